@@ -1,0 +1,28 @@
+package engine
+
+// State is where an update stands; see Table for how it moves.
+type State string
+
+// The states of an update. Idle is no state of an update: it is what the
+// status says when there is none.
+const (
+	Idle           State = "Idle"
+	Requested      State = "Requested"
+	Downloading    State = "Downloading"
+	Verifying      State = "Verifying"
+	Ready          State = "Ready"
+	Extracting     State = "Extracting"
+	Staging        State = "Staging"
+	Switching      State = "Switching"
+	Restarting     State = "Restarting"
+	CheckingHealth State = "CheckingHealth"
+	Committing     State = "Committing"
+	Committed      State = "Committed"
+	Failed         State = "Failed"
+	Cancelled      State = "Cancelled"
+	RollingBack    State = "RollingBack"
+	RolledBack     State = "RolledBack"
+	FallingBack    State = "FallingBack"
+	FellBack       State = "FellBack"
+	NeedsAttention State = "NeedsAttention"
+)

@@ -1,0 +1,131 @@
+package journal
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/tope/updater/platform/versions"
+)
+
+// Phase says what a record is to the effect it tells of.
+type Phase string
+
+// The phases of a record.
+const (
+	// Intent: about to have an effect. Written before it.
+	Intent Phase = "intent"
+	// Observed: looked at the world and found this; recovery's own words.
+	Observed Phase = "observed"
+	// Outcome: what came of it. Written after the effect is durable.
+	Outcome Phase = "outcome"
+)
+
+// Record is one entry of the journal. Seq, Time, Mono, Boot and Sum are filled
+// in by Append. Fields this program does not know are kept in the stored bytes
+// and never called damage.
+type Record struct {
+	Seq uint64 `json:"seq"`
+	// Time is the wall clock, Mono the time since boot: comparable only between
+	// records of the same Boot.
+	Time time.Time     `json:"time"`
+	Mono time.Duration `json:"mono_ns"`
+	Boot string        `json:"boot"`
+	// Update is the id of the update; empty for a record about the device.
+	Update  string `json:"update,omitempty"`
+	Phase   Phase  `json:"phase"`
+	Step    string `json:"step,omitempty"`
+	Attempt int    `json:"attempt,omitempty"`
+	// Trigger, From and To are set on the record that moves the state machine.
+	Trigger string `json:"trigger,omitempty"`
+	From    string `json:"from,omitempty"`
+	To      string `json:"to,omitempty"`
+	// Rule and Why are recovery's: which rule it applied, and why, in a sentence.
+	Rule string `json:"rule,omitempty"`
+	Why  string `json:"why,omitempty"`
+	// Took is how long the step ran, on outcomes.
+	Took     time.Duration   `json:"took_ns,omitempty"`
+	Evidence json.RawMessage `json:"evidence,omitempty"`
+	Error    *Failure        `json:"error,omitempty"`
+
+	// What follows changes the fold beyond the state; see State.
+
+	// Accept opens an update.
+	Accept *Accept `json:"accept,omitempty"`
+	// Learn is merged into the update's release and, when set, its target.
+	Learn *Learn `json:"learn,omitempty"`
+	// Spend is a boot or a daemon start spent in the present state.
+	Spend *Spend `json:"spend,omitempty"`
+	// Baseline is the gate's word on the version that ran before Switching.
+	Baseline json.RawMessage `json:"baseline,omitempty"`
+	// Quarantine puts a release into quarantine, Release takes one out (by digest).
+	Quarantine *Quarantined `json:"quarantine,omitempty"`
+	Release    string       `json:"release,omitempty"`
+	// Terminal marks the record whose To ends the update's story.
+	Terminal bool `json:"terminal,omitempty"`
+	// Closed says the clean-up after the terminal record is done.
+	Closed bool `json:"closed,omitempty"`
+	// Damage says that an earlier journal was damaged and what was lost.
+	Damage *Damage `json:"damage,omitempty"`
+
+	// Sum is the chain: see Encode. It is stored beside the JSON, not in it.
+	Sum string `json:"-"`
+}
+
+// Failure is an error as the journal keeps it.
+type Failure struct {
+	Code  string `json:"code"`
+	Class string `json:"class"`
+	Text  string `json:"text"`
+}
+
+// Accept is what was asked for, and where the pointers were at that time.
+type Accept struct {
+	Kind string `json:"kind"`
+	// Source is the bundle asked for (steps.Source as JSON), or absent.
+	Source json.RawMessage   `json:"source,omitempty"`
+	From   string            `json:"from"`
+	To     string            `json:"to,omitempty"`
+	Before versions.Pointers `json:"before"`
+	// Hold makes the update wait in Ready for the install request.
+	Hold bool `json:"hold,omitempty"`
+	// Retry was asked for: quarantine does not refuse it.
+	Retry bool `json:"retry,omitempty"`
+}
+
+// Learn is what a step learnt of the release.
+type Learn struct {
+	To       string   `json:"to,omitempty"`
+	Digest   string   `json:"digest,omitempty"`
+	Services []string `json:"services,omitempty"`
+	// Go says the install request for a held update has come.
+	Go bool `json:"go,omitempty"`
+}
+
+// Spend is one boot or daemon start in a state from Switching on.
+type Spend struct {
+	// By is "recover" (the oneshot at boot) or "daemon".
+	By string `json:"by"`
+	// Cost is 1, or 0 for the daemon's start in a boot recover has counted.
+	Cost int `json:"cost"`
+}
+
+// Quarantined is one release that is not to be tried again unasked.
+type Quarantined struct {
+	Version string    `json:"version"`
+	Digest  string    `json:"digest"`
+	Reason  string    `json:"reason"`
+	Update  string    `json:"update"`
+	Time    time.Time `json:"time"`
+}
+
+// Damage is a journal that was found damaged.
+type Damage struct {
+	// Kind is one of the Damaged… constants.
+	Kind string `json:"kind"`
+	// Kept is the path the damaged file was kept under; empty when there was
+	// nothing to keep or the damage could be mended in place.
+	Kept string `json:"kept,omitempty"`
+	// Text says what was found and what it means.
+	Text string    `json:"text"`
+	Time time.Time `json:"time"`
+}

@@ -1,0 +1,77 @@
+package steps
+
+import "errors"
+
+// Class is what the engine does about a failure.
+type Class string
+
+// The classes of failure.
+const (
+	// Refused: the bundle is not acceptable and never will be (exit code 10).
+	Refused Class = "refused"
+	// Unavailable: the source said no for good: 404, a changed file, a redirect
+	// to another scheme.
+	Unavailable Class = "unavailable"
+	// Transient: worth another attempt; the step's attempt budget bounds how many.
+	Transient Class = "transient"
+	// Local: this device is at fault: disk full, I/O error, a missing directory.
+	// The release is not to blame and is never quarantined for it.
+	Local Class = "local"
+	// Unhealthy: the version failed its gate or could not be started. The
+	// release is quarantined.
+	Unhealthy Class = "unhealthy"
+	// Interrupted: no verdict: the system is stopping, or ctx ended. The state stays.
+	Interrupted Class = "interrupted"
+)
+
+// Code is the stable name of a failure, as the APIs show it.
+type Code string
+
+// The codes. The legacy API writes them before a colon in its error field.
+const (
+	MD5Mismatch      Code = "MD5_MISMATCH"
+	SizeMismatch     Code = "PACKAGE_SIZE_MISMATCH"
+	DiskFull         Code = "DISK_FULL"
+	IOError          Code = "IO_ERROR"
+	InvalidManifest  Code = "INVALID_MANIFEST"
+	InvalidPackage   Code = "INVALID_PACKAGE"
+	DownloadFailed   Code = "DOWNLOAD_FAILED"
+	PackageExpired   Code = "PACKAGE_EXPIRED"
+	DeploymentFailed Code = "DEPLOYMENT_FAILED"
+	ServiceFailed    Code = "SERVICE_FAILED"
+	HealthFailed     Code = "HEALTH_CHECK_FAILED"
+	VersionConflict  Code = "VERSION_CONFLICT"
+	BudgetSpent      Code = "BUDGET_SPENT"
+	CancelledByUser  Code = "CANCELLED"
+	TargetUnusable   Code = "TARGET_UNUSABLE"
+	Quarantined      Code = "QUARANTINED"
+	Internal         Code = "INTERNAL_ERROR"
+)
+
+// Error is how a step fails.
+type Error struct {
+	Class Class
+	Code  Code
+	// Err says what failed, on which path or URL.
+	Err error
+	// Hint says what to do about it; may be empty.
+	Hint string
+}
+
+func (e *Error) Error() string {
+	if e.Hint == "" {
+		return e.Err.Error()
+	}
+	return e.Err.Error() + "; " + e.Hint
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// AsError returns err as a *Error; what is none is Local and Internal.
+func AsError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Class: Local, Code: Internal, Err: err}
+}
