@@ -1,0 +1,136 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+)
+
+// maxSize is far above any sensible configuration; it keeps a wrong --config
+// from filling the memory of a small device.
+const maxSize = 64 << 10
+
+// Load reads and checks the file. With path "" it reads Path, and a missing
+// file there is no error: the defaults are in force. Every error names the
+// file, and the line where one is to blame.
+func Load(path string) (Config, error) {
+	optional := path == ""
+	if optional {
+		path = Path
+	}
+	info, err := os.Stat(path)
+	switch {
+	case optional && errors.Is(err, fs.ErrNotExist):
+		return Default(), nil
+	case err != nil:
+		return Config{}, fmt.Errorf("cannot read the configuration: %w", err)
+	case info.Size() > maxSize:
+		return Config{}, fmt.Errorf("%s: %d bytes are no configuration; give --config the updater's TOML file", path, info.Size())
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	c, err := Parse(text)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s:%w", path, err)
+	}
+	return c, nil
+}
+
+// Parse reads a configuration from its text. An error begins with the line
+// and a colon, or with a blank when no one line is to blame.
+func Parse(text []byte) (Config, error) {
+	c := Default()
+	services := c.Service
+	c.Service = nil
+	meta, err := toml.Decode(string(text), &c)
+	if err != nil {
+		return Config{}, located(err)
+	}
+	if unknown := unknownKeys(meta); len(unknown) > 0 {
+		return Config{}, fmt.Errorf("%d: unknown key %s; see tope-updater.toml(5) or the README for the keys there are", lineOf(text, unknown[0]), unknown[0])
+	}
+	if c.Service == nil {
+		c.Service = []Service{{Name: services[0].Name}}
+	}
+	c.fill()
+	if err := c.validate(); err != nil {
+		return Config{}, fmt.Errorf(" %w", err)
+	}
+	return c, nil
+}
+
+// unknownKeys are the keys no field takes, in the order of the file. The
+// decoder ignores case; a key that only matches that way is unknown here, or
+// "listen" and "Listen" in one file would win by chance.
+func unknownKeys(meta toml.MetaData) []string {
+	undecoded := map[string]bool{}
+	for _, k := range meta.Undecoded() {
+		undecoded[k.String()] = true
+	}
+	var unknown []string
+	for _, k := range meta.Keys() {
+		if s := k.String(); undecoded[s] || s != strings.ToLower(s) {
+			unknown = append(unknown, s)
+		}
+	}
+	return unknown
+}
+
+// lineOf finds the line an unknown key is on. The decoder keeps no position
+// for those, so it is asked again with one more line each time: the statement
+// that brings the key begins after the last prefix that parses without it.
+func lineOf(text []byte, key string) int {
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	prefix, begin := 0, 1
+	for i, line := range lines {
+		prefix += len(line)
+		var any map[string]any
+		meta, err := toml.Decode(string(text[:prefix]), &any)
+		if err != nil {
+			continue // in the middle of a value of several lines
+		}
+		for _, k := range meta.Keys() {
+			if k.String() == key {
+				return begin
+			}
+		}
+		begin = i + 2
+	}
+	return begin
+}
+
+// located turns the decoder's errors into "LINE: what is wrong".
+func located(err error) error {
+	var pe toml.ParseError
+	if errors.As(err, &pe) {
+		if pe.LastKey != "" && !strings.Contains(pe.Message, pe.LastKey) {
+			return fmt.Errorf("%d: %s: %s", pe.Position.Line, pe.LastKey, pe.Message)
+		}
+		return fmt.Errorf("%d: %s", pe.Position.Line, pe.Message)
+	}
+	// A value of the wrong type comes as text: toml: line 3 (last key "a.b"): …
+	text := strings.TrimPrefix(err.Error(), "toml: ")
+	var line int
+	if n, _ := fmt.Sscanf(text, "line %d ", &line); n == 1 {
+		if _, rest, ok := strings.Cut(text, `(last key "`); ok {
+			key, what, _ := strings.Cut(rest, `"): `)
+			return fmt.Errorf("%d: %s: %s", line, key, what)
+		}
+	}
+	return fmt.Errorf(" %s", text)
+}
+
+func badDuration(text []byte) error {
+	if _, err := time.ParseDuration(string(text)); err == nil {
+		return fmt.Errorf("%q is negative", text)
+	}
+	return fmt.Errorf(`%q is no duration; write a number with a unit, like "30s" or "24h"`, text)
+}
