@@ -1,0 +1,38 @@
+package steps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+)
+
+// FromOS makes a *Error of what the operating system said. what names the
+// operation and the path: "cannot write /opt/tope/versions/x". A full disk and
+// a failing one get codes of their own; all of them are Local, since the
+// release is not to blame. The end of a context is Interrupted. An error that
+// is a *Error already keeps its class and code. nil stays nil.
+func FromOS(err error, what string) error {
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return &Error{Class: e.Class, Code: e.Code, Err: fmt.Errorf("%s: %w", what, e.Err), Hint: e.Hint}
+	}
+	out := &Error{Class: Local, Code: Internal, Err: fmt.Errorf("%s: %w", what, err)}
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		out.Class = Interrupted
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		out.Code, out.Hint = DiskFull, "free some space there and try again"
+	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EUCLEAN):
+		out.Code, out.Hint = IOError, "the storage is failing or read-only; check it (dmesg, fsck)"
+	}
+	return out
+}
+
+// Stopped is the *Error for a step that ctx ended: Interrupted, with ctx's cause.
+func Stopped(ctx context.Context, what string) error {
+	return &Error{Class: Interrupted, Code: CancelledByUser, Err: fmt.Errorf("%s: %w", what, context.Cause(ctx))}
+}

@@ -1,0 +1,122 @@
+// Package stepstest helps to test steps: a Task maker, Notes in memory, a
+// picture of a directory tree that two runs can be compared by, and Conform,
+// the suite that every step runs to prove that Probe, Do and Undo may be called
+// again from wherever they were cut.
+//
+// Start at Conform. Shipped programs may not import this package.
+package stepstest
+
+import (
+	"encoding/json"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/steps"
+)
+
+// Task returns the task of an install whose work directory exists and is
+// empty; edits are applied in order.
+func Task(t testing.TB, edits ...func(*steps.Task)) *steps.Task {
+	t.Helper()
+	task := &steps.Task{
+		Update:  "20260101-000000-abcd",
+		Kind:    steps.Install,
+		Attempt: 1,
+		WorkDir: t.TempDir(),
+		Found:   map[steps.Name]json.RawMessage{},
+		Meter:   new(steps.Meter),
+		Notes:   NewNotes(),
+	}
+	for _, edit := range edits {
+		edit(task)
+	}
+	return task
+}
+
+// Found sets the evidence of a step that succeeded before.
+func Found(t testing.TB, task *steps.Task, step steps.Name, evidence any) {
+	t.Helper()
+	data, err := json.Marshal(evidence)
+	require.NoError(t, err)
+	task.Found[step] = data
+}
+
+// Again is the task as the engine makes it for the next run after a cut: the
+// same facts and the same notes, with a meter at zero.
+func Again(task *steps.Task) *steps.Task {
+	next := *task
+	next.Attempt++
+	next.Meter = new(steps.Meter)
+	next.Found = make(map[steps.Name]json.RawMessage, len(task.Found))
+	for name, evidence := range task.Found {
+		next.Found[name] = evidence
+	}
+	return &next
+}
+
+// Notes is steps.Notes in memory, through JSON like the real ones. Safe for
+// concurrent use.
+type Notes struct {
+	mu    sync.Mutex
+	value []byte
+	saves int
+	fail  error
+}
+
+// NewNotes returns notes that hold nothing.
+func NewNotes() *Notes { return &Notes{} }
+
+// Load implements steps.Notes.
+func (n *Notes) Load(v any) (bool, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.value == nil {
+		return false, nil
+	}
+	return true, json.Unmarshal(n.value, v)
+}
+
+// Save implements steps.Notes.
+func (n *Notes) Save(v any) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.fail != nil {
+		return n.fail
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	n.value, n.saves = data, n.saves+1
+	return nil
+}
+
+// Saves counts the Saves that succeeded.
+func (n *Notes) Saves() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.saves
+}
+
+// Raw returns the value as it is kept, nil when there is none.
+func (n *Notes) Raw() []byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return append([]byte(nil), n.value...)
+}
+
+// SetRaw replaces the value behind the step's back; nil forgets it.
+func (n *Notes) SetRaw(value []byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.value = value
+}
+
+// Fail makes every further Save return err; nil heals it.
+func (n *Notes) Fail(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.fail = err
+}
