@@ -1,0 +1,271 @@
+package timeline
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/tope/updater/cmd/internal/human"
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/journal"
+)
+
+// Build tells the story of the records, which must be in their order. Records
+// of other programs' kinds are told as far as they are understood.
+func Build(records []journal.Record) Timeline {
+	t := Timeline{Schema: 1, Chapters: []Chapter{}}
+	open := map[string]*teller{}
+	var order []*teller
+	var device *teller
+	for _, r := range records {
+		tl := device
+		if r.Update != "" {
+			tl, device = open[r.Update], nil
+		}
+		if tl == nil {
+			tl = &teller{Chapter: Chapter{Update: r.Update, Started: r.Time, Entries: []Entry{}}, last: r}
+			order = append(order, tl)
+			if r.Update == "" {
+				device = tl
+			} else {
+				open[r.Update] = tl
+			}
+		}
+		tl.tell(r)
+	}
+	for _, tl := range order {
+		tl.end()
+		t.Chapters = append(t.Chapters, tl.Chapter)
+	}
+	return t
+}
+
+// teller builds one chapter.
+type teller struct {
+	Chapter
+	last    journal.Record  // the newest record told
+	pending *journal.Record // an intent without an outcome so far
+	since   time.Duration   // of last
+}
+
+func (t *teller) tell(r journal.Record) {
+	t.passTime(r)
+	t.conclude(r)
+	t.decide(r)
+	t.change(r)
+	t.work(r)
+	t.aside(r)
+	t.last = r
+}
+
+func (t *teller) add(r journal.Record, e Entry) {
+	e.Seq, e.Time, e.Boot, e.Since = r.Seq, r.Time, r.Boot, t.since
+	t.Entries = append(t.Entries, e)
+}
+
+// passTime moves since on to r, and tells when the clock or the boot changed.
+func (t *teller) passTime(r journal.Record) {
+	wall := r.Time.Sub(t.last.Time)
+	if r.Boot != t.last.Boot {
+		// Across boots only the wall clock is there, and it may be wrong.
+		t.since += max(wall, 0)
+		t.add(r, Entry{What: Rebooted, Text: fmt.Sprintf("another boot begins: the device was restarted or lost its power; the wall clock moved on by %s", human.Duration(wall))})
+		return
+	}
+	mono := r.Mono - t.last.Mono
+	t.since += max(mono, 0)
+	if jump := wall - mono; jump > 2*time.Second || jump < -2*time.Second {
+		t.add(r, Entry{What: ClockSet, Text: fmt.Sprintf("the wall clock jumped by %s", human.Duration(jump))})
+	}
+}
+
+// conclude finds out what became of an intent that has no outcome.
+func (t *teller) conclude(r journal.Record) {
+	p := t.pending
+	if p == nil {
+		return
+	}
+	rebooted := r.Boot != p.Boot
+	restarted := r.Spend != nil || r.Rule != ""
+	again := r.Phase == journal.Intent && r.Step == p.Step
+	if r.Phase == journal.Outcome && r.Step == p.Step && !rebooted {
+		return
+	}
+	if !rebooted && !restarted && !again {
+		return
+	}
+	text := "the updater ended before the step did"
+	if rebooted {
+		text = "the device went down before the step was done"
+	}
+	t.Interruptions++
+	t.add(r, Entry{What: Interrupted, Step: p.Step, Attempt: p.Attempt, Text: text})
+	t.pending = nil
+}
+
+// decide tells recovery's part: what it saw, the rule, and why.
+func (t *teller) decide(r journal.Record) {
+	if s := r.Spend; s != nil {
+		text := fmt.Sprintf("%s took over; it costs this state %d of its budget", who(s.By), s.Cost)
+		if s.Cost == 0 {
+			text = who(s.By) + " took over, in a boot that is counted already"
+		}
+		t.add(r, Entry{What: Spent, State: t.State, Text: text})
+	}
+	if r.Phase == journal.Observed && len(r.Evidence) > 0 {
+		t.add(r, Entry{What: Saw, Step: r.Step, Evidence: r.Evidence})
+	}
+	if r.Rule != "" {
+		t.add(r, Entry{What: Rule, Text: r.Rule, Why: r.Why})
+	}
+}
+
+func who(by string) string {
+	switch by {
+	case "recover":
+		return "recovery at boot"
+	case "daemon":
+		return "the daemon"
+	}
+	return by
+}
+
+// change tells requests and the moves of the machine.
+func (t *teller) change(r journal.Record) {
+	if a := r.Accept; a != nil {
+		t.Kind, t.From, t.To, t.Before, t.Source = a.Kind, a.From, a.To, a.Before, source(a.Source)
+		t.add(r, Entry{What: Asked, Text: t.request(a)})
+	}
+	if l := r.Learn; l != nil {
+		if l.To != "" {
+			t.To = l.To
+		}
+		if text := learnt(l); text != "" {
+			t.add(r, Entry{What: Learnt, Text: text})
+		}
+	}
+	// The outcome that makes the machine move is told before the move.
+	if r.Phase == journal.Outcome && r.Step != "" {
+		t.outcome(r)
+	}
+	if r.Error != nil {
+		t.Error = r.Error
+		if r.Phase != journal.Outcome || r.Step == "" {
+			t.add(r, Entry{What: Failed, Why: r.Why, Error: r.Error})
+		}
+	}
+	if r.To != "" {
+		t.State = r.To
+		e := Entry{What: Entered, State: r.To, Trigger: r.Trigger, Text: meaning(r)}
+		if r.Step == "" && r.Rule == "" && r.Error == nil {
+			e.Why = r.Why // no other entry of this record tells it
+		}
+		t.add(r, e)
+	}
+	if r.Terminal {
+		t.Terminal, t.Took = true, t.since
+	}
+}
+
+func (t *teller) outcome(r journal.Record) {
+	t.pending = nil
+	e := Entry{What: Done, Step: r.Step, Attempt: r.Attempt, Took: r.Took, Why: r.Why, Evidence: r.Evidence, Error: r.Error}
+	if r.Error != nil {
+		e.What = Failed
+	}
+	t.add(r, e)
+}
+
+// work tells of intents.
+func (t *teller) work(r journal.Record) {
+	if r.Phase == journal.Intent && r.Step != "" {
+		t.pending = &r
+		t.add(r, Entry{What: Began, Step: r.Step, Attempt: r.Attempt, Evidence: r.Evidence})
+	}
+}
+
+// aside tells what a record carries beside all that.
+func (t *teller) aside(r journal.Record) {
+	if len(r.Baseline) > 0 {
+		t.add(r, Entry{What: Baseline, Text: "the gate's word on the version that runs now", Evidence: r.Baseline})
+	}
+	if q := r.Quarantine; q != nil {
+		t.add(r, Entry{What: Quarantined, Text: fmt.Sprintf("%s (%s): %s", q.Version, q.Digest, q.Reason)})
+	}
+	if r.Release != "" {
+		t.add(r, Entry{What: Released, Text: r.Release + " may be installed again", Why: r.Why})
+	}
+	if d := r.Damage; d != nil {
+		text := d.Kind + ": " + d.Text
+		if d.Kept != "" {
+			text += "; the damaged file is kept as " + d.Kept
+		}
+		t.add(r, Entry{What: Damaged, Text: text})
+	}
+	if r.Closed {
+		t.add(r, Entry{What: Closed, Text: "cleaned up; nothing is left to do", Evidence: r.Evidence})
+	}
+}
+
+func (t *teller) end() {
+	if !t.Terminal {
+		t.Took = t.since
+	}
+	if p := t.pending; p != nil && !t.Terminal {
+		t.add(t.last, Entry{What: Unfinished, Step: p.Step, Attempt: p.Attempt, Text: "no outcome yet: it is at work, or was cut and not yet recovered"})
+	}
+}
+
+func (t *teller) request(a *journal.Accept) string {
+	var text string
+	switch {
+	case t.Source != "":
+		text = "install " + t.Source
+	case a.Kind == "recovered":
+		text = "finish an update whose journal was lost"
+	default:
+		text = fmt.Sprintf("go to the installed version %s", a.To)
+	}
+	if a.Hold {
+		text += ", in two requests"
+	}
+	if a.Retry {
+		text += ", in spite of any quarantine"
+	}
+	return text + "; " + pointers(a.Before)
+}
+
+func source(raw json.RawMessage) string {
+	var s struct {
+		URL  string `json:"url"`
+		Name string `json:"name"`
+	}
+	if json.Unmarshal(raw, &s) == nil && s.URL != "" {
+		return s.URL
+	}
+	return s.Name
+}
+
+func learnt(l *journal.Learn) string {
+	switch {
+	case l.Go:
+		return "the install request came"
+	case l.To != "" && l.Digest != "":
+		return fmt.Sprintf("the bundle is release %s (%s)", l.To, l.Digest)
+	case l.To != "":
+		return "the bundle is release " + l.To
+	case l.Digest != "":
+		return "the bundle is " + l.Digest
+	}
+	return ""
+}
+
+// meaning is what the transition table says of the move.
+func meaning(r journal.Record) string {
+	for _, t := range engine.Table() {
+		if string(t.From) == r.From && string(t.Trigger) == r.Trigger && string(t.To) == r.To {
+			return t.Meaning
+		}
+	}
+	return ""
+}

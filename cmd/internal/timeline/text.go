@@ -1,0 +1,225 @@
+package timeline
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/tope/updater/cmd/internal/human"
+	"github.com/tope/updater/journal"
+)
+
+// Paint colours text; nil leaves it as it is.
+type Paint func(Colour, string) string
+
+// Colour is what a text means, not how it looks.
+type Colour int
+
+// Colours by meaning.
+const (
+	Plain Colour = iota
+	Good
+	Bad
+	Warn
+	Faint
+	Strong
+)
+
+// Write writes the story as text, times in UTC.
+func Write(w io.Writer, t Timeline, paint Paint) error {
+	if paint == nil {
+		paint = func(_ Colour, s string) string { return s }
+	}
+	p := printer{w: bufio.NewWriter(w), paint: paint}
+	for i, c := range t.Chapters {
+		if i > 0 {
+			p.line("")
+		}
+		p.chapter(c.clean())
+	}
+	return p.w.Flush()
+}
+
+type printer struct {
+	w     *bufio.Writer
+	paint Paint
+}
+
+func (p printer) line(s string) {
+	// The error is kept by the writer and comes back from Flush.
+	_, _ = fmt.Fprintln(p.w, strings.TrimRight(s, " "))
+}
+
+func (p printer) chapter(c Chapter) {
+	day := c.Started.UTC().Format("2006-01-02")
+	if c.Update == "" {
+		p.line(p.paint(Strong, "the device") + p.paint(Faint, "   "+day+" UTC"))
+	} else {
+		p.line(p.paint(Strong, fmt.Sprintf("update %s   %s   %s", c.Update, c.Kind, c.route())) + p.paint(Faint, "   "+day+" UTC"))
+		p.line("  " + p.paint(colourOf(c.State), c.verdict()))
+	}
+	for _, e := range c.Entries {
+		if d := e.Time.UTC().Format("2006-01-02"); d != day {
+			day = d
+			p.line("  " + p.paint(Faint, day+" UTC"))
+		}
+		p.entry(e)
+	}
+}
+
+func (c Chapter) route() string {
+	from, to := c.From, c.To
+	if from == "" {
+		from = "none"
+	}
+	if to == "" {
+		to = "?"
+	}
+	return from + " -> " + to
+}
+
+func (c Chapter) verdict() string {
+	s := c.State
+	if s == "" {
+		s = "the beginning is no longer in the journal"
+	}
+	if c.Terminal {
+		s += " after " + human.Duration(c.Took)
+	} else {
+		s += ", not over yet"
+	}
+	switch c.Interruptions {
+	case 0:
+	case 1:
+		s += ", interrupted once"
+	default:
+		s += fmt.Sprintf(", interrupted %d times", c.Interruptions)
+	}
+	if c.Error != nil && c.State != "Committed" {
+		s += ": " + c.Error.Code + ": " + c.Error.Text
+	}
+	return s
+}
+
+// Columns: the time, the time since the chapter began, then the text; what
+// belongs to a state is indented below it.
+func (p printer) entry(e Entry) {
+	at := p.paint(Faint, fmt.Sprintf("  %s %9s  ", e.Time.UTC().Format("15:04:05.000"), "+"+clockwise(e.Since)))
+	const blank = "                          "
+	line := func(c Colour, format string, args ...any) { p.line(at + p.paint(c, fmt.Sprintf(format, args...))) }
+	more := func(s string) { p.line(blank + "      " + p.paint(Faint, clean(s))) }
+	switch e.What {
+	case Entered:
+		text := e.State
+		if e.Text != "" {
+			text = fmt.Sprintf("%-15s %s", e.State, p.paint(Faint, e.Text))
+		}
+		line(colourOf(e.State), "%s", text)
+	case Began:
+		if e.Attempt <= 1 && len(e.Evidence) == 0 {
+			return // its outcome, or its interruption, tells enough
+		}
+		line(Plain, "    %s begins%s", e.Step, attempt(e.Attempt))
+	case Done:
+		line(Good, "    %s done%s", e.Step, after(" in ", e.Took))
+	case Failed:
+		if e.Step == "" {
+			line(Bad, "    %s: %s", e.Error.Code, e.Error.Text)
+		} else {
+			line(Bad, "    %s failed%s: %s: %s", e.Step, after(" after ", e.Took), e.Error.Code, e.Error.Text)
+		}
+	case Interrupted, Unfinished:
+		line(Warn, "    %s %s: %s", e.Step, e.What, e.Text)
+	case Rebooted:
+		line(Warn, "--- %s", e.Text)
+	case ClockSet:
+		line(Warn, "    %s", e.Text)
+	case Saw:
+		line(Plain, "    saw")
+	case Rule:
+		line(Plain, "    rule: %s", e.Text)
+	case Damaged:
+		line(Bad, "    the journal was damaged: %s", e.Text)
+	case Quarantined:
+		line(Bad, "    quarantined: %s", e.Text)
+	default:
+		line(Plain, "    %s: %s", e.What, e.Text)
+	}
+	if e.Why != "" {
+		more("why: " + e.Why)
+	}
+	for _, f := range facts(e.Evidence) {
+		if f != "" {
+			more(f)
+		}
+	}
+}
+
+// clean is c without control characters: servers, bundles and health checks
+// have had a hand in these texts, and a terminal obeys what it is shown.
+func (c Chapter) clean() Chapter {
+	c.Update, c.Kind, c.From, c.To, c.State = clean(c.Update), clean(c.Kind), clean(c.From), clean(c.To), clean(c.State)
+	c.Error = cleanFailure(c.Error)
+	c.Entries = slices.Clone(c.Entries)
+	for i := range c.Entries {
+		e := &c.Entries[i]
+		e.State, e.Step, e.Text, e.Why = clean(e.State), clean(e.Step), clean(e.Text), clean(e.Why)
+		e.Error = cleanFailure(e.Error)
+	}
+	return c
+}
+
+func cleanFailure(f *journal.Failure) *journal.Failure {
+	if f == nil {
+		return nil
+	}
+	return &journal.Failure{Code: clean(f.Code), Class: clean(f.Class), Text: clean(f.Text)}
+}
+
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+func attempt(n int) string {
+	if n <= 1 {
+		return ""
+	}
+	return fmt.Sprintf(", attempt %d", n)
+}
+
+func after(word string, d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return word + human.Duration(d)
+}
+
+// clockwise is a duration as a column: seconds with milliseconds, then h:mm:ss.
+func clockwise(d time.Duration) string {
+	if d < 1000*time.Second {
+		return fmt.Sprintf("%.3f", d.Seconds())
+	}
+	d = d.Round(time.Second)
+	return fmt.Sprintf("%d:%02d:%02d", d/time.Hour, d%time.Hour/time.Minute, d%time.Minute/time.Second)
+}
+
+func colourOf(state string) Colour {
+	switch state {
+	case "Committed":
+		return Good
+	case "Failed", "RolledBack", "FellBack", "NeedsAttention", "RollingBack", "FallingBack":
+		return Bad
+	case "Cancelled":
+		return Warn
+	}
+	return Strong
+}

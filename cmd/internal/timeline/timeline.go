@@ -1,0 +1,97 @@
+// Package timeline tells what the journal holds, for a tired person at 3 a.m.:
+// what was tried, how far it got, what was interrupted, what recovery saw,
+// which rule it applied and why, and how long each step took.
+//
+// It is pure: Build turns records into chapters of entries, one chapter an
+// update (and one for each run of records about the device itself), and Write
+// turns those into text. The JSON of a Timeline is what `journal show --json`
+// prints, so text and JSON cannot differ in what they say.
+//
+// What the records do not say outright is concluded here and only here: an
+// intent without an outcome was interrupted, by a reboot when the next record
+// bears another boot id, else by the end of the process.
+package timeline
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/versions"
+)
+
+// Timeline is the story of some records.
+type Timeline struct {
+	Schema   int       `json:"schema"`
+	Chapters []Chapter `json:"chapters"`
+}
+
+// Chapter is one update, or consecutive records about the device.
+type Chapter struct {
+	// Update is the update's id; empty for a chapter about the device.
+	Update string `json:"update,omitempty"`
+	Kind   string `json:"kind,omitempty"`
+	// Source is what was asked for: a URL or a path.
+	Source string            `json:"source,omitempty"`
+	From   string            `json:"from,omitempty"`
+	To     string            `json:"to,omitempty"`
+	Before versions.Pointers `json:"before,omitzero"`
+	// State is where the update stands at the end of the records.
+	State    string           `json:"state,omitempty"`
+	Terminal bool             `json:"terminal"`
+	Error    *journal.Failure `json:"error,omitempty"`
+	Started  time.Time        `json:"started"`
+	// Took is from the first record to the terminal one, or to the newest.
+	Took time.Duration `json:"took_ns"`
+	// Interruptions counts how often the update was cut short.
+	Interruptions int     `json:"interruptions"`
+	Entries       []Entry `json:"entries"`
+}
+
+// What is what an entry tells of.
+type What string
+
+// The kinds of entry.
+const (
+	Asked       What = "asked"       // a request was accepted
+	Entered     What = "entered"     // the machine moved to a state
+	Began       What = "began"       // a step's intent was written
+	Done        What = "done"        // the step succeeded
+	Failed      What = "failed"      // the step, or the update, failed
+	Interrupted What = "interrupted" // the step was cut: concluded, not recorded
+	Unfinished  What = "unfinished"  // the newest intent has no outcome yet: concluded
+	Rebooted    What = "rebooted"    // another boot begins here: concluded
+	ClockSet    What = "clock set"   // the wall clock jumped: concluded
+	Saw         What = "saw"         // recovery, or a gate, looked at the world
+	Rule        What = "rule"        // recovery decided
+	Spent       What = "spent"       // a boot or daemon start was counted
+	Learnt      What = "learnt"      // what the release turned out to be
+	Baseline    What = "baseline"    // the gate's word on the old version
+	Quarantined What = "quarantined" // the release is not to be tried again unasked
+	Released    What = "released"    // it may be
+	Damaged     What = "damaged"     // an earlier journal was damaged
+	Closed      What = "closed"      // the clean-up is done
+)
+
+// Entry is one line of the story.
+type Entry struct {
+	// Seq is the record the entry comes from; conclusions bear the seq of the
+	// record that led to them.
+	Seq  uint64    `json:"seq"`
+	Time time.Time `json:"time"`
+	Boot string    `json:"boot"`
+	// Since is the time since the chapter's first record, by the monotonic
+	// clock within a boot.
+	Since   time.Duration `json:"since_ns"`
+	What    What          `json:"what"`
+	State   string        `json:"state,omitempty"`
+	Trigger string        `json:"trigger,omitempty"`
+	Step    string        `json:"step,omitempty"`
+	Attempt int           `json:"attempt,omitempty"`
+	Took    time.Duration `json:"took_ns,omitempty"`
+	// Text says it in a sentence.
+	Text     string           `json:"text,omitempty"`
+	Why      string           `json:"why,omitempty"`
+	Evidence json.RawMessage  `json:"evidence,omitempty"`
+	Error    *journal.Failure `json:"error,omitempty"`
+}
