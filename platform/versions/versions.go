@@ -46,4 +46,17 @@ var (
 	ErrInUse = errors.New("the version is in use")
 	// ErrExists: a version of that name but of another digest is already there.
 	ErrExists = errors.New("another release of that version is installed")
+	// ErrNoManifest: the version was made by hand.
+	ErrNoManifest = errors.New("the version has no manifest")
+	// ErrDamaged: the version's directory is there but cannot be used.
+	ErrDamaged = errors.New("the version is damaged")
+	// ErrMismatch: a tree is not what its manifest says.
+	ErrMismatch = errors.New("the files do not match the manifest")
+	// ErrForeign: a pointer, marker or link is somebody else's doing: it leads
+	// where the updater would not have it lead, or is no symlink. It is left alone.
+	ErrForeign = errors.New("not made by the updater")
+	// ErrFactorySet: there is a factory version, and replacing it was not asked for.
+	ErrFactorySet = errors.New("a factory version is set already")
+	// ErrNotExecutable: programs of the version could not be started.
+	ErrNotExecutable = errors.New("programs that cannot be started")
 )

@@ -1,0 +1,113 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// ErrNotLink: something that is no symlink has the name of one. It is left alone.
+var ErrNotLink = errors.New("not a symlink")
+
+// SwapLink makes path a symlink to target, atomically and durably: at any
+// instant path leads to its old target or its new one. Not even a missing path
+// is ever seen where a link was. A file or directory at path is left alone and
+// ErrNotLink returned.
+//
+// A link that is right already is synced all the same: whoever made it may have
+// been killed before it was durable.
+func SwapLink(path, target string) error {
+	have, err := readLink(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err != nil || have != target {
+		if err := PlaceLink(path, target); err != nil {
+			return err
+		}
+	}
+	// The name is new but maybe only in memory: if the power goes before this
+	// returns, path is found with its old target or with the new one.
+	return SyncDir(filepath.Dir(path))
+}
+
+// PlaceLink is SwapLink without the sync of the directory, for callers that
+// place many links in one directory and call SyncDir once.
+func PlaceLink(path, target string) error {
+	if _, err := readLink(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	tmp, err := freshTemp(path)
+	if err != nil {
+		return err
+	}
+	// On disk if the power goes now: the old link, and perhaps a stray
+	// temporary that the next call removes.
+	if err := os.Symlink(target, tmp); err != nil {
+		return fmt.Errorf("make link: %w", err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return errors.Join(fmt.Errorf("swap link: %w", err), os.Remove(tmp))
+	}
+	return nil
+}
+
+// RemoveLink removes a symlink durably. An absent one is synced too: its
+// removal may not be on disk yet. Anything but a symlink is left alone (ErrNotLink).
+func RemoveLink(path string) error {
+	if err := UnplaceLink(path); err != nil {
+		return err
+	}
+	// On disk if the power goes before this returns: the link, or no link.
+	return SyncDir(filepath.Dir(path))
+}
+
+// UnplaceLink is RemoveLink without the sync of the directory.
+func UnplaceLink(path string) error {
+	_, err := readLink(path)
+	if err == nil {
+		err = os.Remove(path)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove link: %w", err)
+	}
+	return nil
+}
+
+// readLink tells a symlink's target; ErrNotLink for what is there but no symlink.
+func readLink(path string) (string, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return "", err
+	}
+	if info.Mode().Type() != fs.ModeSymlink {
+		return "", fmt.Errorf("%s: %w", path, ErrNotLink)
+	}
+	return os.Readlink(path)
+}
+
+// TempName is the one temporary name used beside path. It is the same every
+// time, so that whoever writes path next also clears away what a killed
+// predecessor left.
+func TempName(path string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+TempSuffix)
+}
+
+// TempSuffix ends every temporary name, which begins with a dot.
+const TempSuffix = ".tmp"
+
+// freshTemp is TempName with nothing there, whatever was: even a directory must
+// not block the next update.
+func freshTemp(path string) (string, error) {
+	tmp := TempName(path)
+	err := os.Remove(tmp)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return tmp, nil
+	}
+	if err := RemoveTree(tmp); err != nil {
+		return "", fmt.Errorf("clear a stale temporary: %w", err)
+	}
+	return tmp, nil
+}

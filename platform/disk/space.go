@@ -1,0 +1,88 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNoSpace: the file system has not the room. The error is a *SpaceError.
+var ErrNoSpace = errors.New("not enough space")
+
+// Space is room on a file system, as available to this process: what is
+// reserved for root, or beyond a quota the kernel knows of, is not counted.
+type Space struct {
+	Bytes uint64 `json:"bytes"`
+	// Inodes is math.MaxUint64 where the file system makes them as needed (btrfs).
+	Inodes uint64 `json:"inodes"`
+}
+
+// Available is the room on the file system that holds path.
+func Available(path string) (Space, error) {
+	var st unix.Statfs_t
+	for {
+		err := unix.Statfs(path, &st)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return Space{}, fmt.Errorf("ask for the space at %s: %w", path, err)
+		}
+	}
+	return spaceOf(&st), nil
+}
+
+func spaceOf(st *unix.Statfs_t) Space {
+	block := uint64(st.Frsize) //nolint:gosec,unconvert // its type differs between architectures
+	if block == 0 {
+		block = uint64(st.Bsize) //nolint:gosec,unconvert // as above
+	}
+	s := Space{Bytes: st.Bavail * block, Inodes: st.Ffree}
+	if st.Files == 0 {
+		s.Inodes = math.MaxUint64
+	}
+	return s
+}
+
+// Preflight says, before the first byte is written, whether bytes and inodes
+// more fit on the file system that holds path. The error tells what is missing.
+func Preflight(path string, bytes, inodes uint64) error {
+	have, err := Available(path)
+	if err != nil {
+		return err
+	}
+	need := Space{Bytes: bytes, Inodes: inodes}
+	if have.Bytes >= need.Bytes && have.Inodes >= need.Inodes {
+		return nil
+	}
+	return &SpaceError{Path: path, Need: need, Have: have}
+}
+
+// SpaceError says what is missing where. It is an ErrNoSpace.
+type SpaceError struct {
+	Path       string
+	Need, Have Space
+}
+
+func (e *SpaceError) Error() string {
+	var missing []string
+	if e.Need.Bytes > e.Have.Bytes {
+		missing = append(missing, fmt.Sprintf("%d bytes needed, %d available", e.Need.Bytes, e.Have.Bytes))
+	}
+	if e.Need.Inodes > e.Have.Inodes {
+		missing = append(missing, fmt.Sprintf("%d inodes needed, %d available", e.Need.Inodes, e.Have.Inodes))
+	}
+	return fmt.Sprintf("%v at %s: %s", ErrNoSpace, e.Path, strings.Join(missing, "; "))
+}
+
+// Is makes errors.Is(err, ErrNoSpace) true.
+func (e *SpaceError) Is(target error) bool { return target == ErrNoSpace }
+
+// OutOfSpace reports whether err means a full disk or a spent quota, found
+// beforehand or while writing: it goes away when somebody makes room.
+func OutOfSpace(err error) bool {
+	return errors.Is(err, ErrNoSpace) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
+}

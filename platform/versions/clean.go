@@ -1,0 +1,119 @@
+package versions
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/tope/updater/platform/disk"
+)
+
+// Trash deletes a version: first its name, durably, then its files, so that
+// half a version never bears a version's name. ErrInUse when a pointer or the
+// marker leads to it, ErrNotFound when there is none.
+func (s *Store) Trash(version string) error {
+	if err := ValidVersion(version); err != nil {
+		return err
+	}
+	uses, err := s.uses()
+	if err != nil {
+		return err
+	}
+	if by := uses[version]; len(by) > 0 {
+		return fmt.Errorf("version %s: %w by %s", version, ErrInUse, strings.Join(by, ", "))
+	}
+	if _, err := os.Lstat(s.Path(version)); errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s: %w", s.Path(version), ErrNotFound)
+	}
+	trash, err := disk.Trash(s.Path(version))
+	if err != nil {
+		return err
+	}
+	// If the power goes from here on, some part of it is left in the trash;
+	// Sweep deletes the rest.
+	return disk.RemoveTree(trash)
+}
+
+// Prune trashes versions that are not needed and returns which: it keeps what
+// the pointers and the marker lead to, what is named in needed, and of all
+// usable versions the newest keep. Damaged versions count for nothing.
+func (s *Store) Prune(keep int, needed ...string) ([]string, error) {
+	names, err := s.names()
+	if err != nil {
+		return nil, err
+	}
+	uses, err := s.uses()
+	if err != nil {
+		return nil, err
+	}
+	var removed []string
+	var failed error
+	for _, version := range names {
+		found, err := s.inspect(version)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue // what cannot be read now may be readable tomorrow
+		}
+		if found.state.Usable() && keep > 0 {
+			keep--
+			continue
+		}
+		if len(uses[version]) > 0 || slices.Contains(needed, version) || found.state == Missing {
+			continue
+		}
+		if info, err := os.Lstat(s.Path(version)); err != nil || !info.IsDir() {
+			continue // an operator's link or file; not ours to delete
+		}
+		if err := s.Trash(version); err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		removed = append(removed, version)
+	}
+	return removed, failed
+}
+
+// Swept is what Sweep deleted, by name.
+type Swept struct {
+	Trash       []string `json:"trash,omitempty"`
+	Stagings    []string `json:"stagings,omitempty"`
+	Temporaries []string `json:"temporaries,omitempty"`
+}
+
+// Sweep deletes what cuts have left in the versions directory: the trash, stale
+// temporaries, and the staging directories of all updates but those named.
+// What cannot be deleted is reported and does not keep the rest from it.
+func (s *Store) Sweep(open ...string) (Swept, error) {
+	var swept Swept
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return swept, fmt.Errorf("sweep: %w", err)
+	}
+	var failed error
+	for _, e := range entries {
+		name := e.Name()
+		var list *[]string
+		update, isStaging := strings.CutPrefix(name, stagingPrefix)
+		switch {
+		case strings.HasPrefix(name, disk.TrashPrefix):
+			list = &swept.Trash
+		case isStaging && !slices.Contains(open, update):
+			list = &swept.Stagings
+		case !isStaging && strings.HasPrefix(name, ".") && strings.HasSuffix(name, disk.TempSuffix):
+			list = &swept.Temporaries
+		default:
+			continue
+		}
+		// None of these names means anything to anybody: half deleted is as
+		// good as not deleted, and the next Sweep goes on.
+		if err := disk.RemoveTree(filepath.Join(s.dir, name)); err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		*list = append(*list, name)
+	}
+	return swept, failed
+}

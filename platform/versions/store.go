@@ -1,0 +1,238 @@
+package versions
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/disk"
+)
+
+// Config says where things are. All paths are the device's.
+type Config struct {
+	Root disk.Root
+	// Versions holds the versions and the pointers.
+	Versions string
+	// Services and Bin get the links to the current version's services and programs.
+	Services, Bin string
+	// Shared is the one place outside itself that a version may have links to.
+	Shared string
+	// Clock stamps manifests; the system's when nil.
+	Clock clock.Clock
+}
+
+// Store is the versions directory. It keeps nothing in memory: every answer is
+// read from the disk. Reading methods are safe for concurrent use; of the
+// others one may run at a time.
+type Store struct {
+	cfg Config
+	dir string // host path of versions/, symlinks resolved
+	dev string // the same as the device sees it
+}
+
+// Open makes the versions directory, durably, when it is missing.
+func Open(cfg Config) (*Store, error) {
+	dir, err := cfg.Root.Resolve(cfg.Versions)
+	if err != nil {
+		return nil, fmt.Errorf("versions directory: %w", err)
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = clock.System()
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && !info.IsDir():
+		return nil, fmt.Errorf("versions directory %s: not a directory", dir)
+	case errors.Is(err, fs.ErrNotExist):
+		err = disk.MkdirAll(dir, 0o755)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("versions directory: %w", err)
+	}
+	return &Store{cfg: cfg, dir: dir, dev: cfg.Root.Device(dir)}, nil
+}
+
+// Dir is the host path of the versions directory.
+func (s *Store) Dir() string { return s.dir }
+
+// Path is the host path of a version's directory, whether it exists or not.
+func (s *Store) Path(version string) string { return filepath.Join(s.dir, "v"+version) }
+
+// Info is what can be told of a version without reading its files.
+type Info struct {
+	Version string `json:"version"`
+	State   State  `json:"state"`
+	// Problem says why a version is damaged.
+	Problem string `json:"problem,omitempty"`
+	Digest  string `json:"digest,omitempty"`
+	Bytes   int64  `json:"bytes"`
+	Files   int    `json:"files"`
+	Epoch   int64  `json:"epoch,omitempty"`
+	// Created is when it was published; the directory's own time when it was adopted.
+	Created time.Time `json:"created,omitzero"`
+	// Pointers that lead to it, by name.
+	Pointers []string `json:"pointers"`
+}
+
+// State says what a version's directory is, by its manifest alone: Verify reads
+// the files. An error means that the disk could not be read, not that the
+// version is bad; the state is then Damaged.
+func (s *Store) State(version string) (State, error) {
+	found, err := s.inspect(version)
+	return found.state, err
+}
+
+// Manifest is a complete version's manifest. ErrNotFound when there is no such
+// version, ErrNoManifest when it was made by hand, ErrDamaged when it is.
+func (s *Store) Manifest(version string) (*Manifest, error) {
+	found, err := s.inspect(version)
+	switch {
+	case err != nil:
+		return nil, err
+	case found.state == Missing:
+		return nil, fmt.Errorf("%s: %w", s.Path(version), ErrNotFound)
+	case found.state == Unverified:
+		return nil, fmt.Errorf("%s: %w", s.Path(version), ErrNoManifest)
+	case found.state == Damaged:
+		return nil, fmt.Errorf("%s: %w: %s", s.Path(version), ErrDamaged, found.problem)
+	}
+	return found.manifest, nil
+}
+
+type finding struct {
+	state    State
+	manifest *Manifest // when Complete
+	problem  string    // when Damaged
+}
+
+func (s *Store) inspect(version string) (finding, error) {
+	damaged := func(problem string) finding { return finding{state: Damaged, problem: problem} }
+	if err := ValidVersion(version); err != nil {
+		return finding{state: Missing}, err
+	}
+	dir := s.Path(version)
+	info, err := os.Lstat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return finding{state: Missing}, nil
+	case err != nil:
+		return damaged(err.Error()), err
+	case !info.IsDir():
+		return damaged("not a directory"), nil
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return damaged(err.Error()), fmt.Errorf("open version: %w", err)
+	}
+	defer root.Close() //nolint:errcheck // nothing to lose
+	m, err := readManifest(root)
+	switch {
+	case errors.Is(err, ErrDamaged):
+		return damaged(err.Error()), nil
+	case errors.Is(err, fs.ErrNotExist):
+		return adopted(root)
+	case err != nil:
+		return damaged(err.Error()), err
+	case m.Version != version:
+		return damaged(fmt.Sprintf("its manifest is of version %s", m.Version)), nil
+	}
+	return finding{state: Complete, manifest: m}, nil
+}
+
+// adopted judges a version without a manifest. An empty directory is no
+// version: to make it current would leave the device with nothing.
+func adopted(root *os.Root) (finding, error) {
+	f, err := root.Open(".")
+	if err != nil {
+		return finding{state: Damaged, problem: err.Error()}, err
+	}
+	defer f.Close() //nolint:errcheck // opened for reading
+	_, err = f.Readdirnames(1)
+	if errors.Is(err, io.EOF) {
+		return finding{state: Damaged, problem: "the directory is empty"}, nil
+	}
+	if err != nil {
+		return finding{state: Damaged, problem: err.Error()}, err
+	}
+	return finding{state: Unverified}, nil
+}
+
+// List is every vX.Y.Z in the versions directory, newest first.
+func (s *Store) List() ([]Info, error) {
+	names, err := s.names()
+	if err != nil {
+		return nil, err
+	}
+	uses, err := s.uses()
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Info, 0, len(names))
+	for _, version := range names {
+		info, err := s.info(version)
+		if err != nil {
+			info.Problem = err.Error() // one unreadable version does not hide the others
+		}
+		info.Pointers = slices.DeleteFunc(slices.Clone(uses[version]), func(u string) bool { return u == marker })
+		list = append(list, info)
+	}
+	return list, nil
+}
+
+func (s *Store) info(version string) (Info, error) {
+	found, err := s.inspect(version)
+	info := Info{Version: version, State: found.state, Problem: found.problem}
+	if m := found.manifest; m != nil {
+		info.Digest, info.Epoch, info.Created = m.Digest, m.Epoch, m.Created
+		info.Bytes, info.Files = m.Bytes(), len(m.Files)
+	}
+	if err != nil || found.state != Unverified {
+		return info, err
+	}
+	root, err := os.OpenRoot(s.Path(version))
+	if err != nil {
+		return info, err
+	}
+	defer root.Close() //nolint:errcheck // nothing to lose
+	err = disk.Walk(root, func(name string, fi fs.FileInfo) error {
+		if name == "." {
+			info.Created = fi.ModTime().UTC()
+			return nil
+		}
+		info.Files++
+		if fi.Mode().IsRegular() {
+			info.Bytes += fi.Size()
+		}
+		return nil
+	}, nil)
+	return info, err
+}
+
+// names is the versions there are, newest first, damaged ones included.
+func (s *Store) names() ([]string, error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, fmt.Errorf("list versions: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if v, ok := versionName(e.Name()); ok {
+			names = append(names, v)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { return Compare(b, a) })
+	return names, nil
+}
+
+// versionName is the version a directory of this name holds.
+func versionName(name string) (string, bool) {
+	v, ok := strings.CutPrefix(name, "v")
+	return v, ok && ValidVersion(v) == nil
+}
