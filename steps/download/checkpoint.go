@@ -1,0 +1,73 @@
+package download
+
+import (
+	"fmt"
+
+	"github.com/tope/updater/steps"
+)
+
+// checkpoint is the download's note: where it stands, and everything needed to
+// go on from there. Whoever reads one may rely on this: the first Offset bytes
+// of the part file are on disk, and Hash is the MD5's state after exactly them.
+// To keep that true, bytes are synced before the note is saved, and the note is
+// set back before bytes it speaks of are overwritten.
+type checkpoint struct {
+	URL    string `json:"url"`
+	Offset int64  `json:"offset"`
+	// Total is the file's size as the server told it; -1 when it did not.
+	Total int64  `json:"total"`
+	Hash  []byte `json:"hash,omitempty"`
+	Mark  mark   `json:"mark"`
+	History
+}
+
+// mark tells one state of a published file from another.
+type mark struct {
+	ETag     string `json:"etag,omitempty"`
+	Modified string `json:"last_modified,omitempty"`
+	// Strong is the one of them that may stand in If-Range: equal means
+	// byte-for-byte the same file. Empty when there is none.
+	Strong string `json:"strong,omitempty"`
+}
+
+// differs says whether two marks are known to be of different states. What is
+// missing in one of them tells nothing.
+func (m mark) differs(o mark) bool {
+	if m.ETag != "" && o.ETag != "" {
+		return m.ETag != o.ETag
+	}
+	return m.Modified != "" && o.Modified != "" && m.Modified != o.Modified
+}
+
+// load returns the note, or an empty one when there is none or it is of another URL.
+func load(notes steps.Notes, url string) (checkpoint, error) {
+	fresh := checkpoint{URL: url, Total: unknown}
+	var c checkpoint
+	found, err := notes.Load(&c)
+	switch {
+	case err != nil:
+		return fresh, fmt.Errorf("cannot read the download's checkpoint: %w", err)
+	case !found || c.URL != url || c.Offset < 0:
+		return fresh, nil
+	}
+	return c, nil
+}
+
+// checkpoint makes the bytes so far safe from everything.
+func (r *run) checkpoint() error {
+	state, err := r.sink.sync()
+	if err != nil {
+		return err
+	}
+	// Power lost here: the note before this one, which still holds.
+	return r.save(r.sink.offset, state)
+}
+
+func (r *run) save(offset int64, state []byte) error {
+	r.note.Offset, r.note.Hash = offset, state
+	if err := r.task.Notes.Save(r.note); err != nil {
+		return fmt.Errorf("cannot save the download's checkpoint: %w", err)
+	}
+	r.noted, r.notedAt = offset, r.cfg.Clock.Monotonic()
+	return nil
+}

@@ -1,0 +1,31 @@
+// Package download is the first step of an update: it brings the bundle from
+// where it is published (http, https, a local file) into the update's own
+// directory, and gives up only when there is no point in going on.
+//
+// # What it promises
+//
+//   - Success means that WorkDir/bundle is there, whole, of the declared size and
+//     MD5 (where declared), and durable. Until then the bytes are in
+//     WorkDir/bundle.part: a file called bundle is always complete.
+//   - What was fetched and hashed before a checkpoint is neither fetched nor
+//     hashed again, whatever happened in between: a kill, a power cut, a server
+//     that went away for a week. A checkpoint is made at most every 2 s and
+//     4 MiB; its bytes are synced before it is saved, so it never claims what
+//     the disk does not have.
+//   - Never more bytes on disk than the source declared, or, where nothing was
+//     declared, than Config.MaxSize.
+//   - An outage is waited out for as long as it takes, with exponential back-off
+//     and jitter. What waiting will not cure (404, a redirect to another scheme,
+//     a wrong size) fails at once.
+//   - Memory: one buffer, whatever the size of the bundle.
+//
+// It never looks inside the bundle (that is Verify), and trusts no server:
+// every answer is judged, in one pure function, before a byte of it is used.
+//
+// # Where to start reading
+//
+// Step (step.go) is the contract with the engine; run.go the loop of attempts;
+// answer.go what each possible answer of a server means. sink.go and
+// checkpoint.go are about the disk, pace.go about servers that go quiet,
+// history.go about what the journal will tell afterwards.
+package download

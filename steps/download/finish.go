@@ -1,0 +1,105 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/steps"
+)
+
+// finish compares the part file with what was declared and publishes it.
+func (r *run) finish() error {
+	sum := r.sink.sum()
+	if declared := r.task.Source.MD5; declared != "" && declared != sum {
+		if r.note.Resumed > 0 && !r.again {
+			// Pieces of two different files, from a server that has them under
+			// one name: a fresh copy is worth one try.
+			r.again = true
+			return &fault{what: mixedContent, restart: true, err: fmt.Errorf("the MD5 is %s, %s was declared", sum, declared)}
+		}
+		return refused(steps.MD5Mismatch, pageHint(r.contentType), "the MD5 is %s, %s was declared", sum, declared)
+	}
+	r.fetched = steps.Fetched{Size: r.sink.offset, MD5: sum, At: r.cfg.Clock.Now()}
+	return r.sink.publish()
+}
+
+// adopt is true when an earlier run has brought the bundle and was cut before
+// the journal knew. The file is whole and synced, or it would not bear the name;
+// only its digest is missing, and that is read on from the checkpoint's.
+func (r *run) adopt(ctx context.Context) (bool, error) {
+	path := filepath.Join(r.task.WorkDir, steps.BundleFile)
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, steps.FromOS(err, "cannot read the bundle")
+	}
+	s := newSink(r.task.WorkDir, f)
+	defer s.close()
+	if err := r.rehash(ctx, s); err != nil {
+		return false, err
+	}
+	source := r.task.Source
+	if (source.Size > 0 && source.Size != s.offset) || (source.MD5 != "" && source.MD5 != s.sum()) || s.offset == 0 {
+		// Nobody but this step writes there, so this is the disk's doing.
+		r.event(lostBundle, fmt.Sprintf("%d bytes, MD5 %s", s.offset, s.sum()))
+		return false, r.discard(path)
+	}
+	// The name may not be durable yet: the cut may have come just before that.
+	if err := disk.SyncDir(r.task.WorkDir); err != nil {
+		return false, steps.FromOS(err, "cannot sync the download")
+	}
+	r.event(foundWhole, "")
+	r.task.Meter.Set(s.offset, s.offset)
+	r.fetched = steps.Fetched{Size: s.offset, MD5: s.sum(), At: r.cfg.Clock.Now()}
+	return true, nil
+}
+
+// rehash brings a sink that is whole to its end.
+func (r *run) rehash(ctx context.Context, s *sink) error {
+	info, err := s.f.Stat()
+	if err != nil {
+		return steps.FromOS(err, "cannot read the bundle")
+	}
+	if _, err := s.at(r.note.Offset, r.note.Hash, info.Size()); err != nil {
+		return steps.FromOS(err, "cannot read the bundle")
+	}
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		n, err := s.f.Read(r.buf)
+		s.hash.Write(r.buf[:n])
+		s.offset += int64(n)
+		r.task.Meter.Set(s.offset, info.Size())
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return steps.FromOS(err, "cannot read the bundle")
+		}
+	}
+}
+
+// discard removes a bundle that is not what it should be.
+func (r *run) discard(path string) error {
+	if r.noted != 0 {
+		if err := r.save(0, nil); err != nil {
+			return err
+		}
+	}
+	// Power lost here: the bundle again, to be judged and removed again.
+	if err := os.Remove(path); err != nil {
+		return steps.FromOS(err, "cannot remove the bundle")
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package download
+
+import (
+	"time"
+
+	"github.com/tope/updater/steps"
+)
+
+// Evidence is what Download leaves in the journal.
+type Evidence struct {
+	steps.Fetched
+	URL string `json:"url"`
+	// ETag, LastModified and ContentType are the server's words on what it sent.
+	ETag         string `json:"etag,omitempty"`
+	LastModified string `json:"last_modified,omitempty"`
+	ContentType  string `json:"content_type,omitempty"`
+	History
+}
+
+// History is what happened on the way. It is kept in the checkpoint, so that
+// it tells of the whole download and not only of its last process.
+type History struct {
+	// Received counts bytes of bundle received, thrown away ones included.
+	Received int64 `json:"received"`
+	// Resumed counts how often a download went on from where it had been cut,
+	// ResumedBytes the bytes that did not have to come again.
+	Resumed      int   `json:"resumed,omitempty"`
+	ResumedBytes int64 `json:"resumed_bytes,omitempty"`
+	// Retries counts the waits before another try.
+	Retries int `json:"retries,omitempty"`
+	// Events are the notable events, each kind once, in the order they came first.
+	Events []Event `json:"events,omitempty"`
+}
+
+// Event is something that a person at 3 a.m. wants to know of.
+type Event struct {
+	What  string    `json:"what"`
+	Count int       `json:"count"`
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+	// Detail is what was seen the last time.
+	Detail string `json:"detail,omitempty"`
+}
+
+// The kinds of event. There are few, so the list is bounded by itself.
+const (
+	cannotConnect   = "cannot connect"
+	connectionLost  = "connection lost"
+	noAnswer        = "no answer in time"
+	wentQuiet       = "server went quiet"
+	tooSlow         = "connection too slow"
+	serverBusy      = "server said to come back later"
+	malformedAnswer = "server sent an answer that makes no sense"
+	rangeIgnored    = "server ignored the range, starting again"
+	wrongRange      = "server sent another range than asked for, starting again"
+	fileChanged     = "server changed the file, starting again"
+	fileIsShorter   = "server says the file ends before our offset, starting again"
+	cannotResume    = "server gives nothing to resume by, starting again"
+	mixedContent    = "digest is wrong after resuming, starting again"
+	lostCheckpoint  = "checkpoint does not fit the file on disk, starting again"
+	lostBundle      = "bundle on disk is damaged, starting again"
+	foundWhole      = "found the whole bundle on disk"
+)
+
+// maxDetail bounds the text a server can put into the journal.
+const maxDetail = 300
+
+func (h *History) add(what, detail string, now time.Time) {
+	if len(detail) > maxDetail {
+		detail = detail[:maxDetail] + "…"
+	}
+	for i := range h.Events {
+		if e := &h.Events[i]; e.What == what {
+			e.Count, e.Last, e.Detail = e.Count+1, now, detail
+			return
+		}
+	}
+	h.Events = append(h.Events, Event{What: what, Count: 1, First: now, Last: now, Detail: detail})
+}

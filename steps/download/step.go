@@ -1,0 +1,165 @@
+package download
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/steps"
+)
+
+// PartFile is the name, in the update's directory, under which the bundle
+// grows; it becomes steps.BundleFile once it is whole and synced.
+const PartFile = steps.BundleFile + ".part"
+
+// Config is what a download needs to know. Zero fields take the defaults named.
+type Config struct {
+	// Clock is needed; Log is slog.Default() when nil.
+	Clock clock.Clock
+	Log   *slog.Logger
+	// Version is the updater's own, for the User-Agent header.
+	Version string
+	// MaxSize bounds a bundle whose size nobody declared: 8 GiB.
+	MaxSize int64
+	// Reserve is what a download leaves free on the file system: 4 MiB.
+	Reserve uint64
+	Limits  Limits
+	// RootCAs are trusted for https; nil is the system's.
+	RootCAs *x509.CertPool
+	// Preflight says whether there is room: disk.Preflight.
+	Preflight func(path string, bytes, inodes uint64) error
+	// Random gives the jitter, in [0,1): math/rand.
+	Random func() float64
+}
+
+// Limits says how long a download bears silence. Times are measured by the
+// clock, and only while the server is waited for: a slow disk counts for nothing.
+type Limits struct {
+	// Connect bounds name lookup and connecting: 10 s.
+	Connect time.Duration
+	// Answer bounds the wait for the header of an answer, TLS handshake
+	// included, for each redirect anew: 30 s.
+	Answer time.Duration
+	// Idle bounds the wait for the next byte: 30 s.
+	Idle time.Duration
+	// A connection that brings less than SlowBytes a second over SlowTime is
+	// given up: 100 B/s over 60 s.
+	SlowBytes int64
+	SlowTime  time.Duration
+	// The wait before the next try begins at BackoffMin (1 s) and doubles up to
+	// BackoffMax (5 min); RetryAfterMax (1 h) bounds what a server may ask for.
+	BackoffMin, BackoffMax, RetryAfterMax time.Duration
+	// Redirects is the longest chain followed: 10.
+	Redirects int
+	// Faults is how many unusable answers in a row are put up with before the
+	// source is given up: 10. Outages are not counted.
+	Faults int
+}
+
+// A checkpoint is due when both of these have passed since the last one.
+const (
+	checkpointTime  = 2 * time.Second
+	checkpointBytes = 4 << 20
+)
+
+// bufferSize is the one buffer: large enough that system calls do not matter.
+const bufferSize = 256 << 10
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.MaxSize, 8<<30)
+	setDefault(&c.Reserve, 4<<20)
+	setDefault(&c.Limits.Connect, 10*time.Second)
+	setDefault(&c.Limits.Answer, 30*time.Second)
+	setDefault(&c.Limits.Idle, 30*time.Second)
+	setDefault(&c.Limits.SlowBytes, 100)
+	setDefault(&c.Limits.SlowTime, 60*time.Second)
+	setDefault(&c.Limits.BackoffMin, time.Second)
+	setDefault(&c.Limits.BackoffMax, 5*time.Minute)
+	setDefault(&c.Limits.RetryAfterMax, time.Hour)
+	setDefault(&c.Limits.Redirects, 10)
+	setDefault(&c.Limits.Faults, 10)
+	setDefault(&c.Version, "unknown")
+	setDefault(&c.Log, slog.Default())
+	if c.Preflight == nil {
+		c.Preflight = disk.Preflight
+	}
+	if c.Random == nil {
+		c.Random = rand.Float64
+	}
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Step downloads. Safe for concurrent use; it keeps nothing between runs.
+type Step struct{ cfg Config }
+
+var _ steps.Step = (*Step)(nil)
+
+// New makes the step. cfg.Clock must be set.
+func New(cfg Config) *Step { return &Step{cfg: cfg.withDefaults()} }
+
+// Probe implements steps.Step. A whole bundle whose digest the journal does not
+// have yet is Partly: Do reads the digest from the disk, not from the network.
+func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
+	info, err := os.Lstat(filepath.Join(t.WorkDir, steps.BundleFile))
+	switch {
+	case err == nil:
+		_, known := t.Found[steps.Download]
+		if known && info.Mode().IsRegular() && (t.Source.Size == 0 || info.Size() == t.Source.Size) {
+			return steps.Done, nil
+		}
+		return steps.Partly, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", steps.FromOS(err, "cannot look for the bundle")
+	}
+	switch _, err := os.Lstat(filepath.Join(t.WorkDir, PartFile)); {
+	case err == nil:
+		return steps.Partly, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return steps.NotStarted, nil
+	default:
+		return "", steps.FromOS(err, "cannot look for the unfinished bundle")
+	}
+}
+
+// Do implements steps.Step. It returns Evidence, in part also with an error.
+func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
+	r := newRun(s.cfg, t)
+	defer r.close()
+	err := r.do(ctx)
+	out := steps.Outcome{Evidence: r.evidence()}
+	if err != nil {
+		return out, r.verdict(ctx, err)
+	}
+	out.Release.Digest = "md5:" + r.fetched.MD5
+	return out, nil
+}
+
+// Undo implements steps.Step.
+func (s *Step) Undo(_ context.Context, t *steps.Task) error {
+	for _, name := range []string{PartFile, steps.BundleFile} {
+		if err := os.Remove(filepath.Join(t.WorkDir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return steps.FromOS(err, "cannot remove the download")
+		}
+	}
+	// Power lost before this line may bring the files back. They go with the
+	// update's directory, and the next Undo removes them again.
+	if err := disk.SyncDir(t.WorkDir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return steps.FromOS(err, "cannot remove the download")
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/steps"
+)
+
+// take writes what a stream brings. It is true when the file ends there.
+func (r *run) take(ctx context.Context, st *stream) (bool, error) {
+	if st.event != "" {
+		r.event(st.event, fmt.Sprintf("at byte %d", r.sink.offset))
+		if err := r.restart(); err != nil {
+			return false, err
+		}
+	}
+	r.note.Total = st.total
+	if st.offset > 0 {
+		// The mark stays: an answer to If-Range need not repeat it.
+		r.note.Resumed++
+		r.note.ResumedBytes += st.offset
+	} else {
+		r.note.Mark, r.contentType = st.mark, st.contentType
+	}
+	if err := r.preflight(); err != nil {
+		return false, err
+	}
+	r.task.Meter.SetNote("")
+	r.meter()
+	if err := r.copy(ctx, st); err != nil {
+		return false, err
+	}
+	if st.check != nil {
+		if err := st.check(); err != nil {
+			return false, err
+		}
+	}
+	// A server may send less than the range asked for; then there is more to ask for.
+	return st.total == unknown || r.sink.offset == st.total, nil
+}
+
+// copy moves bytes until the stream ends. nil means that it ended where it should.
+func (r *run) copy(ctx context.Context, st *stream) error {
+	limit := r.limit(st)
+	for st.end == unknown || r.sink.offset < st.end {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		n, err := st.body.Read(r.buf)
+		r.note.Received += int64(n)
+		if int64(n) > limit-r.sink.offset {
+			return r.tooMuch(st, limit)
+		}
+		if n > 0 {
+			if err := r.advance(r.buf[:n]); err != nil {
+				return err
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return r.ended(st)
+		case err != nil:
+			return st.fail(err)
+		}
+	}
+	return nil
+}
+
+// limit is the most bytes the part file may have with this stream.
+func (r *run) limit(st *stream) int64 {
+	switch {
+	case st.end != unknown:
+		return st.end
+	case r.total() != unknown:
+		return r.total()
+	}
+	return r.cfg.MaxSize
+}
+
+// tooMuch: nothing of the surplus is written.
+func (r *run) tooMuch(st *stream, limit int64) error {
+	if st.end != unknown {
+		return &fault{what: malformedAnswer, err: errors.New("the server sent more than it announced")}
+	}
+	if r.declared() == unknown {
+		return refused(steps.SizeMismatch, pageHint(st.contentType), "the server's file has more than the %d bytes this device takes", limit)
+	}
+	return refused(steps.SizeMismatch, pageHint(st.contentType), "the server's file has more than the %d bytes declared", limit)
+}
+
+// ended judges the end of the stream.
+func (r *run) ended(st *stream) error {
+	switch total := r.total(); {
+	case st.end != unknown && r.sink.offset == st.end:
+		return nil
+	case st.end != unknown:
+		return st.fail(io.ErrUnexpectedEOF)
+	case total == unknown && r.sink.offset == 0:
+		return refused(steps.SizeMismatch, pageHint(st.contentType), "the server's file is empty")
+	case total == unknown || r.sink.offset == total:
+		r.note.Total = r.sink.offset
+		return nil
+	case !st.marked && r.cutAt != r.sink.offset:
+		// Without a length or chunks, a cut looks like an end. An end in the
+		// same place a second time is one.
+		r.cutAt = r.sink.offset
+		return &outage{what: connectionLost, err: fmt.Errorf("the connection ended after %d of %d bytes", r.sink.offset, total)}
+	default:
+		return refused(steps.SizeMismatch, pageHint(st.contentType), "the server's file has %d bytes, %d were declared", r.sink.offset, total)
+	}
+}
+
+// advance writes p, and a checkpoint when one is due.
+func (r *run) advance(p []byte) error {
+	if err := r.sink.write(p); err != nil {
+		return err
+	}
+	r.task.Meter.Add(int64(len(p)))
+	if r.sink.offset-r.noted >= checkpointBytes && r.cfg.Clock.Monotonic()-r.notedAt >= checkpointTime {
+		return r.checkpoint()
+	}
+	return nil
+}
+
+// preflight asks for room for what is still missing.
+func (r *run) preflight() error {
+	total := r.total()
+	if total == unknown {
+		return nil
+	}
+	missing := uint64(total-r.sink.offset) + r.cfg.Reserve //nolint:gosec // checked: offset ≤ total
+	if err := r.cfg.Preflight(r.task.WorkDir, missing, 0); err != nil {
+		e := steps.AsError(steps.FromOS(err, "cannot keep the bundle"))
+		if disk.OutOfSpace(err) {
+			e.Code, e.Hint = steps.DiskFull, "free some space there and try again"
+		}
+		return e
+	}
+	return nil
+}
