@@ -59,7 +59,13 @@ func compare(root *os.Root, m *Manifest, how strictness) ([]Problem, error) {
 	var problems []Problem
 	seen := make([]bool, len(m.Files))
 	err := disk.Walk(root, func(name string, info fs.FileInfo) error {
-		if name == "." || name == ManifestName {
+		switch {
+		case name == ManifestName:
+			return nil
+		case name == ".":
+			if how == published && info.Mode()&0o222 != 0 {
+				problems = append(problems, Problem{Path: name, Kind: Changed, Text: "the directory has write bits"})
+			}
 			return nil
 		}
 		i, listed := slices.BinarySearchFunc(m.Files, name, func(f File, name string) int {

@@ -49,12 +49,12 @@ func (s *Store) CreateFactory(ctx context.Context, version string, replace bool)
 		return report, err
 	}
 	if pointers.Factory != version {
-		_, taken, err := s.Raw(Factory)
+		leads, taken, err := s.Raw(Factory)
 		if err != nil {
 			return report, err
 		}
 		if taken && !replace {
-			return report, fmt.Errorf("%w: %s; ask for it to be replaced", ErrFactorySet, pointers.Factory)
+			return report, fmt.Errorf("%w: %s; ask for it to be replaced", ErrFactorySet, leads)
 		}
 		report.Replaced = pointers.Factory
 	}

@@ -227,6 +227,6 @@ func readManifest(root *os.Root) (*Manifest, error) {
 // damaged, rather than the disk unreadable just now.
 type contentError struct{ err error }
 
-func (e *contentError) Error() string { return e.err.Error() }
-func (e *contentError) Unwrap() error { return e.err }
+func (e *contentError) Error() string        { return e.err.Error() }
+func (e *contentError) Unwrap() error        { return e.err }
 func (e *contentError) Is(target error) bool { return target == ErrDamaged }
