@@ -45,6 +45,7 @@ const (
 	CancelledByUser  Code = "CANCELLED"
 	TargetUnusable   Code = "TARGET_UNUSABLE"
 	Quarantined      Code = "QUARANTINED"
+	AlreadyCurrent   Code = "ALREADY_CURRENT"
 	Internal         Code = "INTERNAL_ERROR"
 )
 

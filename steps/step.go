@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync/atomic"
+	"time"
 
 	"github.com/tope/updater/platform/versions"
 )
@@ -113,6 +114,9 @@ type Task struct {
 	Found map[Name]json.RawMessage
 	// Baseline is what the gate said of the version that ran before Switching.
 	Baseline json.RawMessage
+	// Since is the moment from which on a main process counts as started after
+	// the flip. Any process of another boot does.
+	Since Moment
 	// Meter is where the step shows its progress. Never nil.
 	Meter *Meter
 	// Notes keeps a small checkpoint of this step durable. Never nil.
@@ -125,6 +129,12 @@ type Outcome struct {
 	Evidence any
 	// Release is merged into the update's.
 	Release Release
+}
+
+// Moment is a point in time, comparable with another of the same boot.
+type Moment struct {
+	Boot string        `json:"boot"`
+	Mono time.Duration `json:"mono_ns"`
 }
 
 // Notes keeps one small value for a step of an update, overwritten in place:

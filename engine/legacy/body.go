@@ -78,6 +78,7 @@ func Refuse(err error, version string, v View) Refusal {
 	r := Refusal{HTTP: http.StatusOK}
 	switch {
 	case errors.Is(err, engine.ErrBusy):
+		v = standing(err, v)
 		r.Body = refusal(409, "Operation already in progress: "+string(v.Stage), &v)
 	case errors.Is(err, engine.ErrQuarantined):
 		r.Body = refusal(409, "QUARANTINED: version "+version+" failed on this device before and is not tried again", &v)
@@ -93,6 +94,18 @@ func Refuse(err error, version string, v View) Refusal {
 		r.Body = refusal(500, "INTERNAL_ERROR: "+err.Error(), nil)
 	}
 	return r
+}
+
+// standing is what the device was busy with when it refused. What is shown a
+// moment later may be past that already, and "busy: idle" would be no answer.
+func standing(err error, v View) View {
+	var busy *engine.BusyError
+	if errors.As(err, &busy) {
+		if row := RowOf(busy.State, ""); row.Stage != v.Stage {
+			v.Stage, v.Progress = row.Stage, row.From
+		}
+	}
+	return v
 }
 
 // refusal is a body without data; v adds where the updater stands.

@@ -156,6 +156,9 @@ func TestRefusals(t *testing.T) {
 		r := legacy.Refuse(err, "1.1.0", v)
 		fmt.Fprintf(&b, "%d %s\n", r.HTTP, r.Body)
 	}
+	// The update that was in the way ended before the answer was written.
+	late := legacy.Refuse(&engine.BusyError{Update: "u1", State: engine.Staging}, "1.1.0", legacy.View{Stage: legacy.Idle})
+	fmt.Fprintf(&b, "%d %s\n", late.HTTP, late.Body)
 	r := legacy.Invalid(400, "package_size must be greater than 0")
 	fmt.Fprintf(&b, "%d %s\n%s\n", r.HTTP, r.Body, legacy.Accepted)
 	golden(t, "refusals.golden", b.String())

@@ -1,0 +1,324 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+)
+
+// By says on whose behalf recovery runs.
+type By string
+
+// Recovery runs for one of these.
+const (
+	// Oneshot is `tope-updater recover` at boot, before services and daemon:
+	// it makes pointers and links whole and counts the boot, nothing else.
+	Oneshot By = "recover"
+	// Daemon is a daemon's start (or `recover --finish`, or a verb that works
+	// in-process): the loop that follows does the work.
+	Daemon By = "daemon"
+)
+
+// Observation is what recovery saw when it looked at the world.
+type Observation struct {
+	By   By
+	Boot string
+	// Pointers leaves out a pointer that is absent, and one that is in Strange.
+	Pointers versions.Pointers
+	// Strange has the raw target of each pointer that leads to no version name.
+	Strange map[string]string
+	// States has the state of every version a pointer, the marker or the open
+	// update names.
+	States map[string]versions.State
+	// Marked is set when the marker is there; Marker is where it leads.
+	Marked bool
+	Marker string
+}
+
+func (o Observation) usable(version string) bool {
+	return version != "" && o.States[version].Usable()
+}
+
+// Rule names one of recovery's rules, as the journal writes it.
+type Rule string
+
+// The rules. docs/architecture.md tells each with an example.
+const (
+	RuleWhole     Rule = "whole"     // nothing is open, current is whole
+	RuleEmpty     Rule = "empty"     // nothing is open and nothing is installed
+	RuleRepair    Rule = "repair"    // nothing is open, current did not resolve
+	RuleGateOwed  Rule = "gate-owed" // the marker stands, the journal knows of no update
+	RuleUnmark    Rule = "unmark"    // the marker stands, but current never left its target
+	RuleResume    Rule = "resume"    // before Switching: go on
+	RuleMoved     Rule = "moved"     // before Switching, but somebody moved the pointers
+	RuleForward   Rule = "forward"   // from Switching on: complete the switch
+	RuleReswitch  Rule = "reswitch"  // after Switching, a pointer at its old target
+	RuleBack      Rule = "back"      // rolling back: complete that
+	RuleFactory   Rule = "factory"   // falling back: complete that
+	RuleBudget    Rule = "budget"    // the state's budget of boots is spent
+	RuleTarget    Rule = "target"    // the version to go to is not whole
+	RuleReturned  Rule = "returned"  // somebody renamed the marker over current
+	RuleForeign   Rule = "foreign"   // a pointer leads to a third version
+	RuleFinish    Rule = "finish"    // over; only the clean-up is left
+	RuleAttention Rule = "attention" // nothing is open and no version is whole
+)
+
+// Move is what recovery does to a pointer itself.
+type Move struct {
+	Pointer string `json:"pointer"`
+	To      string `json:"to"`
+}
+
+// Action is recovery's decision.
+type Action struct {
+	Rule Rule
+	// Why is a sentence for the journal.
+	Why string
+	// Spend counts this boot or daemon start against the state's budget.
+	Spend *journal.Spend
+	// Moves are pointers to be set, in this order. Empty for By Daemon when
+	// the state's own step will do it, with the services stopped.
+	Moves []Move
+	// Unmark removes the marker.
+	Unmark bool
+	// Fire is the trigger to fire, after Moves; empty to stay.
+	Fire Trigger
+	// Code is why, when Fire is Fail.
+	Code steps.Code
+	// Again is set when the world should be looked at once more after this.
+	Again bool
+}
+
+// decide is recovery: what to do, given what the journal tells and what was
+// observed. It is pure; its table of cases is in decide_test.go. The order of
+// the questions is the order of what must not be got wrong: first what an
+// operator did, then what is spent, then what is broken, then the way on.
+func decide(st *journal.State, o Observation, budget int) Action {
+	u := st.Open
+	switch {
+	case u == nil:
+		return decideIdle(o)
+	case u.Terminal:
+		return Action{Rule: RuleFinish, Why: fmt.Sprintf("update %s ended as %s; its clean-up is left", u.ID, u.State)}
+	case !State(u.State).Switched():
+		return decideUnchanged(u, o)
+	}
+	return decideSwitched(u, o, budget)
+}
+
+// decideIdle: no update is open. current must resolve to a whole version.
+func decideIdle(o Observation) Action {
+	cur := o.Pointers.Current
+	if o.Marked && cur == o.Marker {
+		return Action{Rule: RuleUnmark, Unmark: true, Again: true, Why: "the marker leads to the version that is current: no gate is owed"}
+	}
+	if o.Marked && o.usable(cur) {
+		a := Action{Rule: RuleGateOwed, Why: fmt.Sprintf("the journal knows of no update, but the marker leads to %s and current to %s: the gate of %s is owed", show(o.Marker), cur, cur)}
+		if o.By == Daemon {
+			a.Fire = GateOwed
+		}
+		return a
+	}
+	if o.usable(cur) {
+		return Action{Rule: RuleWhole, Why: "current leads to " + cur}
+	}
+	for _, c := range []struct{ name, version string }{
+		{"the marker", o.Marker}, {versions.Previous, o.Pointers.Previous}, {versions.Factory, o.Pointers.Factory},
+	} {
+		if o.usable(c.version) {
+			return Action{
+				Rule: RuleRepair, Moves: []Move{{versions.Current, c.version}}, Again: true,
+				Why: fmt.Sprintf("current %s; %s leads to %s, which is whole", o.describe(versions.Current, cur), c.name, c.version),
+			}
+		}
+	}
+	if cur == "" && len(o.Strange) == 0 && len(o.States) == 0 {
+		return Action{Rule: RuleEmpty, Why: "no version is installed"}
+	}
+	return Action{Rule: RuleAttention, Why: fmt.Sprintf("current %s, and neither previous nor factory leads to a whole version", o.describe(versions.Current, cur))}
+}
+
+// decideUnchanged: an update is open, and before Switching the device is as it was.
+func decideUnchanged(u *journal.Update, o Observation) Action {
+	if o.Pointers.Current != u.Before.Current || o.Pointers.Previous != u.Before.Previous || o.Strange[versions.Current] != "" || o.Strange[versions.Previous] != "" {
+		return Action{
+			Rule: RuleMoved, Fire: Fail, Code: steps.TargetUnusable, Again: true,
+			Why: fmt.Sprintf("current %s and previous %s, but they led to %s and %s when the update was accepted: it no longer fits",
+				o.describe(versions.Current, o.Pointers.Current), o.describe(versions.Previous, o.Pointers.Previous), show(u.Before.Current), show(u.Before.Previous)),
+		}
+	}
+	if cur := o.Pointers.Current; cur != "" && !o.usable(cur) {
+		return Action{Rule: RuleMoved, Fire: Fail, Code: steps.TargetUnusable, Again: true, Why: fmt.Sprintf("current %s", o.describe(versions.Current, cur))}
+	}
+	return Action{Rule: RuleResume, Why: fmt.Sprintf("interrupted in %s; the device is unchanged", u.State)}
+}
+
+// decideSwitched: an update is open, and pointers may have moved.
+func decideSwitched(u *journal.Update, o Observation, budget int) Action {
+	s := State(u.State)
+	goal := reachable(target(u), o.usable)
+	if p, at, ok := thirdTarget(u, o); ok {
+		return Action{Rule: RuleForeign, Fire: Foreign, Why: fmt.Sprintf("%s leads to %s, which this update never set: an operator's doing", p, at)}
+	}
+	spend, spent := spendFor(u, o)
+	if spent > budget {
+		return Action{
+			Rule: RuleBudget, Spend: spend, Fire: Fail, Code: steps.BudgetSpent, Again: true,
+			Why: fmt.Sprintf("%d starts spent in %s, %d allowed", spent, s, budget),
+		}
+	}
+	if why := cannotGo(u, goal.Current, o.States[goal.Current]); why != "" {
+		return Action{Rule: RuleTarget, Spend: spend, Fire: Fail, Code: steps.TargetUnusable, Again: true, Why: why}
+	}
+	moves := movesTo(s, goal, o)
+	switch s {
+	case RollingBack, FallingBack:
+		a := Action{Rule: RuleBack, Spend: spend, Why: "back to " + show(goal.Current)}
+		if s == FallingBack {
+			a.Rule, a.Why = RuleFactory, "to the factory version "+goal.Current
+		}
+		if o.By == Oneshot {
+			a.Moves = moves
+		}
+		return a
+	}
+	if !o.Marked && len(moves) > 0 && o.Pointers.Current == u.Before.Current && u.Before.Current != "" {
+		return Action{
+			Rule: RuleReturned, Spend: spend, Fire: Fail, Code: steps.CancelledByUser, Again: true,
+			Why: fmt.Sprintf("the marker is gone and current leads to %s again: somebody went back by hand", u.Before.Current),
+		}
+	}
+	if s != Switching && len(moves) > 0 {
+		return Action{Rule: RuleReswitch, Spend: spend, Fire: Reswitch, Again: true, Why: fmt.Sprintf("in %s, but %s does not lead to %s", s, moves[0].Pointer, moves[0].To)}
+	}
+	a := Action{Rule: RuleForward, Spend: spend, Why: fmt.Sprintf("interrupted in %s; on to %s", s, goal.Current)}
+	if s == Switching && o.By == Oneshot {
+		// At boot no service runs yet: the pointers can be completed here, and
+		// the services then come up from the new version.
+		a.Moves, a.Fire, a.Again = moves, Succeed, true
+	}
+	return a
+}
+
+// target is where the pointers should go in the update's present state.
+func target(u *journal.Update) versions.Pointers {
+	switch State(u.State) {
+	case RollingBack:
+		return u.Before
+	case FallingBack:
+		return versions.Pointers{Current: u.Before.Factory, Previous: u.Before.Previous, Factory: u.Before.Factory}
+	}
+	p := versions.Pointers{Current: u.To, Previous: u.From, Factory: u.Before.Factory}
+	if u.From == "" {
+		p.Previous = u.Before.Previous
+	}
+	return p
+}
+
+// reachable leaves previous out of a target when its version is not whole: a
+// pointer is never set to a version nobody could go back to.
+func reachable(goal versions.Pointers, usable func(string) bool) versions.Pointers {
+	if !usable(goal.Previous) {
+		goal.Previous = ""
+	}
+	return goal
+}
+
+// cannotGo says why a target is to be skipped: it is no whole version, or it
+// failed in this update already. Rolling back to no version is allowed: that is
+// how a failed first installation ends.
+func cannotGo(u *journal.Update, version string, is versions.State) string {
+	s := State(u.State)
+	switch {
+	case version == "" && s == RollingBack:
+		return ""
+	case version == "" && s == FallingBack:
+		return "there is no factory version"
+	case !is.Usable():
+		return fmt.Sprintf("version %s is %s", show(version), is)
+	case s == FallingBack && (version == u.To || version == u.Before.Current):
+		return fmt.Sprintf("the factory version is %s, which failed in this update already", version)
+	}
+	return ""
+}
+
+// thirdTarget finds a pointer that leads to where this update never sent it.
+// An absent pointer is damage, not a decision: it is set anew.
+func thirdTarget(u *journal.Update, o Observation) (pointer, at string, found bool) {
+	allowed := map[string][]string{
+		versions.Current:  {u.Before.Current, u.To},
+		versions.Previous: {u.Before.Previous, u.From},
+	}
+	if State(u.State) == FallingBack {
+		allowed[versions.Current] = append(allowed[versions.Current], u.Before.Factory)
+	}
+	for _, p := range []struct{ name, at string }{{versions.Current, o.Pointers.Current}, {versions.Previous, o.Pointers.Previous}} {
+		if raw := o.Strange[p.name]; raw != "" {
+			return p.name, raw, true
+		}
+		if p.at != "" && p.at != allowed[p.name][0] && !contains(allowed[p.name][1:], p.at) {
+			return p.name, p.at, true
+		}
+	}
+	return "", "", false
+}
+
+// movesTo lists the pointers that are not where they should be: forwards
+// previous goes first, so that the way back stands before current moves;
+// backwards current goes first, so that what runs is right as early as can be.
+func movesTo(s State, goal versions.Pointers, o Observation) []Move {
+	var moves []Move
+	if o.Pointers.Previous != goal.Previous {
+		moves = append(moves, Move{versions.Previous, goal.Previous})
+	}
+	if o.Pointers.Current != goal.Current {
+		m := Move{versions.Current, goal.Current}
+		if s == RollingBack || s == FallingBack {
+			return append([]Move{m}, moves...)
+		}
+		moves = append(moves, m)
+	}
+	return moves
+}
+
+// spendFor tells what this start costs, and the total then. A reboot is proved
+// by the boot id: recover costs nothing in the boot that entered the state or
+// was counted already, and the daemon's first start after it is free.
+func spendFor(u *journal.Update, o Observation) (*journal.Spend, int) {
+	sp := &journal.Spend{By: string(o.By), Cost: 1}
+	switch {
+	case o.By == Oneshot && (u.LastSpendBoot == o.Boot || u.EnteredBoot == o.Boot):
+		return nil, u.Spent
+	case o.By == Daemon && u.LastSpendBoot == o.Boot && u.LastSpendBy == string(Oneshot):
+		sp.Cost = 0
+	}
+	return sp, u.Spent + sp.Cost
+}
+
+func (o Observation) describe(pointer, version string) string {
+	switch {
+	case o.Strange[pointer] != "":
+		return fmt.Sprintf("leads to %q, which is no version", o.Strange[pointer])
+	case version == "":
+		return "is absent"
+	}
+	return fmt.Sprintf("leads to %s (%s)", version, o.States[version])
+}
+
+func show(version string) string {
+	if version == "" {
+		return "no version"
+	}
+	return version
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/versions"
+)
+
+// old, prev, next and fact are the versions of the cases: A, P, B and F.
+const (
+	old  = "1.0.0"
+	prev = "0.9.0"
+	next = "1.1.0"
+	fact = "0.5.0"
+)
+
+func openIn(s State) *journal.Update {
+	return &journal.Update{
+		ID: "u1", Kind: "install", From: old, To: next, State: string(s), EnteredBoot: "b1",
+		Before: versions.Pointers{Current: old, Previous: prev, Factory: fact}, Digest: "md5:b",
+	}
+}
+
+func seenAt(by By, current, previous string) Observation {
+	return Observation{
+		By: by, Boot: "b2", Pointers: versions.Pointers{Current: current, Previous: previous, Factory: fact},
+		Strange: map[string]string{}, Marked: true, Marker: old,
+		States: map[string]versions.State{old: versions.Complete, prev: versions.Complete, next: versions.Complete, fact: versions.Complete},
+	}
+}
+
+// The rules of recovery, one case each: what is journaled, what is seen, what
+// is decided.
+func TestDecide(t *testing.T) {
+	type c struct {
+		name string
+		open *journal.Update
+		see  Observation
+		edit func(*journal.Update, *Observation)
+		rule Rule
+		fire Trigger
+		move []Move
+	}
+	forward := []Move{{versions.Previous, old}, {versions.Current, next}}
+	back := []Move{{versions.Current, old}, {versions.Previous, prev}}
+	cases := []c{
+		{name: "nothing open, current whole", see: seenAt(Oneshot, old, prev), edit: unmarked, rule: RuleWhole},
+		{name: "nothing open, nothing installed", see: Observation{By: Oneshot}, rule: RuleEmpty},
+		{name: "current absent: previous", see: seenAt(Oneshot, "", prev), edit: unmarked, rule: RuleRepair, move: []Move{{versions.Current, prev}}},
+		{name: "current damaged: previous", see: seenAt(Oneshot, old, prev), edit: is(old, versions.Damaged), rule: RuleRepair, move: []Move{{versions.Current, prev}}},
+		{name: "current and previous damaged: factory", see: seenAt(Oneshot, old, ""), edit: is(old, versions.Damaged), rule: RuleRepair, move: []Move{{versions.Current, fact}}},
+		{name: "nothing whole", see: Observation{By: Oneshot, Pointers: versions.Pointers{Current: old}, States: map[string]versions.State{old: versions.Damaged}}, rule: RuleAttention},
+		{name: "adopted version will do", see: seenAt(Oneshot, old, prev), edit: isNot(old, versions.Unverified), rule: RuleWhole},
+		{name: "journal lost after the flip: the gate is owed", see: seenAt(Daemon, next, old), rule: RuleGateOwed, fire: GateOwed},
+		{name: "the oneshot leaves an owed gate to the daemon", see: seenAt(Oneshot, next, old), rule: RuleGateOwed},
+		{name: "journal lost before the flip: no gate is owed", see: seenAt(Daemon, old, prev), rule: RuleUnmark},
+		{name: "journal lost, current lost: where the marker leads", see: seenAt(Oneshot, "", ""), rule: RuleRepair, move: []Move{{versions.Current, old}}},
+
+		{name: "downloading", open: openIn(Downloading), see: seenAt(Daemon, old, prev), rule: RuleResume},
+		{name: "staging, marker set already", open: openIn(Staging), see: seenAt(Oneshot, old, prev), rule: RuleResume},
+		{name: "pointers moved while downloading", open: openIn(Downloading), see: seenAt(Daemon, prev, prev), rule: RuleMoved, fire: Fail},
+		{name: "current damaged while downloading", open: openIn(Downloading), see: seenAt(Daemon, old, prev), edit: is(old, versions.Damaged), rule: RuleMoved, fire: Fail},
+
+		{name: "switching, nothing moved", open: openIn(Switching), see: seenAt(Oneshot, old, prev), rule: RuleForward, fire: Succeed, move: forward},
+		{name: "switching, previous moved", open: openIn(Switching), see: seenAt(Oneshot, old, old), rule: RuleForward, fire: Succeed, move: forward[1:]},
+		{name: "switching, both moved", open: openIn(Switching), see: seenAt(Oneshot, next, old), rule: RuleForward, fire: Succeed},
+		{name: "switching, current lost", open: openIn(Switching), see: seenAt(Oneshot, "", old), rule: RuleForward, fire: Succeed, move: forward[1:]},
+		{name: "switching, the daemon's step does it", open: openIn(Switching), see: seenAt(Daemon, old, prev), rule: RuleForward},
+		{name: "switching, third version", open: openIn(Switching), see: seenAt(Oneshot, fact, prev), rule: RuleForeign, fire: Foreign},
+		{name: "switching, no version at all", open: openIn(Switching), see: seenAt(Oneshot, "", prev), edit: strange, rule: RuleForeign, fire: Foreign},
+		{name: "switching, new version damaged", open: openIn(Switching), see: seenAt(Oneshot, old, prev), edit: isNot(next, versions.Damaged), rule: RuleTarget, fire: Fail},
+		{name: "switching, marker renamed over current", open: openIn(Switching), see: seenAt(Oneshot, old, old), edit: unmarked, rule: RuleReturned, fire: Fail},
+		{name: "health, boots from the new version", open: openIn(CheckingHealth), see: seenAt(Oneshot, next, old), rule: RuleForward},
+		{name: "health, current at the old target", open: openIn(CheckingHealth), see: seenAt(Oneshot, old, old), rule: RuleReswitch, fire: Reswitch},
+		{name: "health, budget spent", open: openIn(CheckingHealth), see: seenAt(Oneshot, next, old), edit: spent(2), rule: RuleBudget, fire: Fail},
+		{name: "health, budget not spent yet", open: openIn(CheckingHealth), see: seenAt(Oneshot, next, old), edit: spent(1), rule: RuleForward},
+		{name: "health, counted in this boot already", open: openIn(CheckingHealth), see: seenAt(Oneshot, next, old), edit: spentHere(2), rule: RuleForward},
+		{name: "an operator's pointer goes before the budget", open: openIn(CheckingHealth), see: seenAt(Oneshot, fact, old), edit: spent(2), rule: RuleForeign, fire: Foreign},
+
+		{name: "rolling back", open: openIn(RollingBack), see: seenAt(Oneshot, next, old), rule: RuleBack, move: back},
+		{name: "rolling back, current done", open: openIn(RollingBack), see: seenAt(Oneshot, old, old), rule: RuleBack, move: back[1:]},
+		{name: "rolling back, the daemon's step does it", open: openIn(RollingBack), see: seenAt(Daemon, next, old), rule: RuleBack},
+		{name: "rolling back, old version damaged", open: openIn(RollingBack), see: seenAt(Oneshot, next, old), edit: isNot(old, versions.Damaged), rule: RuleTarget, fire: Fail},
+		{name: "rolling back, budget spent", open: openIn(RollingBack), see: seenAt(Oneshot, old, prev), edit: spent(2), rule: RuleBudget, fire: Fail},
+		{name: "falling back", open: openIn(FallingBack), see: seenAt(Oneshot, old, prev), rule: RuleFactory, move: []Move{{versions.Current, fact}}},
+		{name: "falling back, no factory", open: openIn(FallingBack), see: seenAt(Oneshot, old, prev), edit: func(u *journal.Update, _ *Observation) { u.Before.Factory = "" }, rule: RuleTarget, fire: Fail},
+		{name: "falling back, factory is what failed", open: openIn(FallingBack), see: seenAt(Oneshot, old, prev), edit: func(u *journal.Update, _ *Observation) { u.Before.Factory = old }, rule: RuleTarget, fire: Fail},
+		{name: "falling back, budget spent", open: openIn(FallingBack), see: seenAt(Oneshot, fact, prev), edit: spent(2), rule: RuleBudget, fire: Fail},
+
+		{name: "over, not closed", open: func() *journal.Update { u := openIn(Committed); u.Terminal = true; return u }(), see: seenAt(Oneshot, next, old), rule: RuleFinish},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if c.edit != nil {
+				c.edit(c.open, &c.see)
+			}
+			a := decide(&journal.State{Open: c.open}, c.see, 2)
+			require.Equal(t, c.rule, a.Rule, a.Why)
+			require.Equal(t, c.fire, a.Fire, a.Why)
+			require.Equal(t, c.move, a.Moves)
+			require.NotEmpty(t, a.Why)
+		})
+	}
+}
+
+func unmarked(_ *journal.Update, o *Observation) { o.Marked, o.Marker = false, "" }
+func strange(_ *journal.Update, o *Observation)  { o.Strange[versions.Current] = "/somewhere" }
+
+// is puts a version into a state, and takes the marker away.
+func is(version string, s versions.State) func(*journal.Update, *Observation) {
+	return func(u *journal.Update, o *Observation) { unmarked(u, o); o.States[version] = s }
+}
+
+func isNot(version string, s versions.State) func(*journal.Update, *Observation) {
+	return func(u *journal.Update, o *Observation) {
+		o.States[version] = s
+		if u == nil {
+			unmarked(u, o)
+		}
+	}
+}
+
+func spent(n int) func(*journal.Update, *Observation) {
+	return func(u *journal.Update, _ *Observation) { u.Spent, u.LastSpendBoot = n, "b1" }
+}
+
+func spentHere(n int) func(*journal.Update, *Observation) {
+	return func(u *journal.Update, o *Observation) { u.Spent, u.LastSpendBoot = n, o.Boot }
+}
+
+// Every state × every place either pointer can be × every damage × marker ×
+// budget × who asks: the decision is one the table allows, has a rule and a
+// reason, never touches a pointer an operator moved, and never sends current to
+// a version that is not whole.
+func TestDecideEverywhere(t *testing.T) {
+	legal := map[State]map[Trigger]State{}
+	for _, r := range Table() {
+		if legal[r.From] == nil {
+			legal[r.From] = map[Trigger]State{}
+		}
+		legal[r.From][r.Trigger] = r.To
+	}
+	whole := []versions.State{versions.Complete, versions.Unverified, versions.Damaged, versions.Missing}
+	places := []string{"", old, prev, next, fact, "9.9.9"}
+	count := 0
+	rules := map[State]map[Rule]bool{}
+	for _, s := range append(States(), Idle) {
+		for _, current := range places {
+			for _, previous := range places {
+				for _, oldIs := range whole {
+					for _, nextIs := range whole {
+						for _, factIs := range whole {
+							for v := range 3 * 2 * 2 {
+								u := openIn(s)
+								u.Terminal = s.Terminal()
+								u.Spent = v % 3
+								if s == Idle {
+									u = nil
+								}
+								o := seenAt([]By{Oneshot, Daemon}[v/3%2], current, previous)
+								o.Marked = v/6%2 == 0
+								o.States = map[string]versions.State{old: oldIs, prev: versions.Complete, next: nextIs, fact: factIs, "9.9.9": versions.Complete}
+								a := decide(&journal.State{Open: u}, o, 2)
+								count++
+								what := fmt.Sprintf("%s %+v -> %+v", s, o, a)
+								require.NotEmpty(t, a.Rule, what)
+								require.NotEmpty(t, a.Why, what)
+								if rules[s] == nil {
+									rules[s] = map[Rule]bool{}
+								}
+								rules[s][a.Rule] = true
+								if a.Fire != "" && a.Fire != GateOwed {
+									require.Contains(t, legal[s], a.Fire, what)
+								}
+								if a.Fire == GateOwed {
+									require.Equal(t, Idle, s, what)
+								}
+								for _, m := range a.Moves {
+									require.True(t, m.To == "" || o.usable(m.To), what)
+									require.NotEqual(t, RuleForeign, a.Rule, what)
+									if u != nil {
+										require.NotEqual(t, "9.9.9", map[string]string{versions.Current: current, versions.Previous: previous}[m.Pointer], what)
+									}
+								}
+								if u != nil && !s.Switched() {
+									require.Empty(t, a.Moves, "before Switching nothing is touched: "+what)
+								}
+								require.Equal(t, a, decide(&journal.State{Open: u}, o, 2), "the same again: "+what)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, s := range append(States(), Idle) {
+		require.NotEmpty(t, rules[s], "%s has a recovery rule", s)
+	}
+	t.Logf("%d decisions", count)
+}

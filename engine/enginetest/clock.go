@@ -1,0 +1,78 @@
+package enginetest
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Clock is a clock on which nobody ever waits: After comes at once, and the
+// time has passed.
+type Clock struct {
+	mu   sync.Mutex
+	wall time.Time
+	mono time.Duration
+	boot int
+}
+
+// NewClock starts at a fixed moment of boot 1.
+func NewClock() *Clock {
+	return &Clock{wall: time.Date(2026, 1, 28, 12, 0, 0, 0, time.UTC), mono: time.Minute, boot: 1}
+}
+
+func (c *Clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wall, c.mono = c.wall.Add(d), c.mono+d
+}
+
+// Now implements clock.Clock; each look costs a millisecond.
+func (c *Clock) Now() time.Time {
+	c.pass(time.Millisecond)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.wall
+}
+
+// Monotonic implements clock.Clock; each look costs a millisecond.
+func (c *Clock) Monotonic() time.Duration {
+	c.pass(time.Millisecond)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mono
+}
+
+// Boot implements clock.Clock.
+func (c *Clock) Boot() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fmt.Sprintf("boot-%d", c.boot)
+}
+
+// After implements clock.Clock. An hour or more never comes: the trust window
+// is tested with clocktest, where time has to be moved by hand.
+func (c *Clock) After(d time.Duration) <-chan time.Time {
+	if d >= time.Hour {
+		return nil
+	}
+	c.pass(d)
+	ch := make(chan time.Time, 1)
+	ch <- c.Now()
+	return ch
+}
+
+// Reboot begins the next boot: the monotonic clock starts again.
+func (c *Clock) Reboot() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.boot++
+	c.mono = 5 * time.Second
+	c.wall = c.wall.Add(time.Minute)
+}
+
+// Jump moves the wall clock alone.
+func (c *Clock) Jump(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wall = c.wall.Add(d)
+}

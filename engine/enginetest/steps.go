@@ -1,0 +1,164 @@
+package enginetest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+)
+
+// Bundle is what the world's only server offers.
+type Bundle struct {
+	Version, Digest string
+	// Broken fails Verify.
+	Broken bool
+}
+
+// fake is a step made of closures over a World.
+type fake struct {
+	probe func(*steps.Task) steps.Reach
+	do    func(*steps.Task) (steps.Outcome, error)
+	undo  func(*steps.Task) error
+}
+
+func (f fake) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
+	if f.probe == nil {
+		return steps.NotStarted, nil
+	}
+	return f.probe(t), nil
+}
+
+func (f fake) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
+	if ctx.Err() != nil {
+		return steps.Outcome{}, context.Cause(ctx)
+	}
+	return f.do(t)
+}
+
+func (f fake) Undo(_ context.Context, t *steps.Task) error {
+	if f.undo == nil {
+		return nil
+	}
+	return f.undo(t)
+}
+
+// Steps are the ten, on this world, for a bundle.
+func (w *World) Steps(b Bundle) map[steps.Name]steps.Step {
+	file := func(name string) fake {
+		return fake{
+			probe: func(t *steps.Task) steps.Reach {
+				if w.Files[name+" "+t.Update] {
+					return steps.Done
+				}
+				return steps.NotStarted
+			},
+			do: func(t *steps.Task) (steps.Outcome, error) {
+				return steps.Outcome{}, w.Use(name, func() error { w.Files[name+" "+t.Update] = true; return nil })
+			},
+			undo: func(t *steps.Task) error {
+				f := name + " " + t.Update
+				if !w.Files[f] {
+					return nil
+				}
+				return w.Use("undo "+name, func() error { delete(w.Files, f); return nil })
+			},
+		}
+	}
+	turn := steps.Sequence{{Name: steps.Switch, Step: w.switchStep()}, {Name: steps.Restart, Step: w.restartStep()}, {Name: steps.HealthCheck, Step: w.gateStep()}}
+	return map[steps.Name]steps.Step{
+		steps.Download: file("download"),
+		steps.Verify: fake{do: func(*steps.Task) (steps.Outcome, error) {
+			if b.Broken {
+				return steps.Outcome{}, &steps.Error{Class: steps.Refused, Code: steps.InvalidPackage, Err: errors.New("broken bundle")}
+			}
+			return steps.Outcome{Release: steps.Release{Version: b.Version, Digest: b.Digest}}, nil
+		}},
+		steps.Extract: file("extract"),
+		steps.Stage: fake{
+			probe: func(t *steps.Task) steps.Reach {
+				if w.States[t.Release.Version].Usable() {
+					return steps.Done
+				}
+				return steps.NotStarted
+			},
+			do: func(t *steps.Task) (steps.Outcome, error) {
+				return steps.Outcome{}, w.Use("publish "+t.Release.Version, func() error {
+					w.States[t.Release.Version], w.Digests[t.Release.Version] = versions.Complete, t.Release.Digest
+					delete(w.Files, "extract "+t.Update)
+					return nil
+				})
+			},
+		},
+		steps.Switch: w.switchStep(), steps.Restart: w.restartStep(), steps.HealthCheck: w.gateStep(), steps.Commit: w.gateStep(),
+		steps.Rollback: turn, steps.Factory: turn,
+	}
+}
+
+func (w *World) switchStep() steps.Step {
+	return fake{
+		probe: func(t *steps.Task) steps.Reach {
+			if w.P.Current == t.Target.Current && w.P.Previous == t.Target.Previous {
+				return steps.Done
+			}
+			return steps.NotStarted
+		},
+		do: func(t *steps.Task) (steps.Outcome, error) {
+			if err := w.Use("stop", func() error { w.Running, w.Started = "", Moment{}; return nil }); err != nil {
+				return steps.Outcome{}, err
+			}
+			moves := []engineMove{{versions.Previous, t.Target.Previous}, {versions.Current, t.Target.Current}}
+			if t.Back {
+				moves[0], moves[1] = moves[1], moves[0]
+			}
+			for _, m := range moves {
+				if err := w.Point(m.pointer, m.to); err != nil {
+					return steps.Outcome{}, err
+				}
+			}
+			return steps.Outcome{}, nil
+		},
+	}
+}
+
+type engineMove struct{ pointer, to string }
+
+func (w *World) fresh(t *steps.Task) bool {
+	return w.Running == t.Target.Current && (w.Started.Boot != t.Since.Boot || w.Started.Mono >= int64(t.Since.Mono))
+}
+
+func (w *World) restartStep() steps.Step {
+	return fake{
+		probe: func(t *steps.Task) steps.Reach {
+			if t.Target.Current == "" || w.fresh(t) {
+				return steps.Done
+			}
+			return steps.NotStarted
+		},
+		do: func(t *steps.Task) (steps.Outcome, error) {
+			if w.Dead[w.P.Current] {
+				return steps.Outcome{}, &steps.Error{Class: steps.Unhealthy, Code: steps.ServiceFailed, Err: fmt.Errorf("version %s cannot be started", w.P.Current)}
+			}
+			return steps.Outcome{}, w.Use("restart", func() error {
+				w.Running, w.Started = w.P.Current, Moment{w.Clock.Boot(), int64(w.Clock.Monotonic())}
+				return nil
+			})
+		},
+	}
+}
+
+func (w *World) gateStep() steps.Step {
+	return fake{do: func(t *steps.Task) (steps.Outcome, error) {
+		if v := t.Target.Current; v != "" && (w.Sick[v] || !w.fresh(t)) {
+			return steps.Outcome{}, &steps.Error{Class: steps.Unhealthy, Code: steps.HealthFailed, Err: fmt.Errorf("version %s is not healthy (runs: %q since %v)", v, w.Running, w.Started)}
+		}
+		return steps.Outcome{}, nil
+	}}
+}
+
+// Baseline implements engine.Gate.
+func (w *World) Baseline(context.Context, *steps.Task) (json.RawMessage, error) {
+	return json.RawMessage(`{"healthy":true}`), nil
+}

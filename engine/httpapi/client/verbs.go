@@ -1,0 +1,166 @@
+package client
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/httpapi"
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/versions"
+)
+
+// Install begins to install a bundle and returns the update's id. A local file
+// is named by its absolute path.
+func (c *Client) Install(ctx context.Context, r engine.InstallRequest) (id string, err error) {
+	in := map[string]any{"url": r.Source.URL, "hold": r.Hold, "retry": r.Retry}
+	for name, value := range map[string]string{"name": r.Source.Name, "md5": r.Source.MD5, "version": r.Source.Version} {
+		if value != "" {
+			in[name] = value
+		}
+	}
+	if r.Source.Size != 0 {
+		in["size"] = r.Source.Size
+	}
+	return c.begin(ctx, "/api/v2/install", in)
+}
+
+// Proceed installs the bundle that was downloaded with Hold.
+func (c *Client) Proceed(ctx context.Context, version string) (id string, err error) {
+	return c.begin(ctx, "/api/v2/proceed", map[string]any{"version": version})
+}
+
+// Cancel cancels the open update.
+func (c *Client) Cancel(ctx context.Context) (id string, err error) {
+	return c.begin(ctx, "/api/v2/cancel", nil)
+}
+
+// Rollback goes to an installed version, "" for the previous one.
+func (c *Client) Rollback(ctx context.Context, to string) (id string, err error) {
+	in := map[string]any{}
+	if to != "" {
+		in["to"] = to
+	}
+	return c.begin(ctx, "/api/v2/rollback", in)
+}
+
+// RestoreFactory goes to the factory version.
+func (c *Client) RestoreFactory(ctx context.Context) (id string, err error) {
+	return c.begin(ctx, "/api/v2/factory/restore", nil)
+}
+
+func (c *Client) begin(ctx context.Context, path string, in any) (string, error) {
+	var out httpapi.Accepted
+	err := c.do(ctx, http.MethodPost, path, in, &out)
+	return out.Update, err
+}
+
+// Updates lists the updates the journal keeps, newest first.
+func (c *Client) Updates(ctx context.Context) ([]journal.Update, error) {
+	var out httpapi.Updates
+	err := c.do(ctx, http.MethodGet, "/api/v2/updates", nil, &out)
+	return out.Updates, err
+}
+
+// Update returns one update; engine.ErrNotFound when the journal has none of that id.
+func (c *Client) Update(ctx context.Context, id string) (journal.Update, error) {
+	var out journal.Update
+	err := c.do(ctx, http.MethodGet, "/api/v2/updates/"+url.PathEscape(id), nil, &out)
+	return out, err
+}
+
+// Records returns an update's records in order, "" for the whole journal's.
+func (c *Client) Records(ctx context.Context, update string) ([]journal.Record, error) {
+	path := "/api/v2/journal"
+	if update != "" {
+		path = "/api/v2/updates/" + url.PathEscape(update) + "/journal"
+	}
+	var out httpapi.Records
+	if err := c.do(ctx, http.MethodGet, path, nil, &out); err != nil {
+		return nil, err
+	}
+	recs := make([]journal.Record, len(out.Records))
+	for i, r := range out.Records {
+		recs[i] = r.Record
+		recs[i].Sum = r.Sum
+	}
+	return recs, nil
+}
+
+// Export writes the whole journal to w as JSON Lines.
+func (c *Client) Export(ctx context.Context, w io.Writer) error {
+	body, err := c.open(ctx, http.MethodGet, "/api/v2/journal?format=jsonl", nil)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	_, err = io.Copy(w, body)
+	return err
+}
+
+// VerifyJournal checks the journal's whole chain.
+func (c *Client) VerifyJournal(ctx context.Context) (journal.Report, error) {
+	var out journal.Report
+	err := c.do(ctx, http.MethodGet, "/api/v2/journal/verify", nil, &out)
+	return out, err
+}
+
+// Versions lists the versions on the device, newest first.
+func (c *Client) Versions(ctx context.Context) ([]versions.Info, error) {
+	var out httpapi.Installed
+	err := c.do(ctx, http.MethodGet, "/api/v2/versions", nil, &out)
+	return out.Versions, err
+}
+
+// VerifyVersion reads a version back from the disk and compares it with its manifest.
+func (c *Client) VerifyVersion(ctx context.Context, version string) (versions.Verification, error) {
+	var out versions.Verification
+	err := c.do(ctx, http.MethodPost, "/api/v2/versions/"+url.PathEscape(version)+"/verify", nil, &out)
+	return out, err
+}
+
+// VerifyFactory does so for the factory version.
+func (c *Client) VerifyFactory(ctx context.Context) (versions.Verification, error) {
+	var out versions.Verification
+	err := c.do(ctx, http.MethodPost, "/api/v2/factory/verify", nil, &out)
+	return out, err
+}
+
+// CreateFactory makes a version, "" for the current one, the factory version.
+func (c *Client) CreateFactory(ctx context.Context, version string, replace bool) (versions.FactoryReport, error) {
+	in := map[string]any{"replace": replace}
+	if version != "" {
+		in["version"] = version
+	}
+	var out versions.FactoryReport
+	err := c.do(ctx, http.MethodPost, "/api/v2/factory/create", in, &out)
+	return out, err
+}
+
+// Prune removes old versions and returns which. It keeps the newest keep, and
+// as many as the configuration says when keep is negative.
+func (c *Client) Prune(ctx context.Context, keep int) ([]string, error) {
+	in := map[string]any{}
+	if keep >= 0 {
+		in["keep"] = keep
+	}
+	var out httpapi.Pruned
+	err := c.do(ctx, http.MethodPost, "/api/v2/prune", in, &out)
+	return out.Removed, err
+}
+
+// Links compares the links outside the versions with the current version.
+func (c *Client) Links(ctx context.Context) ([]versions.Link, error) {
+	var out httpapi.Links
+	err := c.do(ctx, http.MethodGet, "/api/v2/links", nil, &out)
+	return out.Links, err
+}
+
+// MendLinks makes the links outside the versions match the current version.
+func (c *Client) MendLinks(ctx context.Context) (httpapi.LinksMended, error) {
+	var out httpapi.LinksMended
+	err := c.do(ctx, http.MethodPost, "/api/v2/links", nil, &out)
+	return out, err
+}

@@ -1,0 +1,49 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/httpapi"
+)
+
+// Status tells where the device stands.
+func (c *Client) Status(ctx context.Context) (engine.Status, error) {
+	var s engine.Status
+	err := c.do(ctx, http.MethodGet, "/api/v2/status", nil, &s)
+	return s, err
+}
+
+// Next waits until the journal has gone beyond seq, but not longer than
+// timeout, and tells where the device stands then.
+func (c *Client) Next(ctx context.Context, seq uint64, timeout time.Duration) (engine.Status, error) {
+	path := "/api/v2/status?wait=" + strconv.FormatUint(seq, 10) + "&timeout=" + min(timeout, httpapi.MaxWait).String()
+	var s engine.Status
+	err := c.do(ctx, http.MethodGet, path, nil, &s)
+	return s, err
+}
+
+// Watch calls show with each status until it returns false: at once, at each
+// change, and at least every tick, for the progress between changes.
+func (c *Client) Watch(ctx context.Context, tick time.Duration, show func(engine.Status) bool) error {
+	s, err := c.Status(ctx)
+	for err == nil && show(s) {
+		s, err = c.Next(ctx, s.Journal.Seq, tick)
+	}
+	return err
+}
+
+// Ended reports how an update stands in a status, and whether it is over. It
+// is nil when the status tells of other updates only: ask Update then.
+func Ended(s engine.Status, id string) (u *engine.UpdateStatus, over bool) {
+	switch {
+	case s.Update != nil && s.Update.ID == id:
+		return s.Update, s.Update.State.Terminal()
+	case s.Last != nil && s.Last.ID == id:
+		return s.Last, true
+	}
+	return nil, true
+}

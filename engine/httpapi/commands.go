@@ -1,0 +1,98 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/steps"
+)
+
+// begun answers for an update that was begun, or whose course was changed.
+func begun(w http.ResponseWriter, id string, err error) error {
+	if err != nil {
+		return err
+	}
+	return accepted(w, "/api/v2/updates/"+id, Accepted{Update: id})
+}
+
+func (a *api) install(w http.ResponseWriter, r *http.Request) error {
+	o, err := readObject(r)
+	if err != nil {
+		return err
+	}
+	o.need("url")
+	req := engine.InstallRequest{
+		Source: steps.Source{
+			URL: o.text("url"), Name: o.text("name"), Size: o.number("size"), MD5: o.text("md5"), Version: o.text("version"),
+		},
+		Hold: o.flag("hold"), Retry: o.flag("retry"),
+	}
+	if err := o.done(); err != nil {
+		return err
+	}
+	if err := checkSource(req.Source, "http", "https", "file"); err != nil {
+		return err
+	}
+	id, err := a.Engine.Install(r.Context(), req)
+	return begun(w, id, err)
+}
+
+func (a *api) proceed(w http.ResponseWriter, r *http.Request) error {
+	o, err := readObject(r)
+	if err != nil {
+		return err
+	}
+	o.need("version")
+	version := o.text("version")
+	if err := o.done(); err != nil {
+		return err
+	}
+	if err := checkVersion(version); err != nil {
+		return err
+	}
+	id, err := a.Engine.Proceed(r.Context(), version)
+	return begun(w, id, err)
+}
+
+func (a *api) cancel(w http.ResponseWriter, r *http.Request) error {
+	if err := readNothing(r); err != nil {
+		return err
+	}
+	id, err := a.Engine.Cancel(r.Context())
+	return begun(w, id, err)
+}
+
+func (a *api) rollback(w http.ResponseWriter, r *http.Request) error {
+	o, err := readObject(r)
+	if err != nil {
+		return err
+	}
+	to := o.text("to")
+	if err := o.done(); err != nil {
+		return err
+	}
+	if to != "" {
+		if err := checkVersion(to); err != nil {
+			return err
+		}
+	}
+	id, err := a.Engine.Rollback(r.Context(), to)
+	return begun(w, id, err)
+}
+
+func (a *api) restoreFactory(w http.ResponseWriter, r *http.Request) error {
+	if err := readNothing(r); err != nil {
+		return err
+	}
+	id, err := a.Engine.RestoreFactory(r.Context())
+	return begun(w, id, err)
+}
+
+// readNothing accepts no body, or an object without fields.
+func readNothing(r *http.Request) error {
+	o, err := readObject(r)
+	if err != nil {
+		return err
+	}
+	return o.done()
+}

@@ -1,0 +1,95 @@
+package httpapi
+
+import (
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// MaxBody is the largest request body in bytes. The largest honest one, an
+// install request with a long URL, is a few kilobytes.
+const MaxBody = 64 << 10
+
+// guard refuses what a program on the device would never send, but what a web
+// page open in a browser beside it could: requests for a name that was rebound
+// to loopback, requests from other origins, form posts.
+type guard struct {
+	hosts map[string]bool
+	next  http.Handler
+}
+
+func newGuard(hosts []string, next http.Handler) *guard {
+	g := &guard{next: next, hosts: map[string]bool{"localhost": true, "127.0.0.1": true, "::1": true}}
+	for _, h := range hosts {
+		g.hosts[hostname(h)] = true
+	}
+	return g
+}
+
+func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if p := g.check(r); p != nil {
+		p.write(w)
+		return
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+	}
+	g.next.ServeHTTP(w, r)
+}
+
+func (g *guard) check(r *http.Request) *Problem {
+	if !g.hosts[hostname(r.Host)] {
+		return newProblem(foreignHost, "this device is not called "+quote(r.Host)+"; add the name to [http] hosts if it is")
+	}
+	// A browser names the origin of every request but plain navigation. Same
+	// host and port, whatever the scheme: a proxy may have ended TLS.
+	if origin := r.Header.Get("Origin"); origin != "" && !sameHost(origin, r.Host) {
+		return newProblem(foreignOrigin, "requests from pages of "+quote(origin)+" are not accepted")
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return nil
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		return newProblem(foreignOrigin, "requests from pages of other sites are not accepted")
+	}
+	return nil
+}
+
+// jsonBody reports whether the request's body, if it has one, claims to be JSON.
+func jsonBody(r *http.Request) bool {
+	ct := r.Header.Get("Content-Type")
+	if ct == "" {
+		return r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0
+	}
+	media, _, err := mime.ParseMediaType(ct)
+	return err == nil && media == "application/json"
+}
+
+// hostname returns the name of a host with or without a port, in lower case,
+// without brackets and without the dot that may end a DNS name.
+func hostname(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	} else if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
+		host = host[1 : len(host)-1]
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+func sameHost(origin, host string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
+}
+
+// quote shortens what a stranger sent before it is repeated in an answer.
+func quote(s string) string {
+	if len(s) > 100 {
+		s = s[:100] + "…"
+	}
+	return `"` + strings.ToValidUTF8(s, "?") + `"`
+}

@@ -1,0 +1,245 @@
+// Package httpapitest is a device as the HTTP layer and its client see it: one
+// fake each for the interfaces of httpapi.Options. Nothing happens in it but
+// what a test says.
+package httpapitest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/httpapi"
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/clock/clocktest"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+)
+
+// Device is a fake device. Fail makes everything that changes something
+// return an error; Calls has what was asked for, in order.
+type Device struct {
+	Clock *clocktest.Fake
+
+	mu      sync.Mutex
+	status  engine.Status
+	changed chan struct{}
+	fail    error
+	calls   []string
+}
+
+// New returns an idle device with version 1.1.0, on the way from 1.0.0.
+func New() *Device {
+	d := &Device{Clock: clocktest.New(), changed: make(chan struct{})}
+	d.status = engine.Status{
+		Schema: 1, State: engine.Idle, Trust: "open",
+		Pointers: versions.Pointers{Current: "1.1.0", Previous: "1.0.0", Factory: "1.0.0"},
+		Journal:  engine.JournalStatus{Seq: 7},
+	}
+	return d
+}
+
+// Options are those of a handler over this device.
+func (d *Device) Options() httpapi.Options {
+	return httpapi.Options{
+		Engine: (*Engine)(d), Journal: (*Journal)(d), Versions: (*Versions)(d),
+		Clock: d.Clock, Version: "2.0.0", Keep: 3,
+	}
+}
+
+// Handler is a handler over this device.
+func (d *Device) Handler() http.Handler { return httpapi.New(d.Options()) }
+
+// Change changes the status, moves the journal on and wakes who waits.
+func (d *Device) Change(f func(s *engine.Status)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f(&d.status)
+	d.status.Journal.Seq++
+	close(d.changed)
+	d.changed = make(chan struct{})
+}
+
+// Open makes an update the open one, in state s and at a progress.
+func (d *Device) Open(s engine.State, progress int) {
+	d.Change(func(st *engine.Status) {
+		st.State = s
+		st.Update = &engine.UpdateStatus{
+			ID: "u2", Kind: string(steps.Install), From: "1.1.0", To: "1.2.0", State: s,
+			Step: string(engine.StepOf(s)), Attempt: 1, Progress: progress, Accepted: d.Clock.Now(),
+		}
+	})
+}
+
+// Fail sets the error of what is asked for from now on; nil for none.
+func (d *Device) Fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fail = err
+}
+
+// Calls returns what was asked for so far.
+func (d *Device) Calls() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.calls)
+}
+
+func (d *Device) call(format string, args ...any) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls = append(d.calls, fmt.Sprintf(format, args...))
+	return d.fail
+}
+
+// Engine is the device's engine.
+type Engine Device
+
+func (e *Engine) device() *Device { return (*Device)(e) }
+
+// Status is what Change made it.
+func (e *Engine) Status() engine.Status {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.status
+}
+
+// Changed is closed by Change.
+func (e *Engine) Changed() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.changed
+}
+
+// Install notes the request.
+func (e *Engine) Install(_ context.Context, r engine.InstallRequest) (string, error) {
+	return "u2", e.device().call("install %+v", r)
+}
+
+// Proceed notes the request.
+func (e *Engine) Proceed(_ context.Context, version string) (string, error) {
+	return "u2", e.device().call("proceed %s", version)
+}
+
+// Cancel notes the request.
+func (e *Engine) Cancel(context.Context) (string, error) {
+	return "u2", e.device().call("cancel")
+}
+
+// Rollback notes the request.
+func (e *Engine) Rollback(_ context.Context, to string) (string, error) {
+	return "u2", e.device().call("rollback %q", to)
+}
+
+// RestoreFactory notes the request.
+func (e *Engine) RestoreFactory(context.Context) (string, error) {
+	return "u2", e.device().call("restore factory")
+}
+
+// Exclusive notes the request and runs f, unless the device is to fail.
+func (e *Engine) Exclusive(ctx context.Context, what string, f func(context.Context) error) error {
+	if err := e.device().call("exclusive %s", what); err != nil {
+		return err
+	}
+	return f(ctx)
+}
+
+// Journal is the device's journal: one update, u1, of two records.
+type Journal Device
+
+func (j *Journal) records() []journal.Record {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	return []journal.Record{
+		{
+			Seq: 1, Time: at, Mono: time.Second, Boot: "b1", Update: "u1", Phase: journal.Outcome, Trigger: "accept", From: "Idle", To: "Requested",
+			Accept: &journal.Accept{Kind: "install", From: "1.0.0", To: "1.1.0", Before: versions.Pointers{Current: "1.0.0"}}, Sum: "aa",
+		},
+		{Seq: 2, Time: at.Add(time.Second), Mono: 2 * time.Second, Boot: "b1", Update: "u1", Phase: journal.Intent, Step: "Download", Attempt: 1, Sum: "bb"},
+	}
+}
+
+// Updates returns the one update.
+func (j *Journal) Updates() ([]journal.Update, error) {
+	if err := (*Device)(j).call("updates"); err != nil {
+		return nil, err
+	}
+	return []journal.Update{{
+		ID: "u1", Kind: "install", From: "1.0.0", To: "1.1.0", State: "Committed", Terminal: true, Closed: true,
+		Accepted: j.records()[0].Time, FirstSeq: 1, LastSeq: 2,
+	}}, nil
+}
+
+// Records returns its records, for any other id none.
+func (j *Journal) Records(update string) ([]journal.Record, error) {
+	if err := (*Device)(j).call("records %q", update); err != nil {
+		return nil, err
+	}
+	if update != "" && update != "u1" {
+		return nil, nil
+	}
+	return j.records(), nil
+}
+
+// Verify finds nothing wrong.
+func (j *Journal) Verify() (journal.Report, error) {
+	return journal.Report{}, (*Device)(j).call("verify journal")
+}
+
+// Versions are the device's: 1.1.0 and 1.0.0.
+type Versions Device
+
+func (v *Versions) device() *Device { return (*Device)(v) }
+
+// Pointers are those of the status.
+func (v *Versions) Pointers() (versions.Pointers, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.status.Pointers, nil
+}
+
+// List returns two complete versions.
+func (v *Versions) List() ([]versions.Info, error) {
+	return []versions.Info{
+		{Version: "1.1.0", State: versions.Complete, Digest: "md5:11", Bytes: 20, Files: 2, Pointers: []string{versions.Current}},
+		{Version: "1.0.0", State: versions.Complete, Digest: "md5:10", Bytes: 10, Files: 1, Pointers: []string{versions.Previous, versions.Factory}},
+	}, v.device().call("list")
+}
+
+// Verify knows the two versions.
+func (v *Versions) Verify(_ context.Context, version string) (versions.Verification, error) {
+	if err := v.device().call("verify %s", version); err != nil {
+		return versions.Verification{}, err
+	}
+	if version != "1.0.0" && version != "1.1.0" {
+		return versions.Verification{}, fmt.Errorf("%w: v%s", versions.ErrNotFound, version)
+	}
+	return versions.Verification{Version: version, State: versions.Complete, Files: 2, Bytes: 20, Problems: []versions.Problem{}}, nil
+}
+
+// Prune removes nothing.
+func (v *Versions) Prune(keep int, _ ...string) ([]string, error) {
+	return nil, v.device().call("prune %d", keep)
+}
+
+// CreateFactory notes the request.
+func (v *Versions) CreateFactory(_ context.Context, version string, replace bool) (versions.FactoryReport, error) {
+	return versions.FactoryReport{Version: version, Problems: []versions.Problem{}}, v.device().call("create factory %s %v", version, replace)
+}
+
+// Links returns one link.
+func (v *Versions) Links(string) ([]versions.Link, error) {
+	return []versions.Link{{Path: "/usr/local/bin/web-server", Target: "/opt/tope/versions/current/bin/web-server"}}, v.device().call("links")
+}
+
+// EnsureLinks adds one link.
+func (v *Versions) EnsureLinks(version string) ([]string, error) {
+	return []string{"/usr/local/bin/web-server"}, v.device().call("ensure links %s", version)
+}
+
+// SweepLinks removes none.
+func (v *Versions) SweepLinks(version string) ([]string, error) {
+	return nil, v.device().call("sweep links %s", version)
+}

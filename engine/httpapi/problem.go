@@ -1,0 +1,144 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+)
+
+// Problem is an error of v2 as problem details (RFC 9457), and the error the
+// client returns for one: errors.Is and errors.As find in it what the engine
+// returned on the other side, so that a verb behaves the same whether a daemon
+// ran it or the command itself.
+type Problem struct {
+	// Type is TypePrefix and one of the kinds below.
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	// Update and State say what the device is busy with.
+	Update string       `json:"update,omitempty"`
+	State  engine.State `json:"state,omitempty"`
+	// Code, Class and Hint are a step's failure.
+	Code  steps.Code  `json:"code,omitempty"`
+	Class steps.Class `json:"class,omitempty"`
+	Hint  string      `json:"hint,omitempty"`
+	// Problems are the files a version was refused for.
+	Problems []versions.Problem `json:"problems,omitempty"`
+}
+
+// TypePrefix is what every problem's type begins with.
+const TypePrefix = "urn:problem-type:tope-updater:"
+
+// kind is one type of problem: its name behind TypePrefix, its status, its
+// title, and the error it stands for on both sides.
+type kind struct {
+	name   string
+	status int
+	title  string
+	err    error
+}
+
+// The kinds that stand for no error of the engine.
+var (
+	noRoute       = kind{"no-route", http.StatusNotFound, "no such route", nil}
+	wrongMethod   = kind{"wrong-method", http.StatusMethodNotAllowed, "wrong method", nil}
+	foreignHost   = kind{"foreign-host", http.StatusForbidden, "foreign host", nil}
+	foreignOrigin = kind{"foreign-origin", http.StatusForbidden, "foreign origin", nil}
+	wrongMedia    = kind{"media-type", http.StatusUnsupportedMediaType, "wrong media type", errMedia}
+	largeBody     = kind{"large-body", http.StatusRequestEntityTooLarge, "body too large", errTooLarge}
+	refused       = kind{"refused", http.StatusUnprocessableEntity, "refused", nil}
+	stopping      = kind{"stopping", http.StatusServiceUnavailable, "the updater is stopping", context.Canceled}
+	internal      = kind{"internal", http.StatusInternalServerError, "internal error", nil}
+)
+
+// kinds lists the others: the first whose error matches is the one.
+func kinds() []kind {
+	return []kind{
+		{"busy", http.StatusConflict, "an update is in progress", engine.ErrBusy},
+		{"quarantined", http.StatusConflict, "the release is in quarantine", engine.ErrQuarantined},
+		{"too-late", http.StatusConflict, "too late to cancel", engine.ErrTooLate},
+		{"nothing-to-do", http.StatusConflict, "nothing to do", engine.ErrNothingToDo},
+		{"expired", http.StatusGone, "verified too long ago", engine.ErrExpired},
+		{"invalid", http.StatusBadRequest, "invalid request", engine.ErrInvalid},
+		{"journal", http.StatusServiceUnavailable, "the journal cannot be written", engine.ErrJournal},
+		{"in-use", http.StatusConflict, "the version is in use", versions.ErrInUse},
+		{"exists", http.StatusConflict, "another release of that version is installed", versions.ErrExists},
+		{"factory-set", http.StatusConflict, "a factory version is set already", versions.ErrFactorySet},
+		{"foreign-file", http.StatusConflict, "not made by the updater", versions.ErrForeign},
+		{"damaged", http.StatusConflict, "the version is damaged", versions.ErrDamaged},
+		{"mismatch", http.StatusUnprocessableEntity, "the files do not match the manifest", versions.ErrMismatch},
+		{"not-executable", http.StatusUnprocessableEntity, "programs that cannot be started", versions.ErrNotExecutable},
+		{"no-version", http.StatusNotFound, "no such version", versions.ErrNotFound},
+		{"not-found", http.StatusNotFound, "not found", engine.ErrNotFound},
+		wrongMedia, largeBody, stopping,
+	}
+}
+
+func newProblem(k kind, detail string) *Problem {
+	return &Problem{Type: TypePrefix + k.name, Title: k.title, Status: k.status, Detail: detail}
+}
+
+// problemOf says an error as problem details.
+func problemOf(err error) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	p = newProblem(internal, err.Error())
+	for _, k := range kinds() {
+		if errors.Is(err, k.err) {
+			p = newProblem(k, err.Error())
+			break
+		}
+	}
+	var busy *engine.BusyError
+	if errors.As(err, &busy) {
+		p.Update, p.State = busy.Update, busy.State
+	}
+	var step *steps.Error
+	if errors.As(err, &step) {
+		if p.Type == TypePrefix+internal.name && step.Class == steps.Refused {
+			p = newProblem(refused, err.Error())
+		}
+		p.Code, p.Class, p.Hint = step.Code, step.Class, step.Hint
+	}
+	return p
+}
+
+func (p *Problem) Error() string { return p.Detail }
+
+// Unwrap returns the errors the problem stands for: the engine's sentinel (a
+// *engine.BusyError for busy), and a *steps.Error where a step failed.
+func (p *Problem) Unwrap() []error {
+	var errs []error
+	for _, k := range kinds() {
+		if p.Type != TypePrefix+k.name {
+			continue
+		}
+		if k.err == engine.ErrBusy {
+			errs = append(errs, &engine.BusyError{Update: p.Update, State: p.State})
+		} else {
+			errs = append(errs, k.err)
+		}
+		if k.err == versions.ErrNotFound { // a version that is missing is a thing that is missing
+			errs = append(errs, engine.ErrNotFound)
+		}
+	}
+	if p.Class != "" {
+		errs = append(errs, &steps.Error{Class: p.Class, Code: p.Code, Err: errors.New(p.Detail)})
+	}
+	return errs
+}
+
+func (p *Problem) write(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	// The client may be gone; there is nobody else to tell.
+	_ = json.NewEncoder(w).Encode(p)
+}

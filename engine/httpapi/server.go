@@ -1,0 +1,126 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// The server's limits. A client that is slower than these is cut off.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second
+	writeTimeout  = 30 * time.Second
+	idleTimeout   = 60 * time.Second
+	// drainTimeout is how long requests may go on when the server stops.
+	drainTimeout = 3 * time.Second
+	maxHeader    = 16 << 10
+	// maxConns bounds the connections of each listener, so that whoever fills
+	// the TCP port cannot keep the command line from the socket.
+	maxConns = 64
+)
+
+// ServerOptions says where to listen. Log may be nil.
+type ServerOptions struct {
+	Handler http.Handler
+	// Listen has addresses like "127.0.0.1:12315"; port 0 picks one.
+	Listen []string
+	// Socket is the path of the unix socket; empty for none. Its directory
+	// must exist.
+	Socket string
+	Log    *slog.Logger
+}
+
+// Server has bound its addresses and waits to serve.
+type Server struct {
+	handler   http.Handler
+	listeners []net.Listener
+	log       *slog.Logger
+}
+
+// Listen binds all addresses and the socket, or none.
+func Listen(o ServerOptions) (_ *Server, err error) {
+	s := &Server{handler: o.Handler, log: o.Log}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	for _, address := range o.Listen {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return nil, fmt.Errorf("cannot listen on %s: %w; see [http] listen in the configuration", address, err)
+		}
+		s.listeners = append(s.listeners, limit(l, maxConns))
+	}
+	if o.Socket != "" {
+		l, err := listenSocket(o.Socket)
+		if err != nil {
+			return nil, err
+		}
+		s.listeners = append(s.listeners, limit(l, maxConns))
+	}
+	return s, nil
+}
+
+// Addrs returns what was bound, in the order of ServerOptions.Listen.
+func (s *Server) Addrs() []net.Addr {
+	addrs := make([]net.Addr, len(s.listeners))
+	for i, l := range s.listeners {
+		addrs[i] = l.Addr()
+	}
+	return addrs
+}
+
+// Close gives up what was bound. Serve does so itself.
+func (s *Server) Close() {
+	for _, l := range s.listeners {
+		l.Close()
+	}
+}
+
+// Serve answers requests until ctx ends, then lets those under way finish for
+// a moment, and closes everything. Requests that wait for something end with
+// ctx at once. It returns nil when ctx ended, else why it cannot go on.
+func (s *Server) Serve(ctx context.Context) error {
+	srv := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	failed := make(chan error, len(s.listeners))
+	for _, l := range s.listeners {
+		go func() { failed <- srv.Serve(l) }()
+	}
+	running := len(s.listeners)
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		running--
+		err = fmt.Errorf("cannot serve HTTP: %w", err)
+	}
+	drain, stop := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer stop()
+	if srv.Shutdown(drain) != nil {
+		srv.Close() // cuts off who is left; there is nothing to do about an error
+	}
+	for range running {
+		if e := <-failed; !errors.Is(e, http.ErrServerClosed) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}

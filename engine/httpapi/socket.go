@@ -1,0 +1,134 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// SocketName is the local API's socket in the run directory.
+const SocketName = "api.sock"
+
+const (
+	// longestAddress is what fits into sockaddr_un, less its final zero byte.
+	longestAddress = 107
+	socketMode     = 0o660
+)
+
+// DialSocket connects to a unix socket, however long its path is. When nothing
+// listens there the error matches fs.ErrNotExist or syscall.ECONNREFUSED.
+func DialSocket(ctx context.Context, path string) (net.Conn, error) {
+	address, release, err := reachable(path)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	var d net.Dialer
+	return d.DialContext(ctx, "unix", address)
+}
+
+// reachable returns an address that fits for path: the path itself, or one
+// through a descriptor of its directory. release when connected or bound.
+func reachable(path string) (address string, release func(), err error) {
+	if len(path) <= longestAddress {
+		return path, func() {}, nil
+	}
+	dir, err := os.OpenFile(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return "", nil, err
+	}
+	address = "/proc/self/fd/" + strconv.FormatUint(uint64(dir.Fd()), 10) + "/" + filepath.Base(path)
+	return address, func() { dir.Close() }, nil
+}
+
+// listenSocket binds path, which must be of a directory that exists. What a
+// killed daemon left there is replaced; a living one, or a file that is no
+// socket, is not touched.
+//
+// The socket is bound under another name, given its mode, and renamed: nobody
+// ever finds one at path that is not ready or that too many may open.
+func listenSocket(path string) (*socketListener, error) {
+	if err := vacant(path); err != nil {
+		return nil, err
+	}
+	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	address, release, err := reachable(temp)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w; create its directory first", path, err)
+	}
+	defer release()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: address, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w", path, err)
+	}
+	// The listener would remove the address it was bound to; we know better.
+	l.SetUnlinkOnClose(false)
+	info, err := publishSocket(temp, path)
+	if err != nil {
+		l.Close()
+		os.Remove(temp)
+		return nil, fmt.Errorf("cannot listen on %s: %w", path, err)
+	}
+	return &socketListener{UnixListener: l, path: path, info: info}, nil
+}
+
+func publishSocket(temp, path string) (fs.FileInfo, error) {
+	if err := os.Chmod(temp, socketMode); err != nil {
+		return nil, err
+	}
+	info, err := os.Lstat(temp)
+	if err != nil {
+		return nil, err
+	}
+	return info, os.Rename(temp, path)
+}
+
+// vacant reports whether path may be bound: nothing is there, or a socket that
+// nobody listens on any more.
+func vacant(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("cannot listen on %s: a file that is no socket is there; remove it", path)
+	}
+	conn, err := DialSocket(context.Background(), path)
+	if err == nil {
+		conn.Close()
+		return fmt.Errorf("cannot listen on %s: another updater listens there; stop it first", path)
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("cannot tell whether an updater listens there: %w", err)
+	}
+	return nil
+}
+
+// socketListener removes its socket when it is closed, unless another daemon
+// has put its own there meanwhile.
+type socketListener struct {
+	*net.UnixListener
+	path string
+	info fs.FileInfo
+}
+
+func (l *socketListener) Close() error {
+	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.info) {
+		os.Remove(l.path)
+	}
+	return l.UnixListener.Close()
+}

@@ -1,0 +1,163 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/platform/versions"
+)
+
+const versionsPath = "/api/v2/versions"
+
+func (a *api) versions(w http.ResponseWriter, _ *http.Request) error {
+	all, err := a.Versions.List()
+	if err != nil {
+		return fmt.Errorf("cannot list the versions: %w", err)
+	}
+	return answer(w, http.StatusOK, Installed{list(all)})
+}
+
+// verifyVersion reads a whole version back from the disk: it may take minutes.
+func (a *api) verifyVersion(w http.ResponseWriter, r *http.Request) error {
+	version := r.PathValue("version")
+	if err := checkVersion(version); err != nil {
+		return err
+	}
+	if err := readNothing(r); err != nil {
+		return err
+	}
+	return a.answerVerified(w, r, version)
+}
+
+func (a *api) answerVerified(w http.ResponseWriter, r *http.Request, version string) error {
+	wait(w)
+	v, err := a.Versions.Verify(r.Context(), version)
+	if err != nil {
+		return fmt.Errorf("cannot verify version %s: %w", version, err)
+	}
+	return answer(w, http.StatusOK, v)
+}
+
+func (a *api) verifyFactory(w http.ResponseWriter, r *http.Request) error {
+	if err := readNothing(r); err != nil {
+		return err
+	}
+	p, err := a.pointer(versions.Factory, func(p versions.Pointers) string { return p.Factory })
+	if err != nil {
+		return err
+	}
+	return a.answerVerified(w, r, p)
+}
+
+// pointer returns the version a pointer leads to; a pointer that is absent is
+// an error that wraps engine.ErrNotFound.
+func (a *api) pointer(name string, of func(versions.Pointers) string) (string, error) {
+	p, err := a.Versions.Pointers()
+	if err != nil {
+		return "", fmt.Errorf("cannot read the pointers: %w", err)
+	}
+	if of(p) == "" {
+		return "", fmt.Errorf("pointer %s: %w, it leads to no version", name, engine.ErrNotFound)
+	}
+	return of(p), nil
+}
+
+func current(p versions.Pointers) string { return p.Current }
+
+func (a *api) prune(w http.ResponseWriter, r *http.Request) error {
+	o, err := readObject(r)
+	if err != nil {
+		return err
+	}
+	keep := int64(a.Keep)
+	if _, given := o.fields["keep"]; given {
+		keep = o.number("keep")
+	}
+	if err := o.done(); err != nil {
+		return err
+	}
+	if keep < 0 || keep > math.MaxInt32 {
+		return invalid("field keep must not be negative")
+	}
+	wait(w)
+	var removed []string
+	err = a.Engine.Exclusive(r.Context(), "prune", func(context.Context) (err error) {
+		removed, err = a.Versions.Prune(int(keep))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return accepted(w, versionsPath, Pruned{list(removed)})
+}
+
+func (a *api) createFactory(w http.ResponseWriter, r *http.Request) error {
+	o, err := readObject(r)
+	if err != nil {
+		return err
+	}
+	version, replace := o.text("version"), o.flag("replace")
+	if err := o.done(); err != nil {
+		return err
+	}
+	if version == "" {
+		version, err = a.pointer(versions.Current, current)
+	} else {
+		err = checkVersion(version)
+	}
+	if err != nil {
+		return err
+	}
+	wait(w)
+	var report versions.FactoryReport
+	err = a.Engine.Exclusive(r.Context(), "factory create", func(ctx context.Context) (err error) {
+		report, err = a.Versions.CreateFactory(ctx, version, replace)
+		return err
+	})
+	if err != nil {
+		p := problemOf(err)
+		p.Problems = report.Problems
+		return p
+	}
+	return accepted(w, versionsPath, report)
+}
+
+// links compares the links outside the versions with the current version.
+func (a *api) links(w http.ResponseWriter, _ *http.Request) error {
+	version, err := a.pointer(versions.Current, current)
+	if err != nil {
+		return err
+	}
+	all, err := a.Versions.Links(version)
+	if err != nil {
+		return fmt.Errorf("cannot compare the links with version %s: %w", version, err)
+	}
+	return answer(w, http.StatusOK, Links{list(all)})
+}
+
+// mendLinks adds the links that are missing and removes those that lead nowhere.
+func (a *api) mendLinks(w http.ResponseWriter, r *http.Request) error {
+	if err := readNothing(r); err != nil {
+		return err
+	}
+	version, err := a.pointer(versions.Current, current)
+	if err != nil {
+		return err
+	}
+	var mended LinksMended
+	err = a.Engine.Exclusive(r.Context(), "links", func(context.Context) (err error) {
+		if mended.Added, err = a.Versions.EnsureLinks(version); err != nil {
+			return err
+		}
+		mended.Removed, err = a.Versions.SweepLinks(version)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	mended.Added, mended.Removed = list(mended.Added), list(mended.Removed)
+	return accepted(w, versionsPath, mended)
+}

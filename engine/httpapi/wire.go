@@ -1,0 +1,74 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/versions"
+)
+
+// What v2 answers with, beside engine.Status, journal.Update, journal.Report,
+// versions.Verification and versions.FactoryReport, which are shown as they are.
+type (
+	// Accepted answers a POST that began an update, or changed the course of one.
+	Accepted struct {
+		Update string `json:"update"`
+	}
+	// Updates lists the updates the journal keeps, newest first.
+	Updates struct {
+		Updates []journal.Update `json:"updates"`
+	}
+	// Records lists records in the order they were written.
+	Records struct {
+		Records []Record `json:"records"`
+	}
+	// Record is a record with its link in the chain.
+	Record struct {
+		journal.Record
+		Sum string `json:"sum"`
+	}
+	// Installed lists the versions on the device, newest first.
+	Installed struct {
+		Versions []versions.Info `json:"versions"`
+	}
+	// Pruned lists the versions a prune removed.
+	Pruned struct {
+		Removed []string `json:"removed"`
+	}
+	// Links lists the links outside the versions, and those that should be there.
+	Links struct {
+		Links []versions.Link `json:"links"`
+	}
+	// LinksMended lists the links outside the versions that were added and removed.
+	LinksMended struct {
+		Added   []string `json:"added"`
+		Removed []string `json:"removed"`
+	}
+)
+
+// answer writes v as JSON. An error means the client has gone.
+func answer(w http.ResponseWriter, status int, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(data, '\n'))
+	return nil
+}
+
+// accepted answers 202 and says where what was begun can be followed.
+func accepted(w http.ResponseWriter, location string, v any) error {
+	w.Header().Set("Location", location)
+	return answer(w, http.StatusAccepted, v)
+}
+
+// list makes sure that an empty list is written as [], not null.
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}

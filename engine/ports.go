@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+)
+
+// Journal is what the engine needs of journal.Journal.
+type Journal interface {
+	State() *journal.State
+	Append(recs ...journal.Record) (*journal.State, error)
+	Note(update, step string, v []byte) error
+	ReadNote(update, step string) ([]byte, error)
+}
+
+// Versions is what the engine itself does to the versions directory, beside
+// what its steps do: *versions.Store. Every method that changes something is
+// durable when it returns and may be called again after a cut.
+type Versions interface {
+	Pointers() (versions.Pointers, error)
+	Raw(pointer string) (target string, ok bool, err error)
+	State(version string) (versions.State, error)
+	Point(pointer, version string) error
+	Mark(old string) error
+	Unmark() error
+	Marker() (old string, ok bool, err error)
+	EnsureLinks(version string) (added []string, err error)
+	// Digest is the digest in the version's manifest; empty when it has none.
+	Digest(version string) (string, error)
+}
+
+// Keeper removes what no update needs any more: stagings, trash, work
+// directories, old versions, stale links. It is called when an update is over
+// and at every daemon start without one; it must keep what Needs names.
+type Keeper interface {
+	// WorkDir makes the update's own directory, durably, and returns its path.
+	WorkDir(update string) (string, error)
+	// Tidy returns what it removed. It removes what it can when something
+	// cannot be removed, and returns that error.
+	Tidy(ctx context.Context, n Needs) ([]string, error)
+}
+
+// Needs is what Tidy must keep.
+type Needs struct {
+	// Update is the open update's id; empty when there is none.
+	Update string
+	// Versions are needed beside what the pointers lead to.
+	Versions []string
+}
+
+// Gate runs the health checks once, without waiting for anything to become
+// stable: the baseline a rollback has to regain.
+type Gate interface {
+	Baseline(ctx context.Context, t *steps.Task) (json.RawMessage, error)
+}

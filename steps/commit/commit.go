@@ -1,0 +1,39 @@
+// Package commit is the step Commit: look once more, at the last moment at
+// which the update can still turn back.
+//
+// The step has no effect of its own. The point of no return is the journal
+// record the engine writes when the step has succeeded; everything that tidies
+// up after an update comes behind that record, and is the engine's clean-up.
+package commit
+
+import (
+	"context"
+
+	"github.com/tope/updater/steps"
+)
+
+// Judge looks at every health check once, without waiting, and fails when one
+// that must pass does not.
+type Judge interface {
+	Once(ctx context.Context, t *steps.Task) (evidence any, err error)
+}
+
+// Step is Commit.
+type Step struct{ judge Judge }
+
+// New makes the step.
+func New(j Judge) *Step { return &Step{judge: j} }
+
+// Probe is never Done: the last look is to be taken now.
+func (s *Step) Probe(context.Context, *steps.Task) (steps.Reach, error) {
+	return steps.NotStarted, nil
+}
+
+// Do takes the last look.
+func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
+	ev, err := s.judge.Once(ctx, t)
+	return steps.Outcome{Evidence: ev}, err
+}
+
+// Undo does nothing: there is nothing to undo.
+func (s *Step) Undo(context.Context, *steps.Task) error { return nil }

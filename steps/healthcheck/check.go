@@ -1,0 +1,136 @@
+package healthcheck
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/tope/updater/platform/service"
+)
+
+// Kind is how a check looks.
+type Kind string
+
+// The kinds of check.
+const (
+	// Active: the service is active, its main process was started after the
+	// flip, it has not restarted by itself, and stays so for Stable.
+	Active Kind = "active"
+	// HTTP: GET URL answers 2xx.
+	HTTP Kind = "http"
+	// TCP: a connection to Address can be made.
+	TCP Kind = "tcp"
+	// Command: Command exits with 0.
+	Command Kind = "command"
+)
+
+// Check is one thing that must be true of a healthy service.
+type Check struct {
+	Service string
+	Kind    Kind
+	URL     string
+	Address string
+	Command []string
+	// Timeout is how long the check may take to become true; default 30 s.
+	Timeout time.Duration
+	// Stable is how long an Active check must stay true; default 5 s.
+	Stable time.Duration
+}
+
+// Target is what the check looks at, for people and to tell checks apart.
+func (c Check) Target() string {
+	switch c.Kind {
+	case HTTP:
+		return c.URL
+	case TCP:
+		return c.Address
+	case Command:
+		return strings.Join(c.Command, " ")
+	}
+	return c.Service
+}
+
+// once is how long one look may take at most.
+const once = 5 * time.Second
+
+// maxOutput bounds what is kept of a command's output, in bytes.
+const maxOutput = 2 << 10
+
+// look looks once; nil means that it is as it should be.
+func (g *Gate) look(ctx context.Context, c Check, svc service.Service) error {
+	ctx, cancel := context.WithTimeout(ctx, once)
+	defer cancel()
+	switch c.Kind {
+	case Active:
+		return g.active(ctx, svc)
+	case HTTP:
+		return g.get(ctx, c.URL)
+	case TCP:
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", c.Address)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	case Command:
+		return run(ctx, c.Command)
+	}
+	return fmt.Errorf("unknown kind of check %q", c.Kind)
+}
+
+func (g *Gate) active(ctx context.Context, svc service.Service) error {
+	st, err := g.cfg.Manager.Status(ctx, svc)
+	switch {
+	case err != nil:
+		return err
+	case !st.Loaded:
+		return fmt.Errorf("%w: %s", service.ErrNotFound, svc.Name)
+	case st.Active != service.Running:
+		return fmt.Errorf("%s is %s (%s, result %s, exit status %d, %d restarts)", svc.Name, st.Active, st.Sub, st.Result, st.ExitStatus, st.Restarts)
+	}
+	return nil
+}
+
+func (g *Gate) get(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := g.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 200))
+		return fmt.Errorf("GET %s: %s: %s", url, res.Status, strings.TrimSpace(string(text)))
+	}
+	return nil
+}
+
+// run runs a command with a clean environment. Its output is in the error.
+func run(ctx context.Context, command []string) error {
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	cmd.WaitDelay = time.Second // a grandchild that keeps the pipe open must not hold up the gate
+	var out bytes.Buffer
+	cmd.Stdout = &limited{b: &out}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w: %s", strings.Join(command, " "), err, strings.TrimSpace(out.String()))
+	}
+	return nil
+}
+
+// limited keeps the first maxOutput bytes and swallows the rest.
+type limited struct{ b *bytes.Buffer }
+
+func (l *limited) Write(p []byte) (int, error) {
+	l.b.Write(p[:min(len(p), maxOutput-min(l.b.Len(), maxOutput))])
+	return len(p), nil
+}

@@ -1,0 +1,210 @@
+// Package healthcheck is the step HealthCheck, the health gate: the checks a
+// version must pass before it is committed, or before a rollback to it is
+// called done.
+//
+// A version that goes forward must pass them all. A rollback has to regain the
+// baseline, no more: the checks that passed on the version that ran before
+// Switching (Gate.Baseline), so that a device whose web server was broken
+// before the update is not driven on to its factory version by the rollback.
+//
+// The gate changes nothing on disk and may be run any number of times.
+package healthcheck
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/steps"
+)
+
+// Config is what the gate works with.
+type Config struct {
+	Manager  service.Manager
+	Services []service.Service
+	Checks   []Check
+	Clock    clock.Clock
+	// Poll is how often a check that is not true yet looks again; default 200 ms.
+	Poll time.Duration
+}
+
+// Evidence is what the journal keeps of the gate.
+type Evidence struct {
+	Results []Result `json:"results"`
+}
+
+// Result is what one check said.
+type Result struct {
+	Service string `json:"service"`
+	Kind    Kind   `json:"kind"`
+	Target  string `json:"target"`
+	Passed  bool   `json:"passed"`
+	// Needed is false when a rollback does not have to pass it.
+	Needed bool          `json:"needed"`
+	Took   time.Duration `json:"took_ns"`
+	Looks  int           `json:"looks"`
+	// Text says why it did not pass.
+	Text string `json:"text,omitempty"`
+}
+
+func (r Result) key() string { return r.Service + "\x00" + string(r.Kind) + "\x00" + r.Target }
+
+// Gate is the step, and also the engine's baseline and the last look of Commit.
+type Gate struct {
+	cfg    Config
+	client *http.Client
+}
+
+// New makes the gate. Services without any check get Active.
+func New(cfg Config) *Gate {
+	if cfg.Poll <= 0 {
+		cfg.Poll = 200 * time.Millisecond
+	}
+	return &Gate{cfg: cfg, client: &http.Client{
+		// A check is about this process on this port: no proxy, no connection
+		// kept from the version before, no redirect to somebody else.
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// Probe is never Done: health is what is seen now.
+func (g *Gate) Probe(context.Context, *steps.Task) (steps.Reach, error) {
+	return steps.NotStarted, nil
+}
+
+// Undo does nothing: there is nothing to undo.
+func (g *Gate) Undo(context.Context, *steps.Task) error { return nil }
+
+// Do waits for every check to come true, each within its own time limit.
+func (g *Gate) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
+	ev, err := g.judge(ctx, t, g.await)
+	return steps.Outcome{Evidence: ev}, err
+}
+
+// Once looks at every check once.
+func (g *Gate) Once(ctx context.Context, t *steps.Task) (any, error) {
+	ev, err := g.judge(ctx, t, g.glance)
+	return ev, err
+}
+
+// Baseline tells how the version that runs now does. An unhealthy one is no
+// error; only ctx ends it early.
+func (g *Gate) Baseline(ctx context.Context, t *steps.Task) (json.RawMessage, error) {
+	before := *t
+	before.Since = steps.Moment{} // whatever runs now counts, whenever it was started
+	plan, err := g.plan(&before)
+	if err != nil {
+		return nil, err
+	}
+	results := g.all(ctx, &before, plan, g.glance)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return json.Marshal(Evidence{Results: results})
+}
+
+// planned is one check with its service.
+type planned struct {
+	check  Check
+	svc    service.Service
+	needed bool
+}
+
+// plan lists the checks of a task and which of them must pass.
+func (g *Gate) plan(t *steps.Task) ([]planned, error) {
+	if t.Target.Current == "" {
+		return nil, nil
+	}
+	list, err := steps.Services(g.cfg.Services, t)
+	if err != nil {
+		return nil, err
+	}
+	var base map[string]bool
+	if t.Back && len(t.Baseline) > 0 {
+		var ev Evidence
+		if err := json.Unmarshal(t.Baseline, &ev); err != nil {
+			return nil, fmt.Errorf("cannot read the baseline in the journal: %w", err)
+		}
+		base = map[string]bool{}
+		for _, r := range ev.Results {
+			base[r.key()] = r.Passed
+		}
+	}
+	var plan []planned
+	for _, svc := range list {
+		checks := g.checksOf(svc)
+		for _, c := range checks {
+			p := planned{check: c, svc: svc, needed: true}
+			if base != nil {
+				p.needed = base[Result{Service: c.Service, Kind: c.Kind, Target: c.Target()}.key()]
+			}
+			plan = append(plan, p)
+		}
+	}
+	return plan, nil
+}
+
+func (g *Gate) checksOf(svc service.Service) []Check {
+	var checks []Check
+	for _, c := range g.cfg.Checks {
+		if c.Service == svc.Name {
+			checks = append(checks, c)
+		}
+	}
+	if len(checks) == 0 {
+		checks = []Check{{Service: svc.Name, Kind: Active}}
+	}
+	return checks
+}
+
+type looker func(context.Context, *steps.Task, planned) Result
+
+// all runs the checks at the same time: they are of different things, and the
+// gate's length is part of how long a device is uncommitted.
+func (g *Gate) all(ctx context.Context, t *steps.Task, plan []planned, look looker) []Result {
+	results := make([]Result, len(plan))
+	var wg sync.WaitGroup
+	for i, p := range plan {
+		wg.Go(func() {
+			r := look(ctx, t, p)
+			r.Service, r.Kind, r.Target, r.Needed = p.check.Service, p.check.Kind, p.check.Target(), p.needed
+			results[i] = r
+		})
+	}
+	wg.Wait()
+	return results
+}
+
+// judge runs the checks and gives the verdict.
+func (g *Gate) judge(ctx context.Context, t *steps.Task, look looker) (Evidence, error) {
+	plan, err := g.plan(t)
+	if err != nil {
+		return Evidence{}, err
+	}
+	ev := Evidence{Results: g.all(ctx, t, plan, look)}
+	var failed []string
+	for _, r := range ev.Results {
+		if r.Needed && !r.Passed {
+			failed = append(failed, fmt.Sprintf("%s: %s %s: %s", r.Service, r.Kind, r.Target, r.Text))
+		}
+	}
+	if ctx.Err() != nil {
+		return ev, &steps.Error{Class: steps.Interrupted, Code: steps.HealthFailed, Err: context.Cause(ctx)}
+	}
+	if len(failed) == 0 {
+		return ev, nil
+	}
+	// While the system goes down, services end: that says nothing of the version.
+	if down, err := g.cfg.Manager.Stopping(ctx); err == nil && down {
+		return ev, &steps.Error{Class: steps.Interrupted, Code: steps.HealthFailed, Err: errors.New("the system is stopping")}
+	}
+	return ev, &steps.Error{Class: steps.Unhealthy, Code: steps.HealthFailed, Err: errors.New(strings.Join(failed, "; "))}
+}

@@ -1,0 +1,102 @@
+package healthcheck
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/steps"
+)
+
+// defaults of a check.
+const (
+	defaultTimeout = 30 * time.Second
+	defaultStable  = 5 * time.Second
+)
+
+// glance looks once.
+func (g *Gate) glance(ctx context.Context, t *steps.Task, p planned) Result {
+	began := g.cfg.Clock.Monotonic()
+	err := g.look(ctx, p.check, p.svc)
+	if err == nil && p.check.Kind == Active {
+		err = g.fresh(ctx, t, p.svc)
+	}
+	return g.result(began, 1, err)
+}
+
+// await looks until the check is true, and for Active stays true, or its time
+// is up.
+func (g *Gate) await(ctx context.Context, t *steps.Task, p planned) Result {
+	began := g.cfg.Clock.Monotonic()
+	timeout, stable := p.check.Timeout, time.Duration(0)
+	if timeout <= 0 {
+		timeout = defaultTimeout
+	}
+	if p.check.Kind == Active {
+		if stable = p.check.Stable; stable <= 0 {
+			stable = defaultStable
+		}
+	}
+	var trueSince time.Duration
+	good := false
+	for looks := 1; ; looks++ {
+		err := g.look(ctx, p.check, p.svc)
+		if err == nil && p.check.Kind == Active {
+			err = g.fresh(ctx, t, p.svc)
+		}
+		now := g.cfg.Clock.Monotonic()
+		if err == nil && !good {
+			good, trueSince = true, now
+		} else if err != nil {
+			good = false
+		}
+		switch {
+		case good && now-trueSince >= stable:
+			return g.result(began, looks, nil)
+		case !good && now-began >= timeout:
+			return g.result(began, looks, fmt.Errorf("not within %s: %w", timeout, err))
+		case !good && g.hopeless(ctx, p, err):
+			return g.result(began, looks, err)
+		}
+		if serr := clock.Sleep(ctx, g.cfg.Clock, g.cfg.Poll); serr != nil {
+			return g.result(began, looks, serr)
+		}
+	}
+}
+
+// hopeless ends an Active check early: a unit that failed for good, or that
+// restarted by itself since it was started, is not going to pass.
+func (g *Gate) hopeless(ctx context.Context, p planned, err error) bool {
+	if p.check.Kind != Active || err == nil {
+		return false
+	}
+	st, serr := g.cfg.Manager.Status(ctx, p.svc)
+	return serr == nil && (st.Active == service.Broken || st.Restarts > 0 || !st.Loaded)
+}
+
+// fresh demands a main process that was started after the flip and that did
+// not come back by itself since.
+func (g *Gate) fresh(ctx context.Context, t *steps.Task, svc service.Service) error {
+	st, err := g.cfg.Manager.Status(ctx, svc)
+	switch {
+	case err != nil:
+		return err
+	case t.Since == (steps.Moment{}):
+		return nil // a baseline: what runs, runs
+	case st.Restarts > 0:
+		return fmt.Errorf("%s restarted %d times by itself (result %s, exit status %d)", svc.Name, st.Restarts, st.Result, st.ExitStatus)
+	case !steps.StartedSince(st, t.Since, g.cfg.Clock.Boot()):
+		return fmt.Errorf("the main process %d of %s was started before the switch", st.MainPID, svc.Name)
+	}
+	return nil
+}
+
+func (g *Gate) result(began time.Duration, looks int, err error) Result {
+	r := Result{Passed: err == nil, Took: g.cfg.Clock.Monotonic() - began, Looks: looks}
+	if err != nil {
+		r.Text = err.Error()
+	}
+	return r
+}

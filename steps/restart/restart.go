@@ -1,0 +1,116 @@
+// Package restart is the step Restart: start the services from the version
+// current leads to, in dependency order. It is where the downtime ends, and
+// where it is measured.
+//
+// It restarts, and never merely starts: a service that something else started
+// between stop and flip would run the old program for ever, and a start of it
+// would be a no-op. It changes nothing on disk.
+package restart
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/steps"
+)
+
+// Config is what the step works with.
+type Config struct {
+	Manager  service.Manager
+	Services []service.Service
+	Clock    clock.Clock
+}
+
+// Evidence is what the journal keeps of a restart.
+type Evidence struct {
+	Started []Started `json:"started"`
+	// Downtime is from the first stop to the last start, when both were in
+	// this boot: what users of the device missed.
+	Downtime time.Duration `json:"downtime_ns,omitempty"`
+}
+
+// Started is one service.
+type Started struct {
+	Name   string         `json:"name"`
+	Took   time.Duration  `json:"took_ns"`
+	Status service.Status `json:"status"`
+}
+
+// Step is Restart.
+type Step struct{ cfg Config }
+
+// New makes the step.
+func New(cfg Config) *Step { return &Step{cfg: cfg} }
+
+// Probe is Done when every service runs with a main process that was started
+// since the flip: after a boot the init system has done this step's work.
+func (s *Step) Probe(ctx context.Context, t *steps.Task) (steps.Reach, error) {
+	if t.Target.Current == "" {
+		return steps.Done, nil
+	}
+	list, err := steps.Services(s.cfg.Services, t)
+	if err != nil {
+		return "", err
+	}
+	up := 0
+	for _, svc := range list {
+		st, err := s.cfg.Manager.Status(ctx, svc)
+		if err != nil {
+			return "", steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
+		}
+		if st.Active == service.Running && steps.StartedSince(st, t.Since, s.cfg.Clock.Boot()) {
+			up++
+		}
+	}
+	switch up {
+	case len(list):
+		return steps.Done, nil
+	case 0:
+		return steps.NotStarted, nil
+	}
+	return steps.Partly, nil
+}
+
+// Do restarts the services one after the other. The first that fails ends it:
+// what comes after depends on it.
+func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
+	var ev Evidence
+	if t.Target.Current == "" {
+		return steps.Outcome{Evidence: ev}, nil
+	}
+	list, err := steps.Services(s.cfg.Services, t)
+	if err != nil {
+		return steps.Outcome{}, err
+	}
+	if err := s.cfg.Manager.Reload(ctx); err != nil {
+		return steps.Outcome{}, steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "make the service manager read its units again", err)
+	}
+	for _, svc := range list {
+		began := s.cfg.Clock.Monotonic()
+		rerr := s.cfg.Manager.Restart(ctx, svc)
+		st, serr := s.cfg.Manager.Status(ctx, svc)
+		if serr == nil {
+			ev.Started = append(ev.Started, Started{Name: svc.Name, Took: s.cfg.Clock.Monotonic() - began, Status: st})
+		}
+		if rerr != nil {
+			return steps.Outcome{Evidence: ev}, steps.ServiceError(ctx, s.cfg.Manager, steps.Unhealthy, "restart "+svc.Name, rerr)
+		}
+	}
+	ev.Downtime = s.downtime(t)
+	return steps.Outcome{Evidence: ev}, nil
+}
+
+// downtime is the time since Switch stopped the first service.
+func (s *Step) downtime(t *steps.Task) time.Duration {
+	var h steps.Halted
+	if json.Unmarshal(t.Found[steps.Switch], &h) != nil || h.StoppedAt.Boot != s.cfg.Clock.Boot() {
+		return 0
+	}
+	return s.cfg.Clock.Monotonic() - h.StoppedAt.Mono
+}
+
+// Undo does nothing: the services are restarted by Rollback.
+func (s *Step) Undo(context.Context, *steps.Task) error { return nil }

@@ -1,0 +1,76 @@
+package steps
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+)
+
+// Part is one step of a Sequence.
+type Part struct {
+	Name Name
+	Step Step
+}
+
+// Sequence runs steps one after the other as one step. A part whose probe finds
+// it done is skipped; a later part finds the evidence of earlier ones in
+// Task.Found. It may be run again from anywhere because each part may.
+type Sequence []Part
+
+// Probe is Done when every part is.
+func (s Sequence) Probe(ctx context.Context, t *Task) (Reach, error) {
+	reach := Done
+	for i, p := range s {
+		r, err := p.Step.Probe(ctx, t)
+		if err != nil {
+			return "", err
+		}
+		if r == NotStarted && i == 0 {
+			return NotStarted, nil
+		}
+		if r != Done {
+			reach = Partly
+		}
+	}
+	return reach, nil
+}
+
+// Do runs what is left. Its evidence is each part's, by name.
+func (s Sequence) Do(ctx context.Context, t *Task) (Outcome, error) {
+	got := map[Name]any{}
+	u := *t
+	u.Found = maps.Clone(t.Found)
+	if u.Found == nil {
+		u.Found = map[Name]json.RawMessage{}
+	}
+	for _, p := range s {
+		r, err := p.Step.Probe(ctx, &u)
+		if err != nil {
+			return Outcome{Evidence: got}, err
+		}
+		if r == Done {
+			continue
+		}
+		out, err := p.Step.Do(ctx, &u)
+		if out.Evidence != nil {
+			got[p.Name] = out.Evidence
+			if raw, err := json.Marshal(out.Evidence); err == nil {
+				u.Found[p.Name] = raw
+			}
+		}
+		if err != nil {
+			return Outcome{Evidence: got}, err
+		}
+	}
+	return Outcome{Evidence: got}, nil
+}
+
+// Undo undoes the parts in reverse order, all of them, whatever fails.
+func (s Sequence) Undo(ctx context.Context, t *Task) error {
+	var errs []error
+	for i := len(s) - 1; i >= 0; i-- {
+		errs = append(errs, s[i].Step.Undo(ctx, t))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,69 @@
+package steps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tope/updater/platform/service"
+)
+
+// Halted is the part of Switch's evidence that Restart measures the downtime by.
+type Halted struct {
+	// StoppedAt is when the first service was told to stop.
+	StoppedAt Moment `json:"stopped_at"`
+}
+
+// Services are the services of a task, in the order they are started: the
+// configured ones, and those the release names beyond them, which are systemd
+// units of that name.
+func Services(configured []service.Service, t *Task) ([]service.Service, error) {
+	all := append([]service.Service(nil), configured...)
+	last := ""
+	for _, name := range t.Release.Services {
+		known := false
+		for _, s := range configured {
+			known = known || s.Name == name
+		}
+		if known {
+			continue
+		}
+		extra := service.Service{Name: name}
+		if last != "" {
+			extra.After = []string{last}
+		}
+		all, last = append(all, extra), name
+	}
+	ordered, err := service.Order(all)
+	if err != nil {
+		return nil, &Error{Class: Local, Code: ServiceFailed, Err: err, Hint: "mend the after lists of the [[service]] tables"}
+	}
+	return ordered, nil
+}
+
+// ServiceError turns a manager's error into a step's: while the system goes
+// down it is no verdict; a manager that cannot be reached is worth another
+// attempt; the rest has the given class.
+func ServiceError(ctx context.Context, m service.Manager, class Class, what string, err error) error {
+	if ctx.Err() != nil {
+		return &Error{Class: Interrupted, Code: ServiceFailed, Err: fmt.Errorf("%s: %w", what, context.Cause(ctx))}
+	}
+	if down, serr := m.Stopping(ctx); serr == nil && down {
+		return &Error{Class: Interrupted, Code: ServiceFailed, Err: fmt.Errorf("%s: the system is stopping: %w", what, err)}
+	}
+	if errors.Is(err, service.ErrUnavailable) {
+		class = Transient
+	}
+	return &Error{Class: class, Code: ServiceFailed, Err: fmt.Errorf("%s: %w", what, err)}
+}
+
+// StartedSince reports whether a status shows a main process that was started
+// at or after m: in another boot any was.
+func StartedSince(s service.Status, m Moment, boot string) bool {
+	return s.MainPID != 0 && (m.Boot != boot || s.Started >= m.Mono-clockGrain)
+}
+
+// clockGrain is how coarse a process's start time may be known: an adopted
+// process is dated by the kernel's clock ticks, a hundredth of a second.
+const clockGrain = 10 * time.Millisecond

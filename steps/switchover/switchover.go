@@ -1,0 +1,133 @@
+// Package switchover is the step Switch: stop the services, write previous,
+// flip current. It is where the downtime begins, so it does nothing else.
+//
+// The package cannot be called switch, which is a word of the language.
+//
+// Order, and what is on disk if the power goes:
+//
+//   - services stopped: nothing has changed on disk;
+//   - links of the target version: links through current to programs it does
+//     not have yet dangle, which harms nobody;
+//   - previous at the old version: the old version still runs at the next boot;
+//   - current at the new one: the new version runs at the next boot, and all
+//     that is needed to go back is there.
+//
+// Backwards (Task.Back) current goes first: what runs is right as early as can be.
+package switchover
+
+import (
+	"context"
+	"time"
+
+	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+)
+
+// Pointers is what the step needs of versions.Store; every change is durable
+// when it returns.
+type Pointers interface {
+	Pointers() (versions.Pointers, error)
+	Point(pointer, version string) error
+	EnsureLinks(version string) (added []string, err error)
+}
+
+// Config is what the step works with.
+type Config struct {
+	Manager  service.Manager
+	Services []service.Service
+	Versions Pointers
+	Clock    clock.Clock
+}
+
+// Evidence is what the journal keeps of a switch.
+type Evidence struct {
+	steps.Halted
+	// Stopped are the services, in the order they were stopped.
+	Stopped []string          `json:"stopped"`
+	Before  versions.Pointers `json:"before"`
+	After   versions.Pointers `json:"after"`
+	// Links are those made for programs that are new.
+	Links []string `json:"links,omitempty"`
+	// StopTook and FlipTook are how long stopping and moving the pointers took.
+	StopTook time.Duration `json:"stop_took_ns"`
+	FlipTook time.Duration `json:"flip_took_ns"`
+}
+
+// Step is Switch.
+type Step struct{ cfg Config }
+
+// New makes the step.
+func New(cfg Config) *Step { return &Step{cfg: cfg} }
+
+// Probe compares the pointers with the target. Links are made before current
+// moves, so pointers that are right mean that all is.
+func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
+	p, err := s.cfg.Versions.Pointers()
+	if err != nil {
+		return "", steps.FromOS(err, "read the pointers")
+	}
+	switch {
+	case p.Current == t.Target.Current && p.Previous == t.Target.Previous:
+		return steps.Done, nil
+	case p.Current == t.Target.Current || p.Previous == t.Target.Previous:
+		return steps.Partly, nil
+	}
+	return steps.NotStarted, nil
+}
+
+// Do stops the services, last started first, and moves the pointers.
+func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
+	ev := Evidence{Halted: steps.Halted{StoppedAt: steps.Moment{Boot: s.cfg.Clock.Boot(), Mono: s.cfg.Clock.Monotonic()}}}
+	list, err := steps.Services(s.cfg.Services, t)
+	if err != nil {
+		return steps.Outcome{}, err
+	}
+	if ev.Before, err = s.cfg.Versions.Pointers(); err != nil {
+		return steps.Outcome{}, steps.FromOS(err, "read the pointers")
+	}
+	for i := len(list) - 1; i >= 0; i-- {
+		if err := s.cfg.Manager.Stop(ctx, list[i]); err != nil {
+			return steps.Outcome{Evidence: ev}, steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "stop "+list[i].Name, err)
+		}
+		ev.Stopped = append(ev.Stopped, list[i].Name)
+	}
+	stopped := s.cfg.Clock.Monotonic()
+	ev.StopTook = stopped - ev.StoppedAt.Mono
+	if err := s.flip(t, &ev); err != nil {
+		return steps.Outcome{Evidence: ev}, err
+	}
+	ev.FlipTook = s.cfg.Clock.Monotonic() - stopped
+	if ev.After, err = s.cfg.Versions.Pointers(); err != nil {
+		return steps.Outcome{Evidence: ev}, steps.FromOS(err, "read the pointers")
+	}
+	return steps.Outcome{Evidence: ev}, nil
+}
+
+// flip moves the pointers in the order the package comment explains.
+func (s *Step) flip(t *steps.Task, ev *Evidence) error {
+	if t.Target.Current != "" {
+		added, err := s.cfg.Versions.EnsureLinks(t.Target.Current)
+		ev.Links = added
+		if err != nil {
+			return steps.FromOS(err, "make the links of version "+t.Target.Current)
+		}
+	}
+	moves := []struct{ pointer, to string }{
+		{versions.Previous, t.Target.Previous},
+		{versions.Current, t.Target.Current},
+	}
+	if t.Back {
+		moves[0], moves[1] = moves[1], moves[0]
+	}
+	for _, m := range moves {
+		if err := s.cfg.Versions.Point(m.pointer, m.to); err != nil {
+			return steps.FromOS(err, "set "+m.pointer+" to "+m.to)
+		}
+	}
+	return nil
+}
+
+// Undo does nothing: a switch is undone by Rollback, which is a switch too.
+func (s *Step) Undo(context.Context, *steps.Task) error { return nil }
