@@ -67,8 +67,14 @@ type Record struct {
 	// Damage says that an earlier journal was damaged and what was lost.
 	Damage *Damage `json:"damage,omitempty"`
 
+	// EpochFloor raises the floor below which native bundles are refused.
+	EpochFloor int64 `json:"epoch_floor,omitempty"`
+
 	// Sum is the chain: see Encode. It is stored beside the JSON, not in it.
 	Sum string `json:"-"`
+	// Raw is the payload as it is stored, byte for byte, with what this program
+	// does not know. Set on records that were read.
+	Raw []byte `json:"-"`
 }
 
 // Failure is an error as the journal keeps it.

@@ -50,6 +50,9 @@ type Update struct {
 	Entered     time.Time     `json:"entered"`
 	EnteredMono time.Duration `json:"entered_mono_ns"`
 	EnteredBoot string        `json:"entered_boot"`
+	// Entries tells when each state was last entered, by its name. The fold
+	// sets it with every record that moves the state (the state now included).
+	Entries map[string]Moment `json:"entries,omitempty"`
 	// IntentMono and IntentBoot are of the newest intent record.
 	IntentMono time.Duration `json:"intent_mono_ns"`
 	IntentBoot string        `json:"intent_boot"`
@@ -77,4 +80,10 @@ type Update struct {
 	Closed    bool          `json:"closed,omitempty"`
 	FirstSeq  uint64        `json:"first_seq"`
 	LastSeq   uint64        `json:"last_seq"`
+}
+
+// Moment is a point in time that can be compared with another of the same boot.
+type Moment struct {
+	Boot string        `json:"boot"`
+	Mono time.Duration `json:"mono_ns"`
 }

@@ -1,0 +1,198 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// fill is how full record pages are left behind: records are only ever added
+// at the end, so nothing needs the room bbolt would leave in the middle.
+const fill = 0.95
+
+// Append writes recs, and the state they lead to, in one transaction; when it
+// returns without an error they are on disk. Seq, Time, Mono and Boot are
+// filled in. On ErrInvalid nothing was written and the journal is still good;
+// after any other error the outcome is unknown and the journal poisoned.
+func (j *Journal) Append(recs ...Record) (*State, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.usable(); err != nil {
+		return nil, err
+	}
+	before := j.State()
+	b, err := Prepare(before, Stamp{
+		Time: j.opt.Clock.Now().UTC().Round(0), Mono: j.opt.Clock.Monotonic(), Boot: j.opt.Clock.Boot(),
+	}, recs)
+	if err != nil {
+		return nil, err
+	}
+	if len(b.Values) == 0 {
+		return before, nil
+	}
+	summary, err := (&snapshot{Fold: foldVersion, State: b.State}).encode(keySummary)
+	if err != nil {
+		return nil, fmt.Errorf("%w: cannot encode the summary: %w", ErrInvalid, err)
+	}
+	old := j.planPrune(b)
+	err = j.commit(func(tx *bolt.Tx) error {
+		if err := b.put(tx, before.Seq, summary); err != nil {
+			return err
+		}
+		return old.drop(tx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	j.fresh = false
+	j.state.Store(b.State)
+	return b.State, nil
+}
+
+// Stamp is where and when records are written.
+type Stamp struct {
+	Time time.Time
+	Mono time.Duration
+	Boot string
+}
+
+// Batch is records made ready for one transaction.
+type Batch struct {
+	// Values are the stored values, in order.
+	Values [][]byte
+	// Records are what will be read back of them.
+	Records []Record
+	// State is the state after all of them.
+	State *State
+	// Drop says that the notes of every update but State.Open go.
+	Drop bool
+}
+
+// Prepare makes recs ready to be stored after the state before: numbers,
+// stamps, encodes and folds them. It is what Append does before it writes, and
+// all that a journal in memory needs.
+func Prepare(before *State, at Stamp, recs []Record) (*Batch, error) {
+	b := &Batch{State: before}
+	for _, r := range recs {
+		if err := check(r); err != nil {
+			return nil, err
+		}
+		r.Seq = b.State.Seq + 1
+		r.Time, r.Mono, r.Boot = at.Time, at.Mono, at.Boot
+		value, stored, err := Encode(b.State.Sum, r)
+		if err != nil {
+			return nil, err
+		}
+		// Fold what will be read back, not what was handed in: the summary
+		// must be what folding the file again gives.
+		b.State = Apply(b.State, stored)
+		b.Values = append(b.Values, value)
+		b.Records = append(b.Records, stored)
+		b.Drop = b.Drop || r.Accept != nil || r.Closed
+	}
+	return b, nil
+}
+
+func check(r Record) error {
+	switch {
+	case r.Phase != Intent && r.Phase != Observed && r.Phase != Outcome:
+		return fmt.Errorf("%w: %q is no phase", ErrInvalid, r.Phase)
+	case r.Update == "" && (r.Accept != nil || r.Learn != nil || r.Spend != nil || r.Terminal || r.Closed || r.To != ""):
+		return fmt.Errorf("%w: it says something of an update but not of which", ErrInvalid)
+	}
+	return nil
+}
+
+// put writes the batch, whose first record comes after record last.
+func (b *Batch) put(tx *bolt.Tx, last uint64, summary []byte) error {
+	records := tx.Bucket([]byte(bucketRecords))
+	records.FillPercent = fill
+	for i, r := range b.Records {
+		if err := records.Put(key(last+1+uint64(i)), b.Values[i]); err != nil {
+			return err
+		}
+		if r.Accept == nil {
+			continue
+		}
+		if err := tx.Bucket([]byte(bucketUpdates)).Put(key(r.Seq), []byte(r.Update)); err != nil {
+			return err
+		}
+	}
+	if b.Drop {
+		if err := dropNotes(tx.Bucket([]byte(bucketNotes)), b.State.Open); err != nil {
+			return err
+		}
+	}
+	return tx.Bucket([]byte(bucketState)).Put([]byte(keySummary), summary)
+}
+
+// dropNotes deletes the notes of every update but open.
+func dropNotes(notes *bolt.Bucket, open *Update) error {
+	keep := []byte(nil)
+	if open != nil {
+		keep = []byte(noteKey(open.ID, ""))
+	}
+	var gone [][]byte
+	err := notes.ForEach(func(k, _ []byte) error {
+		if keep == nil || !bytes.HasPrefix(k, keep) {
+			gone = append(gone, bytes.Clone(k))
+		}
+		return nil
+	})
+	for _, k := range gone {
+		if err == nil {
+			err = notes.Delete(k)
+		}
+	}
+	return err
+}
+
+func noteKey(update, step string) string { return update + "/" + step }
+
+// Note keeps v as the step's note, in place of the one before, durable when it
+// returns. It goes when the update is closed. ErrNotOpen when the update is not
+// the open one; after any other error the journal is poisoned.
+func (j *Journal) Note(update, step string, v []byte) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.usable(); err != nil {
+		return err
+	}
+	if open := j.State().Open; open == nil || open.ID != update {
+		return fmt.Errorf("cannot note %s of update %s: %w", step, update, ErrNotOpen)
+	}
+	if len(v) > maxPayload {
+		return fmt.Errorf("%w: the note of %s has %d bytes", ErrInvalid, step, len(v))
+	}
+	k := noteKey(update, step)
+	value := seal(k, v)
+	return j.commit(func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucketNotes)).Put([]byte(k), value) })
+}
+
+// ReadNote returns the step's newest note; nil when there is none, or none that
+// is whole: a note only saves work.
+func (j *Journal) ReadNote(update, step string) ([]byte, error) {
+	var note []byte
+	err := j.view(func(im *image) error {
+		notes, err := im.bucket(bucketNotes)
+		if err != nil {
+			return err
+		}
+		k := noteKey(update, step)
+		value, err := im.get(notes, k)
+		if err != nil || value == nil {
+			return err
+		}
+		payload, ok := unseal(k, value)
+		if !ok {
+			j.opt.Log.Warn("a note in the journal is damaged and ignored", "update", update, "step", step)
+			return nil
+		}
+		note = json.RawMessage(payload)
+		return nil
+	})
+	return note, err
+}

@@ -1,0 +1,57 @@
+// Package journal is the device's memory: every update, step by step, with what
+// was seen, tried and decided, and when, in one bbolt file. It is written for
+// whoever asks afterwards what happened, and for recovery, which asks at every
+// start where the device stands.
+//
+// # What it promises
+//
+//   - What Append returned from without an error is on disk, with the state it
+//     leads to, in one transaction: after a power cut both are there or neither.
+//   - Nothing that was written is ever changed. The oldest updates go, whole,
+//     and leave behind what must outlive them (State).
+//   - A record that was altered, lost or moved is noticed: each carries a
+//     checksum over itself and the checksum of the one before.
+//   - A damaged file ends neither the process nor the device's life: it is kept
+//     under another name, what can be saved is saved, a new journal begins, and
+//     its first record says so. Nothing begins again silently.
+//   - Records and fields of a newer program are kept byte for byte and skipped.
+//   - Once made, the file has room for all it will hold (Options.Preallocate): a
+//     full disk does not stop it.
+//
+// After an error from a write nobody knows what the disk has. The journal is
+// then poisoned (ErrPoisoned): close it, open it again, and go by what it says.
+//
+// # How to use it
+//
+// Open gives the one writer (an exclusive lock), OpenReader anybody a copy. State
+// is the fold over all records (Apply), an immutable snapshot that costs nothing
+// to look at; Records and Updates read the file. Notes are small values a step
+// overwrites as it goes, outside the chain; they go with their update.
+//
+// # The file
+//
+// Four buckets, in pages of 4 KiB:
+//
+//	records  sequence, 8 bytes big-endian → record
+//	updates  sequence of the record that opened it → update id
+//	notes    update/step → note
+//	state    "summary" → the newest State; "anchor" → the State before the
+//	         oldest record, from which the chain and the fold start
+//
+// Every value but an update id is laid out alike:
+//
+//	offset  size
+//	     0     1  format: 1
+//	     1    32  SHA-256 over what is before it, its key, the format, the payload;
+//	              before a record is the record before it, else 32 zeros
+//	    33     -  payload: JSON; a note's is its writer's
+//
+// # What it assumes
+//
+// A disk that has what fdatasync said it has, and a 4 KiB page that is not
+// altered by being read. It does not assume that a write is atomic, nor that
+// unsynced writes reach the disk in any order.
+//
+// Start reading at record.go and state.go (what is kept), fold.go (what it
+// means), then append.go, open.go, image.go (reading without bbolt).
+package journal

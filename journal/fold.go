@@ -1,0 +1,160 @@
+package journal
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+)
+
+// Apply is the fold: the state after r, given the state before it. It is pure:
+// s is not changed, and what both states share is never written to. A record
+// with a phase this program does not know moves Seq and Sum and nothing else.
+func Apply(s *State, r Record) *State {
+	n := *s
+	n.Seq, n.Sum = r.Seq, r.Sum
+	switch r.Phase {
+	case Intent, Observed, Outcome:
+	default:
+		return &n
+	}
+	n.applyFacts(r)
+	n.applyUpdate(r)
+	return &n
+}
+
+// applyFacts folds what a record says of the device.
+func (s *State) applyFacts(r Record) {
+	if r.Damage != nil {
+		s.Damage = r.Damage
+	}
+	s.EpochFloor = max(s.EpochFloor, r.EpochFloor)
+	if q := r.Quarantine; q != nil {
+		s.Quarantine = append(without(s.Quarantine, q.Digest), *q)
+	}
+	if r.Release != "" {
+		s.Quarantine = without(s.Quarantine, r.Release)
+	}
+}
+
+// without is list less digest's entry; never list itself.
+func without(list []Quarantined, digest string) []Quarantined {
+	out := slices.DeleteFunc(slices.Clone(list), func(q Quarantined) bool { return q.Digest == digest })
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// applyUpdate folds what a record says of its update: the open one, or the
+// newest closed one for a word that comes late.
+func (s *State) applyUpdate(r Record) {
+	if r.Accept != nil && r.Update != "" {
+		if s.Open != nil {
+			// Superseded without having been closed: never lose it silently.
+			s.Last = s.Open
+		}
+		s.Open = accepted(r)
+	}
+	switch {
+	case r.Update == "":
+	case s.Open != nil && s.Open.ID == r.Update:
+		u := s.Open.with(r)
+		if r.Terminal && !s.Open.Terminal {
+			s.count(u.State)
+		}
+		s.Open = u
+		if u.Closed {
+			s.Open, s.Last = nil, u
+		}
+	case s.Last != nil && s.Last.ID == r.Update:
+		u := s.Last.with(r)
+		if r.Terminal && !s.Last.Terminal {
+			s.count(u.State)
+		}
+		s.Last = u
+	}
+}
+
+// count counts an update that reached the terminal state to.
+func (s *State) count(to string) {
+	counters := maps.Clone(s.Counters)
+	if counters == nil {
+		counters = map[string]int64{}
+	}
+	counters[to]++
+	s.Counters = counters
+}
+
+// accepted is the update that r opens; with folds the rest of r into it.
+func accepted(r Record) *Update {
+	a := r.Accept
+	return &Update{
+		ID: r.Update, Kind: a.Kind, Source: a.Source, From: a.From, To: a.To, Before: a.Before,
+		Hold: a.Hold, Retry: a.Retry, Accepted: r.Time, FirstSeq: r.Seq,
+	}
+}
+
+// with is the update after r.
+func (u *Update) with(r Record) *Update {
+	n := *u
+	n.LastSeq = r.Seq
+	if l := r.Learn; l != nil {
+		n.learn(l)
+	}
+	if r.To != "" {
+		n.State = r.To
+		n.Spent, n.LastSpendBoot, n.LastSpendBy = 0, "", ""
+		n.Entered, n.EnteredMono, n.EnteredBoot = r.Time, r.Mono, r.Boot
+		n.Entries = maps.Clone(n.Entries)
+		if n.Entries == nil {
+			n.Entries = map[string]Moment{}
+		}
+		n.Entries[r.To] = Moment{Boot: r.Boot, Mono: r.Mono}
+	}
+	if r.Phase == Intent && r.Step != "" {
+		n.Step, n.Attempt = r.Step, r.Attempt
+		n.IntentMono, n.IntentBoot = r.Mono, r.Boot
+	}
+	if r.Phase == Outcome && r.Step != "" && r.Error == nil && r.Evidence != nil {
+		n.Found = maps.Clone(n.Found)
+		if n.Found == nil {
+			n.Found = map[string]json.RawMessage{}
+		}
+		n.Found[r.Step] = r.Evidence
+	}
+	if r.Error != nil {
+		n.Error = r.Error
+		if n.Cause == nil && r.Trigger != "" {
+			n.Cause = r.Error
+		}
+	}
+	if r.Baseline != nil {
+		n.Baseline = r.Baseline
+	}
+	if r.Spend != nil {
+		n.Spent += r.Spend.Cost
+		n.LastSpendBoot, n.LastSpendBy = r.Boot, r.Spend.By
+	}
+	if r.Terminal && !n.Terminal {
+		n.Terminal = true
+		n.Ended, n.EndedMono, n.EndedBoot = r.Time, r.Mono, r.Boot
+	}
+	n.Closed = n.Closed || r.Closed
+	return &n
+}
+
+// learn merges what a step learnt; what it left empty stays.
+func (u *Update) learn(l *Learn) {
+	if l.To != "" {
+		u.To = l.To
+	}
+	if l.Digest != "" {
+		u.Digest = l.Digest
+	}
+	if l.Services != nil {
+		u.Services = l.Services
+	}
+	if l.Go {
+		u.Hold = false
+	}
+}

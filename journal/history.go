@@ -1,0 +1,46 @@
+package journal
+
+import (
+	"cmp"
+	"slices"
+)
+
+// History is every update that recs tell of, newest first, given the state
+// before the first of them.
+func History(before *State, recs []Record) []Update {
+	h, s := newHistory(before), before
+	for _, r := range recs {
+		s = Apply(s, r)
+		h.add(r, s)
+	}
+	return h.list()
+}
+
+// history collects the newest fold of each update.
+type history map[string]*Update
+
+func newHistory(before *State) history {
+	h := history{}
+	if before.Open != nil {
+		h[before.Open.ID] = before.Open
+	}
+	return h
+}
+
+// add notes what r, which led to s, told of its update.
+func (h history) add(r Record, s *State) {
+	for _, u := range []*Update{s.Last, s.Open} {
+		if u != nil && u.ID == r.Update {
+			h[u.ID] = u
+		}
+	}
+}
+
+func (h history) list() []Update {
+	out := make([]Update, 0, len(h))
+	for _, u := range h {
+		out = append(out, *u)
+	}
+	slices.SortFunc(out, func(a, b Update) int { return cmp.Compare(b.FirstSeq, a.FirstSeq) })
+	return out
+}

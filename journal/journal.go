@@ -1,0 +1,164 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/tope/updater/platform/disk"
+)
+
+// Journal is a journal open for writing, under an exclusive lock. It is safe
+// for concurrent use.
+type Journal struct {
+	path string
+	opt  Options
+
+	state  atomic.Pointer[State]
+	writes atomic.Uint64
+
+	// mu is held by whoever writes, and while a reader begins.
+	mu   sync.Mutex
+	file *os.File // belongs to db
+	db   *bolt.DB
+	// poison is why nothing may be written or read any more.
+	poison error
+	// panicked says that bbolt may have left its own locks behind.
+	panicked bool
+
+	fresh  bool
+	damage *Damage
+}
+
+// State is the state after the newest record. It reads no disk.
+func (j *Journal) State() *State { return j.state.Load() }
+
+// Fresh reports whether nothing but its own creation has been written to this
+// journal yet, so that what came before must be learnt from elsewhere, and what
+// damage this Open met: kept aside (then the journal is fresh) or mended. A
+// fresh journal stays fresh until the first Append, also over a restart.
+//
+// State().Open is set in a fresh journal only when the damaged one proved that
+// it was up to date; see Salvage.
+func (j *Journal) Fresh() (fresh bool, damage *Damage) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.fresh, j.damage
+}
+
+// Transactions is how many transactions have been committed since Open.
+func (j *Journal) Transactions() uint64 { return j.writes.Load() }
+
+// Path is where the journal is.
+func (j *Journal) Path() string { return j.path }
+
+// usable says whether the journal may be read and written. mu is held.
+func (j *Journal) usable() error {
+	switch {
+	case j.poison != nil:
+		return j.poison
+	case j.db == nil:
+		return fmt.Errorf("journal %s: %w", j.path, fs.ErrClosed)
+	}
+	return nil
+}
+
+// commit runs f in one transaction. Whatever goes wrong poisons the journal:
+// an error from the last sync, for one, leaves the new value visible and maybe
+// not on disk. mu is held.
+//
+// If the power goes now, the disk has the transaction before or this one: bbolt
+// writes new pages beside the live ones, syncs them, and only then writes and
+// syncs the meta page that leads to them.
+func (j *Journal) commit(f func(tx *bolt.Tx) error) error {
+	err, panicked := guard(func() error { return j.db.Update(f) })
+	if err != nil {
+		j.poison = fmt.Errorf("%w: %s: %w", ErrPoisoned, j.path, err)
+		j.panicked = panicked
+		return j.poison
+	}
+	j.writes.Add(1)
+	return nil
+}
+
+// view runs f on the newest transaction, which stays as it is meanwhile. f
+// must be short: what it looks at cannot be used again before it ends.
+func (j *Journal) view(f func(im *image) error) error {
+	im, done, err := j.pin()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return f(im)
+}
+
+// pin begins a read transaction of bbolt's for its one effect, that its pages
+// are not reused, and returns an image of it.
+func (j *Journal) pin() (*image, func(), error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.usable(); err != nil {
+		return nil, nil, err
+	}
+	im, err := j.image()
+	if err != nil {
+		return nil, nil, err
+	}
+	var tx *bolt.Tx
+	err, panicked := guard(func() (err error) { tx, err = j.db.Begin(false); return err })
+	if err != nil {
+		j.poison, j.panicked = fmt.Errorf("%w: %s: %w", ErrPoisoned, j.path, err), panicked
+		return nil, nil, j.poison
+	}
+	return im, func() { _, _ = guard(tx.Rollback) }, nil
+}
+
+// image is the newest transaction; good while mu is held.
+func (j *Journal) image() (*image, error) {
+	info, err := j.file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("cannot look at the journal: %w", err)
+	}
+	im, _, err := openImage(j.file, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the journal %s: %w", j.path, err)
+	}
+	return im, nil
+}
+
+// Close lets go of the file. Readers still at work are waited for.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.db == nil {
+		return nil
+	}
+	db, file := j.db, j.file
+	j.db = nil
+	if j.panicked {
+		// bbolt may wait for itself for ever. Its memory map stays, and with it
+		// the lock, unless that is taken off by hand.
+		return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
+	}
+	err, _ := guard(db.Close)
+	if j.poison != nil {
+		// What the cache has, the disk may have refused: the next Open must see
+		// what a reboot would.
+		err = errors.Join(err, dropCache(j.path))
+	}
+	return err
+}
+
+func dropCache(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(disk.DropCache(f), f.Close())
+}

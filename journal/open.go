@@ -1,0 +1,143 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Open opens the journal at path for writing.
+//
+// The file is looked at before bbolt maps it: its header, the newest record and
+// the summary; with Options.Verify all of it. What can be put right where it is
+// (a bad header page, a summary that does not match a whole chain) is, and is
+// journaled. Otherwise a damaged file is an ErrDamaged, and untouched, unless
+// Options.Create is set: then it is kept beside the new journal that takes its
+// place, with what could be saved from it; see Fresh.
+//
+// Further errors: ErrMissing, ErrLocked, and those of the file system.
+func Open(path string, opt Options) (*Journal, error) {
+	opt = opt.withDefaults()
+	if opt.Clock == nil {
+		return nil, fmt.Errorf("%w: a journal needs a clock", ErrInvalid)
+	}
+	var damage *Damage
+	// A journal made by one turn of the loop is opened by the next. Another
+	// process may take it away between the two, but not for ever.
+	for range 8 {
+		f, err := openLocked(path, opt.LockTimeout)
+		if errors.Is(err, ErrMissing) && opt.Create {
+			if err := create(path, opt); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		c, mended, err := inspect(f, opt.Verify)
+		if err == nil {
+			return open(path, f, c, mended, opt, damage)
+		}
+		if !errors.Is(err, ErrDamaged) || !opt.Create {
+			return nil, errors.Join(fmt.Errorf("journal %s: %w", path, err), f.Close())
+		}
+		damage, err = replace(path, f, err, opt)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return nil, fmt.Errorf("cannot replace the damaged journal %s: %w", path, err)
+		}
+	}
+	return nil, fmt.Errorf("cannot open the journal %s: it keeps vanishing", path)
+}
+
+// inspect reads a file under lock. An ErrDamaged means that it cannot go on as
+// it is; mended is what open will put right.
+func inspect(f *os.File, all bool) (c *contents, mended *Damage, err error) {
+	// A killed predecessor may have left writes in the cache that the disk has
+	// not seen. Nothing may be decided on them before it has.
+	if err := f.Sync(); err != nil {
+		return nil, nil, fmt.Errorf("cannot sync: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	im, h, err := openImage(f, info.Size())
+	if err != nil {
+		return nil, nil, err
+	}
+	if c, err = readContents(im); err != nil {
+		return nil, nil, err
+	}
+	if all {
+		if r := c.verify(); len(r.Problems) > 0 && !r.mendable() {
+			p := r.Problems[0]
+			return nil, nil, &flaw{p.Kind, p.Text}
+		}
+	}
+	switch {
+	case h.bad != "":
+		mended = &Damage{Kind: DamagedMeta, Text: "half of the header was bad (" + h.bad +
+			"): the newest transaction is lost if it had been finished; a power cut in the middle of a write looks the same and loses nothing"}
+	case c.refolded != nil:
+		mended = &Damage{Kind: DamagedSummary, Text: c.refolded.text + "; it was made anew from the records, nothing is lost"}
+	}
+	return c, mended, nil
+}
+
+// open hands a file that has been inspected to bbolt.
+func open(path string, f *os.File, c *contents, mended *Damage, opt Options, damage *Damage) (*Journal, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	size := max(info.Size(), opt.Preallocate)
+	if err := setAside(f, info, size); err != nil {
+		opt.Log.Warn("the journal has no room set aside: a full disk may stop it", "path", path, "error", err)
+	}
+	j := &Journal{path: path, opt: opt, file: f, damage: damage}
+	err, panicked := guard(func() (err error) { j.db, err = openBolt(f, size); return err })
+	if err != nil {
+		j.panicked = panicked
+		return nil, errors.Join(fmt.Errorf("cannot open the journal %s: %w", path, err), closeQuietly(f))
+	}
+	j.state.Store(c.state)
+	j.fresh = c.state.Seq == c.anchor.Born
+	if j.fresh && j.damage == nil {
+		j.damage = c.state.Damage
+	}
+	if mended != nil {
+		mended.Time = opt.Clock.Now().UTC().Round(0)
+		j.damage = mended
+		opt.Log.Warn("the journal was damaged and is mended", "path", path, "damage", mended.Text)
+		fresh := j.fresh
+		if _, err := j.Append(Record{Phase: Observed, Damage: mended}); err != nil {
+			return nil, errors.Join(err, j.Close())
+		}
+		j.fresh = fresh
+	}
+	return j, nil
+}
+
+// openBolt gives f to bbolt, with every sync on. The map is as large as the
+// file will be, so that readers never wait for a writer that must map anew, and
+// pages below it are never grown into: what is preallocated stays.
+func openBolt(f *os.File, size int64) (*bolt.DB, error) {
+	return bolt.Open(f.Name(), 0o600, &bolt.Options{
+		OpenFile:        func(string, int, os.FileMode) (*os.File, error) { return f, nil },
+		InitialMmapSize: int(size),
+		PageSize:        pageSize,
+		FreelistType:    bolt.FreelistArrayType,
+		NoStatistics:    true,
+	})
+}
+
+// closeQuietly closes a file that bbolt may have closed already.
+func closeQuietly(f *os.File) error {
+	if err := f.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package journal
+
+import (
+	"encoding/binary"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// reserve is the room that is kept free: updates are pruned when less is left,
+// however few there are. An update takes about 40 KiB.
+const reserve = 1 << 20
+
+// beyond is how many bytes of records behind the cut must be readable: bbolt
+// may merge what is left of a page with the pages after it.
+const beyond = 8 * pageSize
+
+// pruning is a plan to delete the oldest records.
+type pruning struct {
+	records [][]byte // keys
+	updates [][]byte
+	anchor  []byte
+}
+
+// planPrune says what goes with batch b; nil for nothing. It never fails:
+// records it cannot read stay, because a journal that grows is better than one
+// that cannot be written. mu is held.
+func (j *Journal) planPrune(b *Batch) *pruning {
+	room := j.room()
+	if !b.Drop && room >= reserve {
+		return nil
+	}
+	im, err := j.image()
+	if err != nil {
+		j.opt.Log.Warn("the journal cannot be pruned", "error", err)
+		return nil
+	}
+	p, err := j.prune(im, b, room)
+	if err != nil {
+		j.opt.Log.Warn("the journal cannot be pruned", "error", err)
+		return nil
+	}
+	return p
+}
+
+// room is how much more can be written without making the file larger.
+func (j *Journal) room() int64 {
+	info, err := j.file.Stat()
+	if err != nil {
+		return reserve
+	}
+	im, err := j.image()
+	if err != nil {
+		return reserve
+	}
+	free, err := im.free()
+	if err != nil {
+		return reserve
+	}
+	return info.Size() - int64(im.pages)*pageSize + int64(len(free))*pageSize
+}
+
+func (j *Journal) prune(im *image, b *Batch, room int64) (*pruning, error) {
+	c := &contents{im: im}
+	if err := c.buckets(); err != nil {
+		return nil, err
+	}
+	starts, err := c.starts()
+	if err != nil {
+		return nil, err
+	}
+	cut := cutAt(starts, c.anchor.State.Seq+1, b, j.opt.KeepUpdates, room < reserve)
+	if cut <= c.anchor.State.Seq+1 {
+		return nil, nil
+	}
+	return c.cut(cut)
+}
+
+// starts are the numbers of the records that open the kept updates, ascending.
+func (c *contents) starts() ([]uint64, error) {
+	var out []uint64
+	err := c.im.each(*c.updates, nil, func(e entry) error {
+		if len(e.key) == keySize {
+			out = append(out, binary.BigEndian.Uint64(e.key))
+		}
+		return nil
+	}, nil)
+	return out, err
+}
+
+// cutAt is the number of the first record to keep. starts are the updates in
+// the file, of which first is the oldest record; b is about to be added. The
+// open update always stays. When space is tight, the oldest update goes whatever keep
+// says; with no closed update left, half of what is there.
+func cutAt(starts []uint64, first uint64, b *Batch, keep int, tight bool) uint64 {
+	for _, r := range b.Records {
+		if r.Accept != nil {
+			starts = append(starts, r.Seq)
+		}
+	}
+	cut := first
+	if n := len(starts) - keep; n > 0 {
+		cut = starts[n]
+	}
+	if tight && cut == first {
+		// What lies before the oldest update is the device's own and goes first.
+		cut = first + (b.State.Seq-first)/2
+		for _, s := range starts {
+			if s > first {
+				cut = s
+				break
+			}
+		}
+	}
+	if b.State.Open != nil {
+		cut = min(cut, b.State.Open.FirstSeq)
+	}
+	// Never what is only now being written.
+	return min(cut, b.Records[0].Seq)
+}
+
+// cut plans to delete all records before seq, with the anchor that stands for them.
+func (c *contents) cut(seq uint64) (*pruning, error) {
+	p := &pruning{}
+	last := c.anchor.State
+	behind := 0
+	err := c.im.each(*c.records, nil, func(e entry) error {
+		r, err := decodeEntry(e)
+		if err != nil {
+			return err
+		}
+		if r.Seq >= seq {
+			if behind += len(e.value); behind > beyond {
+				return errStop
+			}
+			return nil
+		}
+		p.records = append(p.records, e.key)
+		if Follows(last.Sum, r.Seq, e.value) {
+			last = Apply(last, r)
+			return nil
+		}
+		// A damaged record is not believed, and goes: with it goes the damage.
+		next := *last
+		next.Seq, next.Sum = r.Seq, r.Sum
+		last = &next
+		return nil
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	starts, err := c.starts()
+	for _, s := range starts {
+		if s < seq {
+			p.updates = append(p.updates, key(s))
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.anchor, err = (&snapshot{Fold: foldVersion, State: last, unknown: c.anchor.unknown}).encode(keyAnchor)
+	return p, err
+}
+
+// drop carries the plan out, in the transaction of the batch it was made for.
+func (p *pruning) drop(tx *bolt.Tx) error {
+	if p == nil {
+		return nil
+	}
+	for bucket, keys := range map[string][][]byte{bucketRecords: p.records, bucketUpdates: p.updates} {
+		b := tx.Bucket([]byte(bucket))
+		b.FillPercent = fill
+		for _, k := range keys {
+			if err := b.Delete(k); err != nil {
+				return err
+			}
+		}
+	}
+	return tx.Bucket([]byte(bucketState)).Put([]byte(keyAnchor), p.anchor)
+}

@@ -1,0 +1,82 @@
+package journal
+
+import "cmp"
+
+// Records returns the kept records of an update, or with "" all, oldest first.
+// Records that cannot be read are left out; the error is then an ErrDamaged
+// and the rest is good.
+func (j *Journal) Records(update string) (recs []Record, err error) {
+	err = j.view(func(im *image) error { recs, err = records(im, update); return err })
+	return recs, err
+}
+
+// Updates returns the updates whose records are kept, newest first; as for
+// Records, with an ErrDamaged the rest is good.
+func (j *Journal) Updates() (list []Update, err error) {
+	err = j.view(func(im *image) error { list, err = updates(im); return err })
+	return list, err
+}
+
+// Verify reads the whole file and checks everything there is to check: every
+// page, the chain from the anchor to the newest record, the fold against the
+// summary, the index. It may take a while and disturbs nobody.
+func (j *Journal) Verify() (rep Report, err error) {
+	err = j.view(func(im *image) error { rep = verify(im); return nil })
+	return rep, err
+}
+
+// opened is c with its buckets found. What is missing of them is an error; what
+// is there can still be read.
+func opened(im *image) (*contents, error) {
+	c := &contents{im: im}
+	err := c.buckets()
+	if c.anchor == nil {
+		c.anchor = &snapshot{State: &State{}}
+	}
+	return c, err
+}
+
+func records(im *image, update string) ([]Record, error) {
+	c, err := opened(im)
+	if c.records == nil {
+		return nil, err
+	}
+	var out []Record
+	first := func(e error) error {
+		if err == nil {
+			err = e
+		}
+		return nil
+	}
+	// Whether links are whole is Verify's business: here a record that can be
+	// read is worth showing.
+	end := im.each(*c.records, nil, func(e entry) error {
+		r, bad := decodeEntry(e)
+		if bad != nil {
+			return first(bad)
+		}
+		if update == "" || r.Update == update {
+			out = append(out, r)
+		}
+		return nil
+	}, first)
+	return out, cmp.Or(err, end)
+}
+
+func updates(im *image) ([]Update, error) {
+	c, err := opened(im)
+	if c.records == nil {
+		return nil, err
+	}
+	h := newHistory(c.anchor.State)
+	end := c.follow(func(r Record, s *State) error {
+		h.add(r, s)
+		return nil
+	}, func(e error) error {
+		if err == nil {
+			err = e
+		}
+		return nil
+	})
+	return h.list(), cmp.Or(err, end)
+}

@@ -1,0 +1,140 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+)
+
+// Reader reads a journal that somebody else may be writing, or a copy of one.
+// It holds its own copy in memory, of one transaction, and keeps neither the
+// file nor a lock: reading a journal at leisure never keeps a daemon from
+// starting. It is safe for concurrent use.
+type Reader struct {
+	path  string
+	im    *image
+	head  *header
+	state *State
+	// flaw is what makes the journal less than whole; nil when nothing was seen.
+	flaw error
+}
+
+// OpenReader reads the journal at path and changes nothing. When another
+// process has it locked, the file is copied as it is, again and again until the
+// copy is whole. A damaged journal can be read as far as it is readable, which
+// Damaged tells; ErrDamaged means that there is nothing to read at all.
+func OpenReader(path string, opt Options) (*Reader, error) {
+	opt = opt.withDefaults()
+	f, err := openFile(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	r, err := readCopy(path, f, opt)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("cannot read the journal %s: %w", path, err)
+	}
+	return r, nil
+}
+
+// Copies are tried this often, this far apart, while a writer is at work.
+const (
+	copyTries = 20
+	copyPause = 20 * time.Millisecond
+)
+
+func readCopy(path string, f *os.File, opt Options) (*Reader, error) {
+	// Without a writer, or where locks do not work, the first copy counts.
+	err := lock(f, syscall.LOCK_SH, 0)
+	writer := errors.Is(err, ErrLocked)
+	if err != nil && !writer {
+		opt.Log.Warn("the journal is read without a lock", "path", path, "error", err)
+	}
+	for try := 1; ; try++ {
+		r, torn, err := copyOnce(path, f)
+		if err != nil {
+			return nil, err
+		}
+		if !writer || try == copyTries || !torn && r.flaw == nil {
+			return r, nil
+		}
+		time.Sleep(copyPause)
+	}
+}
+
+// copyOnce copies the pages in use. While a writer commits one transaction, the
+// pages of the one before stay; torn says that it may have begun a second.
+func copyOnce(path string, f *os.File) (r *Reader, torn bool, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, false, err
+	}
+	im, head, err := openImage(f, info.Size())
+	if im == nil {
+		return nil, false, err
+	}
+	r = &Reader{path: path, head: head, flaw: err}
+	data := make([]byte, im.pages*pageSize)
+	if _, err := f.ReadAt(data, 0); err != nil && !errors.Is(err, io.EOF) {
+		r.flaw = &flaw{DamagedPages, err.Error()}
+	}
+	if _, after, _ := openImage(f, info.Size()); after == nil || after.tx != head.tx {
+		torn = true
+	}
+	r.im = &image{r: bytes.NewReader(data), meta: im.meta}
+	r.fold()
+	return r, torn, nil
+}
+
+// fold finds the newest state, as well as it can.
+func (r *Reader) fold() {
+	c, err := readContents(r.im)
+	if err != nil {
+		var state *State
+		if _, state = salvageImage(r.im, false); r.flaw == nil {
+			r.flaw = err
+		}
+		r.state = state
+		return
+	}
+	r.state = c.state
+	if r.flaw != nil {
+		return
+	}
+	if r.head.bad != "" {
+		r.flaw = &flaw{DamagedMeta, r.head.bad}
+	} else if c.refolded != nil {
+		r.flaw = c.refolded
+	}
+}
+
+// State is the newest state. Of a damaged journal it is what could be saved.
+func (r *Reader) State() *State { return r.state }
+
+// Damaged says what was seen to be wrong while opening; nil for nothing. Verify
+// looks closer.
+func (r *Reader) Damaged() error { return r.flaw }
+
+// Path is where the journal was read from.
+func (r *Reader) Path() string { return r.path }
+
+// Records is Journal.Records.
+func (r *Reader) Records(update string) ([]Record, error) { return records(r.im, update) }
+
+// Updates is Journal.Updates.
+func (r *Reader) Updates() ([]Update, error) { return updates(r.im) }
+
+// Verify is Journal.Verify; it also tells of a header that is half bad.
+func (r *Reader) Verify() (Report, error) {
+	rep := verify(r.im)
+	if r.flaw != nil && (r.head.bad != "" || kindOf(r.flaw) == DamagedShort) {
+		_ = rep.add(r.flaw)
+	}
+	return rep, nil
+}
+
+// Close is there for symmetry with Journal: a Reader holds nothing.
+func (r *Reader) Close() error { return nil }

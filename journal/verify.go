@@ -1,0 +1,172 @@
+package journal
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// Report is what Verify found.
+type Report struct {
+	// Records and Updates are how many are kept, First and Last the numbers of
+	// the oldest and the newest record; both 0 when there is none.
+	Records int    `json:"records"`
+	Updates int    `json:"updates"`
+	First   uint64 `json:"first"`
+	Last    uint64 `json:"last"`
+	// Pages are in use or free to be used again, Free of them the latter, each
+	// of 4 KiB.
+	Pages uint64 `json:"pages"`
+	Free  uint64 `json:"free"`
+	// Problems is empty for a whole journal.
+	Problems []Problem `json:"problems,omitempty"`
+}
+
+// Problem is one thing wrong.
+type Problem struct {
+	// Kind is one of the Damaged… constants.
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+}
+
+// OK reports whether the journal is whole.
+func (r Report) OK() bool { return len(r.Problems) == 0 }
+
+// mendable reports whether opening the journal puts right all that is wrong.
+func (r Report) mendable() bool {
+	for _, p := range r.Problems {
+		if p.Kind != DamagedMeta && p.Kind != DamagedSummary {
+			return false
+		}
+	}
+	return true
+}
+
+// maxProblems bounds a report: one bad page can have many consequences.
+const maxProblems = 20
+
+func (r *Report) add(err error) error {
+	if len(r.Problems) < maxProblems {
+		r.Problems = append(r.Problems, Problem{Kind: kindOf(err), Text: err.Error()})
+	}
+	return nil
+}
+
+// verify checks all of im, which is not changed meanwhile.
+func verify(im *image) Report {
+	r := Report{Pages: im.pages}
+	r.pages(im)
+	c, err := opened(im)
+	if err != nil {
+		_ = r.add(err)
+		return r
+	}
+	r.records(c)
+	return r
+}
+
+// verify is verify for contents that have been opened.
+func (c *contents) verify() Report { return verify(c.im) }
+
+// pages walks every page once and accounts for all: in one place of one tree,
+// or free.
+func (r *Report) pages(im *image) {
+	used := map[uint64]bool{0: true, 1: true}
+	walking := *im
+	walking.seen = func(id, count uint64) error {
+		for n := id; n < id+count; n++ {
+			if used[n] {
+				return badPage(n, "is used twice")
+			}
+			used[n] = true
+		}
+		return nil
+	}
+	free, err := walking.free()
+	if err != nil {
+		_ = r.add(err)
+	}
+	r.Free = uint64(len(free))
+	err = walking.each(tree{root: walking.root}, nil, func(e entry) error {
+		if !e.bucket || len(e.value) < bucketHead {
+			return r.add(&flaw{DamagedPages, fmt.Sprintf("%q is no bucket", e.key)})
+		}
+		t := tree{root: le.Uint64(e.value), inline: page(e.value[bucketHead:])}
+		return walking.each(t, nil, func(entry) error { return nil }, r.add)
+	}, r.add)
+	if err != nil {
+		_ = r.add(err)
+	}
+	for _, id := range free {
+		if used[id] {
+			_ = r.add(badPage(id, "is in use and free"))
+		}
+		used[id] = true
+	}
+	if r.OK() {
+		for id := range im.pages {
+			if !used[id] {
+				_ = r.add(badPage(id, "is neither in use nor free"))
+			}
+		}
+	}
+}
+
+// records follows the chain and compares everything that is derived from it.
+func (r *Report) records(c *contents) {
+	state := c.anchor.State
+	starts := map[uint64]string{}
+	err := c.follow(func(rec Record, s *State) error {
+		state = s
+		if r.First == 0 {
+			r.First = rec.Seq
+		}
+		r.Records, r.Last = r.Records+1, rec.Seq
+		if rec.Accept != nil && rec.Update != "" {
+			starts[rec.Seq] = rec.Update
+		}
+		return nil
+	}, r.add)
+	if err != nil {
+		_ = r.add(err)
+	}
+	r.Updates = len(starts)
+	if !r.OK() {
+		return // what is derived cannot match
+	}
+	if err := c.checkSummary(state); err != nil {
+		_ = r.add(err)
+	}
+	if err := c.checkIndex(starts); err != nil {
+		_ = r.add(err)
+	}
+}
+
+func (c *contents) checkSummary(state *State) error {
+	summary, err := c.snapshot(keySummary)
+	if err != nil {
+		return err
+	}
+	if summary.Fold != foldVersion {
+		return nil // another program's; Open folds again
+	}
+	want, err := marshal(state)
+	if err != nil {
+		return err
+	}
+	have, err := marshal(summary.State)
+	if err == nil && !bytes.Equal(have, want) {
+		err = &flaw{DamagedSummary, "the summary is not what the records tell"}
+	}
+	return err
+}
+
+func (c *contents) checkIndex(starts map[uint64]string) error {
+	return c.im.each(*c.updates, nil, func(e entry) error {
+		for seq, id := range starts {
+			if bytes.Equal(key(seq), e.key) && id == string(e.value) {
+				return nil
+			}
+		}
+		return &flaw{DamagedChain, fmt.Sprintf("the index has update %q, which no record opens", e.value)}
+	}, nil)
+}
