@@ -88,17 +88,22 @@ func (s State) build(n *inode, at string, made map[*inode]string) error {
 }
 
 // Same returns an error that tells the first difference between the live view
-// and the tree at the path at.
-func (fs *FS) Same(at string) error {
+// and the tree at the path at. Paths for which skip is true may differ; nil skips none.
+func (fs *FS) Same(at string, skip func(rel string) bool) error {
 	real, err := Load(at)
 	if err != nil {
 		return err
 	}
-	return same(".", fs.root, real.root)
+	if skip == nil {
+		skip = func(string) bool { return false }
+	}
+	return same(".", fs.root, real.root, skip)
 }
 
-func same(p string, a, b *inode) error {
+func same(p string, a, b *inode, skip func(string) bool) error {
 	switch {
+	case skip(p):
+		return nil
 	case a == nil:
 		return fmt.Errorf("%s appeared without a recorded call", p)
 	case b == nil:
@@ -113,7 +118,7 @@ func same(p string, a, b *inode) error {
 		return fmt.Errorf("%s has other bytes (%d of them) than the recording says (%d)", p, b.now.size, a.now.size)
 	}
 	for name := range union(a.ents, b.ents) {
-		if err := same(filepath.Join(p, name), a.ents[name], b.ents[name]); err != nil {
+		if err := same(filepath.Join(p, name), a.ents[name], b.ents[name], skip); err != nil {
 			return err
 		}
 	}

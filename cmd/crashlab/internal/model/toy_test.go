@@ -62,7 +62,7 @@ func replay(t *testing.T, bugs ...string) (wrong map[string]bool, states int) {
 			}
 		}
 	}
-	require.NoError(t, fs.Same(dir))
+	require.NoError(t, fs.Same(dir, nil))
 	if promised { // what was said last holds in every state after it
 		list, _ := fs.States(4096, 1)
 		for k, s := range list {

@@ -1,0 +1,163 @@
+package sweep
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strconv"
+
+	"github.com/tope/updater/cmd/crashlab/internal/model"
+	"github.com/tope/updater/cmd/crashlab/internal/trace"
+)
+
+// MostStates is up to how many states a call is tried exhaustively.
+const MostStates = 4096
+
+// Lose records the flow once, and tries what a power cut may have left at each
+// of its calls. Options.Sample is the most states tried for one call; 0 stands
+// for MostStates. The recording is checked: replayed whole, it must give the
+// tree that is really there.
+func Lose(ctx context.Context, benches []Bench, opt Options) (*Report, error) {
+	r := begin(opt, "lose")
+	fs, calls, err := r.record(ctx, benches[0])
+	if err != nil {
+		return nil, err
+	}
+	l := &loss{run: r, limit: opt.Sample, seen: map[key]bool{}}
+	if l.limit <= 0 || l.limit > MostStates {
+		l.limit = MostStates
+	}
+	if err := l.replay(ctx, benches, fs, calls); err != nil {
+		return nil, err
+	}
+	r.report.extra(fmt.Sprintf("%d states at %d calls, %d calls exhaustive and %d sampled, at most %d states a call",
+		l.states, l.calls, l.exhaustive, l.calls-l.exhaustive, l.most))
+	return r.end(), nil
+}
+
+// record runs the flow once. It returns its calls, with what was promised
+// between them, and the tree they began from.
+func (r *run) record(ctx context.Context, b Bench) (*model.FS, []*trace.Call, error) {
+	if err := b.Reset(""); err != nil {
+		return nil, nil, err
+	}
+	fs, err := model.Load(b.Root())
+	if err != nil {
+		return nil, nil, err
+	}
+	check, err := model.Load(b.Root())
+	if err != nil {
+		return nil, nil, err
+	}
+	var calls []*trace.Call
+	_, err = b.Act(ctx, Watch{Record: true, Handler: func(c *trace.Call) trace.Verdict {
+		if c.Said && b.Promises(c.Data) || !c.Said && !b.Volatile(c.Path) {
+			calls = append(calls, c)
+		}
+		return trace.Verdict{}
+	}})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range calls {
+		if c.Said {
+			continue
+		}
+		if err := check.Apply(c); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := check.Same(b.Root(), b.Volatile); err != nil {
+		return nil, nil, fmt.Errorf("the recording cannot be trusted: %w", err)
+	}
+	return fs, calls, nil
+}
+
+// key tells tried states apart: the tree, and whether success was promised by then.
+type key struct {
+	tree     [32]byte
+	promised bool
+}
+
+// loss is one replay.
+type loss struct {
+	*run
+	limit int
+	seen  map[key]bool
+	namer trace.Namer
+
+	calls, states, exhaustive, most int
+}
+
+func (l *loss) replay(ctx context.Context, benches []Bench, fs *model.FS, calls []*trace.Call) error {
+	l.namer.Class = benches[0].Class
+	promised := false
+	where := "the beginning"
+	for i, c := range calls {
+		if c.Said {
+			promised = true
+			where = "after success was reported"
+		} else {
+			if err := fs.Apply(c); err != nil {
+				return err
+			}
+			where = l.namer.Name(c)
+		}
+		if l.opt.At != "" && where != l.opt.At {
+			continue
+		}
+		states, all := fs.States(l.limit, l.opt.Seed^uint64(i))
+		l.calls++
+		l.states += len(states)
+		l.most = max(l.most, len(states))
+		if all {
+			l.exhaustive++
+		}
+		var fresh []model.State
+		for _, s := range states {
+			k := key{s.Hash(), promised}
+			if !l.seen[k] {
+				l.seen[k] = true
+				fresh = append(fresh, s)
+			}
+		}
+		if err := l.try(ctx, benches, fresh, promised, where); err != nil {
+			return err
+		}
+		if l.enough() {
+			break
+		}
+		l.log("lose: call %d of %d, %d states tried", i+1, len(calls), l.report.Points)
+	}
+	return nil
+}
+
+// try has states judged, each on the next free bench.
+func (l *loss) try(ctx context.Context, benches []Bench, states []model.State, promised bool, where string) error {
+	next := make(chan model.State, len(states))
+	for _, s := range states {
+		next <- s
+	}
+	close(next)
+	return l.each(ctx, benches, func(ctx context.Context, b Bench) error {
+		for s := range next {
+			if ctx.Err() != nil || l.enough() {
+				return nil
+			}
+			at := filepath.Join(l.opt.Keep, ".state-"+strconv.FormatInt(l.kept.Add(1), 10))
+			if err := s.Build(at); err != nil {
+				return err
+			}
+			if err := b.Reset(at); err != nil {
+				return err
+			}
+			end, err := b.Judge(ctx, Story{Cut: true, Promised: promised}, l.depth())
+			end, err = l.verdict(end, err, where, at)
+			if err != nil {
+				return err
+			}
+			l.report.ended(end)
+		}
+		return nil
+	})
+}
