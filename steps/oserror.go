@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+
+	"github.com/tope/updater/platform/disk"
 )
 
 // FromOS makes a *Error of what the operating system said. what names the
@@ -24,7 +26,7 @@ func FromOS(err error, what string) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		out.Class = Interrupted
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case disk.OutOfSpace(err):
 		out.Code, out.Hint = DiskFull, "free some space there and try again"
 	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EUCLEAN):
 		out.Code, out.Hint = IOError, "the storage is failing or read-only; check it (dmesg, fsck)"

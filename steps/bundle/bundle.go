@@ -1,0 +1,125 @@
+package bundle
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+
+	"github.com/tope/updater/steps"
+)
+
+// Type is what an entry becomes on disk.
+type Type uint8
+
+// There are no others: no devices, pipes, sockets or hard links.
+const (
+	File Type = iota
+	Dir
+	Link
+)
+
+// Entry is one path of the release.
+type Entry struct {
+	// Path is relative to the version's directory, with slashes.
+	Path string
+	Type Type
+	// Mode has permission bits only; 0 when the bundle does not say.
+	Mode fs.FileMode
+	// Size is how many bytes Open yields; 0 for what is no file.
+	Size int64
+	// Target is a link's target.
+	Target string
+	// Open yields a file's content. The reader is for one goroutine and must be
+	// closed; several may be open at once.
+	Open func() (io.ReadCloser, error)
+}
+
+// Release is what a bundle says of itself.
+type Release struct {
+	// Version is without "v" and fit to name a directory.
+	Version string
+	// Services are to be restarted, in the order they are to be started.
+	Services []string
+	// Commands are shell commands the bundle wants run.
+	Commands []steps.Command
+	// Writable are directories of the version that its programs write to.
+	Writable []string
+}
+
+// Totals is what unpacking takes.
+type Totals struct {
+	// Files counts files and links, Dirs directories, implied ones included.
+	Files, Dirs int
+	// Bytes is the sum of the files' sizes.
+	Bytes int64
+}
+
+// Bundle is an opened, acceptable bundle. Methods other than Close may be called
+// from several goroutines.
+type Bundle interface {
+	Release() Release
+	Totals() Totals
+	// Entries walks all entries in the order of the bundle; a directory may be
+	// missing, or come after what is in it, or twice. The walk ends after an error.
+	Entries() iter.Seq2[Entry, error]
+	Close() error
+}
+
+// Format recognises and opens one kind of bundle. Implementations are values
+// without state.
+type Format interface {
+	Name() string
+	// Match reports whether a file that begins with head (up to 512 bytes) is of
+	// this kind.
+	Match(head []byte) bool
+	// Open takes over f when it succeeds: closing the bundle closes it.
+	Open(f *os.File, size int64, limits Limits) (Bundle, error)
+}
+
+// Open opens the bundle at path with the format that recognises it.
+func Open(path string, limits Limits, formats ...Format) (Bundle, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, steps.FromOS(err, "cannot open the bundle")
+	}
+	b, err := open(f, limits.orDefaults(), formats)
+	if err != nil {
+		_ = f.Close() // read-only: the error that counts is the other one
+		return nil, steps.FromOS(err, "bundle "+path)
+	}
+	return b, nil
+}
+
+func open(f *os.File, limits Limits, formats []Format) (Bundle, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, steps.FromOS(err, "cannot look at it")
+	}
+	if !info.Mode().IsRegular() {
+		return nil, Invalid("it is not a regular file")
+	}
+	head := make([]byte, 512)
+	n, err := f.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, steps.FromOS(err, "cannot read it")
+	}
+	for _, format := range formats {
+		if format.Match(head[:n]) {
+			return format.Open(f, info.Size(), limits)
+		}
+	}
+	return nil, Invalid("the file is of no known bundle format (%d bytes, beginning with %q)", info.Size(), head[:min(n, 8)])
+}
+
+// Invalid refuses a bundle for what it is made of.
+func Invalid(format string, args ...any) error {
+	return &steps.Error{Class: steps.Refused, Code: steps.InvalidPackage, Err: fmt.Errorf(format, args...)}
+}
+
+// InvalidManifest refuses a bundle for what it says of itself.
+func InvalidManifest(format string, args ...any) error {
+	return &steps.Error{Class: steps.Refused, Code: steps.InvalidManifest, Err: fmt.Errorf(format, args...)}
+}

@@ -1,0 +1,113 @@
+package filelist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/versions"
+)
+
+// ErrDiffers: the tree on disk is not what the list says.
+var ErrDiffers = errors.New("the files on disk are not what was extracted")
+
+// Summary counts what is in a list.
+type Summary struct {
+	Files int   `json:"files"`
+	Dirs  int   `json:"dirs"`
+	Links int   `json:"links"`
+	Bytes int64 `json:"bytes"`
+}
+
+// Count adds one entry.
+func (s *Summary) Count(f versions.File) {
+	switch f.Type {
+	case versions.TypeDir:
+		s.Dirs++
+	case versions.TypeLink:
+		s.Links++
+	default:
+		s.Files++
+		s.Bytes += f.Size
+	}
+}
+
+func (s *Summary) entries() int { return s.Files + s.Dirs + s.Links }
+
+// Check compares the tree at staging with the list in dir: everything listed is
+// there with its type, size, mode and target, and nothing else is. It reads no
+// content. Each is called for every entry and may be nil. A tree or a list that
+// is absent is os.ErrNotExist; see also ErrTorn and ErrDiffers.
+func Check(ctx context.Context, dir, staging string, each func(versions.File) error) (Head, Summary, error) {
+	var sum Summary
+	root, err := os.OpenRoot(staging)
+	if err != nil {
+		return Head{}, sum, fmt.Errorf("open the staged files: %w", err)
+	}
+	defer root.Close() //nolint:errcheck // nothing to lose
+	head, err := Read(dir, func(f versions.File) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		sum.Count(f)
+		if err := same(root, f); err != nil {
+			return err
+		}
+		if each == nil {
+			return nil
+		}
+		return each(f)
+	})
+	if err != nil {
+		return head, sum, err
+	}
+	found := -1 // the root itself is not listed
+	err = disk.Walk(root, func(path string, _ fs.FileInfo) error {
+		// A publication that was cut may have put the manifest there already.
+		if path != versions.ManifestName && path != "."+versions.ManifestName+disk.TempSuffix {
+			found++
+		}
+		return context.Cause(ctx)
+	}, nil)
+	if err == nil && found != sum.entries() {
+		err = fmt.Errorf("%s: %w: %d entries, not %d", staging, ErrDiffers, found, sum.entries())
+	}
+	return head, sum, err
+}
+
+func same(root *os.Root, f versions.File) error {
+	info, err := root.Lstat(f.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s is missing", ErrDiffers, f.Path)
+	}
+	if err != nil {
+		return err
+	}
+	differs := func(what string, is, want any) error {
+		return fmt.Errorf("%w: %s: %s is %v, not %v", ErrDiffers, f.Path, what, is, want)
+	}
+	switch mode := info.Mode(); f.Type {
+	case versions.TypeDir:
+		if !mode.IsDir() {
+			return differs("type", mode.Type(), f.Type)
+		}
+	case versions.TypeLink:
+		target, err := root.Readlink(f.Path)
+		if err != nil || target != f.Target {
+			return differs("target", target, f.Target)
+		}
+	default:
+		switch {
+		case !mode.IsRegular():
+			return differs("type", mode.Type(), f.Type)
+		case info.Size() != f.Size:
+			return differs("size", info.Size(), f.Size)
+		case mode.Perm() != fs.FileMode(f.Mode):
+			return differs("mode", mode.Perm(), fs.FileMode(f.Mode))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+// Package filelist is what Extract tells Stage: every file, directory and link
+// of a version in the making, with sizes, modes and digests as they were taken
+// while they were written.
+//
+// It is JSON Lines, so that neither side holds the list in memory to write or
+// read it: a Head, then one versions.File a line, then a tail with the count
+// and the digest of all lines before it. A list without a matching tail was cut
+// and says nothing. Under its final name it is evidence of more: Extract
+// renames it there after the tree it describes has been synced.
+//
+// Start at Writer and Read.
+package filelist
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/versions"
+)
+
+// Name is the list's name in an update's work directory.
+const Name = "files.json"
+
+// maxLine is far more than a File with the longest path and target takes.
+const maxLine = 64 << 10
+
+// ErrTorn: the list is cut short, damaged, or no list at all.
+var ErrTorn = errors.New("the list of files is not whole")
+
+// Head says what the list belongs to.
+type Head struct {
+	Schema  int    `json:"schema"`
+	Update  string `json:"update"`
+	Version string `json:"version"`
+	Digest  string `json:"digest"`
+}
+
+type tail struct {
+	End    bool   `json:"end"`
+	Count  int    `json:"count"`
+	SHA256 string `json:"sha256"`
+}
+
+// Writer writes a list under a temporary name. It is for one goroutine.
+type Writer struct {
+	path  string
+	f     *os.File
+	out   *bufio.Writer
+	sum   hash.Hash
+	enc   *json.Encoder
+	count int
+}
+
+// Create begins the list in dir, in place of one that was begun before. The
+// list itself, if there is one, stays until Finish.
+func Create(dir string, head Head) (*Writer, error) {
+	path := filepath.Join(dir, Name)
+	f, err := os.OpenFile(disk.TempName(path), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("create the list of files: %w", err)
+	}
+	w := &Writer{path: path, f: f, out: bufio.NewWriterSize(f, 16<<10), sum: sha256.New()}
+	w.enc = json.NewEncoder(io.MultiWriter(w.out, w.sum))
+	w.enc.SetEscapeHTML(false)
+	head.Schema = 1
+	if err := w.enc.Encode(head); err != nil {
+		w.Abandon()
+		return nil, err
+	}
+	return w, nil
+}
+
+// Add adds one entry.
+func (w *Writer) Add(f versions.File) error {
+	w.count++
+	return w.enc.Encode(f)
+}
+
+// Finish makes the list durable under its name. The caller has synced what it
+// describes.
+func (w *Writer) Finish() error {
+	end, err := json.Marshal(tail{End: true, Count: w.count, SHA256: hex.EncodeToString(w.sum.Sum(nil))})
+	if err != nil {
+		return err
+	}
+	_, err = w.out.Write(append(end, '\n'))
+	err = errors.Join(err, w.out.Flush())
+	if err == nil {
+		err = w.f.Sync()
+	}
+	err = errors.Join(err, w.f.Close())
+	if err != nil {
+		return fmt.Errorf("write the list of files: %w", err)
+	}
+	// If the power goes now there is a whole list under a temporary name, which
+	// nobody reads.
+	if err := os.Rename(w.f.Name(), w.path); err != nil {
+		return fmt.Errorf("finish the list of files: %w", err)
+	}
+	return disk.SyncDir(filepath.Dir(w.path))
+}
+
+// Abandon gives up a list that will not be finished.
+func (w *Writer) Abandon() {
+	// Best effort: what stays is a temporary that the next Create replaces.
+	_ = w.f.Close()
+	_ = os.Remove(w.f.Name())
+}
+
+// Remove removes the list in dir and what was begun of one, durably: after it
+// no power cut brings the list back. Absent is fine.
+func Remove(dir string) error {
+	path := filepath.Join(dir, Name)
+	for _, name := range []string{path, disk.TempName(path)} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("remove the list of files: %w", err)
+		}
+	}
+	return disk.SyncDir(dir)
+}
+
+// Read calls f for every entry of the list in dir and returns its head. A list
+// that is absent is os.ErrNotExist, one that is not whole ErrTorn; that is only
+// known at the end, so what f was told counts for nothing unless Read succeeds.
+func Read(dir string, f func(versions.File) error) (Head, error) {
+	file, err := os.Open(filepath.Join(dir, Name))
+	if err != nil {
+		return Head{}, fmt.Errorf("open the list of files: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // opened for reading
+	head, err := read(file, f)
+	if err != nil {
+		return Head{}, fmt.Errorf("%s: %w", file.Name(), err)
+	}
+	return head, nil
+}
+
+func read(r io.Reader, f func(versions.File) error) (Head, error) {
+	var head Head
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 0, 4<<10), maxLine)
+	sum, count := sha256.New(), 0
+	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &head) != nil || head.Schema < 1 {
+		return Head{}, errors.Join(ErrTorn, lines.Err())
+	}
+	hashLine(sum, lines.Bytes())
+	for lines.Scan() {
+		line := lines.Bytes()
+		if bytes.HasPrefix(line, []byte(`{"end":`)) {
+			var t tail
+			if json.Unmarshal(line, &t) != nil || t.Count != count || t.SHA256 != hex.EncodeToString(sum.Sum(nil)) || lines.Scan() {
+				return Head{}, ErrTorn
+			}
+			return head, nil
+		}
+		hashLine(sum, line)
+		count++
+		var entry versions.File
+		if json.Unmarshal(line, &entry) != nil {
+			return Head{}, ErrTorn
+		}
+		if err := f(entry); err != nil {
+			return Head{}, err
+		}
+	}
+	return Head{}, errors.Join(ErrTorn, lines.Err())
+}
+
+func hashLine(sum hash.Hash, line []byte) {
+	sum.Write(line)
+	sum.Write([]byte{'\n'})
+}

@@ -1,0 +1,233 @@
+package legacyzip
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"iter"
+	"os"
+
+	"github.com/tope/updater/steps/bundle"
+)
+
+// Format is the legacy ZIP package.
+type Format struct{}
+
+// Name implements bundle.Format.
+func (Format) Name() string { return "zip" }
+
+// Match implements bundle.Format: a first local header, or the end record of
+// an empty archive.
+func (Format) Match(head []byte) bool {
+	return bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06"))
+}
+
+// Open implements bundle.Format. It reads the directory twice: for the
+// archive itself with the manifest, and for what the manifest makes of it.
+func (Format) Open(f *os.File, size int64, limits bundle.Limits) (bundle.Bundle, error) {
+	z := &archive{f: f, size: size, limits: limits, idle: make(chan *unpacker, 4)}
+	var err error
+	if z.dir, err = findDirectory(f, size); err != nil {
+		return nil, err
+	}
+	if z.dir.count > int64(limits.Entries) {
+		return nil, bundle.Invalid("the package has %d entries, more than the %d allowed", z.dir.count, limits.Entries)
+	}
+	m, err := z.checkArchive()
+	if err != nil {
+		return nil, err
+	}
+	if z.plan, err = newPlan(m, limits); err != nil {
+		return nil, err
+	}
+	z.release = m.release()
+	if err := z.checkPlan(m); err != nil {
+		return nil, err
+	}
+	return z, nil
+}
+
+// archive is an opened package. All but idle is fixed once it is opened.
+type archive struct {
+	f       *os.File
+	size    int64
+	limits  bundle.Limits
+	dir     directory
+	plan    *plan
+	release bundle.Release
+	totals  bundle.Totals
+	// idle holds unpackers between two entries.
+	idle chan *unpacker
+}
+
+// checkArchive checks every entry, used or not, and returns the manifest.
+func (z *archive) checkArchive() (*manifest, error) {
+	var (
+		m     *manifest
+		tree  = bundle.NewTree()
+		spans = make([]span, 0, z.dir.count)
+		buf   []byte
+		total int64
+	)
+	for h, err := range z.headers() {
+		if err != nil {
+			return nil, err
+		}
+		if h.path == manifestName && m != nil {
+			return nil, bundle.InvalidManifest("the package has two of %s", manifestName)
+		}
+		if err := tree.Add(h.path, h.typ); err != nil {
+			return nil, err
+		}
+		var sp span
+		var data int64
+		if sp, data, buf, err = z.locate(h, buf); err != nil {
+			return nil, err
+		}
+		spans = append(spans, sp)
+		total += h.size // at most Entries times File: no overflow
+		if h.path == manifestName {
+			if m, err = z.readManifest(h, data); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if m == nil {
+		return nil, bundle.InvalidManifest("the package has no %s", manifestName)
+	}
+	if err := checkSpans(spans); err != nil {
+		return nil, err
+	}
+	return m, z.limits.CheckTotal(total, z.size)
+}
+
+func (z *archive) readManifest(h *header, data int64) (*manifest, error) {
+	if h.typ != bundle.File {
+		return nil, bundle.InvalidManifest("%s is not a file", manifestName)
+	}
+	if h.size > z.limits.Manifest {
+		return nil, bundle.InvalidManifest("%s has %d bytes, more than the %d allowed", manifestName, h.size, z.limits.Manifest)
+	}
+	c := z.open(*h, data)
+	defer c.Close() //nolint:errcheck // never fails
+	raw, err := io.ReadAll(c)
+	if err != nil {
+		return nil, err
+	}
+	return parseManifest(raw)
+}
+
+// checkPlan checks the tree that the package makes of the version.
+func (z *archive) checkPlan(m *manifest) error {
+	tree := bundle.NewTree()
+	used := make([]bool, len(m.Modules))
+	err := z.walk(func(pl *place, e bundle.Entry) error {
+		used[pl.module] = true
+		if err := bundle.CheckPath(e.Path, z.limits); err != nil {
+			return err
+		}
+		if err := tree.Add(e.Path, e.Type); err != nil {
+			return err
+		}
+		if e.Type == bundle.Link {
+			if err := bundle.CheckTarget(e.Path, e.Target, z.limits); err != nil {
+				return err
+			}
+		}
+		if e.Type != bundle.Dir {
+			z.totals.Files++
+			z.totals.Bytes += e.Size
+		}
+		if z.totals.Files+tree.Dirs() > z.limits.Entries {
+			return bundle.Invalid("the package makes more than the %d files and directories allowed", z.limits.Entries)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	z.totals.Dirs = tree.Dirs()
+	for i, mod := range m.Modules {
+		if !used[i] {
+			return bundle.InvalidManifest("%s: module %d (%q): the package has no %q", manifestName, i, mod.Name, mod.Src)
+		}
+	}
+	return z.limits.CheckTotal(z.totals.Bytes, z.size)
+}
+
+// Release implements bundle.Bundle.
+func (z *archive) Release() bundle.Release { return z.release }
+
+// Totals implements bundle.Bundle.
+func (z *archive) Totals() bundle.Totals { return z.totals }
+
+// Close implements bundle.Bundle.
+func (z *archive) Close() error { return z.f.Close() }
+
+// Entries implements bundle.Bundle.
+func (z *archive) Entries() iter.Seq2[bundle.Entry, error] {
+	return func(yield func(bundle.Entry, error) bool) {
+		err := z.walk(func(_ *place, e bundle.Entry) error {
+			if !yield(e, nil) {
+				return errStop
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errStop) {
+			yield(bundle.Entry{}, err)
+		}
+	}
+}
+
+// errStop ends a walk whose caller has seen enough.
+var errStop = errors.New("stop")
+
+// walk calls f for every entry of the version, with the place that wants it there.
+func (z *archive) walk(f func(*place, bundle.Entry) error) error {
+	var buf []byte
+	for h, err := range z.headers() {
+		if err != nil {
+			return err
+		}
+		err = z.plan.each(h, func(pl *place, to string) error {
+			e := bundle.Entry{Path: to, Type: h.typ, Mode: h.mode}
+			var err error
+			switch h.typ {
+			case bundle.File:
+				e.Size, e.Open = h.size, z.opener(*h)
+			case bundle.Link:
+				if buf, e.Target, err = z.target(h, buf); err != nil {
+					return err
+				}
+			case bundle.Dir:
+			}
+			return f(pl, e)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (z *archive) opener(h header) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) {
+		_, data, _, err := z.locate(&h, nil)
+		if err != nil {
+			return nil, err
+		}
+		return z.open(h, data), nil
+	}
+}
+
+// target reads where a link leads: its content.
+func (z *archive) target(h *header, buf []byte) ([]byte, string, error) {
+	_, data, buf, err := z.locate(h, buf)
+	if err != nil {
+		return buf, "", err
+	}
+	c := z.open(*h, data)
+	defer c.Close() //nolint:errcheck // never fails
+	target, err := io.ReadAll(c)
+	return buf, string(target), err
+}

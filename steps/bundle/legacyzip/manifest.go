@@ -1,0 +1,96 @@
+package legacyzip
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
+)
+
+const manifestName = "manifest.json"
+
+// manifest is manifest.json. Fields it does not name are skipped: packages
+// carry notes for people.
+type manifest struct {
+	Version string   `json:"version"`
+	Modules []module `json:"modules"`
+}
+
+type module struct {
+	Name        string   `json:"name"`
+	Src         string   `json:"src"`
+	Dst         string   `json:"dst"`
+	ProcessName string   `json:"process_name"`
+	Order       int      `json:"restart_order"`
+	PostCmds    []string `json:"post_cmds"`
+}
+
+// parseManifest reads manifest.json and checks what can be checked without the
+// package around it.
+func parseManifest(data []byte) (*manifest, error) {
+	var m manifest
+	if !utf8.Valid(data) {
+		return nil, bundle.InvalidManifest("%s is not UTF-8", manifestName)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if err := dec.Decode(&m); err != nil {
+		return nil, bundle.InvalidManifest("%s: %w", manifestName, err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, bundle.InvalidManifest("%s has something after its end", manifestName)
+	}
+	if err := versions.ValidVersion(m.Version); err != nil {
+		return nil, bundle.InvalidManifest("%s: version %q: %w", manifestName, m.Version, err)
+	}
+	if len(m.Modules) == 0 {
+		return nil, bundle.InvalidManifest("%s names no modules", manifestName)
+	}
+	for i, mod := range m.Modules {
+		if mod.ProcessName != "" && !validService(mod.ProcessName) {
+			return nil, bundle.InvalidManifest("%s: module %d (%q): process_name %q cannot be a service's name",
+				manifestName, i, mod.Name, mod.ProcessName)
+		}
+	}
+	return &m, nil
+}
+
+// release is what the manifest says, in the words of package bundle.
+func (m *manifest) release() bundle.Release {
+	r := bundle.Release{Version: m.Version}
+	ordered := slices.Clone(m.Modules)
+	slices.SortStableFunc(ordered, func(a, b module) int { return cmp.Compare(a.Order, b.Order) })
+	for _, mod := range ordered {
+		name := strings.TrimSuffix(mod.ProcessName, ".service")
+		if name != "" && !slices.Contains(r.Services, name) {
+			r.Services = append(r.Services, name)
+		}
+		for _, shell := range mod.PostCmds {
+			r.Commands = append(r.Commands, steps.Command{Module: mod.Name, Shell: shell})
+		}
+	}
+	return r
+}
+
+// validService takes what systemd takes as a unit's name, and no option or
+// path: letters, digits and :-_.@, not beginning with a dash or a dot.
+func validService(name string) bool {
+	if len(name) > 200 || name[0] == '-' || name[0] == '.' || name == ".service" {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(":-_.@", c) >= 0 {
+			continue
+		}
+		return false
+	}
+	return true
+}

@@ -1,0 +1,121 @@
+package extract
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps/bundle"
+)
+
+// writer unpacks one file after the other, with buffers of its own.
+type writer struct {
+	r   *run
+	sum hash.Hash
+	buf []byte
+}
+
+func newWriter(r *run) *writer {
+	return &writer{r: r, sum: sha256.New(), buf: make([]byte, 128<<10)}
+}
+
+// write unpacks e and adds it to the list.
+func (w *writer) write(ctx context.Context, e bundle.Entry) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	in, err := e.Open()
+	if err != nil {
+		return err
+	}
+	mode, size, err := w.copy(ctx, e, in)
+	if err := errors.Join(err, in.Close()); err != nil {
+		return err
+	}
+	return w.r.add(versions.File{
+		Path: e.Path, Type: versions.TypeFile, Mode: uint32(mode), Size: size,
+		SHA256: hex.EncodeToString(w.sum.Sum(w.buf[:0])),
+	})
+}
+
+func (w *writer) copy(ctx context.Context, e bundle.Entry, in io.Reader) (mode fs.FileMode, size int64, err error) {
+	w.sum.Reset()
+	// The first buffer is read before the file is made: it may decide the mode.
+	n, end, err := w.fill(in)
+	if err != nil {
+		return 0, 0, err
+	}
+	mode = modeOf(e.Mode, w.buf[:n])
+	out, err := w.r.root.OpenFile(e.Path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return 0, 0, collision(err)
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	if err := exactMode(out, mode); err != nil {
+		return 0, 0, err
+	}
+	flusher := flusher{f: out}
+	for {
+		size += int64(n)
+		if size > e.Size {
+			return 0, 0, bundle.Invalid("it has more than the %d bytes it declares", e.Size)
+		}
+		if _, err := out.Write(w.buf[:n]); err != nil {
+			return 0, 0, err
+		}
+		w.sum.Write(w.buf[:n])
+		w.r.meter.Add(int64(n))
+		flusher.wrote(size)
+		if end {
+			break
+		}
+		if ctx.Err() != nil {
+			return 0, 0, context.Cause(ctx)
+		}
+		if n, end, err = w.fill(in); err != nil {
+			return 0, 0, err
+		}
+	}
+	if size != e.Size {
+		return 0, 0, bundle.Invalid("it has %d bytes, not the %d it declares", size, e.Size)
+	}
+	flusher.closing(size)
+	return mode, size, nil
+}
+
+// fill reads until the buffer is full or the content ends.
+func (w *writer) fill(in io.Reader) (n int, end bool, err error) {
+	n, err = io.ReadFull(in, w.buf)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return n, true, nil
+	}
+	return n, false, err
+}
+
+// modeOf is the mode a file gets: readable by its owner, written by nobody,
+// executable as the bundle says or, when it says nothing, if it is a program.
+func modeOf(said fs.FileMode, head []byte) fs.FileMode {
+	if said != 0 {
+		return said&0o555 | 0o400
+	}
+	if bytes.HasPrefix(head, []byte("\x7fELF")) || bytes.HasPrefix(head, []byte("#!")) {
+		return 0o555
+	}
+	return 0o444
+}
+
+// exactMode corrects what the umask took away.
+func exactMode(f *os.File, mode fs.FileMode) error {
+	info, err := f.Stat()
+	if err != nil || info.Mode().Perm() == mode {
+		return err
+	}
+	return f.Chmod(mode)
+}

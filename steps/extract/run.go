@@ -1,0 +1,248 @@
+package extract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"sync"
+
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
+	"github.com/tope/updater/steps/bundle/filelist"
+)
+
+// run is one extraction.
+type run struct {
+	cfg   Config
+	root  *os.Root
+	b     bundle.Bundle
+	meter *steps.Meter
+
+	// mu guards the list and the summary, which all workers add to.
+	mu   sync.Mutex
+	list *filelist.Writer
+	sum  filelist.Summary
+
+	// parent is the directory made last: most files lie beside the one before.
+	parent string
+	links  bool
+}
+
+// extract unpacks b into staging, which does not exist, syncs it, and leaves the list.
+func (s *Step) extract(ctx context.Context, t *steps.Task, b bundle.Bundle, staging string) (Evidence, error) {
+	if err := os.Mkdir(staging, 0o755); err != nil {
+		return Evidence{}, err
+	}
+	root, err := os.OpenRoot(staging)
+	if err != nil {
+		return Evidence{}, err
+	}
+	defer root.Close() //nolint:errcheck // nothing to lose: files are closed one by one
+	list, err := filelist.Create(t.WorkDir, headOf(t))
+	if err != nil {
+		return Evidence{}, err
+	}
+	r := &run{cfg: s.cfg, root: root, b: b, meter: t.Meter, list: list, parent: "."}
+	r.meter.Set(0, b.Totals().Bytes)
+	ev, err := r.all(ctx, staging)
+	if err != nil {
+		list.Abandon()
+		return Evidence{}, err
+	}
+	// If the power goes now: any part of the tree, and no list. Afterwards the
+	// list may be there, and the tree is whole.
+	if err := disk.SyncFS(ctx, staging); err != nil {
+		list.Abandon()
+		return Evidence{}, err
+	}
+	return ev, list.Finish()
+}
+
+func (r *run) all(ctx context.Context, staging string) (Evidence, error) {
+	if err := r.files(ctx); err != nil {
+		return Evidence{}, err
+	}
+	if err := r.makeLinks(ctx); err != nil {
+		return Evidence{}, err
+	}
+	linked, err := r.writable(staging)
+	if err != nil {
+		return Evidence{}, err
+	}
+	if err := r.listDirs(ctx); err != nil {
+		return Evidence{}, err
+	}
+	return Evidence{Summary: r.sum, Writable: linked}, nil
+}
+
+// files makes directories and hands the files to the workers.
+func (r *run) files(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	jobs := make(chan bundle.Entry)
+	var workers sync.WaitGroup
+	for range r.cfg.Workers {
+		workers.Go(func() {
+			w := newWriter(r)
+			for e := range jobs {
+				if err := w.write(ctx, e); err != nil {
+					cancel(fmt.Errorf("%s: %w", e.Path, err))
+				}
+			}
+		})
+	}
+	err := r.hand(ctx, jobs)
+	close(jobs)
+	workers.Wait()
+	// A worker's error is the cause of whatever happened after it.
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+func (r *run) hand(ctx context.Context, jobs chan<- bundle.Entry) error {
+	done := ctx.Done()
+	for e, err := range r.b.Entries() {
+		if err != nil {
+			return err
+		}
+		skip, err := r.underWritable(e)
+		if err != nil {
+			return err
+		}
+		switch {
+		case skip:
+		case e.Type == bundle.Dir:
+			err = r.makeDir(e.Path)
+		case e.Type == bundle.Link:
+			r.links = true
+		default:
+			if err = r.makeDir(path.Dir(e.Path)); err != nil {
+				break
+			}
+			select {
+			case jobs <- e:
+			case <-done:
+				return context.Cause(ctx)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", e.Path, err)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// underWritable tells what lies at or below a directory that is to become a
+// link. An empty directory there is what the link replaces; a file would never
+// be seen by the program it is meant for.
+func (r *run) underWritable(e bundle.Entry) (bool, error) {
+	for dir := range r.cfg.Writable {
+		if e.Path != dir && !strings.HasPrefix(e.Path, dir+"/") {
+			continue
+		}
+		if e.Type == bundle.Dir {
+			return true, nil
+		}
+		return false, bundle.Invalid("%q lies in %s, which the configuration makes a link to a shared directory; "+
+			"take it out of the bundle or out of the configuration", e.Path, dir)
+	}
+	return false, nil
+}
+
+func (r *run) makeDir(dir string) error {
+	if dir == r.parent || dir == "." {
+		return nil
+	}
+	if err := r.root.MkdirAll(dir, 0o755); err != nil {
+		return collision(err)
+	}
+	r.parent = dir
+	return nil
+}
+
+// makeLinks walks the bundle again for its links: made last, none is ever in
+// the way of a file.
+func (r *run) makeLinks(ctx context.Context) error {
+	if !r.links {
+		return nil
+	}
+	for e, err := range r.b.Entries() {
+		if err != nil {
+			return err
+		}
+		if e.Type != bundle.Link {
+			continue
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := r.makeDir(path.Dir(e.Path)); err != nil {
+			return fmt.Errorf("%s: %w", e.Path, err)
+		}
+		if err := r.makeLink(e.Path, e.Target); err != nil {
+			return err
+		}
+		// A target that is missing is the publisher's business; one outside is not.
+		if _, err := r.root.Stat(e.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return bundle.Invalid("link %q: its target %q cannot be reached in the version: %w", e.Path, e.Target, err)
+		}
+	}
+	return nil
+}
+
+func (r *run) makeLink(name, target string) error {
+	if err := r.root.Symlink(target, name); err != nil {
+		return collision(err)
+	}
+	return r.add(versions.File{Path: name, Type: versions.TypeLink, Target: target})
+}
+
+// listDirs lists the directories, those nobody named included, and makes sure
+// that the tree has what was listed and nothing else.
+func (r *run) listDirs(ctx context.Context) error {
+	found := 0
+	err := disk.Walk(r.root, func(name string, info fs.FileInfo) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if !info.IsDir() {
+			found++
+			return nil
+		}
+		if name == "." {
+			return nil
+		}
+		return r.add(versions.File{Path: name, Type: versions.TypeDir, Mode: 0o555})
+	}, nil)
+	if err == nil && found != r.sum.Files+r.sum.Links {
+		err = fmt.Errorf("%d files and links were written, but %d are there", r.sum.Files+r.sum.Links, found)
+	}
+	return err
+}
+
+func (r *run) add(f versions.File) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sum.Count(f)
+	return r.list.Add(f)
+}
+
+// collision refuses a bundle that wants two things at one path: its format
+// should have.
+func collision(err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return bundle.Invalid("something else is there: %w", err)
+	}
+	return err
+}

@@ -1,0 +1,54 @@
+package extract
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"github.com/tope/updater/platform/disk"
+)
+
+// writable links the directories that programs write to, to shared ones, and
+// returns which. The links are relative from one real directory to another, so
+// that they mean the same below --root as on the device.
+func (r *run) writable(staging string) ([]string, error) {
+	if len(r.cfg.Writable) == 0 {
+		return nil, nil
+	}
+	tree, err := filepath.EvalSymlinks(staging)
+	if err != nil {
+		return nil, err
+	}
+	var linked []string
+	for _, dir := range slices.Sorted(maps.Keys(r.cfg.Writable)) {
+		info, err := r.root.Lstat(path.Dir(dir))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		shared := r.cfg.Writable[dir]
+		// Durable before the version that needs it has its name. It stays when
+		// the update is undone: it may hold data by then.
+		if err := disk.MkdirAll(shared, 0o755); err != nil {
+			return nil, fmt.Errorf("make the shared directory for %s: %w", dir, err)
+		}
+		if shared, err = filepath.EvalSymlinks(shared); err != nil {
+			return nil, err
+		}
+		target, err := filepath.Rel(filepath.Join(tree, path.Dir(dir)), shared)
+		if err != nil {
+			return nil, err
+		}
+		if err := r.makeLink(dir, target); err != nil {
+			return nil, fmt.Errorf("link %s to %s: %w", dir, shared, err)
+		}
+		linked = append(linked, dir)
+	}
+	return linked, nil
+}

@@ -1,0 +1,201 @@
+// Package stage is the step that turns an extracted tree into a version: it
+// makes the version's manifest from what Extract listed, has every file on disk
+// compared with it, and gives the tree its name, versions/vX.Y.Z. After it the
+// version is complete and durable, and nothing leads to it yet.
+//
+// A version of that name may be there already. The same release is verified,
+// file by file from the disk, and used as it is. Another release, or a damaged
+// one, makes way if nothing needs it; otherwise the bundle is refused.
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle/filelist"
+)
+
+// Versions is what the step needs of *versions.Store.
+type Versions interface {
+	Staging(update string) string
+	DropStaging(update string) error
+	Manifest(version string) (*versions.Manifest, error)
+	Publish(ctx context.Context, update string, m *versions.Manifest) error
+	Trash(version string) error
+}
+
+// Step implements steps.Step.
+type Step struct{ versions Versions }
+
+// New returns the step.
+func New(v Versions) *Step { return &Step{v} }
+
+// Evidence says what the version is made of.
+type Evidence struct {
+	Version string `json:"version"`
+	Digest  string `json:"digest"`
+	filelist.Summary
+	// Reused: the release was installed already, by this update when it was
+	// cut, or by another.
+	Reused bool `json:"reused,omitempty"`
+	// Replaced: another release of this version, or a damaged one, made way.
+	Replaced bool `json:"replaced,omitempty"`
+}
+
+// Probe implements steps.Step.
+func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
+	staging := s.versions.Staging(t.Update)
+	ours, err := s.published(t)
+	if err != nil {
+		return "", err
+	}
+	_, err = os.Lstat(staging)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", steps.FromOS(err, "cannot look for "+staging)
+	}
+	switch staged := err == nil; {
+	case ours && !staged:
+		// Its name may not be durable yet if whoever gave it was killed.
+		return steps.Done, steps.FromOS(disk.SyncDir(filepath.Dir(staging)), "cannot keep the version's name")
+	case ours:
+		return steps.Partly, nil
+	default:
+		return steps.NotStarted, nil
+	}
+}
+
+// published says whether the version is there, complete, of this release.
+func (s *Step) published(t *steps.Task) (bool, error) {
+	m, err := s.versions.Manifest(t.Release.Version)
+	if err == nil {
+		return m.Digest == t.Release.Digest && m.Update == t.Update, nil
+	}
+	if errors.Is(err, versions.ErrNotFound) || errors.Is(err, versions.ErrNoManifest) || errors.Is(err, versions.ErrDamaged) {
+		return false, nil
+	}
+	return false, steps.FromOS(err, "cannot look at version "+t.Release.Version)
+}
+
+// Do implements steps.Step.
+func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
+	ev := Evidence{Version: t.Release.Version, Digest: t.Release.Digest}
+	if ctx.Err() != nil {
+		return steps.Outcome{}, steps.Stopped(ctx, "publish version "+ev.Version)
+	}
+	before, err := s.versions.Manifest(t.Release.Version)
+	ev.Reused = err == nil && before.Digest == t.Release.Digest
+	m, err := s.manifest(ctx, t, &ev)
+	// Without the list a version that is there already can be used, but none
+	// can be made.
+	listed := err
+	if err != nil && (!ev.Reused || ctx.Err() != nil) {
+		return steps.Outcome{}, err
+	}
+	err = s.versions.Publish(ctx, t.Update, m)
+	if errors.Is(err, versions.ErrExists) {
+		if listed != nil {
+			return steps.Outcome{}, listed
+		}
+		ev.Reused, ev.Replaced = false, true
+		if err := s.makeWay(t, err); err != nil {
+			return steps.Outcome{Evidence: ev}, err
+		}
+		// If the power goes now there is no version of that name. Nothing led
+		// to it, and the new one is whole in its staging directory.
+		err = s.versions.Publish(ctx, t.Update, m)
+	}
+	if err != nil {
+		return steps.Outcome{Evidence: ev}, s.failure(ctx, t, err)
+	}
+	return steps.Outcome{Evidence: ev}, nil
+}
+
+// manifest makes the version's manifest from the list that Extract left. With
+// an error it has no files.
+func (s *Step) manifest(ctx context.Context, t *steps.Task, ev *Evidence) (*versions.Manifest, error) {
+	m := &versions.Manifest{Version: t.Release.Version, Digest: t.Release.Digest, Services: t.Release.Services}
+	head, err := filelist.Read(t.WorkDir, func(f versions.File) error {
+		ev.Count(f)
+		m.Files = append(m.Files, f)
+		return context.Cause(ctx)
+	})
+	if ctx.Err() != nil {
+		return m, steps.Stopped(ctx, "read the list of files")
+	}
+	want := filelist.Head{Schema: head.Schema, Update: t.Update, Version: m.Version, Digest: m.Digest}
+	if err == nil && head != want {
+		err = fmt.Errorf("%w: it is of version %s (%s), update %s", filelist.ErrTorn, head.Version, head.Digest, head.Update)
+	}
+	if err != nil {
+		m.Files = nil
+		return m, lost(err)
+	}
+	return m, nil
+}
+
+// makeWay trashes the version whose name is wanted, unless something needs it.
+func (s *Step) makeWay(t *steps.Task, exists error) error {
+	v := t.Release.Version
+	err := versions.ErrInUse
+	if v != t.Before.Current && v != t.Before.Previous && v != t.Before.Factory {
+		err = s.versions.Trash(v)
+	}
+	if errors.Is(err, versions.ErrInUse) {
+		return &steps.Error{
+			Class: steps.Refused, Code: steps.VersionConflict,
+			Err:  fmt.Errorf("version %s cannot be installed: %w, and a pointer leads to it", v, exists),
+			Hint: "publish the release under another version",
+		}
+	}
+	if errors.Is(err, versions.ErrNotFound) {
+		return nil
+	}
+	return steps.FromOS(err, "cannot remove the other release of version "+v)
+}
+
+func (s *Step) failure(ctx context.Context, t *steps.Task, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return steps.Stopped(ctx, "publish version "+t.Release.Version)
+	case errors.Is(err, versions.ErrMismatch), errors.Is(err, fs.ErrNotExist):
+		return lost(err)
+	default:
+		return steps.FromOS(err, "cannot publish version "+t.Release.Version)
+	}
+}
+
+// lost is for what Extract had made durable and is not there any more.
+func lost(err error) error {
+	return &steps.Error{
+		Class: steps.Local, Code: steps.IOError,
+		Err:  fmt.Errorf("what was extracted is not whole any more: %w", err),
+		Hint: "something changed it, or the storage is failing; check it and install again",
+	}
+}
+
+// Undo implements steps.Step: the staging directory goes, and so does the
+// version if this update published it and nothing leads to it.
+func (s *Step) Undo(_ context.Context, t *steps.Task) error {
+	if err := s.versions.DropStaging(t.Update); err != nil {
+		return steps.FromOS(err, "cannot remove "+s.versions.Staging(t.Update))
+	}
+	if t.Release.Version == "" {
+		return nil
+	}
+	ours, err := s.published(t)
+	if err != nil || !ours {
+		return err
+	}
+	err = s.versions.Trash(t.Release.Version)
+	if errors.Is(err, versions.ErrInUse) || errors.Is(err, versions.ErrNotFound) {
+		return nil
+	}
+	return steps.FromOS(err, "cannot remove version "+t.Release.Version)
+}

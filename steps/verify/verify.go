@@ -1,0 +1,224 @@
+// Package verify is the step that decides whether a bundle is acceptable,
+// before a byte of it is unpacked: its digest and size are the declared ones,
+// its format and manifest are sound, its version is the one that was asked for,
+// every path in it is one a version may have, and the device has room for it.
+//
+// It changes nothing but, when room is short, the number of unused versions.
+// So Probe never finds it done: after a cut it is run again, which costs a walk
+// through the bundle's directory. The digest that Download took is not taken
+// again as long as it counts (steps.Fresh).
+package verify
+
+import (
+	"context"
+	"crypto/md5" //nolint:gosec // the legacy API declares MD5 and nothing better
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
+)
+
+// Config is what the step needs. Everything but MakeRoom and Limits is required.
+type Config struct {
+	Clock   clock.Clock
+	Formats []bundle.Format
+	Limits  bundle.Limits
+	// TrustWindow is how long the digest that Download took counts; 0: for ever.
+	TrustWindow time.Duration
+	// AllowCommands accepts bundles that want shell commands run.
+	AllowCommands bool
+	// Versions is the host path of the versions directory.
+	Versions string
+	// Preflight says whether there is room: disk.Preflight.
+	Preflight func(path string, bytes, inodes uint64) error
+	// MakeRoom removes versions that nothing needs and returns which.
+	MakeRoom func(ctx context.Context, t *steps.Task) ([]string, error)
+}
+
+// Step implements steps.Step.
+type Step struct{ cfg Config }
+
+// New returns the step.
+func New(cfg Config) *Step { return &Step{cfg} }
+
+// Evidence is what was found. The embedded Fetched is what is proved of the
+// bundle's bytes, and when it was.
+type Evidence struct {
+	steps.Fetched
+	Version string `json:"version"`
+	// Hashed is set when the digest was taken by this step.
+	Hashed bool  `json:"hashed,omitempty"`
+	Files  int   `json:"files"`
+	Dirs   int   `json:"dirs"`
+	Bytes  int64 `json:"bytes"`
+	// NeedBytes and NeedInodes are the room asked for.
+	NeedBytes  uint64          `json:"need_bytes"`
+	NeedInodes uint64          `json:"need_inodes"`
+	Services   []string        `json:"services,omitempty"`
+	Commands   []steps.Command `json:"commands,omitempty"`
+	// Freed are the versions removed to make room.
+	Freed []string `json:"freed,omitempty"`
+}
+
+// Probe implements steps.Step. There is nothing to find.
+func (s *Step) Probe(context.Context, *steps.Task) (steps.Reach, error) {
+	return steps.NotStarted, nil
+}
+
+// Undo implements steps.Step. There is nothing to undo.
+func (s *Step) Undo(context.Context, *steps.Task) error { return nil }
+
+// Do implements steps.Step. The outcome's Release has the digest, the version
+// and the services.
+func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
+	path := filepath.Join(t.WorkDir, steps.BundleFile)
+	fetched, hashed, err := s.prove(ctx, t, path)
+	if err != nil {
+		return steps.Outcome{}, err
+	}
+	if err := declared(t.Source, fetched); err != nil {
+		return steps.Outcome{}, err
+	}
+	if ctx.Err() != nil {
+		return steps.Outcome{}, steps.Stopped(ctx, "verify "+path)
+	}
+	b, err := bundle.Open(path, s.cfg.Limits, s.cfg.Formats...)
+	if err != nil {
+		return steps.Outcome{}, err
+	}
+	release, totals := b.Release(), b.Totals()
+	if err := b.Close(); err != nil {
+		return steps.Outcome{}, steps.FromOS(err, "cannot close the bundle")
+	}
+	if err := s.acceptable(t.Source, release); err != nil {
+		return steps.Outcome{}, err
+	}
+	ev := Evidence{
+		Fetched: fetched, Hashed: hashed, Version: release.Version,
+		Files: totals.Files, Dirs: totals.Dirs, Bytes: totals.Bytes,
+		Services: release.Services, Commands: release.Commands,
+	}
+	ev.NeedBytes, ev.NeedInodes = totals.Room()
+	if ev.Freed, err = s.room(ctx, t, ev.NeedBytes, ev.NeedInodes); err != nil {
+		return steps.Outcome{Evidence: ev}, err
+	}
+	return steps.Outcome{Evidence: ev, Release: steps.Release{
+		Version: release.Version, Digest: "md5:" + fetched.MD5, Services: release.Services,
+	}}, nil
+}
+
+// prove returns what is known of the bundle's bytes: what Download proved, if
+// that still counts, else what reading the file says.
+func (s *Step) prove(ctx context.Context, t *steps.Task, path string) (steps.Fetched, bool, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return steps.Fetched{}, false, steps.FromOS(err, "the bundle is not there")
+	}
+	var fetched steps.Fetched
+	if found, ok := t.Found[steps.Download]; ok {
+		// Evidence that cannot be read is none; the digest is taken again.
+		_ = json.Unmarshal(found, &fetched)
+	}
+	if fetched.MD5 != "" && fetched.Size != info.Size() {
+		return steps.Fetched{}, false, &steps.Error{
+			Class: steps.Local, Code: steps.SizeMismatch,
+			Err:  fmt.Errorf("%s has %d bytes, but %d were downloaded", path, info.Size(), fetched.Size),
+			Hint: "the storage lost some of it; download it again",
+		}
+	}
+	if fetched.MD5 != "" && steps.Fresh(fetched.At, s.cfg.Clock.Now(), s.cfg.TrustWindow) {
+		t.Meter.Set(fetched.Size, fetched.Size)
+		return fetched, false, nil
+	}
+	// The size first: it is cheaper than hashing what is wrong anyway.
+	fetched = steps.Fetched{Size: info.Size(), MD5: t.Source.MD5}
+	if err := declared(t.Source, fetched); err != nil {
+		return steps.Fetched{}, false, err
+	}
+	fetched.At = s.cfg.Clock.Now()
+	fetched.MD5, err = digest(ctx, t.Meter, path, info.Size())
+	return fetched, true, err
+}
+
+// declared compares the bundle with what was said of it when it was asked for.
+func declared(src steps.Source, f steps.Fetched) error {
+	if src.Size != 0 && src.Size != f.Size {
+		return &steps.Error{
+			Class: steps.Refused, Code: steps.SizeMismatch,
+			Err:  fmt.Errorf("the bundle has %d bytes, declared were %d", f.Size, src.Size),
+			Hint: "check what was published against what was declared",
+		}
+	}
+	if src.MD5 != "" && src.MD5 != f.MD5 {
+		return &steps.Error{
+			Class: steps.Refused, Code: steps.MD5Mismatch,
+			Err:  fmt.Errorf("the bundle's MD5 is %s, declared was %s", f.MD5, src.MD5),
+			Hint: "check what was published against what was declared",
+		}
+	}
+	return nil
+}
+
+func (s *Step) acceptable(src steps.Source, r bundle.Release) error {
+	if src.Version != "" && src.Version != r.Version {
+		return bundle.InvalidManifest("the bundle holds version %s, declared was %s", r.Version, src.Version)
+	}
+	if len(r.Commands) > 0 && !s.cfg.AllowCommands {
+		return &steps.Error{
+			Class: steps.Refused, Code: steps.InvalidManifest,
+			Err: fmt.Errorf("the bundle wants %d shell commands run as root (post_cmds), the first for module %q",
+				len(r.Commands), r.Commands[0].Module),
+			Hint: "set allow_post_cmds under [legacy] in the configuration if its publisher is to be trusted with that",
+		}
+	}
+	return nil
+}
+
+// room asks for space, and again after unused versions have gone.
+func (s *Step) room(ctx context.Context, t *steps.Task, bytes, inodes uint64) ([]string, error) {
+	const what = "cannot unpack the bundle"
+	short := s.cfg.Preflight(s.cfg.Versions, bytes, inodes)
+	if short == nil || s.cfg.MakeRoom == nil {
+		return nil, steps.FromOS(short, what)
+	}
+	freed, err := s.cfg.MakeRoom(ctx, t)
+	if err != nil {
+		return freed, steps.FromOS(errors.Join(short, err), what)
+	}
+	return freed, steps.FromOS(s.cfg.Preflight(s.cfg.Versions, bytes, inodes), what)
+}
+
+// digest reads the whole bundle.
+func digest(ctx context.Context, meter *steps.Meter, path string, size int64) (string, error) {
+	what := "cannot hash the bundle"
+	f, err := os.Open(path)
+	if err != nil {
+		return "", steps.FromOS(err, what)
+	}
+	defer f.Close() //nolint:errcheck // opened for reading
+	meter.Set(0, size)
+	sum := md5.New() //nolint:gosec // see the import
+	buf := make([]byte, 128<<10)
+	for {
+		if ctx.Err() != nil {
+			return "", steps.Stopped(ctx, what)
+		}
+		n, err := f.Read(buf)
+		sum.Write(buf[:n])
+		meter.Add(int64(n))
+		if errors.Is(err, io.EOF) {
+			return hex.EncodeToString(sum.Sum(nil)), nil
+		}
+		if err != nil {
+			return "", steps.FromOS(err, what)
+		}
+	}
+}
