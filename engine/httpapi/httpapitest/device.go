@@ -231,7 +231,7 @@ func (v *Versions) CreateFactory(_ context.Context, version string, replace bool
 
 // Links returns one link.
 func (v *Versions) Links(string) ([]versions.Link, error) {
-	return []versions.Link{{Path: "/usr/local/bin/web-server", Target: "/opt/tope/versions/current/bin/web-server"}}, v.device().call("links")
+	return []versions.Link{{Path: "/usr/local/bin/web-server", Target: "/opt/tope/versions/current/bin/web-server", State: versions.LinkMissing}}, v.device().call("links")
 }
 
 // EnsureLinks adds one link.
