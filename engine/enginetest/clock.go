@@ -20,7 +20,8 @@ func NewClock() *Clock {
 	return &Clock{wall: time.Date(2026, 1, 28, 12, 0, 0, 0, time.UTC), mono: time.Minute, boot: 1}
 }
 
-func (c *Clock) pass(d time.Duration) {
+// Pass lets time go by on both clocks.
+func (c *Clock) Pass(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.wall, c.mono = c.wall.Add(d), c.mono+d
@@ -28,7 +29,7 @@ func (c *Clock) pass(d time.Duration) {
 
 // Now implements clock.Clock; each look costs a millisecond.
 func (c *Clock) Now() time.Time {
-	c.pass(time.Millisecond)
+	c.Pass(time.Millisecond)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.wall
@@ -36,7 +37,7 @@ func (c *Clock) Now() time.Time {
 
 // Monotonic implements clock.Clock; each look costs a millisecond.
 func (c *Clock) Monotonic() time.Duration {
-	c.pass(time.Millisecond)
+	c.Pass(time.Millisecond)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.mono
@@ -55,7 +56,7 @@ func (c *Clock) After(d time.Duration) <-chan time.Time {
 	if d >= time.Hour {
 		return nil
 	}
-	c.pass(d)
+	c.Pass(d)
 	ch := make(chan time.Time, 1)
 	ch <- c.Now()
 	return ch

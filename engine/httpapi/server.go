@@ -10,12 +10,7 @@ import (
 	"time"
 )
 
-// The server's limits. A client that is slower than these is cut off.
 const (
-	headerTimeout = 5 * time.Second
-	readTimeout   = 10 * time.Second
-	writeTimeout  = 30 * time.Second
-	idleTimeout   = 60 * time.Second
 	// drainTimeout is how long requests may go on when the server stops.
 	drainTimeout = 3 * time.Second
 	maxHeader    = 16 << 10
@@ -23,6 +18,13 @@ const (
 	// the TCP port cannot keep the command line from the socket.
 	maxConns = 64
 )
+
+// limits are how long a client may take; a slower one is cut off.
+type limits struct{ header, read, write, idle time.Duration }
+
+func usualLimits() limits {
+	return limits{header: 5 * time.Second, read: 10 * time.Second, write: 30 * time.Second, idle: time.Minute}
+}
 
 // ServerOptions says where to listen. Log may be nil.
 type ServerOptions struct {
@@ -40,11 +42,12 @@ type Server struct {
 	handler   http.Handler
 	listeners []net.Listener
 	log       *slog.Logger
+	limits    limits
 }
 
 // Listen binds all addresses and the socket, or none.
 func Listen(o ServerOptions) (_ *Server, err error) {
-	s := &Server{handler: o.Handler, log: o.Log}
+	s := &Server{handler: o.Handler, log: o.Log, limits: usualLimits()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -92,10 +95,10 @@ func (s *Server) Close() {
 func (s *Server) Serve(ctx context.Context) error {
 	srv := &http.Server{
 		Handler:           s.handler,
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
+		ReadHeaderTimeout: s.limits.header,
+		ReadTimeout:       s.limits.read,
+		WriteTimeout:      s.limits.write,
+		IdleTimeout:       s.limits.idle,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return ctx },

@@ -1,0 +1,456 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/enginetest"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+)
+
+// running is a daemon that stays up while a test asks things of it.
+type running struct {
+	*engine.Engine
+	d *enginetest.Device
+	t *testing.T
+}
+
+// up starts a daemon on a device and stops it with the test.
+func up(t *testing.T, d *enginetest.Device, change ...func(*engine.Config)) running {
+	t.Helper()
+	d.On(enginetest.Cut{})
+	cfg := engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Steps: d.Steps(d.Bundle), Clock: d.Clock}
+	for _, c := range change {
+		c(&cfg)
+	}
+	e, err := engine.New(cfg)
+	require.NoError(t, err)
+	_, err = e.Recover(t.Context(), engine.Daemon)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- e.Run(ctx) }()
+	t.Cleanup(func() { cancel(); require.NoError(t, <-ran) })
+	return running{e, d, t}
+}
+
+// until waits for a state of the open update, or Idle for none.
+func (r running) until(s engine.State) engine.Status {
+	r.t.Helper()
+	for {
+		changed := r.Changed()
+		st := r.Status()
+		if st.State == s {
+			return st
+		}
+		select {
+		case <-changed:
+		case <-time.After(10 * time.Second):
+			require.Failf(r.t, "stuck", "waiting for %s in %s:\n%s", s, st.State, r.d.Trace())
+		}
+	}
+}
+
+func source(version string) steps.Source {
+	return steps.Source{URL: "http://server/bundle", Version: version, MD5: "0123456789abcdef0123456789abcdef", Size: 7}
+}
+
+// slow makes a step wait until it is let go, or its context ends.
+func slow(name steps.Name, gate chan struct{}) func(*engine.Config) {
+	return func(c *engine.Config) { c.Steps[name] = waiting{c.Steps[name], gate} }
+}
+
+type waiting struct {
+	steps.Step
+	gate chan struct{}
+}
+
+func (w waiting) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
+	select {
+	case <-w.gate:
+		return w.Step.Do(ctx, t)
+	case <-ctx.Done():
+		return steps.Outcome{}, context.Cause(ctx)
+	}
+}
+
+func TestOneUpdateAtATime(t *testing.T) {
+	gate := make(chan struct{})
+	r := up(t, enginetest.NewDevice(), slow(steps.Download, gate))
+	id, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
+	require.NoError(t, err)
+	r.until(engine.Downloading)
+	_, err = r.Install(t.Context(), engine.InstallRequest{Source: source("1.2.0")})
+	require.ErrorIs(t, err, engine.ErrBusy)
+	var busy *engine.BusyError
+	require.ErrorAs(t, err, &busy)
+	require.Equal(t, id, busy.Update)
+	_, err = r.Rollback(t.Context(), "")
+	require.ErrorIs(t, err, engine.ErrBusy)
+	require.ErrorIs(t, r.Exclusive(t.Context(), "prune", func(context.Context) error { return errors.New("must not run") }), engine.ErrBusy)
+	close(gate)
+	require.Equal(t, engine.Committed, r.until(engine.Idle).Last.State)
+}
+
+func TestCancelBeforeSwitching(t *testing.T) {
+	for _, step := range []steps.Name{steps.Download, steps.Verify, steps.Extract, steps.Stage} {
+		t.Run(string(step), func(t *testing.T) {
+			d := enginetest.NewDevice()
+			r := up(t, d, slow(step, nil))
+			_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
+			require.NoError(t, err)
+			r.until(stateOf(step))
+			_, err = r.Cancel(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, engine.Cancelled, r.until(engine.Idle).Last.State)
+			require.Equal(t, "1.0.0", d.P.Current)
+			require.Empty(t, d.Files, "nothing is left behind")
+			require.Empty(t, d.J.State().Quarantine, "a cancel is not the release's fault")
+		})
+	}
+}
+
+func stateOf(step steps.Name) engine.State {
+	for _, s := range engine.States() {
+		if engine.StepOf(s) == step {
+			return s
+		}
+	}
+	return ""
+}
+
+func TestTooLateToCancel(t *testing.T) {
+	gate := make(chan struct{})
+	r := up(t, enginetest.NewDevice(), slow(steps.HealthCheck, gate))
+	_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
+	require.NoError(t, err)
+	r.until(engine.CheckingHealth)
+	_, err = r.Cancel(t.Context())
+	require.ErrorIs(t, err, engine.ErrTooLate)
+	close(gate)
+	require.Equal(t, engine.Committed, r.until(engine.Idle).Last.State)
+	_, err = r.Cancel(t.Context())
+	require.ErrorIs(t, err, engine.ErrNotFound)
+}
+
+// A held update waits in Ready; that is not busy, and the install request, a
+// newer download, or the end of the trust window ends it.
+func TestHeldUpdate(t *testing.T) {
+	hold := func(t *testing.T) (running, *enginetest.Device) {
+		d := enginetest.NewDevice()
+		r := up(t, d)
+		_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0"), Hold: true})
+		require.NoError(t, err)
+		r.until(engine.Ready)
+		return r, d
+	}
+	t.Run("install request", func(t *testing.T) {
+		r, _ := hold(t)
+		_, err := r.Proceed(t.Context(), "7.7.7")
+		require.ErrorIs(t, err, engine.ErrNotFound)
+		_, err = r.Proceed(t.Context(), "1.1.0")
+		require.NoError(t, err)
+		require.Equal(t, engine.Committed, r.until(engine.Idle).Last.State)
+	})
+	t.Run("a newer download", func(t *testing.T) {
+		r, d := hold(t)
+		_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
+		require.NoError(t, err)
+		require.Equal(t, engine.Committed, r.until(engine.Idle).Last.State)
+		require.Equal(t, int64(1), d.J.State().Counters[string(engine.Cancelled)])
+	})
+	t.Run("a day too late", func(t *testing.T) {
+		r, d := hold(t)
+		d.Clock.Pass(24*time.Hour + time.Minute)
+		_, err := r.Proceed(t.Context(), "1.1.0")
+		require.ErrorIs(t, err, engine.ErrExpired)
+		last := r.until(engine.Idle).Last
+		require.Equal(t, engine.Failed, last.State)
+		require.Equal(t, string(steps.PackageExpired), last.Error.Code)
+	})
+	t.Run("the wall clock jumps, the device does not", func(t *testing.T) {
+		r, d := hold(t)
+		d.Clock.Jump(30 * 365 * 24 * time.Hour)
+		_, err := r.Proceed(t.Context(), "1.1.0")
+		require.NoError(t, err)
+		require.Equal(t, engine.Committed, r.until(engine.Idle).Last.State)
+	})
+}
+
+// After a reboot with a clock that went backwards the package is verified again.
+func TestClockWentBackwards(t *testing.T) {
+	d := enginetest.NewDevice()
+	ctx, cancel := context.WithCancel(t.Context())
+	e, err := d.Engine()
+	require.NoError(t, err)
+	ran := make(chan error, 1)
+	go func() { ran <- e.Run(ctx) }()
+	_, err = e.Install(ctx, engine.InstallRequest{Source: source("1.1.0"), Hold: true})
+	require.NoError(t, err)
+	running{e, d, t}.until(engine.Ready)
+	cancel()
+	require.NoError(t, <-ran)
+
+	d.Reboot()
+	d.Clock.Jump(-10 * 365 * 24 * time.Hour)
+	d.InitStarts()
+	var verified atomic.Int32
+	r := up(t, d, func(c *engine.Config) { c.Steps[steps.Verify] = counting{c.Steps[steps.Verify], &verified} })
+	r.until(engine.Ready)
+	_, err = r.Proceed(t.Context(), "1.1.0")
+	require.NoError(t, err)
+	require.Equal(t, engine.Committed, r.until(engine.Idle).Last.State)
+	require.Equal(t, int32(1), verified.Load(), "verified again")
+}
+
+type counting struct {
+	steps.Step
+	n *atomic.Int32
+}
+
+func (c counting) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
+	c.n.Add(1)
+	return c.Step.Do(ctx, t)
+}
+
+// A release whose gate failed is not tried again unasked; with Retry it is, and
+// leaves the quarantine when it commits.
+func TestQuarantine(t *testing.T) {
+	d := enginetest.NewDevice()
+	d.Sick["1.1.0"] = true
+	r := up(t, d)
+	_, err := r.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: "/b"}})
+	require.NoError(t, err)
+	last := r.until(engine.Idle).Last
+	require.Equal(t, engine.RolledBack, last.State)
+	require.Equal(t, string(steps.HealthFailed), last.Cause.Code)
+	require.Len(t, r.Status().Quarantine, 1)
+
+	delete(d.Sick, "1.1.0")
+	_, err = r.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: "/b"}})
+	require.NoError(t, err)
+	last = r.until(engine.Idle).Last
+	require.Equal(t, engine.Failed, last.State, "learnt from the bundle that it is in quarantine")
+	require.Equal(t, string(steps.Quarantined), last.Error.Code)
+
+	_, err = r.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: "/b"}, Retry: true})
+	require.NoError(t, err)
+	require.Equal(t, engine.Committed, r.until(engine.Idle).Last.State)
+	require.Empty(t, r.Status().Quarantine)
+}
+
+func TestQuarantineRefusesAtOnceWhenTheDigestIsDeclared(t *testing.T) {
+	d := enginetest.NewDevice()
+	d.Bundle.Digest = "md5:" + source("").MD5
+	d.Sick["1.1.0"] = true
+	r := up(t, d)
+	_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
+	require.NoError(t, err)
+	r.until(engine.Idle)
+	_, err = r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
+	require.ErrorIs(t, err, engine.ErrQuarantined)
+}
+
+// Three boots without a commit: rolled back by recover, before services start.
+func TestBootBudget(t *testing.T) {
+	d := enginetest.NewDevice()
+	ctx, cancel := context.WithCancel(t.Context())
+	cfgSteps := d.Steps(d.Bundle)
+	cfgSteps[steps.HealthCheck] = waiting{cfgSteps[steps.HealthCheck], nil}
+	e, err := engine.New(engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Steps: cfgSteps, Clock: d.Clock})
+	require.NoError(t, err)
+	ran := make(chan error, 1)
+	go func() { ran <- e.Run(ctx) }()
+	_, err = e.Install(ctx, engine.InstallRequest{Source: source("1.1.0")})
+	require.NoError(t, err)
+	running{e, d, t}.until(engine.CheckingHealth)
+	cancel()
+	require.NoError(t, <-ran)
+	for boot := 1; boot <= 2; boot++ {
+		d.Reboot()
+		require.NoError(t, d.Oneshot())
+		require.Equal(t, string(engine.CheckingHealth), d.J.State().Open.State, "boot %d goes on", boot)
+		require.NoError(t, d.Oneshot(), "asked twice in one boot")
+		require.Equal(t, boot, d.J.State().Open.Spent, "counted once a boot")
+	}
+	d.Reboot()
+	require.NoError(t, d.Oneshot())
+	require.Equal(t, string(engine.RollingBack), d.J.State().Open.State)
+	require.Equal(t, "1.0.0", d.P.Current, "back before any service starts")
+	require.Empty(t, d.Running)
+	require.Len(t, d.J.State().Quarantine, 1)
+	d.InitStarts()
+	require.NoError(t, d.Life(nil, nil))
+	require.Equal(t, string(engine.RolledBack), d.J.State().Last.State)
+	require.Equal(t, string(steps.BudgetSpent), d.J.State().Last.Cause.Code)
+}
+
+// The journal is lost at every point of every flow: the device comes to a
+// whole version, a gate that is owed is run, and the next update works.
+func TestJournalLostEverywhere(t *testing.T) {
+	for _, f := range flows() {
+		t.Run(f.name, func(t *testing.T) {
+			lost := 0
+			for range everyCut(t, func(c enginetest.Cut) (bool, int) {
+				s := &story{Device: f.device(), flow: f}
+				s.On(c)
+				_ = s.Life(f.request, nil)
+				if !s.Off() {
+					return false, 0
+				}
+				s.J.Forget()
+				require.NoError(t, s.Boot(enginetest.Cut{}, nil))
+				s.toldSuccess = false // what was told is lost with the journal
+				require.Contains(t, append(f.may, "0.9.0", "0.5.0"), s.P.Current)
+				if s.P.Current != "" {
+					require.True(t, s.Whole())
+					require.False(t, s.Sick[s.P.Current] && f.end == engine.RolledBack && s.P.Current == "1.1.0", "the owed gate was run:\n%s", s.Trace())
+				}
+				s.atEnd(t)
+				lost++
+				return true, 0
+			}) {
+			}
+			require.Greater(t, lost, 5)
+		})
+	}
+}
+
+// What an operator does to the pointers in mid-update is respected.
+func TestOperatorMovesPointers(t *testing.T) {
+	stopIn := func(t *testing.T, step steps.Name) *enginetest.Device {
+		d := enginetest.NewDevice()
+		d.States["7.7.7"] = versions.Complete
+		ctx, cancel := context.WithCancel(t.Context())
+		all := d.Steps(d.Bundle)
+		all[step] = waiting{all[step], nil}
+		e, err := engine.New(engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Steps: all, Clock: d.Clock})
+		require.NoError(t, err)
+		ran := make(chan error, 1)
+		go func() { ran <- e.Run(ctx) }()
+		_, err = e.Install(ctx, engine.InstallRequest{Source: source("1.1.0")})
+		require.NoError(t, err)
+		running{e, d, t}.until(stateOf(step))
+		cancel()
+		require.NoError(t, <-ran)
+		d.Reboot()
+		return d
+	}
+	t.Run("a third version: touch nothing", func(t *testing.T) {
+		d := stopIn(t, steps.HealthCheck)
+		d.P.Current = "7.7.7"
+		require.NoError(t, d.Oneshot())
+		require.Equal(t, "7.7.7", d.P.Current)
+		require.Equal(t, string(engine.NeedsAttention), d.J.State().Open.State)
+		d.InitStarts()
+		require.NoError(t, d.Life(nil, nil))
+		require.Equal(t, "7.7.7", d.P.Current)
+	})
+	t.Run("the marker renamed over current: rolled back", func(t *testing.T) {
+		d := stopIn(t, steps.HealthCheck)
+		d.P.Current, d.Marked, d.MarkAt = d.MarkAt, false, ""
+		require.NoError(t, d.Oneshot())
+		d.InitStarts()
+		require.NoError(t, d.Life(nil, nil))
+		require.Equal(t, string(engine.RolledBack), d.J.State().Last.State)
+		require.Equal(t, versions.Pointers{Current: "1.0.0", Previous: "0.9.0", Factory: "0.5.0"}, d.P)
+	})
+	t.Run("while downloading: the update no longer fits", func(t *testing.T) {
+		d := stopIn(t, steps.Download)
+		d.P.Current = "0.9.0"
+		d.InitStarts()
+		require.NoError(t, d.Life(nil, nil))
+		require.Equal(t, string(engine.Failed), d.J.State().Last.State)
+		require.Equal(t, "0.9.0", d.P.Current)
+	})
+}
+
+// A passing failure is tried again, a bounded number of times, and the release
+// is not to blame for it.
+func TestTransientFailures(t *testing.T) {
+	for _, c := range []struct {
+		fails int32
+		end   engine.State
+	}{{2, engine.Committed}, {100, engine.Failed}} {
+		d := enginetest.NewDevice()
+		var n atomic.Int32
+		r := up(t, d, func(cfg *engine.Config) {
+			cfg.Steps[steps.Extract] = failing{cfg.Steps[steps.Extract], &n, c.fails, &steps.Error{Class: steps.Transient, Code: steps.IOError, Err: errors.New("cannot write: input/output error")}}
+		})
+		_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
+		require.NoError(t, err)
+		require.Equal(t, c.end, r.until(engine.Idle).Last.State)
+		require.Empty(t, r.Status().Quarantine)
+	}
+}
+
+type failing struct {
+	steps.Step
+	n     *atomic.Int32
+	times int32
+	err   error
+}
+
+func (f failing) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
+	if f.n.Add(1) <= f.times {
+		return steps.Outcome{}, f.err
+	}
+	return f.Step.Do(ctx, t)
+}
+
+// While the system goes down a failed gate is no verdict: the state stays, and
+// the next look decides.
+func TestNoVerdictWhileStopping(t *testing.T) {
+	var n atomic.Int32
+	r := up(t, enginetest.NewDevice(), func(cfg *engine.Config) {
+		cfg.Steps[steps.HealthCheck] = failing{cfg.Steps[steps.HealthCheck], &n, 3, &steps.Error{Class: steps.Interrupted, Code: steps.HealthFailed, Err: errors.New("the system is stopping")}}
+	})
+	_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
+	require.NoError(t, err)
+	require.Equal(t, engine.Committed, r.until(engine.Idle).Last.State)
+	require.Empty(t, r.Status().Quarantine)
+}
+
+func TestRequestsThatMakeNoSense(t *testing.T) {
+	r := up(t, enginetest.NewDevice())
+	for _, url := range []string{"", "ftp://server/x", "http://", "relative.zip", "http://[bad"} {
+		_, err := r.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: url}})
+		require.ErrorIs(t, err, engine.ErrInvalid, url)
+	}
+	_, err := r.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: "/x", Version: "../../etc"}})
+	require.ErrorIs(t, err, engine.ErrInvalid)
+	_, err = r.Rollback(t.Context(), "4.4.4")
+	require.ErrorIs(t, err, engine.ErrNotFound)
+	_, err = r.Rollback(t.Context(), "1.0.0")
+	require.ErrorIs(t, err, engine.ErrNothingToDo)
+	_, err = r.Proceed(t.Context(), "1.1.0")
+	require.ErrorIs(t, err, engine.ErrNotFound)
+	require.Nil(t, r.Status().Last, "nothing was journaled")
+}
+
+func TestExclusiveKeepsUpdatesOut(t *testing.T) {
+	r := up(t, enginetest.NewDevice())
+	inside, leave := make(chan struct{}), make(chan struct{})
+	done := make(chan error, 1)
+	go func() {
+		done <- r.Exclusive(t.Context(), "prune", func(context.Context) error { close(inside); <-leave; return nil })
+	}()
+	<-inside
+	accepted := make(chan error, 1)
+	go func() {
+		_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
+		accepted <- err
+	}()
+	require.Nil(t, r.Status().Update)
+	close(leave)
+	require.NoError(t, <-done)
+	require.NoError(t, <-accepted, "what waited is let in")
+	require.Equal(t, engine.Committed, r.until(engine.Idle).Last.State)
+}
