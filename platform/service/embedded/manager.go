@@ -199,7 +199,7 @@ func (m *Manager) act(ctx context.Context, op string, s service.Service, f func(
 
 // unit finds a service's unit, or makes it and adopts what runs.
 func (m *Manager) unit(s service.Service) (*unit, error) {
-	if s.Name == "" || s.Name[0] == '.' || strings.ContainsAny(s.Name, "/@\x00") {
+	if s.Name == "" || s.Name[0] == '.' || strings.ContainsAny(s.Name, "/\x00") {
 		return nil, fmt.Errorf("%q cannot name a service: %w", s.Name, service.ErrNotFound)
 	}
 	m.mu.Lock()

@@ -14,7 +14,8 @@ import (
 // markerName is the environment variable by which a service's processes are known.
 const markerName = "TOPE_SERVICE"
 
-// marker names a service of one run directory: several managers (a device, a
+// marker names a service of one run directory (absolute, and a name has no slash,
+// so the parts cannot be confused): several managers (a device, a
 // demo, tests) share one machine without seeing each other's.
 func marker(name, runDir string) string { return markerName + "=" + name + "@" + runDir }
 
