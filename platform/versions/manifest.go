@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // ManifestName is the file in a version that makes it complete.
@@ -199,19 +197,18 @@ func (m *Manifest) encode() ([]byte, error) {
 // readManifest reads the manifest of the tree at root; fs.ErrNotExist when it
 // has none. It reads no more than a manifest may hold, and only a regular file.
 func readManifest(root *os.Root) (*Manifest, error) {
-	// O_NONBLOCK: a pipe in the manifest's place must not hang recovery.
-	f, err := root.OpenFile(ManifestName, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	info, err := root.Lstat(ManifestName)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer, for ever
+		return nil, &contentError{errors.New("manifest: not a regular file")}
+	}
+	f, err := root.Open(ManifestName)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // opened for reading
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &contentError{errors.New("manifest: not a regular file")}
-	}
 	data, err := io.ReadAll(io.LimitReader(f, MaxManifest+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", f.Name(), err)

@@ -1,0 +1,129 @@
+package versions_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/platform/versions"
+)
+
+// target is where a link below the device's root leads.
+func (d *device) target(path string) string {
+	d.t.Helper()
+	target, err := os.Readlink(filepath.Join(d.root, path))
+	require.NoError(d.t, err)
+	return target
+}
+
+func TestEnsureLinks(t *testing.T) {
+	d := newDevice(t)
+	d.publish("1.0.0")
+	added, err := d.EnsureLinks("1.0.0")
+	require.NoError(t, err)
+	require.Equal(t, []string{"/usr/local/bin/device-api", "/opt/tope/services/device-api"}, added)
+	require.Equal(t, "/opt/tope/versions/current/bin/device-api", d.target("/usr/local/bin/device-api"))
+	require.Equal(t, "../versions/current/services/device-api", d.target("/opt/tope/services/device-api"))
+	d.point(versions.Current, "1.0.0")
+	require.FileExists(t, d.root+"/opt/tope/services/device-api/run", "it leads there")
+
+	added, err = d.EnsureLinks("1.0.0")
+	require.NoError(t, err)
+	require.Empty(t, added)
+}
+
+func TestEnsureLinksReplacesNothing(t *testing.T) {
+	const bin = "/usr/local/bin/device-api"
+	for name, c := range map[string]struct {
+		build   func(d *device)
+		blocked bool
+	}{
+		"a file":                 {func(d *device) { put(d.t, d.root+bin, "precious") }, true},
+		"a directory":            {func(d *device) { put(d.t, d.root+bin+"/f", "precious") }, true},
+		"somebody's link":        {func(d *device) { symlink(d.t, "/srv/device-api", d.root+bin) }, true},
+		"past current":           {func(d *device) { symlink(d.t, "/opt/tope/versions/v1.0.0/bin/device-api", d.root+bin) }, true},
+		"to another program":     {func(d *device) { symlink(d.t, "/opt/tope/versions/current/bin/web", d.root+bin) }, true},
+		"ours, spelt in its way": {func(d *device) { symlink(d.t, "../../../opt/tope/versions/current/bin/device-api", d.root+bin) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDevice(t)
+			d.publish("1.0.0")
+			c.build(d)
+			before, err := os.Lstat(d.root + bin)
+			require.NoError(t, err)
+			added, err := d.EnsureLinks("1.0.0")
+			require.Equal(t, []string{"/opt/tope/services/device-api"}, added, "the others are made")
+			if c.blocked {
+				var blocked *versions.BlockedError
+				require.ErrorAs(t, err, &blocked)
+				require.ErrorIs(t, err, versions.ErrForeign)
+				require.Equal(t, []string{bin}, blocked.Paths)
+			} else {
+				require.NoError(t, err)
+			}
+			after, err := os.Lstat(d.root + bin)
+			require.NoError(t, err)
+			require.True(t, os.SameFile(before, after))
+		})
+	}
+}
+
+func TestSweepLinks(t *testing.T) {
+	d := newDevice(t)
+	d.publish("1.0.0")
+	_, err := d.EnsureLinks("1.0.0")
+	require.NoError(t, err)
+	r := plain("1.1.0")
+	delete(r, "bin/device-api!")
+	r["bin/web!"] = program("web")
+	r["bin/.hidden"] = "x"
+	require.NoError(t, d.Publish(t.Context(), "u2", d.stage("u2", "1.1.0", r)))
+
+	added, err := d.EnsureLinks("1.1.0")
+	require.NoError(t, err)
+	require.Equal(t, []string{"/usr/local/bin/web"}, added)
+	require.NotEmpty(t, d.target("/usr/local/bin/device-api"), "a gone program keeps its link until the commit")
+
+	bin := d.root + "/usr/local/bin/"
+	symlink(t, "/usr/bin/true", bin+"operators")
+	symlink(t, "/opt/tope/versions/v1.0.0/bin/device-api", bin+"pinned")
+	symlink(t, "/opt/tope/versions/current/bin/gone", bin+"alias")
+	symlink(t, "/opt/tope/versions/current/bin/web", bin+".web.tmp")
+	symlink(t, "/opt/tope/versions/current/bin/web", bin+"web2")
+	put(t, bin+"file", "x")
+	for _, want := range [][]string{{"/usr/local/bin/.web.tmp", "/usr/local/bin/alias", "/usr/local/bin/device-api"}, nil} {
+		removed, err := d.SweepLinks("1.1.0")
+		require.NoError(t, err)
+		require.Equal(t, want, removed)
+	}
+	require.ElementsMatch(t, []string{"web", "web2", "operators", "pinned", "file"}, list(t, bin))
+}
+
+func TestLinksOfAVersionThatIsNone(t *testing.T) {
+	d := newDevice(t)
+	_, err := d.EnsureLinks("1.0.0")
+	require.ErrorIs(t, err, versions.ErrNotFound)
+	_, err = d.SweepLinks("1.0.0")
+	require.ErrorIs(t, err, versions.ErrNotFound)
+	require.NoDirExists(t, d.root+"/usr")
+}
+
+// /opt/tope/services is a link to another place: a relative target must lead
+// back from there.
+func TestLinksFromADirectoryThatIsALink(t *testing.T) {
+	d := newDevice(t)
+	d.publish("1.0.0")
+	d.point(versions.Current, "1.0.0")
+	require.NoError(t, os.MkdirAll(d.root+"/data/deep/services", 0o755))
+	symlink(t, "/data/deep/services", d.root+"/opt/tope/services")
+	_, err := d.EnsureLinks("1.0.0")
+	require.NoError(t, err)
+	require.FileExists(t, d.root+"/data/deep/services/device-api/run")
+	links, err := d.Links("1.0.0")
+	require.NoError(t, err)
+	for _, l := range links {
+		require.Equal(t, versions.LinkRight, l.State, l.Path)
+	}
+}
