@@ -26,7 +26,7 @@ func Manifest(version string, modules ...Module) Entry {
 	if err != nil {
 		panic(err) // strings and numbers only
 	}
-	return Entry{Name: "manifest.json", Data: data}
+	return Entry{Name: "manifest.json", Data: data, Store: true}
 }
 
 // Whole puts all of the package's directory "app" at services/app, which is
