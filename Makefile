@@ -1,0 +1,67 @@
+# What a developer and CI run. `make help` lists it.
+#
+# Go is all that is needed for demo, build and most tests; the rest is in
+# CONTRIBUTING.md. Tool versions are pinned in tools/go.mod.
+
+SHELL   := /bin/bash
+BIN     := bin
+DIST    := dist
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+BUILD   := CGO_ENABLED=0 go build -trimpath
+TOOL    := go tool -modfile=tools/go.mod
+SEED    ?= 1
+SAMPLE  ?= 0
+FUZZ    ?= 20s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## the device program for linux amd64, arm64 and armv7, static and stripped, into dist/
+	GOOS=linux GOARCH=amd64       $(BUILD) -ldflags '$(LDFLAGS)' -o $(DIST)/tope-updater-linux-amd64 ./cmd/tope-updater
+	GOOS=linux GOARCH=arm64       $(BUILD) -ldflags '$(LDFLAGS)' -o $(DIST)/tope-updater-linux-arm64 ./cmd/tope-updater
+	GOOS=linux GOARCH=arm GOARM=7 $(BUILD) -ldflags '$(LDFLAGS)' -o $(DIST)/tope-updater-linux-armv7 ./cmd/tope-updater
+	@ls -l $(DIST)
+
+# The programs the demo and the crash laboratory run, for this machine.
+.PHONY: programs
+programs:
+	$(BUILD) -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/tope-updater ./cmd/internal/fixtures/device-api ./cmd/internal/fixtures/web-server
+
+.PHONY: demo
+demo: programs ## a good update, a bad one, a kill -9 in the middle of a third, and the journal of it all
+	$(BIN)/tope-updater demo $(DEMOFLAGS)
+
+.PHONY: test
+test: ## every test, with the race detector; as root, for loop devices and name spaces
+	go test -race -timeout 20m $(TESTFLAGS) ./...
+
+.PHONY: check
+check: ## formatting, vet, lint, stale generated files, known vulnerabilities where a database can be reached
+	@out=$$($(TOOL) gofumpt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not formatted (gofumpt -w):"; echo "$$out"; exit 1; }
+	go vet ./...
+	go mod tidy -diff
+	$(TOOL) golangci-lint run ./...
+	@$(TOOL) govulncheck ./cmd/tope-updater 2>/tmp/govulncheck.$$$$ || { grep -q 'fetching vulnerabilities' /tmp/govulncheck.$$$$ && echo "govulncheck: no database can be reached from here"; } || { cat /tmp/govulncheck.$$$$; exit 1; }
+
+.PHONY: bench
+bench: ## the figures of the README, each as a ratio against a floor in the same run
+	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./cmd/internal/figures/ | $(BENCHFILTER)
+BENCHFILTER ?= cat
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZ (20s) each
+	@set -e; for pkg in $$(go list ./...); do \
+		for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) $$pkg; done; done
+
+.PHONY: crash
+crash: programs ## the crash sweeps: SAMPLE=0 is exhaustive and long; CI takes a seeded sample
+	$(BUILD) -o $(BIN)/ ./cmd/crashlab
+	$(BIN)/crashlab all --bin $(BIN) --seed $(SEED) --sample $(SAMPLE)
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BIN) $(DIST)
