@@ -19,6 +19,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"syscall"
 	"time"
 
@@ -119,6 +120,10 @@ func (c *Client) open(ctx context.Context, method, path string, in any) (io.Read
 
 // explain finds out what kept a request from being answered.
 func (c *Client) explain(ctx context.Context, err error) error {
+	var asked *url.Error // names a URL that means nothing to anybody
+	if errors.As(err, &asked) {
+		err = asked.Err
+	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
