@@ -111,10 +111,12 @@ func decide(st *journal.State, o Observation, budget int) Action {
 // decideIdle: no update is open. current must resolve to a whole version.
 func decideIdle(o Observation) Action {
 	cur := o.Pointers.Current
-	if o.Marked && cur == o.Marker {
+	if o.Marked && cur == o.Marker && o.By == Daemon {
+		// Not the oneshot: it may be working without the journal that knows
+		// what the marker is for.
 		return Action{Rule: RuleUnmark, Unmark: true, Again: true, Why: "the marker leads to the version that is current: no gate is owed"}
 	}
-	if o.Marked && o.usable(cur) {
+	if o.Marked && o.usable(cur) && cur != o.Marker {
 		a := Action{Rule: RuleGateOwed, Why: fmt.Sprintf("the journal knows of no update, but the marker leads to %s and current to %s: the gate of %s is owed", show(o.Marker), cur, cur)}
 		if o.By == Daemon {
 			a.Fire = GateOwed

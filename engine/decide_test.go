@@ -58,6 +58,7 @@ func TestDecide(t *testing.T) {
 		{name: "journal lost after the flip: the gate is owed", see: seenAt(Daemon, next, old), rule: RuleGateOwed, fire: GateOwed},
 		{name: "the oneshot leaves an owed gate to the daemon", see: seenAt(Oneshot, next, old), rule: RuleGateOwed},
 		{name: "journal lost before the flip: no gate is owed", see: seenAt(Daemon, old, prev), rule: RuleUnmark},
+		{name: "the oneshot leaves the marker", see: seenAt(Oneshot, old, prev), rule: RuleWhole},
 		{name: "journal lost, current lost: where the marker leads", see: seenAt(Oneshot, "", ""), rule: RuleRepair, move: []Move{{versions.Current, old}}},
 
 		{name: "downloading", open: openIn(Downloading), see: seenAt(Daemon, old, prev), rule: RuleResume},
