@@ -1,0 +1,15 @@
+package httpapi_test
+
+import (
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/httpapi"
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/versions"
+)
+
+// What the API is wired to in the device program.
+var (
+	_ httpapi.Engine   = (*engine.Engine)(nil)
+	_ httpapi.Journal  = (*journal.Journal)(nil)
+	_ httpapi.Versions = (*versions.Store)(nil)
+)
