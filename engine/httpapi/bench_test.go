@@ -53,7 +53,7 @@ func poll(b *testing.B, h http.Handler) {
 // BenchmarkProgressHandler is what a poll costs beside net/http.
 func BenchmarkProgressHandler(b *testing.B) {
 	h := downloading()
-	r := httptest.NewRequest("GET", "http://127.0.0.1:12315"+progress, nil)
+	r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:12315"+progress, nil)
 	w := discard{http.Header{}}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -73,7 +73,7 @@ func (d discard) WriteHeader(int)             {}
 // way that does not depend on the machine's mood.
 func TestAPollAllocatesLittle(t *testing.T) {
 	h := downloading()
-	r := httptest.NewRequest("GET", "http://127.0.0.1:12315"+progress, nil)
+	r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:12315"+progress, nil)
 	w := discard{http.Header{}}
 	allocs := testing.AllocsPerRun(1000, func() { h.ServeHTTP(w, r) })
 	require.LessOrEqual(t, allocs, 10.0)

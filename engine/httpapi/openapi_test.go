@@ -53,10 +53,6 @@ func examples() []example {
 	}
 }
 
-func (s spec) operation(e example) any {
-	return s.at("paths", e.described, strings.ToLower(e.method))
-}
-
 // matches demands that a response is one that the document describes.
 func (s spec) matches(t *testing.T, e example, r *http.Response) {
 	t.Helper()

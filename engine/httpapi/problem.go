@@ -121,12 +121,12 @@ func (p *Problem) Unwrap() []error {
 		if p.Type != TypePrefix+k.name {
 			continue
 		}
-		if k.err == engine.ErrBusy {
+		if errors.Is(k.err, engine.ErrBusy) {
 			errs = append(errs, &engine.BusyError{Update: p.Update, State: p.State})
 		} else {
 			errs = append(errs, k.err)
 		}
-		if k.err == versions.ErrNotFound { // a version that is missing is a thing that is missing
+		if errors.Is(k.err, versions.ErrNotFound) { // a version that is missing is a thing that is missing
 			errs = append(errs, engine.ErrNotFound)
 		}
 	}

@@ -82,8 +82,8 @@ func writeRecords(w http.ResponseWriter, r *http.Request, recs []journal.Record)
 	w.Header().Set("Content-Type", "application/jsonl")
 	enc := json.NewEncoder(w)
 	for _, rec := range out {
-		if err := enc.Encode(rec); err != nil {
-			return nil // the client has gone, in the middle of the body
+		if enc.Encode(rec) != nil {
+			break // the client has gone, in the middle of the body
 		}
 	}
 	return nil

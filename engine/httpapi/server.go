@@ -57,7 +57,8 @@ func Listen(o ServerOptions) (_ *Server, err error) {
 		}
 	}()
 	for _, address := range o.Listen {
-		l, err := net.Listen("tcp", address)
+		var config net.ListenConfig
+		l, err := config.Listen(context.Background(), "tcp", address)
 		if err != nil {
 			return nil, fmt.Errorf("cannot listen on %s: %w; see [http] listen in the configuration", address, err)
 		}

@@ -27,9 +27,9 @@ import (
 )
 
 var (
-	// ErrNoDaemon: no daemon listens on the socket.
+	// ErrNoDaemon says that no daemon listens on the socket.
 	ErrNoDaemon = errors.New("no updater daemon is running")
-	// ErrNoAnswer: a daemon holds the socket, but does not answer.
+	// ErrNoAnswer says that a daemon holds the socket, but does not answer.
 	ErrNoAnswer = errors.New("the updater daemon does not answer")
 )
 
