@@ -33,13 +33,13 @@ func (j *Journal) Append(recs ...Record) (*State, error) {
 	if len(b.Values) == 0 {
 		return before, nil
 	}
-	summary, err := (&snapshot{Fold: foldVersion, State: b.State}).encode(keySummary)
+	summary, last, err := sealSummary(before, b.State)
 	if err != nil {
 		return nil, fmt.Errorf("%w: cannot encode the summary: %w", ErrInvalid, err)
 	}
 	old := j.planPrune(b)
 	err = j.commit(func(tx *bolt.Tx) error {
-		if err := b.put(tx, before.Seq, summary); err != nil {
+		if err := b.put(tx, summary, last); err != nil {
 			return err
 		}
 		return old.drop(tx)
@@ -106,12 +106,13 @@ func check(r Record) error {
 	return nil
 }
 
-// put writes the batch, whose first record comes after record last.
-func (b *Batch) put(tx *bolt.Tx, last uint64, summary []byte) error {
+// put writes the batch with the state it leads to; last is nil when State.Last
+// stays as it is.
+func (b *Batch) put(tx *bolt.Tx, summary, last []byte) error {
 	records := tx.Bucket([]byte(bucketRecords))
 	records.FillPercent = fill
 	for i, r := range b.Records {
-		if err := records.Put(key(last+1+uint64(i)), b.Values[i]); err != nil {
+		if err := records.Put(key(r.Seq), b.Values[i]); err != nil {
 			return err
 		}
 		if r.Accept == nil {
@@ -126,7 +127,17 @@ func (b *Batch) put(tx *bolt.Tx, last uint64, summary []byte) error {
 			return err
 		}
 	}
-	return tx.Bucket([]byte(bucketState)).Put([]byte(keySummary), summary)
+	if last != nil {
+		if err := putOnly(tx, bucketLast, last); err != nil {
+			return err
+		}
+	}
+	return putOnly(tx, bucketSummary, summary)
+}
+
+// putOnly writes the one value of a bucket.
+func putOnly(tx *bolt.Tx, bucket string, value []byte) error {
+	return tx.Bucket([]byte(bucket)).Put([]byte(bucket), value)
 }
 
 // dropNotes deletes the notes of every update but open.

@@ -9,16 +9,21 @@ import (
 	"strings"
 )
 
-// The buckets of a journal file and the keys in the last of them.
+// The buckets of a journal file. The last three have one key each, of the same
+// name: a transaction writes anew every page it touches, so what changes
+// rarely must not share one with what always changes.
 const (
 	bucketRecords = "records" // sequence → record
 	bucketUpdates = "updates" // sequence of the record that opened it → update id
-	bucketNotes   = "notes"   // update/step → sealed value
-	bucketState   = "state"   // keySummary, keyAnchor → sealed snapshot
-
-	keySummary = "summary"
-	keyAnchor  = "anchor"
+	bucketNotes   = "notes"   // update/step → note
+	bucketSummary = "summary" // the newest state, less State.Last
+	bucketLast    = "last"    // State.Last
+	bucketAnchor  = "anchor"  // the state before the oldest record
 )
+
+func bucketNames() []string {
+	return []string{bucketRecords, bucketUpdates, bucketNotes, bucketSummary, bucketLast, bucketAnchor}
+}
 
 // foldVersion is the version of Apply. A summary of another version is not
 // believed but folded again, so that a newer program finds what an older one
@@ -30,6 +35,8 @@ const foldVersion = 1
 type snapshot struct {
 	Fold  int    `json:"fold"`
 	State *State `json:"state"`
+	// LastSeq, in the summary, is State.Last's, which is stored by itself.
+	LastSeq uint64 `json:"last_seq,omitempty"`
 	// Born, on the anchor of a new journal, is the number of the newest record
 	// that its creation wrote; see Journal.Fresh.
 	Born uint64 `json:"born,omitempty"`
@@ -38,11 +45,7 @@ type snapshot struct {
 	unknown map[string]json.RawMessage
 }
 
-func decodeSnapshot(key string, value []byte) (*snapshot, error) {
-	payload, ok := unseal(key, value)
-	if !ok {
-		return nil, &flaw{DamagedSummary, "the " + key + " does not match its checksum"}
-	}
+func decodeSnapshot(key string, payload []byte) (*snapshot, error) {
 	var s snapshot
 	var raw struct {
 		State map[string]json.RawMessage `json:"state"`
@@ -59,6 +62,25 @@ func decodeSnapshot(key string, value []byte) (*snapshot, error) {
 	}
 	s.unknown = raw.State
 	return &s, nil
+}
+
+// sealSummary makes the stored summary of s, and of s.Last unless it is the
+// same as before's.
+func sealSummary(before, s *State) (summary, last []byte, err error) {
+	part := snapshot{Fold: foldVersion, State: s}
+	if s.Last != nil {
+		rest := *s
+		rest.Last = nil
+		part.State, part.LastSeq = &rest, s.Last.LastSeq
+		if before == nil || s.Last != before.Last {
+			if last, err = marshal(s.Last); err != nil {
+				return nil, nil, err
+			}
+			last = seal(bucketLast, last)
+		}
+	}
+	summary, err = part.encode(bucketSummary)
+	return summary, last, err
 }
 
 func (s *snapshot) encode(key string) ([]byte, error) {
@@ -107,12 +129,14 @@ func readContents(im *image) (*contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	summary, err := c.snapshot(keySummary)
+	summary, err := c.summary()
 	switch {
 	case err != nil && kindOf(err) != DamagedSummary:
 		return nil, err
 	case err != nil:
 		c.refolded = &flaw{DamagedSummary, err.Error()}
+	case summary.State.Seq > newest.Seq:
+		return nil, &flaw{DamagedChain, fmt.Sprintf("the newest record is %d, but there was a record %d", newest.Seq, summary.State.Seq)}
 	case summary.State.Seq != newest.Seq || summary.State.Sum != newest.Sum:
 		c.refolded = &flaw{DamagedSummary, fmt.Sprintf("the summary is of record %d, the newest is %d", summary.State.Seq, newest.Seq)}
 	case summary.Fold == foldVersion:
@@ -135,7 +159,7 @@ func (c *contents) buckets() error {
 		return &t
 	}
 	c.records, c.updates, c.notes = find(bucketRecords), find(bucketUpdates), find(bucketNotes)
-	anchor, err := c.snapshot(keyAnchor)
+	anchor, err := c.snapshot(bucketAnchor)
 	if err != nil {
 		// Without the anchor the oldest record hangs in the air.
 		return cmp.Or(first, error(&flaw{DamagedChain, err.Error()}))
@@ -144,16 +168,47 @@ func (c *contents) buckets() error {
 	return first
 }
 
-func (c *contents) snapshot(key string) (*snapshot, error) {
-	t, err := c.im.bucket(bucketState)
+// sealed reads the value of a bucket that has one.
+func (c *contents) sealed(name string) ([]byte, error) {
+	t, err := c.im.bucket(name)
 	if err != nil {
 		return nil, err
 	}
-	value, err := c.im.get(t, key)
+	value, err := c.im.get(t, name)
 	if err != nil {
 		return nil, err
 	}
-	return decodeSnapshot(key, value)
+	payload, ok := unseal(name, value)
+	if !ok {
+		err = &flaw{DamagedSummary, "the " + name + " does not match its checksum"}
+	}
+	return payload, err
+}
+
+func (c *contents) snapshot(name string) (*snapshot, error) {
+	payload, err := c.sealed(name)
+	if err != nil {
+		return nil, err
+	}
+	return decodeSnapshot(name, payload)
+}
+
+// summary is the newest state as it was stored.
+func (c *contents) summary() (*snapshot, error) {
+	s, err := c.snapshot(bucketSummary)
+	if err != nil || s.LastSeq == 0 {
+		return s, err
+	}
+	payload, err := c.sealed(bucketLast)
+	if err != nil {
+		return nil, err
+	}
+	var last Update
+	if err := json.Unmarshal(payload, &last); err != nil || last.LastSeq != s.LastSeq {
+		return nil, &flaw{DamagedSummary, "the summary's last update is not the one stored"}
+	}
+	s.State.Last = &last
+	return s, nil
 }
 
 // newest is the newest record, checked against the one before it; the anchor's

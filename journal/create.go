@@ -136,23 +136,23 @@ func fillNew(f *os.File, opt Options, state *State, first *Record) error {
 }
 
 func putNew(tx *bolt.Tx, anchor *snapshot, b *Batch) error {
-	for _, name := range []string{bucketRecords, bucketUpdates, bucketNotes, bucketState} {
+	for _, name := range bucketNames() {
 		if _, err := tx.CreateBucket([]byte(name)); err != nil {
 			return err
 		}
 	}
-	value, err := anchor.encode(keyAnchor)
+	value, err := anchor.encode(bucketAnchor)
 	if err != nil {
 		return err
 	}
-	if err := tx.Bucket([]byte(bucketState)).Put([]byte(keyAnchor), value); err != nil {
+	if err := putOnly(tx, bucketAnchor, value); err != nil {
 		return err
 	}
-	summary, err := (&snapshot{Fold: foldVersion, State: b.State}).encode(keySummary)
+	summary, last, err := sealSummary(nil, b.State)
 	if err != nil {
 		return err
 	}
-	return b.put(tx, anchor.State.Seq, summary)
+	return b.put(tx, summary, last)
 }
 
 // moveInto renames a synced file and makes both names durable; if the power

@@ -157,7 +157,7 @@ func (c *contents) cut(seq uint64) (*pruning, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.anchor, err = (&snapshot{Fold: foldVersion, State: last, unknown: c.anchor.unknown}).encode(keyAnchor)
+	p.anchor, err = (&snapshot{Fold: foldVersion, State: last, unknown: c.anchor.unknown}).encode(bucketAnchor)
 	return p, err
 }
 
@@ -175,5 +175,5 @@ func (p *pruning) drop(tx *bolt.Tx) error {
 			}
 		}
 	}
-	return tx.Bucket([]byte(bucketState)).Put([]byte(keyAnchor), p.anchor)
+	return putOnly(tx, bucketAnchor, p.anchor)
 }

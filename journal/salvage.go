@@ -14,8 +14,8 @@ type Salvage struct {
 	Records int    `json:"records"`
 	Seq     uint64 `json:"seq"`
 	Bad     int    `json:"bad,omitempty"`
-	// Exact says that the newest state was proved: its summary was whole and of
-	// the newest record. Then the open update has been taken over too, and only
+	// Exact says that the newest state was proved: its summary was whole and no
+	// record is newer. Then the open update has been taken over too, and only
 	// history is lost. Otherwise Open is the update that was open when the
 	// readable records end: a hint, no more.
 	Exact bool    `json:"exact"`
@@ -62,7 +62,7 @@ func salvageImage(im *image, newest bool) (*Salvage, *State) {
 	c := &contents{im: im}
 	s := &Salvage{}
 	folded, exact := c.salvageRecords(s)
-	summary, err := c.snapshot(keySummary)
+	summary, err := c.summary()
 	if err != nil {
 		return s, facts(folded, s.Seq)
 	}
@@ -75,12 +75,12 @@ func salvageImage(im *image, newest bool) (*Salvage, *State) {
 }
 
 // salvageRecords folds every record whose link is whole. The function it
-// returns says whether a state is that of the newest record, as read from the
-// end of the file.
+// returns says whether a state is no older than the newest record, as read from
+// the end of the file.
 func (c *contents) salvageRecords(s *Salvage) (*State, func(*State) bool) {
 	never := func(*State) bool { return false }
 	var err error
-	if c.anchor, err = c.snapshot(keyAnchor); err != nil {
+	if c.anchor, err = c.snapshot(bucketAnchor); err != nil {
 		c.anchor = &snapshot{State: &State{}}
 	}
 	state := c.anchor.State
@@ -104,7 +104,7 @@ func (c *contents) salvageRecords(s *Salvage) (*State, func(*State) bool) {
 			return false
 		}
 		r, err := decodeEntry(last[0])
-		return err == nil && r.Seq == of.Seq && r.Sum == of.Sum
+		return err == nil && (r.Seq < of.Seq || r.Seq == of.Seq && r.Sum == of.Sum)
 	}
 }
 

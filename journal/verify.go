@@ -142,7 +142,7 @@ func (r *Report) records(c *contents) {
 }
 
 func (c *contents) checkSummary(state *State) error {
-	summary, err := c.snapshot(keySummary)
+	summary, err := c.summary()
 	if err != nil {
 		return err
 	}
