@@ -1,0 +1,67 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/tope/updater/platform/service"
+)
+
+var (
+	errClosed   = fmt.Errorf("%w: it has been closed", service.ErrUnavailable)
+	errNoAnswer = fmt.Errorf("%w: systemd has not answered within %v", service.ErrUnavailable, callTimeout)
+)
+
+// unreachable is a failure to connect, or to stay connected.
+type unreachable struct{ err error }
+
+func (u *unreachable) Error() string        { return "no connection to systemd: " + u.err.Error() }
+func (u *unreachable) Unwrap() error        { return u.err }
+func (u *unreachable) Is(target error) bool { return target == service.ErrUnavailable }
+
+// explain makes an error of D-Bus's one of package service's.
+func (m *Manager) explain(op string, s service.Service, err error) error {
+	if err == nil {
+		return nil
+	}
+	what := op
+	if s.Name != "" {
+		what += " " + unitOf(s)
+	}
+	return fmt.Errorf("%s: %w", what, classify(err))
+}
+
+func classify(err error) error {
+	for _, known := range []error{
+		service.ErrNotFound, service.ErrFailed, service.ErrTimeout, service.ErrUnavailable,
+		context.Canceled, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	if errors.Is(err, dbus.ErrClosed) {
+		return fmt.Errorf("%w: %w", service.ErrUnavailable, err)
+	}
+	var said dbus.Error
+	if !errors.As(err, &said) {
+		return err // The caller's own cause for a cancelled context, or a bug.
+	}
+	switch said.Name {
+	case "org.freedesktop.systemd1.NoSuchUnit":
+		return fmt.Errorf("%w: %w", service.ErrNotFound, err)
+	case "org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired":
+		return fmt.Errorf("%w: %w; run the updater as root", service.ErrFailed, err)
+	case "org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner",
+		"org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Timeout",
+		"org.freedesktop.DBus.Error.TimedOut", "org.freedesktop.DBus.Error.Disconnected",
+		"org.freedesktop.DBus.Error.NoServer", "org.freedesktop.DBus.Error.LimitsExceeded":
+		return fmt.Errorf("%w: %w", service.ErrUnavailable, err)
+	}
+	return fmt.Errorf("%w: %w", service.ErrFailed, err)
+}
+
+func noSuchUnit(err error) bool { return errors.Is(classify(err), service.ErrNotFound) }

@@ -1,0 +1,81 @@
+package systemd
+
+import (
+	"context"
+	"time"
+
+	sd "github.com/coreos/go-systemd/v22/dbus"
+
+	"github.com/tope/updater/platform/service"
+)
+
+// properties are a unit's D-Bus properties, of all its interfaces, read at once
+// so that they belong together.
+type properties map[string]any
+
+func (m *Manager) properties(ctx context.Context, s service.Service) (p properties, err error) {
+	err = m.ask(ctx, func(ctx context.Context, c *sd.Conn) (err error) {
+		p, err = c.GetAllPropertiesContext(ctx, unitOf(s))
+		return err
+	})
+	return p, err
+}
+
+// A process's end as waitid(2) has it, which is what ExecMainCode holds.
+const (
+	codeKilled = 2
+	codeDumped = 3
+)
+
+// status translates. A property that is missing (an older systemd) is zero.
+func (p properties) status() service.Status {
+	st := service.Status{
+		Active:     service.Active(p.text("ActiveState")),
+		Sub:        p.text("SubState"),
+		Result:     p.text("Result"),
+		MainPID:    int(p.number("MainPID")),
+		Started:    time.Duration(p.number("ExecMainStartTimestampMonotonic")) * time.Microsecond,
+		Restarts:   int(p.number("NRestarts")),
+		ExitStatus: int(p.number("ExecMainStatus")),
+	}
+	if code := p.number("ExecMainCode"); code == codeKilled || code == codeDumped {
+		st.ExitStatus += 128
+	}
+	switch load := p.text("LoadState"); load {
+	case "not-found", "":
+		return service.Status{Active: service.Stopped, Sub: "dead"}
+	case "loaded":
+	default:
+		// There is a unit, but systemd will not run it: masked, bad-setting, error.
+		st.Result = load
+	}
+	st.Loaded = true
+	return st
+}
+
+// job is the id of the unit's pending job, 0 when it has none.
+func (p properties) job() int {
+	pair, _ := p["Job"].([]any) // (id, path)
+	if len(pair) == 0 {
+		return 0
+	}
+	id, _ := pair[0].(uint32)
+	return int(id)
+}
+
+func (p properties) text(name string) string {
+	s, _ := p[name].(string)
+	return s
+}
+
+func (p properties) number(name string) uint64 {
+	switch n := p[name].(type) {
+	case uint32:
+		return uint64(n)
+	case int32:
+		return uint64(max(n, 0))
+	case uint64:
+		return n
+	}
+	return 0
+}
