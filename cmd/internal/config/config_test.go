@@ -74,6 +74,7 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 		{"relative path", "[paths]\nbin = \"bin\"", "paths.bin: \"bin\" is no clean absolute path"},
 		{"root as path", "[paths]\nbin = \"/\"", "paths.bin"},
 		{"state inside versions", "[paths]\nstate = \"/opt/tope/versions/x\"", "paths.state: /opt/tope/versions/x must lie outside"},
+		{"writable outside", "[paths]\nwritable = [\"../x\"]", "paths.writable: \"../x\""},
 		{"listen", "[http]\nlisten = \"12315\"", "http.listen: \"12315\" is no HOST:PORT"},
 		{"host with port", "[http]\nhosts = [\"a:1\"]", "http.hosts: \"a:1\""},
 		{"device-api", "[device_api]\nurl = \"127.0.0.1:9080\"", "device_api.url"},

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 )
@@ -17,6 +18,7 @@ func (c *Config) validate() error {
 		problems = append(problems, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
 	}
 	c.validatePaths(add)
+	c.validateWritable(add)
 	if l := c.HTTP.Listen; l != "" && !hostPort(l) {
 		add("http.listen", "%q is no HOST:PORT, like 127.0.0.1:12315", l)
 	}
@@ -60,6 +62,15 @@ func (c *Config) validatePaths(add report) {
 		// What lies inside versions/ is swept, pruned and rolled back with it.
 		if e.key != "versions" && inside(e.path, p.Versions) {
 			add("paths."+e.key, "%s must lie outside %s, which updates replace", e.path, p.Versions)
+		}
+	}
+}
+
+// validateWritable keeps the links inside the version they are made in.
+func (c *Config) validateWritable(add report) {
+	for _, w := range c.Paths.Writable {
+		if !filepath.IsLocal(w) || path.Clean(w) != w || w == "." {
+			add("paths.writable", "%q is no clean path relative to a version, like services/device-api/data", w)
 		}
 	}
 }

@@ -60,7 +60,7 @@ func (p printer) chapter(c Chapter) {
 		p.line(p.paint(Strong, "the device") + p.paint(Faint, "   "+day+" UTC"))
 	} else {
 		p.line(p.paint(Strong, fmt.Sprintf("update %s   %s   %s", c.Update, c.Kind, c.route())) + p.paint(Faint, "   "+day+" UTC"))
-		p.line("  " + p.paint(colourOf(c.State), c.verdict()))
+		p.line("  " + p.paint(ColourOf(c.State), c.verdict()))
 	}
 	for _, e := range c.Entries {
 		if d := e.Time.UTC().Format("2006-01-02"); d != day {
@@ -118,7 +118,7 @@ func (p printer) entry(e Entry) {
 		if e.Text != "" {
 			text = fmt.Sprintf("%-15s %s", e.State, p.paint(Faint, e.Text))
 		}
-		line(colourOf(e.State), "%s", text)
+		line(ColourOf(e.State), "%s", text)
 	case Began:
 		if e.Attempt <= 1 && len(e.Evidence) == 0 {
 			return // its outcome, or its interruption, tells enough
@@ -212,7 +212,8 @@ func clockwise(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d:%02d", d/time.Hour, d%time.Hour/time.Minute, d%time.Minute/time.Second)
 }
 
-func colourOf(state string) Colour {
+// ColourOf is the colour of a state: how well the device is off in it.
+func ColourOf(state string) Colour {
 	switch state {
 	case "Committed":
 		return Good

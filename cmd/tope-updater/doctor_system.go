@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tope/updater/cmd/internal/config"
+	"github.com/tope/updater/cmd/internal/human"
+	"github.com/tope/updater/engine/httpapi/client"
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/service"
+)
+
+func writable(dir string) bool { return unix.Access(dir, unix.W_OK) == nil }
+
+// running asks the service manager about every service.
+func (c *checkup) running(ctx context.Context) {
+	if c.cfg.Services.Manager == config.None {
+		return
+	}
+	m, err := c.openManager()
+	if err != nil {
+		c.fail("start the service manager, or set [services] manager", "%s", err)
+		return
+	}
+	defer func() { _ = m.Close() }()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for _, s := range c.cfg.Service {
+		c.service(ctx, m, s)
+		c.workingDirectory(s)
+	}
+}
+
+func (c *checkup) service(ctx context.Context, m service.Manager, s config.Service) {
+	st, err := m.Status(ctx, s.Service())
+	switch {
+	case errors.Is(err, service.ErrUnavailable):
+		c.fail("start the service manager, or set [services] manager", "%s", err)
+	case err != nil:
+		c.fail("see the service manager's own log", "%s: %s", s.Name, err)
+	case !st.Loaded:
+		c.fail("install its unit, or remove the [[service]] from the configuration", "%s: the service manager knows no unit %s", s.Name, s.Unit)
+	case st.Active != service.Running:
+		c.fail("see its log: journalctl -u "+s.Unit, "%s is %s (result %s, exit status %d)", s.Name, st.Active, st.Result, st.ExitStatus)
+	case st.Restarts > 0:
+		c.warn("see its log: journalctl -u "+s.Unit, "%s runs, after %d automatic restarts", s.Name, st.Restarts)
+	default:
+		c.pass("%s runs, process %d", s.Name, st.MainPID)
+	}
+}
+
+// workingDirectory looks for a unit that makes its program work inside a
+// version, where it will try to write.
+func (c *checkup) workingDirectory(s config.Service) {
+	for _, dir := range []string{"/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"} {
+		host, err := c.root.Resolve(filepath.Join(dir, s.Unit))
+		if err != nil {
+			continue
+		}
+		f, err := os.Open(host)
+		if err != nil {
+			continue
+		}
+		defer func() { _ = f.Close() }()
+		for lines := bufio.NewScanner(f); lines.Scan(); {
+			path, ok := strings.CutPrefix(strings.TrimSpace(lines.Text()), "WorkingDirectory=")
+			if ok && c.insideVersion(strings.TrimPrefix(path, "-")) {
+				c.warn("set it to a directory below "+c.cfg.Paths.Shared+", or list what it writes in [paths] writable", "%s: %s says WorkingDirectory=%s, inside a version, which no program may write to", s.Name, s.Unit, path)
+			}
+		}
+		return // the first directory that has the unit counts
+	}
+}
+
+func (c *checkup) insideVersion(device string) bool {
+	host, err := c.root.Resolve(device)
+	return err == nil && c.store != nil && strings.HasPrefix(host, c.store.Dir()+"/")
+}
+
+const (
+	littleSpace  = 256 << 20
+	littleInodes = 5000
+)
+
+// space is needed before an update can begin.
+func (c *checkup) space(context.Context) {
+	for _, dir := range []string{c.cfg.Paths.Versions, c.cfg.Paths.State} {
+		host, err := c.root.Resolve(dir)
+		if err != nil {
+			continue
+		}
+		free, err := disk.Available(host)
+		if err != nil {
+			continue // said by directories
+		}
+		switch {
+		case free.Bytes < littleSpace:
+			c.warn("run \"tope-updater prune --keep 0\", or make room", "%s has %s left", dir, human.Bytes(int64(free.Bytes)))
+		case free.Inodes < littleInodes:
+			c.warn("remove small files that nobody needs", "%s has %d inodes left", dir, free.Inodes)
+		default:
+			c.pass("%s has %s left", dir, human.Bytes(int64(min(free.Bytes, 1<<62))))
+		}
+	}
+}
+
+// journal must be readable and whole.
+func (c *checkup) journal(context.Context) {
+	r, err := c.openReader()
+	switch {
+	case errors.Is(err, journal.ErrMissing):
+		c.warn("start the daemon; if it ran before, its partition may not be mounted", "there is no journal yet")
+		return
+	case err != nil:
+		c.fail("start the daemon: it keeps a damaged journal aside and starts a fresh one", "%s", err)
+		return
+	}
+	defer func() { _ = r.Close() }()
+	report, err := r.Verify()
+	switch {
+	case err != nil:
+		c.fail("start the daemon: it keeps a damaged journal aside and starts a fresh one", "%s", err)
+	case !report.OK():
+		c.fail("start the daemon: it keeps a damaged journal aside and starts a fresh one", "%d problems, the first: %s", len(report.Problems), report.Problems[0].Text)
+	default:
+		c.pass("%d records, all in order", report.Records)
+	}
+	st := r.State()
+	if d := st.Damage; d != nil {
+		c.warn("read \"tope-updater journal show --all\"", "a journal was damaged on %s: %s", d.Time.UTC().Format(time.DateOnly), d.Text)
+	}
+	if u := st.Last; u != nil && u.State == "NeedsAttention" {
+		c.fail("read \"tope-updater journal show\", then install a good release", "update %s left the device in need of attention", u.ID)
+	}
+	for _, q := range st.Quarantine {
+		c.warn("install it with --retry to try again all the same", "release %s is in quarantine: %s", q.Version, q.Reason)
+	}
+}
+
+// time is needed for https and for the trust window.
+func (c *checkup) time(context.Context) {
+	now := c.clock.Now()
+	if r, err := c.openReader(); err == nil {
+		defer func() { _ = r.Close() }()
+		if recs, err := r.Records(""); err == nil && len(recs) > 0 && recs[len(recs)-1].Time.After(now.Add(time.Minute)) {
+			c.warn("set the clock, or let an NTP client do it", "the clock says %s, but the journal has a record of %s", now.UTC().Format(time.RFC3339), recs[len(recs)-1].Time.UTC().Format(time.RFC3339))
+			return
+		}
+	}
+	if now.Year() < 2025 {
+		c.warn("set the clock, or let an NTP client do it: https needs it", "the clock says %s", now.UTC().Format(time.RFC3339))
+		return
+	}
+	c.pass("it is %s", now.UTC().Format(time.RFC3339))
+}
+
+// daemon should answer.
+func (c *checkup) daemon(ctx context.Context) {
+	socket, err := c.root.Resolve(c.cfg.Paths.Socket())
+	if err != nil {
+		return
+	}
+	api := client.Socket(socket)
+	defer api.Close()
+	switch err := api.Alive(ctx); {
+	case errors.Is(err, client.ErrNoDaemon):
+		c.warn("start it: systemctl start tope-updater", "no daemon runs; verbs do the work themselves")
+	case err != nil:
+		c.fail("restart it: systemctl restart tope-updater", "%s", err)
+	default:
+		c.pass("it answers on %s", socket)
+	}
+}

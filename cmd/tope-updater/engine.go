@@ -1,0 +1,185 @@
+package main
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/tope/updater/cmd/internal/config"
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/service/embedded"
+	// "github.com/tope/updater/platform/service/systemd"
+	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
+	"github.com/tope/updater/steps/bundle/legacyzip"
+	"github.com/tope/updater/steps/commit"
+	"github.com/tope/updater/steps/download"
+	"github.com/tope/updater/steps/extract"
+	"github.com/tope/updater/steps/healthcheck"
+	"github.com/tope/updater/steps/restart"
+	"github.com/tope/updater/steps/stage"
+	"github.com/tope/updater/steps/switchover"
+	"github.com/tope/updater/steps/turnback"
+	"github.com/tope/updater/steps/verify"
+)
+
+// newEngine is the one place where the engine meets its steps.
+func (d *device) newEngine(j engine.Journal, m service.Manager) (*engine.Engine, error) {
+	k, err := d.keeper()
+	if err != nil {
+		return nil, err
+	}
+	gate, err := d.gate(m)
+	if err != nil {
+		return nil, err
+	}
+	all, err := d.steps(m, gate, k)
+	if err != nil {
+		return nil, err
+	}
+	return engine.New(engine.Config{
+		Journal: j, Versions: upkeep{d.store}, Keeper: k, Gate: gate, Steps: all, Clock: d.clock, Log: d.log,
+		Budget: d.cfg.Recovery.Budget, TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow),
+		Deadlines: d.deadlines(), Trust: d.trust(),
+	})
+}
+
+// quietEngine is an engine that can tell how things stand and recover By
+// Oneshot, which needs no step, no service manager and no connection.
+func (d *device) quietEngine(j engine.Journal) (*engine.Engine, error) {
+	return engine.New(engine.Config{
+		Journal: j, Versions: upkeep{d.store}, Clock: d.clock, Log: d.log,
+		Budget: d.cfg.Recovery.Budget, TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow), Trust: d.trust(),
+	})
+}
+
+func (d *device) trust() string {
+	if d.cfg.Trust.RequireSignature {
+		return "signed releases only"
+	}
+	return "any release, by its MD5 when one is given: packages are not signed"
+}
+
+func (d *device) keeper() (keeper, error) {
+	work, err := d.root.Resolve(d.cfg.Paths.Work())
+	return keeper{store: d.store, work: work, keep: d.cfg.Retention.Versions}, err
+}
+
+func (d *device) steps(m service.Manager, gate *healthcheck.Gate, k keeper) (map[steps.Name]steps.Step, error) {
+	formats := []bundle.Format{legacyzip.Format{}}
+	if d.cfg.Trust.RequireSignature {
+		formats = nil // the legacy package cannot be signed
+	}
+	writable, err := d.writable()
+	if err != nil {
+		return nil, err
+	}
+	services := d.services()
+	flip := switchover.New(switchover.Config{Manager: m, Services: services, Versions: d.store, Clock: d.clock})
+	start := restart.New(restart.Config{Manager: m, Services: services, Clock: d.clock})
+	back := turnback.New(flip, start, gate)
+	return map[steps.Name]steps.Step{
+		steps.Download: download.New(download.Config{Clock: d.clock, Log: d.log, Version: thisBuild().Version}),
+		steps.Verify: verify.New(verify.Config{
+			Clock: d.clock, Formats: formats, Limits: bundle.DefaultLimits(),
+			TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow), AllowCommands: d.cfg.Legacy.AllowPostCmds,
+			Versions: d.store.Dir(), Preflight: disk.Preflight, MakeRoom: k.makeRoom,
+		}),
+		steps.Extract: extract.New(extract.Config{
+			Versions: d.store, Formats: formats, Limits: bundle.DefaultLimits(), Preflight: disk.Preflight, Writable: writable,
+		}),
+		steps.Stage:       stage.New(d.store),
+		steps.Switch:      flip,
+		steps.Restart:     start,
+		steps.HealthCheck: gate,
+		steps.Commit:      commit.New(gate),
+		steps.Rollback:    back,
+		steps.Factory:     back,
+	}, nil
+}
+
+// writable are the directories of a version that lead into the shared one.
+func (d *device) writable() (map[string]string, error) {
+	m := map[string]string{}
+	for _, dir := range d.cfg.Paths.Writable {
+		host, err := d.root.Path(d.cfg.Paths.Shared + "/" + dir)
+		if err != nil {
+			return nil, err
+		}
+		m[dir] = host
+	}
+	return m, nil
+}
+
+// services are the configured ones; none when nobody is to run them.
+func (d *device) services() []service.Service {
+	if d.cfg.Services.Manager == config.None {
+		return nil
+	}
+	list := make([]service.Service, 0, len(d.cfg.Service))
+	for _, s := range d.cfg.Service {
+		list = append(list, s.Service())
+	}
+	return list
+}
+
+func (d *device) gate(m service.Manager) (*healthcheck.Gate, error) {
+	var checks []healthcheck.Check
+	for _, s := range d.cfg.Service {
+		for _, h := range s.Health {
+			command, err := d.hostCommand(h.Command)
+			if err != nil {
+				return nil, err
+			}
+			checks = append(checks, healthcheck.Check{
+				Service: s.Name, Kind: healthcheck.Kind(h.Kind), URL: h.URL, Address: h.Address, Command: command,
+				Timeout: time.Duration(h.Timeout), Stable: time.Duration(h.Stable),
+			})
+		}
+	}
+	return healthcheck.New(healthcheck.Config{Manager: m, Services: d.services(), Checks: checks, Clock: d.clock}), nil
+}
+
+// hostCommand finds a device's program below --root.
+func (d *device) hostCommand(command []string) ([]string, error) {
+	if len(command) == 0 || d.root.Dir() == "/" {
+		return command, nil
+	}
+	host, err := d.root.Resolve(command[0])
+	return append([]string{host}, command[1:]...), err
+}
+
+// Deadlines of the steps that wait for others: generous, because missing one
+// is a failed update, but finite, so that a step that hangs is one too.
+func (d *device) deadlines() map[steps.Name]time.Duration {
+	var stop, health time.Duration
+	for _, s := range d.cfg.Service {
+		stop += time.Duration(s.StopTimeout)
+		for _, h := range s.Health {
+			health = max(health, time.Duration(h.Timeout)+time.Duration(h.Stable))
+		}
+	}
+	const slack = 2 * time.Minute
+	sw, re, he := 2*stop+slack, 2*stop+slack, 2*health+slack
+	return map[steps.Name]time.Duration{
+		steps.Switch: sw, steps.Restart: re, steps.HealthCheck: he, steps.Commit: slack,
+		steps.Rollback: sw + re + he, steps.Factory: sw + re + he,
+	}
+}
+
+func (d *device) openManager() (service.Manager, error) {
+	switch d.cfg.Services.Manager {
+	case config.None:
+		return nobody{}, nil
+	case config.Embedded:
+		run, err := d.root.Resolve(d.cfg.Paths.Run)
+		if err != nil {
+			return nil, err
+		}
+		return embedded.New(embedded.Config{
+			RunDir: filepath.Join(run, "services"), Resolve: d.root.Resolve, Clock: d.clock, Log: d.log,
+		})
+	}
+	return nobody{}, nil // systemd.New(systemd.Config{Clock: d.clock, Log: d.log})
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+)
+
+// The exit codes, as scripts rely on them.
+const (
+	exitDone      = 0
+	exitError     = 1
+	exitUsage     = 2 // or nothing to do
+	exitNotFound  = 3
+	exitRefused   = 10 // by verification or quarantine
+	exitBusy      = 11 // or too late to cancel
+	exitBack      = 12 // rolled back, or fell back to the factory version
+	exitAttention = 13
+)
+
+// usageError is a command line that makes no sense.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// endError is an update that ended otherwise than it was asked to.
+type endError struct{ update engine.UpdateStatus }
+
+func (e endError) Error() string {
+	u := e.update
+	s := fmt.Sprintf("update %s ended as %s", u.ID, u.State)
+	if u.State == engine.Cancelled {
+		return s
+	}
+	if why := reason(u); why != nil {
+		s += ": " + why.Code + ": " + why.Text
+	}
+	return s
+}
+
+// reason is the failure that decided the update: the one that made it turn back, if it did.
+func reason(u engine.UpdateStatus) *engine.ErrorStatus {
+	if u.Cause != nil {
+		return u.Cause
+	}
+	return u.Error
+}
+
+// ended judges how an update ended; nil when it did what it was asked to.
+func ended(u engine.UpdateStatus) error {
+	if u.State == engine.Committed {
+		return nil
+	}
+	return endError{u}
+}
+
+// exitCode is the one switch from errors to exit codes.
+func exitCode(err error) int {
+	var end endError
+	var use usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &end):
+		return end.exitCode()
+	case errors.As(err, &use), errors.Is(err, engine.ErrNothingToDo), errors.Is(err, engine.ErrInvalid):
+		return exitUsage
+	case errors.Is(err, engine.ErrQuarantined), errors.Is(err, engine.ErrExpired), errors.Is(err, errRefused):
+		return exitRefused
+	case errors.Is(err, engine.ErrBusy), errors.Is(err, engine.ErrTooLate), errors.Is(err, versions.ErrInUse):
+		return exitBusy
+	case errors.Is(err, engine.ErrNotFound), errors.Is(err, versions.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return exitNotFound
+	case errors.Is(err, errAttention):
+		return exitAttention
+	}
+	return exitError
+}
+
+var (
+	// errRefused: a verification on demand found something wrong.
+	errRefused = errors.New("verification failed")
+	// errAttention: the device needs somebody to look at it.
+	errAttention = errors.New("the device needs attention")
+)
+
+func (e endError) exitCode() int {
+	switch e.update.State {
+	case engine.RolledBack, engine.FellBack:
+		return exitBack
+	case engine.NeedsAttention:
+		return exitAttention
+	}
+	why := reason(e.update)
+	if why != nil && why.Code == string(steps.AlreadyCurrent) {
+		return exitUsage
+	}
+	if why != nil && (why.Class == string(steps.Refused) || why.Code == string(steps.Quarantined)) {
+		return exitRefused
+	}
+	return exitError
+}

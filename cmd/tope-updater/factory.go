@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) factoryCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "factory",
+		Short: "the version to fall back to when everything else has failed",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usagef("say what to do: %s create, verify or restore", cmd.CommandPath())
+		},
+	}
+	cmd.AddCommand(a.factoryCreateCommand(), a.factoryVerifyCommand(), a.factoryRestoreCommand())
+	return cmd
+}
+
+func (a *app) factoryCreateCommand() *cobra.Command {
+	var replace bool
+	cmd := &cobra.Command{
+		Use:   "create [VERSION]",
+		Short: "make a version the factory version (default: the current one)",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := a.connect(cmd.Context(), changes)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			version := ""
+			if len(args) > 0 {
+				version = strings.TrimPrefix(args[0], "v")
+			}
+			report, err := s.CreateFactory(cmd.Context(), version, replace)
+			if err != nil {
+				return err
+			}
+			return a.term.answer(report, func(t *terminal) {
+				t.say("%s is the factory version: %d files, %d programs that can be started", report.Version, report.Files, report.Programs)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&replace, "replace", false, "replace the factory version there is")
+	return cmd
+}
+
+func (a *app) factoryVerifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify",
+		Short: "read every file of the factory version back from the disk",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.connect(cmd.Context(), reads)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			v, err := s.VerifyFactory(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.verified(v)
+		},
+	}
+}
+
+func (a *app) factoryRestoreCommand() *cobra.Command {
+	var noWait bool
+	cmd := &cobra.Command{
+		Use:   "restore",
+		Short: "go to the factory version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.update(cmd.Context(), noWait, func(ctx context.Context, s *session) (string, error) {
+				return s.RestoreFactory(ctx)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return as soon as the update is accepted (needs the daemon)")
+	return cmd
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tope/updater/cmd/internal/timeline"
+	"github.com/tope/updater/engine"
+)
+
+const (
+	// tick is how long a progress bar may stand still.
+	tick = 200 * time.Millisecond
+	// patience is how long a daemon that went away is waited for: longer than
+	// a restart of it takes, or a boot of a small device.
+	patience = 2 * time.Minute
+	// knock is how often such a daemon is tried.
+	knock = 250 * time.Millisecond
+)
+
+// follow shows an update until it is over, and returns how it ended as an
+// error, or nil when it was committed. A daemon that dies meanwhile is waited
+// for: the update goes on when it comes back.
+func (a *app) follow(ctx context.Context, s *session, id string) (engine.UpdateStatus, error) {
+	p := newProgress(a.term)
+	defer p.close()
+	var seen uint64
+	for {
+		st, err := a.next(ctx, s, p, seen)
+		if err != nil {
+			return engine.UpdateStatus{}, err
+		}
+		u, over := find(st, id)
+		if u == nil {
+			return engine.UpdateStatus{}, fmt.Errorf("update %s is over, and another one has followed; \"tope-updater journal show %s\" tells how it ended", id, id)
+		}
+		if st.Journal.Seq != seen {
+			a.showNew(ctx, s, p, id)
+			seen = st.Journal.Seq
+		}
+		p.show(*u)
+		// The clean-up that follows the end is work of this process when no
+		// daemon runs, so it is waited for then.
+		if u.State.Terminal() && (over || !s.inProcess) {
+			return *u, ended(*u)
+		}
+	}
+}
+
+// next waits for news, through the death of a daemon too.
+func (a *app) next(ctx context.Context, s *session, p *progress, seen uint64) (engine.Status, error) {
+	st, err := s.Next(ctx, seen, tick)
+	if err == nil || ctx.Err() != nil || s.inProcess || !gone(err) {
+		return st, errors.Join(err, context.Cause(ctx))
+	}
+	p.aside("the updater does not answer any more (%s); waiting for it, the update goes on when it is back", err)
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		select {
+		case <-ctx.Done():
+			return st, context.Cause(ctx)
+		case <-time.After(knock):
+		}
+		if st, err = s.Status(ctx); err == nil {
+			p.aside("the updater is back")
+			return st, nil
+		}
+	}
+	return st, fmt.Errorf("the updater did not come back within %s: %w; the update goes on when it does", patience, err)
+}
+
+// find looks for an update in a status; over is set when its clean-up is done.
+func find(st engine.Status, id string) (u *engine.UpdateStatus, over bool) {
+	switch {
+	case st.Update != nil && st.Update.ID == id:
+		return st.Update, false
+	case st.Last != nil && st.Last.ID == id:
+		return st.Last, true
+	}
+	return nil, false
+}
+
+// showNew prints what the journal says that has not been shown yet. A poll
+// may miss a state that lasts a millisecond; the journal has them all.
+func (a *app) showNew(ctx context.Context, s *session, p *progress, id string) {
+	records, err := s.Records(ctx, id)
+	if err != nil {
+		return // the next round tells more
+	}
+	for _, c := range timeline.Build(records).Chapters {
+		p.tell(c)
+	}
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+)
+
+// keeper is the engine's Keeper: it knows where an update leaves things.
+type keeper struct {
+	store *versions.Store
+	// work is the host path that has one directory for each open update.
+	work string
+	// keep is how many versions are kept beside those in use.
+	keep int
+}
+
+// WorkDir makes the update's directory. When it returns, the directory
+// survives a power cut; before, it may be there or not, and is made again.
+func (k keeper) WorkDir(update string) (string, error) {
+	dir := filepath.Join(k.work, update)
+	return dir, disk.MkdirAll(dir, 0o700)
+}
+
+// Tidy removes what is not needed. Everything it removes is either named as
+// rubbish or renamed so first: half of it may be left by a cut, and the next
+// Tidy takes the rest.
+func (k keeper) Tidy(ctx context.Context, n engine.Needs) ([]string, error) {
+	var removed []string
+	var errs []error
+	note := func(some []string, err error) { removed, errs = append(removed, some...), append(errs, err) }
+	swept, err := k.store.Sweep(n.Update)
+	note(append(append(swept.Trash, swept.Stagings...), swept.Temporaries...), err)
+	if ctx.Err() != nil {
+		return removed, context.Cause(ctx)
+	}
+	note(k.dropWork(n.Update))
+	note(k.store.Prune(k.keep, n.Versions...))
+	if p, err := k.store.Pointers(); err != nil {
+		errs = append(errs, err)
+	} else if p.Current != "" && n.Update == "" {
+		note(k.store.SweepLinks(p.Current))
+	}
+	return removed, errors.Join(errs...)
+}
+
+// dropWork removes the work directories of all updates but one.
+func (k keeper) dropWork(update string) ([]string, error) {
+	entries, err := os.ReadDir(k.work)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the work directories: %w", err)
+	}
+	var removed []string
+	var errs []error
+	for _, e := range entries {
+		if e.Name() == update {
+			continue
+		}
+		if err := disk.RemoveTree(filepath.Join(k.work, e.Name())); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		removed = append(removed, "work/"+e.Name())
+	}
+	return removed, errors.Join(errs...)
+}
+
+// makeRoom removes versions that nothing needs, the open update included, when
+// there is not enough space for a new one.
+func (k keeper) makeRoom(_ context.Context, t *steps.Task) ([]string, error) {
+	return k.store.Prune(0, t.Before.Current, t.Before.Previous, t.Before.Factory, t.Release.Version)
+}

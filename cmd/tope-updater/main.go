@@ -1,0 +1,38 @@
+// Command tope-updater replaces the application software of a device,
+// unattended, so that a power cut at any instant leaves the device running one
+// whole version.
+//
+// This package is thin. Start at root.go, which lists the verbs; each verb is
+// one short file. What they share:
+//
+//   - session.go finds the daemon, or works in-process when there is none: a
+//     verb does the same either way
+//   - wire.go puts the program together from its parts
+//   - terminal.go owns everything that is written for people
+//   - exit.go is the one place that turns errors into exit codes
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+// run is main with a return value, so that tests can be the program.
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := &app{term: newTerminal(os.Stdout, os.Stderr)}
+	cmd := a.command()
+	cmd.SetArgs(args)
+	err := cmd.ExecuteContext(ctx)
+	if err != nil {
+		a.term.fail(err)
+	}
+	return exitCode(err)
+}

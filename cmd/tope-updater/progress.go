@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tope/updater/cmd/internal/human"
+	"github.com/tope/updater/cmd/internal/timeline"
+	"github.com/tope/updater/engine"
+)
+
+// progress shows one update as it goes: a line for each state and, below the
+// newest, a bar on a terminal or a line for each 10 % when piped.
+type progress struct {
+	t       *terminal
+	told    uint64 // the journal's record that has been shown last
+	bar     bool   // the cursor stands behind a bar
+	state   engine.State
+	percent int // the last one printed for state
+}
+
+func newProgress(t *terminal) *progress { return &progress{t: t} }
+
+// tell prints the entries of a chapter that have not been printed yet.
+func (p *progress) tell(c timeline.Chapter) {
+	last := p.told
+	for _, e := range c.Entries {
+		if e.Seq <= p.told {
+			continue
+		}
+		last = e.Seq
+		if colour, line := told(e); line != "" {
+			p.line(p.t.paint(colour, line))
+		}
+	}
+	p.told = last
+}
+
+// told is what of the journal is worth a line while it happens.
+func told(e timeline.Entry) (timeline.Colour, string) {
+	switch e.What {
+	case timeline.Entered:
+		return timeline.ColourOf(e.State), fmt.Sprintf("  %-15s %s", e.State, e.Text)
+	case timeline.Failed:
+		if e.Step == "" {
+			return timeline.Bad, fmt.Sprintf("    %s: %s", e.Error.Code, e.Error.Text)
+		}
+		return timeline.Bad, fmt.Sprintf("    %s failed: %s: %s", e.Step, e.Error.Code, e.Error.Text)
+	case timeline.Interrupted:
+		return timeline.Warn, fmt.Sprintf("    %s was interrupted: %s", e.Step, e.Text)
+	case timeline.Rule:
+		return timeline.Plain, fmt.Sprintf("    recovery: %s: %s", e.Text, e.Why)
+	case timeline.Quarantined:
+		return timeline.Bad, "    quarantined: " + e.Text
+	}
+	return timeline.Plain, ""
+}
+
+// show brings the bar up to date.
+func (p *progress) show(u engine.UpdateStatus) {
+	if u.State != p.state {
+		p.state, p.percent = u.State, 0
+	}
+	if p.t.json || u.State.Terminal() || u.Bytes == 0 && u.Total == 0 && u.Progress == 0 {
+		return
+	}
+	amount := human.Bytes(u.Bytes)
+	if u.Total > 0 {
+		amount += " of " + human.Bytes(u.Total)
+	}
+	if p.t.live {
+		const width = 30
+		done := min(max(u.Progress, 0), 100) * width / 100
+		p.t.write(fmt.Sprintf("\r\x1b[K    [%s%s] %3d %%  %s", strings.Repeat("#", done), strings.Repeat("-", width-done), u.Progress, amount))
+		p.bar = true
+		return
+	}
+	if step := u.Progress / 10 * 10; step > p.percent {
+		p.percent = step
+		p.line(fmt.Sprintf("    %-15s %3d %%  %s", u.State, step, amount))
+	}
+}
+
+// aside prints a line that is no part of the answer.
+func (p *progress) aside(format string, args ...any) {
+	p.close()
+	p.t.note(format, args...)
+}
+
+func (p *progress) line(s string) {
+	p.close()
+	if !p.t.json {
+		p.t.write(s + "\n")
+	}
+}
+
+// close takes the bar away.
+func (p *progress) close() {
+	if p.bar {
+		p.t.write("\r\x1b[K")
+		p.bar = false
+	}
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tope/updater/engine"
+)
+
+func (a *app) recoverCommand() *cobra.Command {
+	var finish bool
+	cmd := &cobra.Command{
+		Use:   "recover",
+		Short: "make the device whole after a power cut, before its services start",
+		Long: `Make pointers and links whole after a power cut or crash, and count the boot. It
+runs at boot, before the services and the daemon: it downloads nothing, deletes
+no trees and starts no service; the daemon does the rest.
+
+Without a journal that can be written it makes "current" resolve all the same,
+and exits with 1.
+
+With --finish it goes on until the update is over, as the daemon would: for
+rescue shells and tests.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, err := a.device()
+			if err != nil {
+				return err
+			}
+			if finish {
+				return a.recoverFinish(cmd.Context(), d)
+			}
+			return a.recoverOnce(cmd.Context(), d)
+		},
+	}
+	cmd.Flags().BoolVar(&finish, "finish", false, "go on until the update is over")
+	return cmd
+}
+
+// recoverOnce is the oneshot at boot.
+func (a *app) recoverOnce(ctx context.Context, d *device) error {
+	if err := d.openStore(); err != nil {
+		return err
+	}
+	var j engine.Journal = newScratch()
+	real, jerr := d.openJournal(false)
+	switch {
+	case jerr == nil:
+		j = real
+	case errors.Is(jerr, engine.ErrBusy):
+		return jerr // a daemon runs, and has recovered already
+	}
+	e, err := d.quietEngine(j)
+	if err == nil {
+		var report engine.Report
+		if report, err = e.Recover(ctx, engine.Oneshot); err == nil {
+			err = a.reported(report)
+		}
+	}
+	if real != nil {
+		err = errors.Join(err, real.Close())
+	}
+	if jerr != nil {
+		jerr = fmt.Errorf("recovered without a journal: %w", jerr)
+	}
+	return errors.Join(err, jerr)
+}
+
+// recoverFinish does what a daemon would, until nothing is left to do.
+func (a *app) recoverFinish(ctx context.Context, d *device) error {
+	s, err := d.workIn(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	st, err := s.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if st.Update == nil {
+		return a.term.answer(st, func(t *terminal) { t.say("nothing to finish; current is %s", orNone(st.Pointers.Current)) })
+	}
+	if st.Update.State == engine.Ready {
+		return a.term.answer(st, func(t *terminal) { t.say("update %s waits for its install request", st.Update.ID) })
+	}
+	u, err := a.follow(ctx, s, st.Update.ID)
+	if a.term.json && u.ID != "" {
+		return errors.Join(err, a.term.document(u))
+	}
+	return err
+}
+
+// reported tells what recovery did. A device without a whole version is not
+// well, whatever else went right.
+func (a *app) reported(r engine.Report) error {
+	err := a.term.answer(r, func(t *terminal) {
+		for _, act := range r.Actions {
+			t.say("%s: %s", act.Rule, act.Why)
+			for _, m := range act.Moves {
+				t.say("  %s now leads to %s", m.Pointer, orNone(m.To))
+			}
+		}
+	})
+	if err == nil && !r.Whole {
+		return fmt.Errorf("%w: no pointer leads to a whole version", errAttention)
+	}
+	return err
+}

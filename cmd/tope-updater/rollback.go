@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) rollbackCommand() *cobra.Command {
+	var to string
+	var noWait bool
+	cmd := &cobra.Command{
+		Use:   "rollback",
+		Short: "go back to the previous version, or to another installed one",
+		Long: `Go back to the previous version, or with --to to any installed one. It is an
+update like any other: its target must pass the health gate, and is undone when
+it does not.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.update(cmd.Context(), noWait, func(ctx context.Context, s *session) (string, error) {
+				return s.Rollback(ctx, strings.TrimPrefix(to, "v"))
+			})
+		},
+	}
+	cmd.Flags().StringVar(&to, "to", "", "`version` to go to (default: the previous one)")
+	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return as soon as the update is accepted (needs the daemon)")
+	return cmd
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/httpapi"
+	"github.com/tope/updater/engine/httpapi/client"
+	"github.com/tope/updater/journal"
+)
+
+// session is what a verb talks to: a daemon through its socket, or the same
+// handler in this process.
+type session struct {
+	*client.Client
+	// inProcess is set when no daemon runs and this process does the work.
+	inProcess bool
+	socket    string
+	close     func()
+}
+
+// need is what a verb will do.
+type need int
+
+const (
+	// reads changes nothing: without a daemon the journal is opened read-only.
+	reads need = iota
+	// changes may begin an update: without a daemon the journal is locked and
+	// recovery runs first, as at a daemon's start.
+	changes
+)
+
+// connect finds the daemon, or does without. The caller must close the session.
+func (a *app) connect(ctx context.Context, n need) (*session, error) {
+	d, err := a.device()
+	if err != nil {
+		return nil, err
+	}
+	socket, err := d.root.Resolve(d.cfg.Paths.Socket())
+	if err != nil {
+		return nil, fmt.Errorf("cannot find the socket: %w", err)
+	}
+	c := client.Socket(socket)
+	err = c.Alive(ctx)
+	switch {
+	case err == nil:
+		return &session{Client: c, socket: socket, close: c.Close}, nil
+	case errors.Is(err, client.ErrNoAnswer) && n == changes:
+		return nil, fmt.Errorf("%w: it holds the journal, so nothing can be changed beside it; restart it", err)
+	case !errors.Is(err, client.ErrNoDaemon) && !errors.Is(err, client.ErrNoAnswer):
+		return nil, err
+	}
+	c.Close()
+	var s *session
+	if n == reads {
+		s, err = d.lookIn()
+	} else {
+		s, err = d.workIn(ctx)
+	}
+	if s != nil {
+		s.socket = socket
+	}
+	return s, err
+}
+
+// lookIn is a session for looking, without a daemon.
+func (d *device) lookIn() (*session, error) {
+	if err := d.openStore(); err != nil {
+		return nil, err
+	}
+	var j readJournal = emptyJournal{}
+	r, err := d.openReader()
+	switch {
+	case err == nil:
+		j = r
+	case !errors.Is(err, journal.ErrMissing):
+		return nil, err
+	}
+	e, err := d.quietEngine(frozen{j})
+	if err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	return &session{
+		Client: client.InProcess(d.handler(e, j)), inProcess: true,
+		close: func() { _ = j.Close() }, // nothing was written
+	}, nil
+}
+
+// workIn is a session for working, without a daemon: this process is the
+// updater until the session is closed.
+func (d *device) workIn(ctx context.Context) (*session, error) {
+	u, err := d.start(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	h := &failing{next: d.handler(u.engine, u.journal)}
+	wg.Go(func() {
+		if err := u.engine.Run(ctx); err != nil {
+			h.fail(err)
+			cancel()
+		}
+	})
+	return &session{
+		Client: client.InProcess(h), inProcess: true,
+		close: func() {
+			cancel()
+			wg.Wait()
+			if err := u.close(); err != nil {
+				d.log.Error("cannot close the journal", "err", err)
+			}
+		},
+	}, nil
+}
+
+// gone reports whether err means that the daemon went away, rather than that
+// it said no.
+func gone(err error) bool {
+	var p *httpapi.Problem
+	if errors.As(err, &p) {
+		// It is about to: it stops, or opens its journal again.
+		return errors.Is(err, context.Canceled) || errors.Is(err, engine.ErrJournal)
+	}
+	return true
+}

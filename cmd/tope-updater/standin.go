@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/tope/updater/engine/httpapi"
+	"github.com/tope/updater/journal"
+)
+
+// readJournal is a journal that is only looked at.
+type readJournal interface {
+	httpapi.Journal
+	State() *journal.State
+	Close() error
+}
+
+// emptyJournal stands in where there is no journal yet.
+type emptyJournal struct{}
+
+func (emptyJournal) State() *journal.State                    { return &journal.State{} }
+func (emptyJournal) Updates() ([]journal.Update, error)       { return nil, nil }
+func (emptyJournal) Records(string) ([]journal.Record, error) { return nil, nil }
+func (emptyJournal) Verify() (journal.Report, error)          { return journal.Report{}, journal.ErrMissing }
+func (emptyJournal) Close() error                             { return nil }
+
+// frozen lets an engine look at a journal that it must not write.
+type frozen struct{ readJournal }
+
+var errFrozen = errors.New("the journal is open for reading only")
+
+func (frozen) Append(...journal.Record) (*journal.State, error) { return nil, errFrozen }
+func (frozen) Note(string, string, []byte) error                { return errFrozen }
+func (frozen) ReadNote(string, string) ([]byte, error)          { return nil, errFrozen }
+
+// scratch is a journal that is forgotten: recovery at boot works with it when
+// the real one cannot be written, so that current resolves all the same.
+type scratch struct{ state *journal.State }
+
+func newScratch() *scratch { return &scratch{&journal.State{}} }
+
+func (s *scratch) State() *journal.State { return s.state }
+
+func (s *scratch) Append(recs ...journal.Record) (*journal.State, error) {
+	for _, r := range recs {
+		r.Seq = s.state.Seq + 1
+		s.state = journal.Apply(s.state, r)
+	}
+	return s.state, nil
+}
+
+func (*scratch) Note(string, string, []byte) error       { return nil }
+func (*scratch) ReadNote(string, string) ([]byte, error) { return nil, nil }
+
+// failing is a handler that says why the engine behind it stopped.
+type failing struct {
+	next http.Handler
+	err  atomic.Pointer[error]
+}
+
+func (f *failing) fail(err error) { f.err.Store(&err) }
+
+func (f *failing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := f.err.Load(); err != nil {
+		httpapi.Fail(w, *err)
+		return
+	}
+	f.next.ServeHTTP(w, r)
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tope/updater/cmd/internal/human"
+	"github.com/tope/updater/cmd/internal/timeline"
+	"github.com/tope/updater/engine"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "tell where the device stands",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.connect(cmd.Context(), reads)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			st, err := s.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.term.answer(st, func(t *terminal) { t.status(st) })
+		},
+	}
+}
+
+// status prints a status for people.
+func (t *terminal) status(st engine.Status) {
+	row := func(name, format string, args ...any) { t.say("%-11s %s", name, fmt.Sprintf(format, args...)) }
+	row("state", "%s", t.paint(timeline.ColourOf(string(st.State)), string(st.State)))
+	row("current", "%s", orNone(st.Pointers.Current))
+	row("previous", "%s", orNone(st.Pointers.Previous))
+	row("factory", "%s", orNone(st.Pointers.Factory))
+	if u := st.Update; u != nil {
+		row("update", "%s", describe(*u))
+		if u.Bytes > 0 || u.Progress > 0 {
+			row("", "%d %%, %s", u.Progress, human.Bytes(u.Bytes))
+		}
+	}
+	if u := st.Last; u != nil {
+		row("last", "%s", t.paint(timeline.ColourOf(string(u.State)), describe(*u)))
+		if why := reason(*u); why != nil && u.State != engine.Committed {
+			row("", "%s: %s", why.Code, why.Text)
+		}
+	}
+	for _, q := range st.Quarantine {
+		row("quarantine", "%s (%s): %s", q.Version, q.Digest, q.Reason)
+	}
+	row("journal", "%d records", st.Journal.Seq)
+	if st.Journal.Damaged {
+		row("", "%s", t.paint(timeline.Warn, "it was damaged once; \"tope-updater journal show --all\" tells what was lost"))
+	}
+	if st.Trust != "" {
+		row("trust", "%s", st.Trust)
+	}
+}
+
+func describe(u engine.UpdateStatus) string {
+	to := u.To
+	if to == "" {
+		to = "?"
+	}
+	return fmt.Sprintf("%s: %s %s -> %s: %s", u.ID, u.Kind, orNone(u.From), to, u.State)
+}
+
+func orNone(version string) string {
+	if version == "" {
+		return "none"
+	}
+	return version
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) watchCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "watch",
+		Short: "follow the update that is under way, or the next one",
+		Long: `Follow the update that is under way to its end, or, when there is none, wait for
+the next one and follow that. The exit code tells how the update ended.
+With --json, every change of the status is one line.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			s, err := a.connect(ctx, reads)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			if s.inProcess {
+				return fmt.Errorf("no daemon answers on %s, so there is nothing to watch; \"tope-updater status\" tells how things stand", s.socket)
+			}
+			return a.watch(ctx, s)
+		},
+	}
+}
+
+func (a *app) watch(ctx context.Context, s *session) error {
+	p := newProgress(a.term)
+	defer p.close()
+	var seen uint64
+	said := false
+	for {
+		st, err := a.next(ctx, s, p, seen)
+		if err != nil {
+			return err
+		}
+		if a.term.json && st.Journal.Seq != seen {
+			if err := a.term.line(st); err != nil {
+				return err
+			}
+		}
+		seen = st.Journal.Seq
+		switch {
+		case st.Update != nil && !a.term.json:
+			a.term.say("update %s", st.Update.ID)
+			_, err := a.follow(ctx, s, st.Update.ID)
+			return err
+		case st.Update != nil && st.Update.State.Terminal():
+			return ended(*st.Update)
+		case st.Update == nil && !said:
+			said = true
+			p.aside("no update is under way; waiting for one")
+		}
+	}
+}

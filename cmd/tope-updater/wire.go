@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/tope/updater/cmd/internal/config"
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/httpapi"
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/versions"
+)
+
+// device is the configuration and the parts of the program that cost nothing
+// to make. Each verb opens what it needs beyond that, and no more: recover at
+// boot must be quick.
+type device struct {
+	cfg   config.Config
+	root  disk.Root
+	clock clock.Clock
+	log   *slog.Logger
+	store *versions.Store
+}
+
+// lockPatience is how long a verb waits for another process to let go of the journal.
+const lockPatience = 5 * time.Second
+
+func (a *app) device() (*device, error) {
+	cfg, err := config.Load(a.configFile)
+	if err != nil {
+		return nil, err
+	}
+	root, err := disk.NewRoot(a.root)
+	if err != nil {
+		return nil, err
+	}
+	return &device{cfg: cfg, root: root, clock: clock.System(), log: slog.New(slog.DiscardHandler)}, nil
+}
+
+func (d *device) openStore() (err error) {
+	p := d.cfg.Paths
+	d.store, err = versions.Open(versions.Config{
+		Root: d.root, Versions: p.Versions, Services: p.Services, Bin: p.Bin, Shared: p.Shared, Clock: d.clock,
+	})
+	return err
+}
+
+func (d *device) journalPath() (string, error) { return d.root.Path(d.cfg.Paths.Journal()) }
+
+func (d *device) journalOptions() journal.Options {
+	return journal.Options{Clock: d.clock, KeepUpdates: d.cfg.Retention.Updates, LockTimeout: lockPatience, Log: d.log}
+}
+
+// openJournal opens the journal for writing. With create, a missing one is
+// made and a damaged one put aside.
+func (d *device) openJournal(create bool) (*journal.Journal, error) {
+	path, err := d.journalPath()
+	if err != nil {
+		return nil, err
+	}
+	opt := d.journalOptions()
+	opt.Create = create
+	if create {
+		dir, err := d.root.Resolve(d.cfg.Paths.State)
+		if err != nil {
+			return nil, err
+		}
+		if err := disk.MkdirAll(dir, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	j, err := journal.Open(path, opt)
+	if errors.Is(err, journal.ErrLocked) {
+		return nil, fmt.Errorf("%w: another tope-updater works on this device: %w", engine.ErrBusy, err)
+	}
+	return j, err
+}
+
+func (d *device) openReader() (*journal.Reader, error) {
+	path, err := d.journalPath()
+	if err != nil {
+		return nil, err
+	}
+	return journal.OpenReader(path, d.journalOptions())
+}
+
+// updater is a running program's parts: what serve and in-process verbs share.
+type updater struct {
+	engine  *engine.Engine
+	journal *journal.Journal
+	manager service.Manager
+}
+
+func (u *updater) close() error { return errors.Join(u.manager.Close(), u.journal.Close()) }
+
+// start opens everything and recovers, as at a daemon's start. The engine does
+// not run yet.
+func (d *device) start(ctx context.Context, create bool) (_ *updater, err error) {
+	if err := d.openStore(); err != nil {
+		return nil, err
+	}
+	u := &updater{}
+	if u.journal, err = d.openJournal(create); err != nil {
+		return nil, err
+	}
+	if u.manager, err = d.openManager(); err != nil {
+		return nil, errors.Join(err, u.journal.Close())
+	}
+	if err := d.noteLoss(u.journal); err != nil {
+		return nil, errors.Join(err, u.close())
+	}
+	if u.engine, err = d.newEngine(u.journal, u.manager); err != nil {
+		return nil, errors.Join(err, u.close())
+	}
+	report, err := u.engine.Recover(ctx, engine.Daemon)
+	if err != nil {
+		return nil, errors.Join(err, u.close())
+	}
+	d.logReport(report)
+	return u, nil
+}
+
+// noteLoss records that a journal must have been lost: a fresh one, on a
+// device whose versions were installed by an updater. One that was damaged has
+// been recorded by its creation already.
+func (d *device) noteLoss(j *journal.Journal) error {
+	fresh, damage := j.Fresh()
+	if !fresh || damage != nil {
+		return nil
+	}
+	all, err := d.store.List()
+	if err != nil {
+		return err
+	}
+	for _, v := range all {
+		m, err := d.store.Manifest(v.Version)
+		if err != nil || m.Update == "" {
+			continue
+		}
+		_, err = j.Append(journal.Record{Phase: journal.Observed, Damage: &journal.Damage{
+			Kind: journal.DamagedMissing, Time: d.clock.Now().UTC(),
+			Text: fmt.Sprintf("there was no journal, but update %s had installed version %s: what was recorded before is lost, quarantine included", m.Update, v.Version),
+		}})
+		return err
+	}
+	return nil
+}
+
+func (d *device) logReport(r engine.Report) {
+	for _, a := range r.Actions {
+		if a.Rule != engine.RuleWhole && a.Rule != engine.RuleEmpty {
+			d.log.Info("recovery", "rule", a.Rule, "why", a.Why)
+		}
+	}
+}
+
+// handler is the API, the same for the daemon and for verbs without one.
+func (d *device) handler(e httpapi.Engine, j httpapi.Journal) http.Handler {
+	return httpapi.New(httpapi.Options{
+		Engine: e, Journal: j, Versions: upkeep{d.store}, Clock: d.clock, Log: d.log,
+		Version: thisBuild().Version, Hosts: d.cfg.HTTP.Hosts, Keep: d.cfg.Retention.Versions,
+	})
+}
+
+// upkeep is the store as the engine and the API want it.
+type upkeep struct{ *versions.Store }
+
+// Digest is the release a version was made of; empty when it was made by hand.
+func (u upkeep) Digest(version string) (string, error) {
+	m, err := u.Manifest(version)
+	if errors.Is(err, versions.ErrNoManifest) || errors.Is(err, versions.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return m.Digest, nil
+}
