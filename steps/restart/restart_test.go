@@ -1,0 +1,102 @@
+package restart_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/platform/clock/clocktest"
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/service/servicetest"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/restart"
+	"github.com/tope/updater/steps/stepstest"
+)
+
+var services = []service.Service{{Name: "web-server", After: []string{"device-api"}}, {Name: "device-api"}}
+
+func bench(t *testing.T) (*restart.Step, *servicetest.Fake, *clocktest.Fake, *steps.Task) {
+	t.Helper()
+	c := clocktest.New()
+	m := servicetest.NewFake(c, "device-api", "web-server")
+	step := restart.New(restart.Config{Manager: m, Services: services, Clock: c})
+	task := stepstest.Task(t, func(task *steps.Task) {
+		task.Target = versions.Pointers{Current: "1.1.0", Previous: "1.0.0"}
+		task.Since = steps.Moment{Boot: c.Boot(), Mono: c.Monotonic()}
+	})
+	return step, m, c, task
+}
+
+func TestConform(t *testing.T) {
+	stepstest.Conform(t, stepstest.Case{Keeps: true, New: func(t *testing.T) *stepstest.World {
+		step, m, _, task := bench(t)
+		return &stepstest.World{Step: step, Task: task, Picture: func() any { return len(m.PIDs()) }}
+	}})
+}
+
+// Whatever runs already is restarted all the same: it may be the old program.
+func TestRestartsInOrder(t *testing.T) {
+	step, m, c, task := bench(t)
+	for _, s := range services {
+		require.NoError(t, m.Start(t.Context(), s))
+	}
+	before := m.PIDs()
+	c.Advance(time.Second)
+	task.Since = steps.Moment{Boot: c.Boot(), Mono: c.Monotonic()}
+	raw, err := json.Marshal(steps.Halted{StoppedAt: steps.Moment{Boot: c.Boot(), Mono: c.Monotonic() - 300*time.Millisecond}})
+	require.NoError(t, err)
+	task.Found = map[steps.Name]json.RawMessage{steps.Switch: raw}
+	m.Calls()
+	reach, err := step.Probe(t.Context(), task)
+	require.NoError(t, err)
+	require.Equal(t, steps.NotStarted, reach, "processes from before the flip do not count")
+	out, err := step.Do(t.Context(), task)
+	require.NoError(t, err)
+	ev := out.Evidence.(restart.Evidence)
+	require.Equal(t, []string{"device-api", "web-server"}, []string{ev.Started[0].Name, ev.Started[1].Name})
+	require.Equal(t, 300*time.Millisecond, ev.Downtime)
+	for name, pid := range m.PIDs() {
+		require.NotEqual(t, before[name], pid, "%s has a new main process", name)
+	}
+}
+
+// After a boot the init system has done the work: nothing is restarted again.
+func TestProbeAfterABoot(t *testing.T) {
+	step, m, c, task := bench(t)
+	c.Reboot()
+	m.Boot()
+	reach, err := step.Probe(t.Context(), task)
+	require.NoError(t, err)
+	require.Equal(t, steps.Done, reach)
+}
+
+func TestFailures(t *testing.T) {
+	for name, c := range map[string]struct {
+		err   error
+		stop  bool
+		class steps.Class
+	}{
+		"a service that cannot be started is the release's fault": {err: service.ErrFailed, class: steps.Unhealthy},
+		"a unit that is missing":                                  {err: service.ErrNotFound, class: steps.Unhealthy},
+		"a start that hangs":                                      {err: service.ErrTimeout, class: steps.Unhealthy},
+		"a manager that is away for the moment":                   {err: service.ErrUnavailable, class: steps.Transient},
+		"while the system stops it is no evidence":                {err: service.ErrFailed, stop: true, class: steps.Interrupted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			step, m, _, task := bench(t)
+			m.ShutDown(c.stop)
+			m.Hook(func(op, service string) error {
+				if service == "device-api" && op == "restart" {
+					return c.err
+				}
+				return nil
+			})
+			text := stepstest.Fails(t, step, task, c.class, steps.ServiceFailed)
+			require.Contains(t, text, "restart device-api")
+			require.NotContains(t, m.PIDs(), "web-server", "what depends on it is not started")
+		})
+	}
+}

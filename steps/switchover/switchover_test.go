@@ -1,0 +1,178 @@
+package switchover_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/platform/clock/clocktest"
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/service/servicetest"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/stepstest"
+	"github.com/tope/updater/steps/switchover"
+)
+
+var services = []service.Service{{Name: "web-server", After: []string{"device-api"}}, {Name: "device-api"}}
+
+// bench is a device with versions 0.9.0 (previous), 1.0.0 (current) and 1.1.0,
+// whose services run.
+type bench struct {
+	store   *versions.Store
+	manager *servicetest.Fake
+	step    *switchover.Step
+	root    string
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	root, err := disk.NewRoot(dir)
+	require.NoError(t, err)
+	c := clocktest.New()
+	store, err := versions.Open(versions.Config{
+		Root: root, Versions: "/opt/tope/versions", Services: "/opt/tope/services", Bin: "/usr/local/bin", Shared: "/opt/tope/shared", Clock: c,
+	})
+	require.NoError(t, err)
+	for _, v := range []string{"0.9.0", "1.0.0", "1.1.0"} {
+		bin := filepath.Join(store.Dir(), "v"+v, "bin")
+		require.NoError(t, os.MkdirAll(bin, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(bin, "device-api"), []byte("#!"), 0o755))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(store.Dir(), "v1.1.0/bin/brand-new"), []byte("#!"), 0o755))
+	require.NoError(t, store.Point(versions.Current, "1.0.0"))
+	require.NoError(t, store.Point(versions.Previous, "0.9.0"))
+	m := servicetest.NewFake(c, "device-api", "web-server")
+	for _, s := range services {
+		require.NoError(t, m.Start(t.Context(), s))
+	}
+	m.Calls()
+	b := &bench{store: store, manager: m, root: dir}
+	b.step = switchover.New(switchover.Config{Manager: m, Services: services, Versions: store, Clock: c})
+	return b
+}
+
+func forward(task *steps.Task) {
+	task.Target = versions.Pointers{Current: "1.1.0", Previous: "1.0.0"}
+}
+
+func backward(task *steps.Task) {
+	task.Target, task.Back = versions.Pointers{Current: "1.0.0", Previous: "0.9.0"}, true
+}
+
+func TestConform(t *testing.T) {
+	world := func(t *testing.T) *stepstest.World {
+		b := newBench(t)
+		return &stepstest.World{Step: b.step, Task: stepstest.Task(t, forward), Picture: func() any {
+			p, err := b.store.Pointers()
+			require.NoError(t, err)
+			return p
+		}}
+	}
+	stepstest.Conform(t, stepstest.Case{New: world, Keeps: true})
+}
+
+func TestForward(t *testing.T) {
+	b := newBench(t)
+	out, err := b.step.Do(t.Context(), stepstest.Task(t, forward))
+	require.NoError(t, err)
+	require.Equal(t, []string{"stop web-server", "stop device-api"}, b.manager.Calls(), "what depends on others stops first; nothing is started")
+	p, err := b.store.Pointers()
+	require.NoError(t, err)
+	require.Equal(t, versions.Pointers{Current: "1.1.0", Previous: "1.0.0"}, p)
+	target, err := os.Readlink(filepath.Join(b.root, "usr/local/bin/brand-new"))
+	require.NoError(t, err, "a new program has its link")
+	require.Equal(t, "/opt/tope/versions/current/bin/brand-new", target)
+	ev := out.Evidence.(switchover.Evidence)
+	require.Equal(t, "1.0.0", ev.Before.Current)
+	require.Equal(t, "1.1.0", ev.After.Current)
+	require.Equal(t, []string{"web-server", "device-api"}, ev.Stopped)
+	raw, err := json.Marshal(ev)
+	require.NoError(t, err)
+	var h steps.Halted
+	require.NoError(t, json.Unmarshal(raw, &h))
+	require.NotEmpty(t, h.StoppedAt.Boot, "Restart can measure the downtime")
+}
+
+// recorder notes the order in which pointers move, and can refuse one.
+type recorder struct {
+	*versions.Store
+	moves  []string
+	refuse string
+}
+
+func (r *recorder) Point(pointer, version string) error {
+	if pointer == r.refuse {
+		return errors.New("no space left on device")
+	}
+	r.moves = append(r.moves, pointer+" "+version)
+	return r.Store.Point(pointer, version)
+}
+
+func TestOrderOfPointers(t *testing.T) {
+	b := newBench(t)
+	rec := &recorder{Store: b.store}
+	step := switchover.New(switchover.Config{Manager: b.manager, Services: services, Versions: rec, Clock: clocktest.New()})
+	_, err := step.Do(t.Context(), stepstest.Task(t, forward))
+	require.NoError(t, err)
+	_, err = step.Do(t.Context(), stepstest.Task(t, backward))
+	require.NoError(t, err)
+	require.Equal(t, []string{"previous 1.0.0", "current 1.1.0", "current 1.0.0", "previous 0.9.0"}, rec.moves,
+		"forwards the way back stands before current moves; backwards current is right first")
+}
+
+func TestAServiceThatDoesNotStop(t *testing.T) {
+	b := newBench(t)
+	b.manager.Hook(func(op, name string) error {
+		if op == "stop" && name == "device-api" {
+			return service.ErrTimeout
+		}
+		return nil
+	})
+	task := stepstest.Task(t, forward)
+	text := stepstest.Fails(t, b.step, task, steps.Local, steps.ServiceFailed)
+	require.Contains(t, text, "stop device-api")
+	p, err := b.store.Pointers()
+	require.NoError(t, err)
+	require.Equal(t, "1.0.0", p.Current, "no pointer moves under a running service")
+}
+
+func TestNoVerdictWhileTheSystemStops(t *testing.T) {
+	b := newBench(t)
+	b.manager.ShutDown(true)
+	b.manager.Hook(func(string, string) error { return service.ErrFailed })
+	stepstest.Fails(t, b.step, stepstest.Task(t, forward), steps.Interrupted, steps.ServiceFailed)
+}
+
+func TestProbe(t *testing.T) {
+	b := newBench(t)
+	task := stepstest.Task(t, forward)
+	probe := func() steps.Reach {
+		r, err := b.step.Probe(context.Background(), task)
+		require.NoError(t, err)
+		return r
+	}
+	require.Equal(t, steps.NotStarted, probe())
+	require.NoError(t, b.store.Point(versions.Previous, "1.0.0"))
+	require.Equal(t, steps.Partly, probe())
+	require.NoError(t, b.store.Point(versions.Current, "1.1.0"))
+	require.Equal(t, steps.Done, probe())
+}
+
+// A failed first installation takes current away again.
+func TestBackToNothing(t *testing.T) {
+	b := newBench(t)
+	_, err := b.step.Do(t.Context(), stepstest.Task(t, func(task *steps.Task) { task.Back = true }))
+	require.NoError(t, err)
+	p, err := b.store.Pointers()
+	require.NoError(t, err)
+	require.Equal(t, versions.Pointers{}, p)
+}
