@@ -72,15 +72,22 @@ func (c *patient) slept() []time.Duration {
 }
 
 // passUntil lets time pass, a tick whenever the watcher waits for one, until
-// done: for servers that keep a client waiting.
-func (c *patient) passUntil(done <-chan struct{}) {
-	for {
+// done or until the client has given up and backed off: for servers that keep a
+// client waiting. Before each tick each is called.
+func (c *patient) passUntil(done <-chan struct{}, each func(second int)) {
+	naps := len(c.slept())
+	for second := 0; ; second++ {
 		select {
 		case <-done:
 			return
 		case <-c.ticks:
-			c.Advance(tick)
 		}
+		if len(c.slept()) != naps { // the tick is another connection's
+			c.After(tick)
+			return
+		}
+		each(second)
+		c.Advance(tick)
 	}
 }
 
@@ -193,7 +200,7 @@ func (k talk) body(b []byte) {
 }
 
 // hang keeps the client waiting while the clock ticks, until it goes away.
-func (k talk) hang() { k.s.clk.passUntil(k.gone()) }
+func (k talk) hang() { k.s.clk.passUntil(k.gone(), func(int) {}) }
 
 // gone is closed when the client has closed the connection.
 func (k talk) gone() <-chan struct{} {
@@ -346,4 +353,6 @@ func do(t *testing.T, s *Step, task *steps.Task) (steps.Outcome, error) {
 	return out, err
 }
 
-func newTask(t *testing.T, edits ...func(*steps.Task)) *steps.Task { return stepstest.Task(t, edits...) }
+func newTask(t *testing.T, edits ...func(*steps.Task)) *steps.Task {
+	return stepstest.Task(t, edits...)
+}

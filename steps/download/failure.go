@@ -85,6 +85,7 @@ func classifyTLS(err error) error {
 		hostname  x509.HostnameError
 		invalid   x509.CertificateInvalidError
 		record    tls.RecordHeaderError
+		alert     tls.AlertError
 	)
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
@@ -93,7 +94,7 @@ func classifyTLS(err error) error {
 		return &outage{what: cannotConnect, err: fmt.Errorf("%w (is the device's clock right?)", err)}
 	case errors.As(err, &authority), errors.As(err, &hostname), errors.As(err, &invalid):
 		return unavailable("the server, or something in between, is not who the URL names", "cannot trust the server: %w", err)
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.As(err, &alert):
 		return &fault{what: malformedAnswer, err: err}
 	}
 	return nil

@@ -88,7 +88,7 @@ func (r *run) resume() error {
 	if err != nil {
 		return err
 	}
-	if !ok {
+	if total := r.total(); !ok || total >= 0 && r.note.Offset > total {
 		r.event(lostCheckpoint, fmt.Sprintf("at byte %d", r.note.Offset))
 		return r.restart()
 	}

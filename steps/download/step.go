@@ -29,6 +29,9 @@ type Config struct {
 	Version string
 	// MaxSize bounds a bundle whose size nobody declared: 8 GiB.
 	MaxSize int64
+	// A checkpoint is made when both have passed since the last one: 2 s, 4 MiB.
+	CheckpointTime  time.Duration
+	CheckpointBytes int64
 	// Reserve is what a download leaves free on the file system: 4 MiB.
 	Reserve uint64
 	Limits  Limits
@@ -64,17 +67,13 @@ type Limits struct {
 	Faults int
 }
 
-// A checkpoint is due when both of these have passed since the last one.
-const (
-	checkpointTime  = 2 * time.Second
-	checkpointBytes = 4 << 20
-)
-
 // bufferSize is the one buffer: large enough that system calls do not matter.
 const bufferSize = 256 << 10
 
 func (c Config) withDefaults() Config {
 	setDefault(&c.MaxSize, 8<<30)
+	setDefault(&c.CheckpointTime, 2*time.Second)
+	setDefault(&c.CheckpointBytes, 4<<20)
 	setDefault(&c.Reserve, 4<<20)
 	setDefault(&c.Limits.Connect, 10*time.Second)
 	setDefault(&c.Limits.Answer, 30*time.Second)

@@ -120,7 +120,7 @@ func (r *run) advance(p []byte) error {
 		return err
 	}
 	r.task.Meter.Add(int64(len(p)))
-	if r.sink.offset-r.noted >= checkpointBytes && r.cfg.Clock.Monotonic()-r.notedAt >= checkpointTime {
+	if r.sink.offset-r.noted >= r.cfg.CheckpointBytes && r.cfg.Clock.Monotonic()-r.notedAt >= r.cfg.CheckpointTime {
 		return r.checkpoint()
 	}
 	return nil
