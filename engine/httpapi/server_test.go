@@ -57,6 +57,7 @@ func TestServesLoopbackAndSocket(t *testing.T) {
 		require.Equal(t, 200, r.StatusCode)
 		r.Body.Close()
 	}
+	require.Equal(t, socket, s.Addrs()[2].String())
 	r, err := overSocket(socket).Get("http://localhost/")
 	require.NoError(t, err)
 	require.Contains(t, text(t, r), `"service":"tope-updater"`)

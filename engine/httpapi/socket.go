@@ -126,6 +126,9 @@ type socketListener struct {
 	info fs.FileInfo
 }
 
+// Addr is where it is found, not the name it was bound under.
+func (l *socketListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
+
 func (l *socketListener) Close() error {
 	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.info) {
 		os.Remove(l.path)
