@@ -50,6 +50,12 @@ type Story struct {
 	Promised bool
 	// Fault names the errno that was injected, if any.
 	Fault string
+	// Rough is set when more happened to the device than one clean cut: another
+	// cut, a failed call, lost writes. It may then turn back from an update that
+	// it would have finished otherwise.
+	Rough bool
+	// Hung is set when the program did not end and had to be cut off.
+	Hung bool
 }
 
 // Depth is how much is asked of a device.

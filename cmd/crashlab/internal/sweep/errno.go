@@ -47,7 +47,7 @@ func (r *run) failOnce(ctx context.Context, b Bench, e unix.Errno, pts *points) 
 	if name == "" {
 		return "", nil
 	}
-	s.Promised, s.Fault = w.promised, unix.ErrnoName(e)
+	s.Promised, s.Fault, s.Rough = w.promised, unix.ErrnoName(e), true
 	// A failed call must not stand in the way of the same update later.
 	end, err := r.judge(ctx, b, s, Next, name)
 	if err == nil {

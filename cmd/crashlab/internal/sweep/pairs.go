@@ -123,7 +123,7 @@ func (r *run) secondCut(ctx context.Context, b Bench, left string, s Story, firs
 	if _, err := r.recoverFrom(ctx, b, left, w); err != nil || hit == "" {
 		return "", err
 	}
-	s.Promised = s.Promised || w.promised
+	s.Promised, s.Rough = s.Promised || w.promised, true
 	end, err := r.judge(ctx, b, s, r.depth(), first+pairMark+hit)
 	if err == nil {
 		r.report.ended(end)

@@ -62,17 +62,12 @@ func (c *conn) receive(v any) (fds []int, err error) {
 	}
 }
 
-// hello waits for the stub's first message, which carries the filter's listener.
-func (c *conn) hello() (int, error) {
+// hello waits for the stub's first message, which carries its listeners.
+func (c *conn) hello() ([]int, error) {
 	var r reply
 	fds, err := c.receive(&r)
-	switch {
-	case err != nil:
-		return -1, err
-	case r.Error != "":
-		return -1, errors.New(r.Error)
-	case len(fds) > 0:
-		return fds[0], nil
+	if err == nil && r.Error != "" {
+		err = errors.New(r.Error)
 	}
-	return -1, nil
+	return fds, err
 }

@@ -5,6 +5,7 @@ package trace
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,6 +41,9 @@ type Config struct {
 	Exe string
 	// NotTick is the Tick of an earlier boot this one must differ from.
 	NotTick uint64
+	// Listen, when not empty, gives the machine a loopback network of its own,
+	// with a listener at this address that the laboratory serves: see Listener.
+	Listen string
 }
 
 // Machine is one boot of a device.
@@ -48,6 +52,7 @@ type Machine struct {
 	cmd      *exec.Cmd
 	ctl      *conn
 	tick     uint64
+	listener net.Listener
 	cut      atomic.Bool
 	listened chan struct{}
 }
@@ -91,11 +96,15 @@ func start(cfg Config) (*Machine, error) {
 	if cfg.Handler != nil {
 		filter = "watched"
 	}
-	m.cmd = exec.Command(cfg.Exe, StubArg, filter)
+	flags := uintptr(unix.CLONE_NEWPID | unix.CLONE_NEWNS)
+	if cfg.Listen != "" {
+		flags |= unix.CLONE_NEWNET
+	}
+	m.cmd = exec.Command(cfg.Exe, StubArg, filter, cfg.Listen)
 	m.cmd.Stderr = os.Stderr
 	m.cmd.ExtraFiles = []*os.File{theirs}
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS,
+		Cloneflags: flags,
 		Setsid:     true,
 	}
 	if err := m.cmd.Start(); err != nil {
@@ -114,20 +123,30 @@ func start(cfg Config) (*Machine, error) {
 	return m, nil
 }
 
-// attach waits for the stub to be up, and takes over its filter.
+// attach waits for the stub to be up, and takes over its listeners.
 func (m *Machine) attach() error {
-	fd, err := m.ctl.hello()
+	fds, err := m.ctl.hello()
 	if err != nil {
 		close(m.listened)
 		return fmt.Errorf("the stub did not come up: %w", err)
 	}
+	if m.cfg.Listen != "" {
+		f := os.NewFile(uintptr(fds[0]), "listener")
+		m.listener, err = net.FileListener(f)
+		f.Close()
+		fds = fds[1:]
+	}
 	if m.cfg.Handler == nil {
 		close(m.listened)
-		return nil
+		return err
 	}
-	go m.listen(fd)
-	return nil
+	go m.listen(fds[0])
+	return err
 }
+
+// Listener accepts the connections that programs on the machine make to
+// Config.Listen. It is closed by Off.
+func (m *Machine) Listener() net.Listener { return m.listener }
 
 // startTick is when a process started, in hundredths of a second since the boot.
 func startTick(pid int) (uint64, error) {
@@ -161,6 +180,9 @@ func (m *Machine) Off() {
 		_ = m.cmd.Wait()
 	}
 	m.ctl.Close()
+	if m.listener != nil {
+		_ = m.listener.Close()
+	}
 	<-m.listened
 }
 

@@ -4,6 +4,7 @@ package trace
 
 import (
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"sync"
@@ -15,12 +16,12 @@ import (
 // Stub makes this process a machine's PID 1 when its arguments ask for it, and
 // does not return then. Programs that boot machines call it first thing in main.
 func Stub() {
-	if len(os.Args) < 3 || os.Args[1] != StubArg {
+	if len(os.Args) < 4 || os.Args[1] != StubArg {
 		return
 	}
 	c := newConn(3)
 	unix.CloseOnExec(3)
-	fds, err := prepare(os.Args[2] == "watched")
+	fds, err := prepare(os.Args[2] == "watched", os.Args[3])
 	r := reply{}
 	if err != nil {
 		r.Error = err.Error()
@@ -37,22 +38,56 @@ func Stub() {
 	os.Exit(0)
 }
 
-// prepare gives the namespace its own /proc and installs the filter.
-func prepare(watched bool) ([]int, error) {
+// prepare gives the namespace its own /proc and network, and installs the filter.
+func prepare(watched bool, listen string) (fds []int, err error) {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return nil, os.NewSyscallError("make mounts private", err)
 	}
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return nil, os.NewSyscallError("mount /proc", err)
 	}
-	if !watched {
-		return nil, nil
+	if listen != "" {
+		fd, err := network(listen)
+		if err != nil {
+			return nil, err
+		}
+		fds = append(fds, fd)
 	}
-	fd, err := install()
+	if watched {
+		fd, err := install()
+		if err != nil {
+			return nil, err
+		}
+		fds = append(fds, fd)
+	}
+	return fds, nil
+}
+
+// network brings the loopback interface up and listens there.
+func network(address string) (int, error) {
+	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return -1, os.NewSyscallError("socket", err)
 	}
-	return []int{fd}, nil
+	defer unix.Close(s)
+	lo, err := unix.NewIfreq("lo")
+	if err != nil {
+		return -1, err
+	}
+	lo.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	if err := unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, lo); err != nil {
+		return -1, os.NewSyscallError("bring up the loopback interface", err)
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return -1, err
+	}
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		return -1, err
+	}
+	defer l.Close()
+	return unix.Dup(int(f.Fd()))
 }
 
 // serve carries out requests until the laboratory hangs up.

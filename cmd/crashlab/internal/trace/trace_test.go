@@ -175,3 +175,28 @@ func TestTimeoutCutsThePower(t *testing.T) {
 	_, err = m.Run(ctx, trace.Command{Args: []string{"sleep", "1000"}, Env: trace.Environ()})
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+func TestEachMachineHasItsOwnNetwork(t *testing.T) {
+	for range 2 { // at the same address, at the same time
+		m, err := trace.Boot(trace.Config{Listen: "127.0.0.1:8099"})
+		require.NoError(t, err)
+		defer m.Off()
+		go func() {
+			c, err := m.Listener().Accept()
+			if err == nil {
+				_, _ = c.Write([]byte("hello\n"))
+				_ = c.Close()
+			}
+		}()
+		out := filepath.Join(t.TempDir(), "out")
+		require.NoError(t, os.WriteFile(out, nil, 0o600))
+		exit, err := m.Run(context.Background(), trace.Command{
+			Args: []string{"bash", "-c", "cat < /dev/tcp/127.0.0.1/8099"}, Env: trace.Environ(), Stdout: out,
+		})
+		require.NoError(t, err)
+		require.Zero(t, exit)
+		b, err := os.ReadFile(out)
+		require.NoError(t, err)
+		require.Equal(t, "hello\n", string(b))
+	}
+}

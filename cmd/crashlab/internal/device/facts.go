@@ -1,0 +1,141 @@
+//go:build linux && amd64
+
+package device
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/tope/updater/cmd/crashlab/internal/sweep"
+	"github.com/tope/updater/journal"
+)
+
+// Where things are on the device.
+const (
+	versionsDir = "opt/tope/versions"
+	journalFile = "var/lib/tope-updater/journal.db"
+	binDir      = "usr/local/bin"
+	servicesDir = "opt/tope/services"
+	marker      = ".uncommitted"
+)
+
+// facts is what can be read of a device that is off.
+type facts struct {
+	current, previous, factory string
+	marker                     string
+	// journal is nil when there is none.
+	journal *journal.State
+}
+
+// since is the newest update that began after the journal's record seq; nil
+// when there is none.
+func (f facts) since(seq uint64) *journal.Update {
+	if f.journal == nil {
+		return nil
+	}
+	for _, u := range []*journal.Update{f.journal.Open, f.journal.Last} {
+		if u != nil && u.FirstSeq > seq {
+			return u
+		}
+	}
+	return nil
+}
+
+// seq is the journal's newest record.
+func (f facts) seq() uint64 {
+	if f.journal == nil {
+		return 0
+	}
+	return f.journal.Seq
+}
+
+// look reads the facts. What cannot be read is a violation: every state of a
+// device must be readable once it has recovered.
+func (d *Device) look() (f facts, err error) {
+	for name, to := range map[string]*string{"current": &f.current, "previous": &f.previous, "factory": &f.factory, marker: &f.marker} {
+		target, err := os.Readlink(filepath.Join(d.root, versionsDir, name))
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+		case err != nil:
+			return f, sweep.Violate("%s cannot be read: %v", name, err)
+		default:
+			*to = strings.TrimPrefix(target, "v")
+		}
+	}
+	path := filepath.Join(d.root, journalFile)
+	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+		return f, nil
+	}
+	r, err := journal.OpenReader(path, journal.Options{})
+	if err != nil {
+		return f, sweep.Violate("the journal cannot be read: %v", err)
+	}
+	f.journal = r.State()
+	report, err := r.Verify()
+	if err != nil {
+		return f, sweep.Violate("the journal cannot be verified: %v", err)
+	}
+	if !report.OK() {
+		return f, sweep.Violate("the journal is damaged: %v", report.Problems)
+	}
+	return f, nil
+}
+
+// release finds a release by its version.
+func release(version string) (Release, error) {
+	for _, r := range releases() {
+		if r.Version == version {
+			return r, nil
+		}
+	}
+	return Release{}, fmt.Errorf("there is no release %q", version)
+}
+
+// wholeVersions checks that whatever bears a version's name is that release, whole.
+func (d *Device) wholeVersions() error {
+	entries, err := os.ReadDir(filepath.Join(d.root, versionsDir))
+	if errors.Is(err, os.ErrNotExist) && d.flow.Empty {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		version, ok := strings.CutPrefix(e.Name(), "v")
+		if !ok || !e.IsDir() {
+			continue
+		}
+		r, err := release(version)
+		if err == nil {
+			err = r.whole(filepath.Join(d.root, versionsDir, e.Name()))
+		}
+		if err != nil {
+			return sweep.Violate("version %s is not whole: %v", version, err)
+		}
+	}
+	return nil
+}
+
+// linksOf checks that every entry of a version has its link through current.
+func (d *Device) linksOf(version string) error {
+	r, err := release(version)
+	if err != nil {
+		return sweep.Violate("current: %v", err)
+	}
+	for p := range r.files() {
+		at := filepath.Join(d.root, binDir, filepath.Base(p))
+		want := "/opt/tope/versions/current/" + p
+		if rest, ok := strings.CutPrefix(p, "services/"); ok {
+			name, _, _ := strings.Cut(rest, "/")
+			at = filepath.Join(d.root, servicesDir, name)
+			want = "../versions/current/services/" + name
+		}
+		if got, err := os.Readlink(at); err != nil || got != want {
+			return sweep.Violate("current is %s, but %s leads to %q (%v), not to %s", version, at, got, err, want)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package device
+
+import "fmt"
+
+// Where things listen, on every machine's own loopback interface.
+const (
+	addrAPI      = "127.0.0.1:9080"
+	addrWeb      = "127.0.0.1:8080"
+	addrPackages = "127.0.0.1:8000"
+)
+
+// The releases. The device comes with 1.0.0, has been at 0.9.0 before, and was
+// born with that.
+var (
+	factory = Release{Version: "0.9.0"}
+	before  = Release{Version: "1.0.0", Tool: "old-tool", Web: "afraid"}
+	good    = Release{Version: "1.1.0", Tool: "new-tool"}
+	broken  = Release{Version: "1.2.0", Tool: "new-tool", Web: "exit"}
+	hostile = Release{Version: "1.3.0", Tool: "new-tool", Web: "poison exit"}
+	later   = Release{Version: "1.4.0"}
+)
+
+func releases() []Release { return []Release{factory, before, good, broken, hostile, later} }
+
+// Flow is one thing that a device is made to do.
+type Flow struct {
+	Name string
+	// About is for people.
+	About string
+	// Args are the verb and its arguments.
+	Args []string
+	// Empty: the device begins without any version, and without a journal.
+	Empty bool
+	// Exits are the exit statuses of a run that nothing disturbs.
+	Exit int
+	// Ends are how the device may end after one power cut. Unchanged is always
+	// allowed as long as nothing was accepted.
+	Ends []End
+	// More may come out when it is cut again and again, or calls fail, or what
+	// a service has not synced is lost.
+	More []End
+}
+
+// End is how a device may end: the last update's state, and the pointers.
+type End struct {
+	State             string
+	Current, Previous string
+}
+
+func (e End) String() string {
+	return fmt.Sprintf("%s at %s", e.State, orNone(e.Current))
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
+}
+
+// unchanged is the state of a device whose update was never accepted.
+const unchanged = "Unchanged"
+
+func url(r Release) string { return "http://" + addrPackages + "/" + r.Version + ".zip" }
+
+// Flows are all the flows there are.
+func Flows() []Flow {
+	at := func(state string, current, previous Release) End {
+		return End{state, current.Version, previous.Version}
+	}
+	none := Release{}
+	return []Flow{
+		{
+			Name: "install", About: "a good update", Args: []string{"install", url(good)},
+			Ends: []End{at("Committed", good, before)},
+			More: []End{at("RolledBack", before, factory), at("Failed", before, factory)},
+		},
+		{
+			Name: "rollback", About: "a bad version fails its gate", Args: []string{"install", url(broken)}, Exit: 12,
+			Ends: []End{at("RolledBack", before, factory)},
+			More: []End{at("FellBack", factory, factory), at("Failed", before, factory)},
+		},
+		{
+			Name: "factory", About: "a bad version, and the one before it is dead too", Args: []string{"install", url(hostile)}, Exit: 12,
+			Ends: []End{at("FellBack", factory, factory)},
+			More: []End{at("RolledBack", before, factory), at("Failed", before, factory)},
+		},
+		{
+			Name: "hand", About: "a rollback by hand", Args: []string{"rollback"},
+			Ends: []End{at("Committed", factory, before)},
+			More: []End{at("RolledBack", before, factory), at("FellBack", factory, factory), at("Failed", before, factory)},
+		},
+		{
+			Name: "first", About: "the first version of a device without a journal", Args: []string{"install", url(factory)}, Empty: true,
+			Ends: []End{at("Committed", factory, none)},
+			More: []End{at("Failed", none, none), at("RolledBack", none, none), at("NeedsAttention", none, none)},
+		},
+	}
+}
+
+// FlowNamed finds a flow.
+func FlowNamed(name string) (Flow, bool) {
+	for _, f := range Flows() {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	return Flow{}, false
+}
+
+// configuration is the device's configuration. The gate is quick, and nothing in it
+// depends on how busy the laboratory's machine is, but the patience.
+const configuration = `[http]
+listen = ""
+[device_api]
+url = ""
+[services]
+manager = "embedded"
+[[service]]
+name = "device-api"
+stop_timeout = "10s"
+[[service.health]]
+kind = "active"
+stable = "50ms"
+timeout = "20s"
+[[service.health]]
+kind = "http"
+url = "http://` + addrAPI + `/health"
+timeout = "20s"
+[[service]]
+name = "web-server"
+after = ["device-api"]
+stop_timeout = "10s"
+[[service.health]]
+kind = "active"
+stable = "50ms"
+timeout = "20s"
+`

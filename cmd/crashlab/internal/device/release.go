@@ -1,0 +1,148 @@
+package device
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+)
+
+// Release is one release of the two services.
+type Release struct {
+	Version string
+	// API and Web are how the services behave; see Service.
+	API, Web string
+	// Tool names a program that only this release has.
+	Tool string
+}
+
+// Interpreter runs the scripts that releases are made of.
+const Interpreter = "/proc/1/exe"
+
+// program is a script as Service reads it. The last line shows that it is whole.
+func (r Release) program(name, listen, behaviour string) []byte {
+	return fmt.Appendf(nil, "#!%s %s\nname %s\nversion %s\nlisten %s\nbehaviour %s\nend\n",
+		Interpreter, ServiceArg, name, r.Version, listen, behaviour)
+}
+
+// files are the files of the version, by path; those in bin are programs.
+func (r Release) files() map[string][]byte {
+	files := map[string][]byte{
+		"bin/device-api": r.program("device-api", addrAPI, r.API),
+		"bin/web-server": r.program("web-server", addrWeb, r.Web),
+		// More than two pages, none of them zeros.
+		"services/web-server/page.html":    []byte(strings.Repeat("version "+r.Version+" of the page. ", 400)),
+		"services/web-server/i18n/de.json": []byte(`{"version": "Fassung ` + r.Version + "\"}\n"),
+	}
+	if r.Tool != "" {
+		files["bin/"+r.Tool] = r.program(r.Tool, "", "")
+	}
+	return files
+}
+
+// zip is the release as a legacy package.
+func (r Release) zip() ([]byte, error) {
+	type module struct {
+		Name    string `json:"name"`
+		Src     string `json:"src"`
+		Dst     string `json:"dst"`
+		Process string `json:"process_name,omitempty"`
+	}
+	mods := []module{
+		{"device-api", "bin/device-api", "/usr/local/bin/device-api", "device-api"},
+		{"web-server", "bin/web-server", "/usr/local/bin/web-server", "web-server"},
+		{"pages", "services/web-server", "/opt/tope/services/web-server", ""},
+	}
+	if r.Tool != "" {
+		mods = append(mods, module{r.Tool, "bin/" + r.Tool, "/usr/local/bin/" + r.Tool, ""})
+	}
+	manifest, err := json.Marshal(map[string]any{"version": r.Version, "modules": mods})
+	if err != nil {
+		return nil, err
+	}
+	files := r.files()
+	paths := make([]string, 0, len(files))
+	for p := range files {
+		paths = append(paths, p)
+	}
+	sort.Strings(paths)
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	add := func(path string, data []byte) error {
+		h := &zip.FileHeader{Name: path, Method: zip.Deflate}
+		h.SetMode(0o644)
+		if strings.HasPrefix(path, "bin/") {
+			h.SetMode(0o755)
+		}
+		f, err := w.CreateHeader(h)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(data)
+		return err
+	}
+	if err := add("manifest.json", manifest); err != nil {
+		return nil, err
+	}
+	for _, p := range paths {
+		if err := add(p, files[p]); err != nil {
+			return nil, err
+		}
+	}
+	err = w.Close()
+	return out.Bytes(), err
+}
+
+// whole says what is wrong with the version at dir, which should be this
+// release: its files, their bytes, their bits, and nothing else.
+func (r Release) whole(dir string) error {
+	want := r.files()
+	err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, p)
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		switch data, ok := want[rel]; {
+		case info.Mode().Perm()&0o222 != 0:
+			return fmt.Errorf("%s can be written (%s)", rel, info.Mode())
+		case d.IsDir(), rel == ".tope-manifest.json":
+			return nil
+		case !ok:
+			return fmt.Errorf("%s is no part of the release", rel)
+		default:
+			got, err := os.ReadFile(p)
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(got, data) {
+				return fmt.Errorf("%s has other bytes than the release (%d, should be %d)", rel, len(got), len(data))
+			}
+			if strings.HasPrefix(rel, "bin/") && info.Mode().Perm()&0o111 == 0 {
+				return fmt.Errorf("%s cannot be executed (%s)", rel, info.Mode())
+			}
+			delete(want, rel)
+			return nil
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for p := range want {
+		return fmt.Errorf("%s is missing", p)
+	}
+	if _, err := os.Stat(filepath.Join(dir, ".tope-manifest.json")); err != nil {
+		return fmt.Errorf("it has no manifest")
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package device
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/tope/updater/cmd/internal/fixtures/program"
+)
+
+// ServiceArg is the first argument that makes this program a service: it is
+// in the first line of the scripts of a release.
+const ServiceArg = "crashlab-service"
+
+// rootVariable tells services where the device's / is.
+const rootVariable = "CRASHLAB_ROOT"
+
+// poison is a file in the shared directory: a release may leave it behind for
+// an older one to die of, like data in a format that only it can read.
+const poison = "opt/tope/shared/poison"
+
+// ServiceMain runs a service when the arguments ask for it, and does not return
+// then. Beside the fixtures' behaviours there are two: "poison" leaves the
+// poison behind, "afraid" dies when it finds some.
+func ServiceMain() {
+	if len(os.Args) < 3 || os.Args[1] != ServiceArg {
+		return
+	}
+	if err := serviceMain(os.Args[2]); err != nil {
+		fmt.Fprintln(os.Stderr, "service:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func serviceMain(script string) error {
+	p, words, err := readScript(script)
+	if err != nil {
+		return err
+	}
+	at := filepath.Join(os.Getenv(rootVariable), poison)
+	for _, word := range words {
+		switch word {
+		case "poison":
+			if err := os.WriteFile(at, nil, 0o644); err != nil {
+				return err
+			}
+		case "afraid":
+			if _, err := os.Stat(at); err == nil {
+				return errors.New("there is poison here")
+			}
+		}
+	}
+	if p.Behaviour.Exits {
+		os.Exit(3)
+	}
+	p.Serve(func(program.Request) (int, string) { return 200, p.About("ok") })
+	return nil
+}
+
+// readScript reads what a script says of itself. One that is not whole is refused.
+func readScript(path string) (p program.Program, own []string, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return p, nil, err
+	}
+	if !strings.HasSuffix(string(text), "\nend\n") {
+		return p, nil, fmt.Errorf("%s is not whole", path)
+	}
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch key {
+		case "name":
+			p.Name = value
+		case "version":
+			p.Version = value
+		case "listen":
+			p.Listen = value
+		case "behaviour":
+			var known []string
+			for word := range strings.FieldsSeq(value) {
+				if word == "poison" || word == "afraid" {
+					own = append(own, word)
+				} else {
+					known = append(known, word)
+				}
+			}
+			if p.Behaviour, err = program.ParseBehaviour(strings.Join(known, " ")); err != nil {
+				return p, nil, err
+			}
+		}
+	}
+	return p, own, nil
+}

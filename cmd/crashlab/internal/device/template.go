@@ -1,0 +1,97 @@
+//go:build linux && amd64
+
+package device
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/tope/updater/cmd/crashlab/internal/sweep"
+)
+
+// New makes n devices that stand at the beginning of a flow. The first state is
+// made by the updater itself: it installs the factory's version, makes it that,
+// and installs the one after it.
+func (l *Lab) New(ctx context.Context, f Flow, n int) ([]sweep.Bench, error) {
+	first, err := l.device(f, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := first.born(ctx); err != nil {
+		return nil, fmt.Errorf("prepare a device for the flow %s: %w", f.Name, err)
+	}
+	benches := []sweep.Bench{first}
+	for i := 1; i < n; i++ {
+		d, err := l.device(f, i)
+		if err != nil {
+			return nil, err
+		}
+		d.base = first.base
+		benches = append(benches, d)
+	}
+	return benches, nil
+}
+
+func (l *Lab) device(f Flow, i int) (*Device, error) {
+	dir := filepath.Join(l.Dir, f.Name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	return &Device{
+		lab: l, flow: f, template: filepath.Join(dir, "template"),
+		root: filepath.Join(dir, fmt.Sprintf("device-%d", i)), out: filepath.Join(dir, fmt.Sprintf("printed-%d", i)),
+	}, nil
+}
+
+// born makes the template.
+func (d *Device) born(ctx context.Context) error {
+	for _, p := range []string{"opt/tope/shared", "usr/local/bin", "var/lib", "etc", "run", filepath.Dir(Interpreter)[1:]} {
+		if err := os.MkdirAll(filepath.Join(d.root, p), 0o755); err != nil {
+			return err
+		}
+	}
+	// The factory's programs must find their interpreter on the device.
+	if err := os.WriteFile(filepath.Join(d.root, Interpreter), nil, 0o755); err != nil {
+		return err
+	}
+	if !d.flow.Empty {
+		if err := d.furnish(ctx); err != nil {
+			return err
+		}
+	}
+	if err := sweep.RemoveTree(filepath.Join(d.root, "run")); err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(d.root, "run"), 0o755); err != nil {
+		return err
+	}
+	var err error
+	if d.base, err = d.look(); err != nil {
+		return err
+	}
+	return sweep.CopyTree(d.root, d.template)
+}
+
+func (d *Device) furnish(ctx context.Context) error {
+	m, err := d.boot(sweep.Watch{})
+	if err != nil {
+		return err
+	}
+	defer m.Off()
+	for _, args := range [][]string{
+		{"install", url(factory)},
+		{"factory", "create", factory.Version},
+		{"install", url(before)},
+	} {
+		exit, err := m.updater(ctx, false, args...)
+		if err != nil {
+			return err
+		}
+		if exit != 0 {
+			return fmt.Errorf("%v ended with %d: %s", args, exit, d.printed())
+		}
+	}
+	return nil
+}

@@ -1,0 +1,16 @@
+package sweep
+
+import "context"
+
+// Again judges one device as a crash left it.
+func Again(ctx context.Context, b Bench, opt Options, state string, s Story) (*Report, error) {
+	r := begin(opt, "judge")
+	if err := b.Reset(state); err != nil {
+		return nil, err
+	}
+	end, err := r.judge(ctx, b, s, Next, state)
+	if err == nil {
+		r.report.ended(end)
+	}
+	return r.end(), err
+}
