@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// ErrNotLink: something that is no symlink has the name of one. It is left alone.
+// ErrNotLink means that something that is no symlink has the name of one. It is left alone.
 var ErrNotLink = errors.New("not a symlink")
 
 // SwapLink makes path a symlink to target, atomically and durably: at any

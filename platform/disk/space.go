@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoSpace: the file system has not the room. The error is a *SpaceError.
+// ErrNoSpace means that the file system has not the room. The error is a *SpaceError.
 var ErrNoSpace = errors.New("not enough space")
 
 // Space is room on a file system, as available to this process: what is
@@ -36,9 +36,9 @@ func Available(path string) (Space, error) {
 }
 
 func spaceOf(st *unix.Statfs_t) Space {
-	block := uint64(st.Frsize) //nolint:gosec,unconvert // its type differs between architectures
+	block := uint64(st.Frsize)
 	if block == 0 {
-		block = uint64(st.Bsize) //nolint:gosec,unconvert // as above
+		block = uint64(st.Bsize)
 	}
 	s := Space{Bytes: st.Bavail * block, Inodes: st.Ffree}
 	if st.Files == 0 {

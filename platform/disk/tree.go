@@ -71,7 +71,7 @@ func RemoveTree(path string) error {
 	if err != nil {
 		return fmt.Errorf("remove %s: %w", path, err)
 	}
-	defer parent.Close() //nolint:errcheck // nothing to lose
+	defer parent.Close()
 	base := filepath.Base(path)
 	// Taking an entry out needs write permission on its directory, which
 	// published versions do not give, not even to their owner.

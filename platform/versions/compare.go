@@ -59,10 +59,10 @@ func compare(root *os.Root, m *Manifest, how strictness) ([]Problem, error) {
 	var problems []Problem
 	seen := make([]bool, len(m.Files))
 	err := disk.Walk(root, func(name string, info fs.FileInfo) error {
-		switch {
-		case name == ManifestName:
+		switch name {
+		case ManifestName:
 			return nil
-		case name == ".":
+		case ".":
 			if how == published && info.Mode()&0o222 != 0 {
 				problems = append(problems, Problem{Path: name, Kind: Changed, Text: "the directory has write bits"})
 			}

@@ -2,6 +2,7 @@ package versions
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"strings"
 )
@@ -10,6 +11,8 @@ import (
 const (
 	elfMagic     = "\x7fELF"
 	elfHeader    = 64
+	elfIdent     = 16 // bytes before the first number of two
+	maxLoader    = 4096
 	elf32, elf64 = 1, 2
 	elfBig       = 2
 	etExec       = 2
@@ -41,45 +44,81 @@ func machinesOf(uname string) []uint16 {
 
 type elfInfo struct {
 	machine uint16
-	program bool // meant to be started, rather than loaded by one that is
+	// program: meant to be started, rather than loaded by one that is.
+	program bool
+	// loader is the absolute path of the dynamic loader; empty when static.
+	loader string
 }
 
 // parseELF reads as much of an ELF file as tells a program from a shared
-// object: debug/elf would do, at the price of 200 kB of decompressors.
+// object: debug/elf would do, at the price of 200 kB of decompressors. The
+// file may be anything behind its magic.
 func parseELF(f io.ReaderAt, head []byte) (elfInfo, error) {
-	if len(head) < 20 {
+	if len(head) < elfIdent+4 {
 		return elfInfo{}, io.ErrUnexpectedEOF
 	}
-	class, order := head[4], binary.ByteOrder(binary.LittleEndian)
+	var order binary.ByteOrder = binary.LittleEndian
 	if head[5] == elfBig {
 		order = binary.BigEndian
 	}
-	info := elfInfo{machine: order.Uint16(head[18:])}
-	kind := order.Uint16(head[16:])
-	if kind != etDyn {
-		info.program = kind == etExec
+	kind := order.Uint16(head[elfIdent:])
+	info := elfInfo{machine: order.Uint16(head[elfIdent+2:]), program: kind == etExec}
+	if kind != etExec && kind != etDyn {
 		return info, nil
 	}
-	var offset int64
-	var size, count uint16
+	var offset int64 // of the program headers
+	var size, count int
+	wide := head[4] == elf64
 	switch {
-	case class == elf64 && len(head) >= 64:
-		offset, size, count = int64(order.Uint64(head[32:])), order.Uint16(head[54:]), order.Uint16(head[56:]) //nolint:gosec // ReadAt refuses a negative offset
-	case class == elf32 && len(head) >= 52:
-		offset, size, count = int64(order.Uint32(head[28:])), order.Uint16(head[42:]), order.Uint16(head[44:])
+	case wide && len(head) >= 64:
+		offset = int64(order.Uint64(head[32:]))
+		size, count = int(order.Uint16(head[54:])), int(order.Uint16(head[56:]))
+	case head[4] == elf32 && len(head) >= 52:
+		offset = int64(order.Uint32(head[28:]))
+		size, count = int(order.Uint16(head[42:])), int(order.Uint16(head[44:]))
 	default:
 		return elfInfo{}, io.ErrUnexpectedEOF
 	}
-	// A position-independent program has an interpreter; a shared object has none.
-	entry := make([]byte, 4)
-	for i := range int64(count) {
-		if _, err := f.ReadAt(entry, offset+i*int64(size)); err != nil {
+	for i := range count {
+		header, err := readAt(f, offset+int64(i)*int64(size), 40, 20)
+		if err != nil {
 			return elfInfo{}, err
 		}
-		if order.Uint32(entry) == ptInterp {
-			info.program = true
-			break
+		if order.Uint32(header) != ptInterp {
+			continue
 		}
+		// A shared object names no loader: this is a program, position
+		// independent or not.
+		info.program = true
+		at, length := int64(order.Uint32(header[4:])), uint64(order.Uint32(header[16:]))
+		if wide {
+			if len(header) < 40 {
+				return elfInfo{}, io.ErrUnexpectedEOF
+			}
+			at, length = int64(order.Uint64(header[8:])), order.Uint64(header[32:])
+		}
+		name, err := readAt(f, at, int(min(length, maxLoader)), 1)
+		if err != nil {
+			return elfInfo{}, err
+		}
+		info.loader, _, _ = strings.Cut(string(name), "\x00")
+		break
 	}
 	return info, nil
+}
+
+// readAt reads up to size bytes, and fails with fewer than least.
+func readAt(f io.ReaderAt, offset int64, size, least int) ([]byte, error) {
+	if offset < 0 || size < least {
+		return nil, io.ErrUnexpectedEOF
+	}
+	buf := make([]byte, size)
+	n, err := f.ReadAt(buf, offset)
+	if n >= least {
+		return buf[:n], nil
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return nil, err
 }

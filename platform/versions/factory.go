@@ -70,7 +70,7 @@ func (s *Store) fitForFactory(ctx context.Context, version string, report *Facto
 	if err != nil {
 		return err
 	}
-	defer root.Close() //nolint:errcheck // nothing to lose
+	defer root.Close()
 	var problems []Problem
 	if report.Programs, problems, err = s.programs(root); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -25,20 +26,16 @@ func (s *Store) programs(root *os.Root) (checked int, problems []Problem, err er
 		return 0, nil, fmt.Errorf("ask the kernel for its machine: %w", err)
 	}
 	judge := programJudge{
-		machines: machinesOf(unix.ByteSliceToString(uts.Machine[:])),
-		hasInterpreter: func(name string) bool {
-			host, err := s.cfg.Root.Resolve(name)
-			if err != nil {
-				return false
-			}
-			info, err := os.Stat(host)
-			return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
-		},
+		machines:       machinesOf(unix.ByteSliceToString(uts.Machine[:])),
+		hasInterpreter: s.hasInterpreter,
 	}
 	err = disk.Walk(root, func(name string, info fs.FileInfo) error {
 		top, _, _ := strings.Cut(name, "/")
 		if !info.Mode().IsRegular() || top != "bin" && top != "services" {
 			return nil
+		}
+		if strings.Contains(filepath.Base(name), ".so") && info.Mode()&0o111 == 0 {
+			return nil // loaded, not started, though some (libc.so.6) could be
 		}
 		f, err := root.Open(name)
 		if err != nil {
@@ -57,6 +54,22 @@ func (s *Store) programs(root *os.Root) (checked int, problems []Problem, err er
 		return nil
 	}, nil)
 	return checked, problems, err
+}
+
+// hasInterpreter looks for a program by its absolute device path. Below --root
+// the embedded manager runs programs on the host, so the host's counts as well.
+func (s *Store) hasInterpreter(name string) bool {
+	host, err := s.cfg.Root.Resolve(name)
+	if err != nil {
+		return false
+	}
+	for _, path := range []string{host, filepath.Clean(name)} {
+		info, err := os.Stat(path)
+		if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // NotStartable is the Kind of a Problem with a program.
@@ -86,6 +99,9 @@ func (j programJudge) look(f io.ReaderAt, inBin, executable bool) (is bool, prob
 		is = executable || inBin || e.program
 		if is && len(j.machines) > 0 && !slices.Contains(j.machines, e.machine) {
 			return is, fmt.Sprintf("a program for another machine (ELF machine %d)", e.machine), nil
+		}
+		if is && e.loader != "" && !j.hasInterpreter(e.loader) {
+			return is, fmt.Sprintf("its dynamic loader %q is not on the device", e.loader), nil
 		}
 	case bytes.HasPrefix(head, []byte("#!")):
 		is = executable || inBin

@@ -115,7 +115,7 @@ func (s *Store) finish(ctx context.Context, update string, m *Manifest, manifest
 	if err != nil {
 		return err
 	}
-	defer root.Close() //nolint:errcheck // nothing to lose
+	defer root.Close()
 	if err := s.checkLinks(m); err != nil {
 		return err
 	}

@@ -131,7 +131,7 @@ func (s *Store) inspect(version string) (finding, error) {
 	if err != nil {
 		return damaged(err.Error()), fmt.Errorf("open version: %w", err)
 	}
-	defer root.Close() //nolint:errcheck // nothing to lose
+	defer root.Close()
 	m, err := readManifest(root)
 	switch {
 	case errors.Is(err, ErrDamaged):
@@ -153,7 +153,7 @@ func adopted(root *os.Root) (finding, error) {
 	if err != nil {
 		return finding{state: Damaged, problem: err.Error()}, err
 	}
-	defer f.Close() //nolint:errcheck // opened for reading
+	defer f.Close()
 	_, err = f.Readdirnames(1)
 	if errors.Is(err, io.EOF) {
 		return finding{state: Damaged, problem: "the directory is empty"}, nil
@@ -200,7 +200,7 @@ func (s *Store) info(version string) (Info, error) {
 	if err != nil {
 		return info, err
 	}
-	defer root.Close() //nolint:errcheck // nothing to lose
+	defer root.Close()
 	err = disk.Walk(root, func(name string, fi fs.FileInfo) error {
 		if name == "." {
 			info.Created = fi.ModTime().UTC()

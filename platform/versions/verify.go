@@ -58,7 +58,7 @@ func (s *Store) Verify(ctx context.Context, version string) (Verification, error
 	if err != nil {
 		return v, fmt.Errorf("verify: %w", err)
 	}
-	defer root.Close() //nolint:errcheck // nothing to lose
+	defer root.Close()
 	if m := found.manifest; m != nil {
 		v.Digest = m.Digest
 		err = v.against(ctx, root, m)
@@ -141,7 +141,7 @@ func hashFile(ctx context.Context, root *os.Root, name string) (sum string, n in
 
 // untilDone ends a read between blocks when ctx ends.
 type untilDone struct {
-	ctx context.Context //nolint:containedctx // it is the reader's lifetime
+	ctx context.Context
 	r   io.Reader
 }
 

@@ -49,7 +49,7 @@ func (e *Ext4) Fill(t testing.TB, free int64) (release func()) {
 	path := filepath.Join(e.Dir, ".filler")
 	f, err := os.Create(path)
 	require.NoError(t, err)
-	size := int64(st.Bavail)*int64(st.Bsize) - free //nolint:gosec,unconvert // types differ between architectures
+	size := int64(st.Bavail*uint64(st.Bsize)) - free
 	if size > 0 {
 		// Extents take some blocks for themselves: take what can be had.
 		for err = unix.ENOSPC; err != nil && size > 0; size -= 4096 {
@@ -107,6 +107,6 @@ func AsNobody(t testing.TB, dir string, f func()) {
 
 func run(t testing.TB, name string, args ...string) {
 	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
 	require.NoError(t, err, "%s %s: %s", name, strconv.Quote(filepath.Join(args...)), out)
 }
