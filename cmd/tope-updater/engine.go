@@ -9,7 +9,7 @@ import (
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/service/embedded"
-	// "github.com/tope/updater/platform/service/systemd"
+	"github.com/tope/updater/platform/service/systemd"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/bundle/legacyzip"
@@ -181,5 +181,5 @@ func (d *device) openManager() (service.Manager, error) {
 			RunDir: filepath.Join(run, "services"), Resolve: d.root.Resolve, Clock: d.clock, Log: d.log,
 		})
 	}
-	return nobody{}, nil // systemd.New(systemd.Config{Clock: d.clock, Log: d.log})
+	return systemd.New(systemd.Config{Clock: d.clock, Log: d.log}), nil
 }

@@ -16,6 +16,8 @@ const (
 	// patience is how long a daemon that went away is waited for: longer than
 	// a restart of it takes, or a boot of a small device.
 	patience = 2 * time.Minute
+	// cleaning is how long a daemon's clean-up is waited for.
+	cleaning = 3 * time.Second
 	// knock is how often such a daemon is tried.
 	knock = 250 * time.Millisecond
 )
@@ -27,6 +29,7 @@ func (a *app) follow(ctx context.Context, s *session, id string) (engine.UpdateS
 	p := newProgress(a.term)
 	defer p.close()
 	var seen uint64
+	var end time.Time
 	for {
 		st, err := a.next(ctx, s, p, seen)
 		if err != nil {
@@ -41,9 +44,16 @@ func (a *app) follow(ctx context.Context, s *session, id string) (engine.UpdateS
 			seen = st.Journal.Seq
 		}
 		p.show(*u)
+		if !u.State.Terminal() {
+			continue
+		}
 		// The clean-up that follows the end is work of this process when no
-		// daemon runs, so it is waited for then.
-		if u.State.Terminal() && (over || !s.inProcess) {
+		// daemon runs; a daemon's is waited for a moment, so that the next
+		// command finds the device idle.
+		if end.IsZero() {
+			end = time.Now()
+		}
+		if over || !s.inProcess && time.Since(end) > cleaning {
 			return *u, ended(*u)
 		}
 	}
@@ -55,7 +65,7 @@ func (a *app) next(ctx context.Context, s *session, p *progress, seen uint64) (e
 	if err == nil || ctx.Err() != nil || s.inProcess || !gone(err) {
 		return st, errors.Join(err, context.Cause(ctx))
 	}
-	p.aside("the updater does not answer any more (%s); waiting for it, the update goes on when it is back", err)
+	p.aside("the updater does not answer any more; waiting for it, the update goes on when it is back")
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		select {
 		case <-ctx.Done():

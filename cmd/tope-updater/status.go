@@ -39,7 +39,7 @@ func (t *terminal) status(st engine.Status) {
 	row("factory", "%s", orNone(st.Pointers.Factory))
 	if u := st.Update; u != nil {
 		row("update", "%s", describe(*u))
-		if u.Bytes > 0 || u.Progress > 0 {
+		if !u.State.Terminal() && (u.Bytes > 0 || u.Progress > 0) {
 			row("", "%d %%, %s", u.Progress, human.Bytes(u.Bytes))
 		}
 	}

@@ -128,29 +128,29 @@ func (d *device) start(ctx context.Context, create bool) (_ *updater, err error)
 }
 
 // noteLoss records that a journal must have been lost: a fresh one, on a
-// device whose versions were installed by an updater. One that was damaged has
-// been recorded by its creation already.
+// device that an update has been at work on, which its marker or a previous
+// version tells. One that was damaged has been recorded by its creation already.
 func (d *device) noteLoss(j *journal.Journal) error {
 	fresh, damage := j.Fresh()
 	if !fresh || damage != nil {
 		return nil
 	}
-	all, err := d.store.List()
+	p, err := d.store.Pointers()
 	if err != nil {
 		return err
 	}
-	for _, v := range all {
-		m, err := d.store.Manifest(v.Version)
-		if err != nil || m.Update == "" {
-			continue
-		}
-		_, err = j.Append(journal.Record{Phase: journal.Observed, Damage: &journal.Damage{
-			Kind: journal.DamagedMissing, Time: d.clock.Now().UTC(),
-			Text: fmt.Sprintf("there was no journal, but update %s had installed version %s: what was recorded before is lost, quarantine included", m.Update, v.Version),
-		}})
+	_, marked, err := d.store.Marker()
+	if err != nil {
 		return err
 	}
-	return nil
+	if !marked && (p.Previous == "" || p.Previous == p.Current) {
+		return nil
+	}
+	_, err = j.Append(journal.Record{Phase: journal.Observed, Damage: &journal.Damage{
+		Kind: journal.DamagedMissing, Time: d.clock.Now().UTC(),
+		Text: "there was no journal, but this device has been updated before: what was recorded is lost, quarantine included",
+	}})
+	return err
 }
 
 func (d *device) logReport(r engine.Report) {

@@ -136,6 +136,10 @@ func (t *teller) change(r journal.Record) {
 		t.Kind, t.From, t.To, t.Before, t.Source = a.Kind, a.From, a.To, a.Before, source(a.Source)
 		t.add(r, Entry{What: Asked, Text: t.request(a)})
 	}
+	// The outcome that makes the machine move is told before the move.
+	if r.Phase == journal.Outcome && r.Step != "" {
+		t.outcome(r)
+	}
 	if l := r.Learn; l != nil {
 		if l.To != "" {
 			t.To = l.To
@@ -143,10 +147,6 @@ func (t *teller) change(r journal.Record) {
 		if text := learnt(l); text != "" {
 			t.add(r, Entry{What: Learnt, Text: text})
 		}
-	}
-	// The outcome that makes the machine move is told before the move.
-	if r.Phase == journal.Outcome && r.Step != "" {
-		t.outcome(r)
 	}
 	if r.Error != nil {
 		t.Error = r.Error

@@ -44,16 +44,34 @@ func (f *folder) value(d *json.Decoder, key string) error {
 		}
 		return f.object(d, key)
 	case string:
-		if v != "" {
-			f.fact(key, short(key, v))
-		}
+		f.text(key, v)
 	case json.Number:
-		f.fact(number(key, v))
+		if !moment(key) {
+			f.fact(number(key, v))
+		}
 	case bool:
-		f.fact(key, map[bool]string{true: "yes", false: "no"}[v])
+		f.fact(map[bool]string{true: "", false: "not "}[v]+words(key), "")
 	}
 	return nil
 }
+
+// text files a string. What says itself what it is goes without its name.
+func (f *folder) text(key, v string) {
+	switch {
+	case v == "" || moment(key):
+	case key == "name" || key == "service" || key == "kind" || key == "target" || key == "text":
+		f.fact("", v)
+	default:
+		if at, err := time.Parse(time.RFC3339, v); err == nil {
+			v = at.UTC().Format("15:04:05 UTC")
+		}
+		f.fact(key, short(key, v))
+	}
+}
+
+// moment reports whether a field is a reading of a clock that means nothing to
+// people: they have the times of the entries.
+func moment(key string) bool { return key == "boot" || key == "mono" || key == "started" }
 
 func (f *folder) fact(key, value string) {
 	f.plain = append(f.plain, strings.TrimSpace(words(key)+" "+value))
@@ -132,7 +150,7 @@ func number(key string, n json.Number) (string, string) {
 		return key, n.String()
 	}
 	switch {
-	case strings.HasSuffix(key, "_ns") || key == "started" || key == "took":
+	case strings.HasSuffix(key, "_ns") || key == "took":
 		return key, human.Duration(time.Duration(i))
 	case key == "bytes" || key == "size":
 		return "", human.Bytes(i)

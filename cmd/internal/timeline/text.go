@@ -96,6 +96,8 @@ func (c Chapter) verdict() string {
 	case 0:
 	case 1:
 		s += ", interrupted once"
+	case 2:
+		s += ", interrupted twice"
 	default:
 		s += fmt.Sprintf(", interrupted %d times", c.Interruptions)
 	}
