@@ -234,3 +234,14 @@ func TestNotesThatAreDamagedAreIgnored(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, note)
 }
+
+// fastDir is a directory in memory, for tests of content that sync a lot.
+func fastDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "journal")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}

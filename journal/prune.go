@@ -6,9 +6,10 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// reserve is the room that is kept free: updates are pruned when less is left,
-// however few there are. An update takes about 40 KiB.
-const reserve = 1 << 20
+// reserve is the room that is kept free in a file preallocated with size bytes:
+// updates are pruned when less is left, however few there are. An update takes
+// about 40 KiB.
+func reserve(size int64) int64 { return min(size/4, 1<<20) }
 
 // beyond is how many bytes of records behind the cut must be readable: bbolt
 // may merge what is left of a page with the pages after it.
@@ -25,41 +26,28 @@ type pruning struct {
 // records it cannot read stay, because a journal that grows is better than one
 // that cannot be written. mu is held.
 func (j *Journal) planPrune(b *Batch) *pruning {
-	room := j.room()
-	if !b.Drop && room >= reserve {
-		return nil
-	}
-	im, err := j.image()
+	p, err := j.prune(b)
 	if err != nil {
-		j.opt.Log.Warn("the journal cannot be pruned", "error", err)
-		return nil
-	}
-	p, err := j.prune(im, b, room)
-	if err != nil {
-		j.opt.Log.Warn("the journal cannot be pruned", "error", err)
+		j.opt.Log.Warn("the journal cannot be pruned", "path", j.path, "error", err)
 		return nil
 	}
 	return p
 }
 
-// room is how much more can be written without making the file larger.
-func (j *Journal) room() int64 {
-	info, err := j.file.Stat()
-	if err != nil {
-		return reserve
-	}
+func (j *Journal) prune(b *Batch) (*pruning, error) {
 	im, err := j.image()
 	if err != nil {
-		return reserve
+		return nil, err
 	}
 	free, err := im.free()
 	if err != nil {
-		return reserve
+		return nil, err
 	}
-	return info.Size() - int64(im.pages)*pageSize + int64(len(free))*pageSize
-}
-
-func (j *Journal) prune(im *image, b *Batch, room int64) (*pruning, error) {
+	room := j.opt.Preallocate - int64(im.pages)*pageSize + int64(len(free))*pageSize
+	tight := room < reserve(j.opt.Preallocate)
+	if !b.Drop && !tight {
+		return nil, nil
+	}
 	c := &contents{im: im}
 	if err := c.buckets(); err != nil {
 		return nil, err
@@ -68,7 +56,7 @@ func (j *Journal) prune(im *image, b *Batch, room int64) (*pruning, error) {
 	if err != nil {
 		return nil, err
 	}
-	cut := cutAt(starts, c.anchor.State.Seq+1, b, j.opt.KeepUpdates, room < reserve)
+	cut := cutAt(starts, c.anchor.State.Seq+1, b, j.opt.KeepUpdates, tight)
 	if cut <= c.anchor.State.Seq+1 {
 		return nil, nil
 	}
