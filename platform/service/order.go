@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// ErrCycle: services wait for each other in a circle, so none can be first.
+// ErrCycle says that services wait for each other in a circle, so none can be first.
 var ErrCycle = errors.New("services wait for each other")
 
 // Order returns the services so that each comes after those it names in After:

@@ -50,8 +50,8 @@ func readRecord(path, boot string) (record, error) {
 	if err != nil {
 		return none, fmt.Errorf("read the state of a service: %w", err)
 	}
-	var r record
-	if err := json.Unmarshal(data, &r); err != nil {
+	r, whole := parseRecord(data)
+	if !whole {
 		// A power cut may leave any content, since the file is not synced. But
 		// then no process is left; and if it was something else, Forking makes
 		// the manager look for the process by its marker.
@@ -62,6 +62,11 @@ func readRecord(path, boot string) (record, error) {
 		return none, nil
 	}
 	return r, nil
+}
+
+func parseRecord(data []byte) (r record, whole bool) {
+	err := json.Unmarshal(data, &r)
+	return r, err == nil
 }
 
 // write replaces the state file. If the updater is killed now, the file is the

@@ -118,7 +118,7 @@ func (f *Fake) Die(name string) {
 		return
 	}
 	restarts := u.Restarts
-	f.run(name, u)
+	_ = f.run(name, u) // The status tells.
 	u.Restarts += restarts + 1
 	u.ExitStatus = 128 + 9
 }
@@ -129,7 +129,7 @@ func (f *Fake) Boot() {
 	defer f.mu.Unlock()
 	f.stopping = false
 	for _, name := range f.names() {
-		f.run(name, f.units[name])
+		_ = f.run(name, f.units[name]) // The status tells.
 	}
 }
 

@@ -156,15 +156,15 @@ func (m manager) do(op, unit string, f act) (dbus.ObjectPath, *dbus.Error) {
 }
 
 func (m manager) StartUnit(unit, _ string) (dbus.ObjectPath, *dbus.Error) {
-	return m.do("start", unit, m.b.Fake.Start)
+	return m.do("start", unit, m.b.Start)
 }
 
 func (m manager) RestartUnit(unit, _ string) (dbus.ObjectPath, *dbus.Error) {
-	return m.do("restart", unit, m.b.Fake.Restart)
+	return m.do("restart", unit, m.b.Restart)
 }
 
 func (m manager) StopUnit(unit, _ string) (dbus.ObjectPath, *dbus.Error) {
-	return m.do("stop", unit, m.b.Fake.Stop)
+	return m.do("stop", unit, m.b.Stop)
 }
 
 func (m manager) ResetFailedUnit(unit string) *dbus.Error {
@@ -173,7 +173,7 @@ func (m manager) ResetFailedUnit(unit string) *dbus.Error {
 }
 
 func (m manager) Reload() *dbus.Error {
-	_ = m.b.Fake.Reload(context.Background())
+	_ = m.b.Reload(context.Background())
 	return nil
 }
 

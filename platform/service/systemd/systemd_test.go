@@ -60,7 +60,7 @@ func TestAJobThatDoesNotSucceedSaysWhy(t *testing.T) {
 	} {
 		t.Run(result, func(t *testing.T) {
 			b := newBus(t, clock.System(), "api")
-			b.job = func(string, string) (string, bool) { return result, true }
+			b.set(func() { b.job = func(string, string) (string, bool) { return result, true } })
 			b.Set("api", func(st *service.Status) {
 				st.Active, st.Result, st.ExitStatus = service.Broken, "exit-code", 203
 			})
@@ -75,7 +75,7 @@ func TestAJobThatDoesNotSucceedSaysWhy(t *testing.T) {
 
 func TestAStopThatWasSkippedIsAStop(t *testing.T) {
 	b := newBus(t, clock.System(), "api")
-	b.job = func(string, string) (string, bool) { return "skipped", true }
+	b.set(func() { b.job = func(string, string) (string, bool) { return "skipped", true } })
 	require.NoError(t, open(t, b, clock.System()).Stop(t.Context(), svc("api")))
 }
 
@@ -90,7 +90,7 @@ func TestWhatSystemdRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBus(t, clock.System(), "api")
-			b.refuse = dbus.NewError(name, []any{"in systemd's own words"})
+			b.set(func() { b.refuse = dbus.NewError(name, []any{"in systemd's own words"}) })
 			err := open(t, b, clock.System()).Restart(t.Context(), svc("api"))
 			require.ErrorIs(t, err, want)
 			require.ErrorContains(t, err, "restart api.service")
@@ -117,7 +117,7 @@ func TestTheEndOfAJobIsFoundWithoutItsSignal(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBus(t, clock.System(), "api")
-			b.job = func(string, string) (string, bool) { return c.end, false }
+			b.set(func() { b.job = func(string, string) (string, bool) { return c.end, false } })
 			if c.after != nil {
 				b.Set("api", c.after)
 			}
@@ -135,7 +135,7 @@ func TestTheEndOfAJobIsFoundWithoutItsSignal(t *testing.T) {
 func neverEnding(t *testing.T, ctx context.Context) (b *bus, c *clocktest.Fake, m *systemd.Manager, started chan error) {
 	c = clocktest.New()
 	b = newBus(t, c, "api")
-	b.job = func(string, string) (string, bool) { return "", false }
+	b.set(func() { b.job = func(string, string) (string, bool) { return "", false } })
 	m = open(t, b, c)
 	started = make(chan error, 1)
 	go func() { started <- m.Start(ctx, service.Service{Name: "api", StopTimeout: 10 * time.Second}) }()
@@ -202,13 +202,13 @@ func TestTheBusMayDieAndComeBack(t *testing.T) {
 func TestAJobSurvivesTheBusThatAnnouncesIt(t *testing.T) {
 	b := newBus(t, clock.System(), "api")
 	inJob, goOn := make(chan struct{}), make(chan struct{})
-	b.job = func(string, string) (string, bool) { return "", false }
+	b.set(func() { b.job = func(string, string) (string, bool) { return "", false } })
 	m := open(t, b, clock.System())
 	go func() {
 		defer close(goOn)
 		<-inJob
 		b.down()
-		require.NoError(t, b.Fake.Start(context.Background(), svc("api")))
+		require.NoError(t, b.Start(context.Background(), svc("api")))
 		b.set(func() { b.pending = map[string]uint32{} })
 		b.up()
 	}()
@@ -234,7 +234,7 @@ func TestEveryStartForgivesEarlierFailures(t *testing.T) {
 	require.NoError(t, m.Start(t.Context(), svc("api")))
 	require.NoError(t, m.Restart(t.Context(), service.Service{Name: "x", Unit: "api"}))
 	require.NoError(t, m.Stop(t.Context(), svc("api")))
-	require.Equal(t, []string{"api.service", "api.service"}, b.resets)
+	b.set(func() { require.Equal(t, []string{"api.service", "api.service"}, b.resets) })
 }
 
 func TestWhatStatusSaysOfUnitsThatCannotRun(t *testing.T) {
