@@ -13,12 +13,20 @@ import (
 )
 
 // SyncDir makes the names in a directory durable: those added and those removed.
+// On a file system that is mounted read-only there is nothing to do.
 func SyncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("sync directory: %w", err)
 	}
 	err = f.Sync()
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EROFS) {
+		// Read-only file systems (squashfs) may know no fsync at all.
+		var st unix.Statfs_t
+		if unix.Fstatfs(int(f.Fd()), &st) == nil && st.Flags&unix.ST_RDONLY != 0 {
+			err = nil
+		}
+	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/disk/disktest"
@@ -100,6 +101,17 @@ func TestSyncTree(t *testing.T) {
 	require.ErrorIs(t, disk.SyncTree(ctx, dir), why)
 	require.ErrorContains(t, disk.SyncDir(filepath.Join(dir, "gone")), "gone")
 	require.ErrorContains(t, disk.SyncFS(context.Background(), filepath.Join(dir, "gone")), "gone")
+}
+
+// procfs knows no fsync, as squashfs does not: an error where something could
+// be written, nothing to do where it cannot.
+func TestSyncDirOfAReadOnlyFileSystem(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, unix.Mount("proc", dir, "proc", 0, ""))
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, unix.MNT_DETACH)) })
+	require.ErrorIs(t, disk.SyncDir(dir), unix.EINVAL)
+	require.NoError(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""))
+	require.NoError(t, disk.SyncDir(dir))
 }
 
 func TestWalkGoesInOrderAndFollowsNothing(t *testing.T) {

@@ -72,6 +72,10 @@ func (s *Store) Links(version string) ([]Link, error) {
 // current leads to the version the new ones dangle, which harms nobody. What is
 // not a link through current is never replaced: it is reported as a
 // *BlockedError after all others have been made.
+//
+// Links that were right already are made durable too: whoever made them may
+// have been killed before they were, and nobody looks at them again once current
+// leads to the version.
 func (s *Store) EnsureLinks(version string) (added []string, err error) {
 	links, err := s.Links(version)
 	if err != nil {
@@ -84,8 +88,7 @@ func (s *Store) EnsureLinks(version string) (added []string, err error) {
 		case LinkBlocked:
 			blocked.Paths = append(blocked.Paths, link.Path)
 			continue
-		case LinkMissing:
-		default:
+		case LinkStale:
 			continue
 		}
 		host, err := s.cfg.Root.Path(link.Path)
@@ -98,13 +101,16 @@ func (s *Store) EnsureLinks(version string) (added []string, err error) {
 			}
 			dirs = append(dirs, dir)
 		}
+		if link.State == LinkRight {
+			continue
+		}
 		if err := disk.PlaceLink(host, link.Target); err != nil {
 			return added, err
 		}
 		added = append(added, link.Path)
 	}
-	// On disk if the power goes before this: any of the new links. Recovery
-	// calls EnsureLinks at every boot, so the others come then.
+	// On disk if the power goes before this: any of the new links. They lead
+	// where current leads, or dangle; the next call makes the others.
 	if err := syncDirs(dirs); err != nil {
 		return added, err
 	}

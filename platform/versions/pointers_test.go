@@ -56,6 +56,32 @@ func TestPointRefuses(t *testing.T) {
 	require.FileExists(t, d.in("previous/precious"))
 }
 
+// That a version was found usable once says nothing once it has changed.
+func TestPointLooksAgain(t *testing.T) {
+	for name, change := range map[string]func(d *device){
+		"its manifest was written over": func(d *device) { put(d.t, d.Path("1.0.0")+"/"+versions.ManifestName, "{") },
+		"it is gone":                    func(d *device) { require.NoError(d.t, os.RemoveAll(d.Path("1.0.0"))) },
+		"it is a link now": func(d *device) {
+			require.NoError(d.t, os.Rename(d.Path("1.0.0"), d.in("moved")))
+			symlink(d.t, "moved", d.Path("1.0.0"))
+		},
+		"it is another version's now": func(d *device) {
+			d.publish("1.1.0")
+			require.NoError(d.t, os.RemoveAll(d.Path("1.0.0")))
+			require.NoError(d.t, os.Rename(d.Path("1.1.0"), d.Path("1.0.0")))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDevice(t)
+			d.publish("1.0.0")
+			d.point(versions.Current, "1.0.0")
+			d.point(versions.Previous, "1.0.0")
+			change(d)
+			require.Error(t, d.Point(versions.Current, "1.0.0"))
+		})
+	}
+}
+
 func TestAPointersTargetAsAnOperatorMayWriteIt(t *testing.T) {
 	for target, want := range map[string]string{
 		"v1.0.0": "1.0.0", "./v1.0.0": "1.0.0", "v1.0.0/": "1.0.0", "/opt/tope/versions/v1.0.0": "1.0.0",

@@ -28,13 +28,14 @@ type Config struct {
 	Clock clock.Clock
 }
 
-// Store is the versions directory. It keeps nothing in memory: every answer is
-// read from the disk. Reading methods are safe for concurrent use; of the
-// others one may run at a time.
+// Store is the versions directory. Every answer is read from the disk; all it
+// remembers is which manifests it has found sound. Reading methods are safe for
+// concurrent use; of the others one may run at a time.
 type Store struct {
-	cfg Config
-	dir string // host path of versions/, symlinks resolved
-	dev string // the same as the device sees it
+	cfg   Config
+	dir   string // host path of versions/, symlinks resolved
+	dev   string // the same as the device sees it
+	sound memory
 }
 
 // Open makes the versions directory, durably, when it is missing.
@@ -132,6 +133,7 @@ func (s *Store) inspect(version string) (finding, error) {
 		return damaged(err.Error()), fmt.Errorf("open version: %w", err)
 	}
 	defer root.Close()
+	seen, ok := stampOf(dir)
 	m, err := readManifest(root)
 	switch {
 	case errors.Is(err, ErrDamaged):
@@ -142,6 +144,9 @@ func (s *Store) inspect(version string) (finding, error) {
 		return damaged(err.Error()), err
 	case m.Version != version:
 		return damaged(fmt.Sprintf("its manifest is of version %s", m.Version)), nil
+	}
+	if ok {
+		s.sound.keep(version, seen)
 	}
 	return finding{state: Complete, manifest: m}, nil
 }
