@@ -56,13 +56,8 @@ func (f facts) seq() uint64 {
 // device must be readable once it has recovered.
 func (d *Device) look() (f facts, err error) {
 	for name, to := range map[string]*string{"current": &f.current, "previous": &f.previous, "factory": &f.factory, marker: &f.marker} {
-		target, err := os.Readlink(filepath.Join(d.root, versionsDir, name))
-		switch {
-		case errors.Is(err, os.ErrNotExist):
-		case err != nil:
-			return f, sweep.Violate("%s cannot be read: %v", name, err)
-		default:
-			*to = strings.TrimPrefix(target, "v")
+		if *to, err = d.pointer(name); err != nil {
+			return f, err
 		}
 	}
 	path := filepath.Join(d.root, journalFile)
@@ -82,6 +77,18 @@ func (d *Device) look() (f facts, err error) {
 		return f, sweep.Violate("the journal is damaged: %v", report.Problems)
 	}
 	return f, nil
+}
+
+// pointer is the version a link leads to, empty when there is none.
+func (d *Device) pointer(name string) (string, error) {
+	target, err := os.Readlink(filepath.Join(d.root, versionsDir, name))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", sweep.Violate("%s cannot be read: %v", name, err)
+	}
+	return strings.TrimPrefix(target, "v"), nil
 }
 
 // release finds a release by its version.

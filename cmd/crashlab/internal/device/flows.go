@@ -36,8 +36,10 @@ type Flow struct {
 	// Ends are how the device may end after one power cut. Unchanged is always
 	// allowed as long as nothing was accepted.
 	Ends []End
-	// More may come out when it is cut again and again, or calls fail, or what
-	// a service has not synced is lost.
+	// Lost may come out too when the cut took what was not synced: the poison,
+	// which no service syncs.
+	Lost []End
+	// More may come out when it is cut again and again, or calls fail.
 	More []End
 }
 
@@ -83,6 +85,7 @@ func Flows() []Flow {
 		{
 			Name: "factory", About: "a bad version, and the one before it is dead too", Args: []string{"install", url(hostile)}, Exit: 12,
 			Ends: []End{at("FellBack", factory, factory)},
+			Lost: []End{at("RolledBack", before, factory)},
 			More: []End{at("RolledBack", before, factory), at("Failed", before, factory)},
 		},
 		{

@@ -11,12 +11,12 @@ import (
 	"github.com/tope/updater/cmd/crashlab/internal/trace"
 )
 
-// Judge implements sweep.Bench. The device boots; what must hold then, holds
-// whatever had happened before:
+// Judge implements sweep.Bench. Already before the device boots, current leads
+// to a whole version: the old one, the new one or the factory's. Then it boots;
+// what must hold then, holds whatever had happened before:
 //
 //   - recover ends, and a second recover changes nothing;
-//   - every pointer leads to a whole version, byte for byte the release, current
-//     to the one before the update, the new one or the factory's;
+//   - every pointer leads to a whole version, byte for byte the release;
 //   - whatever bears a version's name is whole;
 //   - the links of current are there; while a version is not committed, the
 //     marker is;
@@ -38,6 +38,9 @@ func (d *Device) Judge(ctx context.Context, s sweep.Story, depth sweep.Depth) (s
 }
 
 func (d *Device) judge(ctx context.Context, s sweep.Story, depth sweep.Depth) (string, error) {
+	if err := d.asFound(); err != nil {
+		return "", err
+	}
 	m, err := d.boot(sweep.Watch{})
 	if err != nil {
 		return "", err
@@ -59,6 +62,18 @@ func (d *Device) judge(ctx context.Context, s sweep.Story, depth sweep.Depth) (s
 	}
 	m.Off()
 	return end.String(), d.next(ctx, s, end)
+}
+
+// asFound checks a device nothing has mended yet.
+func (d *Device) asFound() error {
+	current, err := d.pointer("current")
+	if err != nil || current == "" && d.flow.Empty {
+		return err
+	}
+	if current == "" {
+		return sweep.Violate("before recovery there is no current")
+	}
+	return d.leadsToWhole("before recovery current", current)
 }
 
 // recovered boots as far as the services, and checks what holds then.
@@ -99,8 +114,8 @@ func (d *Device) holds(f facts, s sweep.Story) error {
 		allowed = append(allowed, e.Current)
 	}
 	// A bad version is current until its gate has failed.
-	if u := f.journal; u != nil && u.Open != nil {
-		allowed = append(allowed, u.Open.To)
+	if u := f.since(d.base.seq()); u != nil && !u.Closed {
+		allowed = append(allowed, u.To)
 	}
 	if !slices.Contains(allowed, f.current) {
 		return sweep.Violate("current is %s, neither the old nor the new version", orNone(f.current))
@@ -212,6 +227,9 @@ func (d *Device) over(f facts, end End, s sweep.Story) error {
 	allowed := slices.Clone(d.flow.Ends)
 	if s.Rough {
 		allowed = append(allowed, d.flow.More...)
+	}
+	if s.Lost {
+		allowed = append(allowed, d.flow.Lost...)
 	}
 	if s.Cut || s.Fault != "" {
 		allowed = append(allowed, End{unchanged, d.base.current, d.base.previous})

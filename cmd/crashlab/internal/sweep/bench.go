@@ -50,10 +50,12 @@ type Story struct {
 	Promised bool
 	// Fault names the errno that was injected, if any.
 	Fault string
-	// Rough is set when more happened to the device than one clean cut: another
-	// cut, a failed call, lost writes. It may then turn back from an update that
-	// it would have finished otherwise.
+	// Rough is set when more happened to the device than one cut: another one,
+	// or a failed call. It may then turn back from an update that it would have
+	// finished otherwise.
 	Rough bool
+	// Lost is set when the cut took with it what was not synced.
+	Lost bool
 	// Hung is set when the program did not end and had to be cut off.
 	Hung bool
 }

@@ -151,7 +151,7 @@ func (l *loss) try(ctx context.Context, benches []Bench, states []model.State, p
 			if err := b.Reset(at); err != nil {
 				return err
 			}
-			end, err := b.Judge(ctx, Story{Cut: true, Promised: promised, Rough: true}, l.depth())
+			end, err := b.Judge(ctx, Story{Cut: true, Promised: promised, Lost: true}, l.depth())
 			end, err = l.verdict(end, err, where, at)
 			if err != nil {
 				return err

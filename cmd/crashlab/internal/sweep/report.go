@@ -95,7 +95,9 @@ func (r *Report) String() string {
 	fmt.Fprintf(&b, "; ended: %s; %d violations (%.1f s)", strings.Join(ends, ", "), len(r.Violations), r.Took.Seconds())
 	shown := map[string]int{}
 	for _, f := range r.Violations {
-		if shown[f.What]++; shown[f.What] > 3 {
+		// The same complaint, but for what was printed, is shown three times.
+		kind, _, _ := strings.Cut(f.What, ";")
+		if shown[kind]++; shown[kind] > 3 {
 			continue
 		}
 		fmt.Fprintf(&b, "\n  VIOLATION at %s: %s\n    the device as the crash left it: %s\n    again: %s", f.Where, f.What, f.Kept, f.Replay)
