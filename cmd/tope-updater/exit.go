@@ -80,7 +80,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, engine.ErrQuarantined), errors.Is(err, engine.ErrExpired), errors.Is(err, errRefused):
 		return exitRefused
-	case errors.Is(err, engine.ErrBusy), errors.Is(err, engine.ErrTooLate), errors.Is(err, versions.ErrInUse):
+	case errors.Is(err, engine.ErrBusy), errors.Is(err, engine.ErrTooLate), errors.Is(err, versions.ErrInUse), errors.Is(err, errLocked):
 		return exitBusy
 	case errors.Is(err, engine.ErrNotFound), errors.Is(err, versions.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return exitNotFound
@@ -93,6 +93,8 @@ func exitCode(err error) int {
 var (
 	// errRefused: a verification on demand found something wrong.
 	errRefused = errors.New("verification failed")
+	// errLocked: another process has the journal.
+	errLocked = errors.New("another tope-updater works on this device")
 	// errAttention: the device needs somebody to look at it.
 	errAttention = errors.New("the device needs attention")
 )

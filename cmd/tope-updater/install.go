@@ -23,7 +23,8 @@ func (a *app) installCommand() *cobra.Command {
 The command follows the update to its end, and its exit code tells how it ended:
 0 committed, 10 refused, 12 rolled back, 13 needs attention. Interrupting the
 command does not interrupt the daemon's update; "tope-updater watch" follows it
-again.`,
+again. Without a daemon the update stops where it is, and the next command that
+changes something, or the daemon when it starts, goes on with it.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			src, err := bundleSource(args[0])

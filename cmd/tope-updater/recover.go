@@ -50,7 +50,7 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 	switch {
 	case jerr == nil:
 		j = real
-	case errors.Is(jerr, engine.ErrBusy):
+	case errors.Is(jerr, errLocked):
 		return jerr // a daemon runs, and has recovered already
 	}
 	e, err := d.quietEngine(j)

@@ -93,7 +93,7 @@ func serve(ctx context.Context, d *device) error {
 
 // recoverable reports whether opening everything again can help.
 func recoverable(err error) bool {
-	return err != nil && !errors.Is(err, engine.ErrBusy)
+	return err != nil && !errors.Is(err, errLocked)
 }
 
 // run is one life of an engine: open, recover, run. It returns nil when ctx ended.

@@ -78,7 +78,7 @@ func (d *device) openJournal(create bool) (*journal.Journal, error) {
 	}
 	j, err := journal.Open(path, opt)
 	if errors.Is(err, journal.ErrLocked) {
-		return nil, fmt.Errorf("%w: another tope-updater works on this device: %w", engine.ErrBusy, err)
+		return nil, fmt.Errorf("%w: %w", errLocked, err)
 	}
 	return j, err
 }

@@ -80,7 +80,9 @@ type DeviceAPI struct {
 const (
 	Systemd  = "systemd"
 	Embedded = "embedded"
-	None     = "none"
+	// None leaves starting and judging the services to somebody else: an
+	// update is its files, links and pointers only.
+	None = "none"
 )
 
 // Services says who runs the services.

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/tope/updater/cmd/internal/config"
+	"github.com/tope/updater/cmd/internal/fixtures"
+	"github.com/tope/updater/engine/httpapi/client"
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/service/embedded"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"tope-updater": func() { os.Exit(run(os.Args[1:])) },
+	})
+}
+
+// The scripts in testdata/script are the command line's contract: exit codes,
+// what is said where, and --json. Each says in its first line what it guards.
+//
+// In them $CONFIG and $ROOT are a device with version 1.0.0 of the fixture
+// services, made by the command "device", and "tu" is the program with both.
+func TestScripts(t *testing.T) {
+	build := sync.OnceValues(func() (fixtures.Programs, error) {
+		return fixtures.Build(context.Background(), filepath.Join(os.TempDir(), "tope-fixtures"))
+	})
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("ROOT", filepath.Join(env.WorkDir, "device"))
+			env.Setenv("CONFIG", filepath.Join(env.WorkDir, "device/etc/tope-updater/config.toml"))
+			env.Values["build"] = build
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"device":  makeDevice,
+			"package": makePackage,
+			"exit":    runExit,
+			"silence": openSilence,
+			"await":   awaitDaemon,
+		},
+	})
+}
+
+func programs(ts *testscript.TestScript) fixtures.Programs {
+	p, err := ts.Value("build").(func() (fixtures.Programs, error))()
+	ts.Check(err)
+	return p
+}
+
+// makeDevice is "device [MANAGER]": a device at $ROOT with version 1.0.0.
+func makeDevice(ts *testscript.TestScript, _ bool, args []string) {
+	o := fixtures.Options{Stable: 100 * time.Millisecond, Timeout: 2 * time.Second}
+	if len(args) > 0 {
+		o.Manager = args[0]
+	}
+	d, err := programs(ts).Device(context.Background(), ts.Getenv("ROOT"), fixtures.Release{Version: "1.0.0"}, o)
+	ts.Check(err)
+	ts.Setenv("ROOT", d.Root)
+	ts.Setenv("CONFIG", d.Config)
+	ts.Defer(func() {
+		stopServices(d)
+		// testscript cannot remove what has no write bits.
+		_ = disk.RemoveTree(d.Root)
+	})
+}
+
+func stopServices(d *fixtures.Device) {
+	root, err := disk.NewRoot(d.Root)
+	if err != nil {
+		return
+	}
+	cfg, err := config.Load(d.Config)
+	if err != nil {
+		return
+	}
+	m, err := embedded.New(embedded.Config{RunDir: filepath.Join(d.Root, cfg.Paths.Run, "services"), Resolve: root.Resolve})
+	if err != nil {
+		return
+	}
+	for _, s := range cfg.Service {
+		_ = m.Stop(context.Background(), s.Service())
+	}
+	_ = m.Close()
+}
+
+// makePackage is "package VERSION [BEHAVIOUR]": $WORK/tope-VERSION.zip.
+func makePackage(ts *testscript.TestScript, _ bool, args []string) {
+	r := fixtures.Release{Version: args[0]}
+	if len(args) > 1 {
+		r.DeviceAPI = args[1]
+	}
+	_, err := programs(ts).Package(ts.MkAbs("."), r)
+	ts.Check(err)
+}
+
+// runExit is "exit CODE ARG...": the program on the device, with that exit code.
+func runExit(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec("tope-updater", append([]string{"--config", ts.Getenv("CONFIG"), "--root", ts.Getenv("ROOT")}, args[1:]...)...)
+	got := "0"
+	if err != nil {
+		got = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if got != args[0] {
+		ts.Fatalf("exit code %s, not %s", got, args[0])
+	}
+}
+
+// openSilence is "silence": $SILENCE is the URL of a server that never answers.
+func openSilence(ts *testscript.TestScript, _ bool, _ []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	over := make(chan struct{})
+	srv := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-over:
+		case <-r.Context().Done():
+		}
+	})}
+	go func() { _ = srv.Serve(l) }()
+	ts.Defer(func() {
+		close(over)
+		_ = srv.Close()
+	})
+	ts.Setenv("SILENCE", fmt.Sprintf("http://%s/tope-9.0.0.zip", l.Addr()))
+}
+
+// awaitDaemon is "await": until a daemon answers on the device's socket.
+func awaitDaemon(ts *testscript.TestScript, _ bool, _ []string) {
+	c := client.Socket(filepath.Join(ts.Getenv("ROOT"), "run/tope-updater/api.sock"))
+	defer c.Close()
+	deadline := time.Now().Add(20 * time.Second)
+	for c.Alive(context.Background()) != nil {
+		if time.Now().After(deadline) {
+			ts.Fatalf("no daemon answers")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
