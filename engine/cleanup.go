@@ -27,10 +27,22 @@ func (e *Engine) clean(ctx context.Context, u *journal.Update) result {
 	if u.Kind == string(steps.Install) && State(u.State) != Committed {
 		errs = append(errs, e.undo(ctx, u))
 	}
+	if State(u.State) == NeedsAttention {
+		errs = append(errs, e.startAll(ctx, u))
+	}
 	removed, err := e.cfg.Keeper.Tidy(ctx, Needs{})
 	r.removed = removed
 	r.err = errors.Join(append(errs, err)...)
 	return r
+}
+
+// startAll leaves a device that needs attention with what will run.
+func (e *Engine) startAll(ctx context.Context, u *journal.Update) error {
+	t, err := e.task(u, NeedsAttention, 1)
+	if err != nil {
+		return err
+	}
+	return e.cfg.Starter.StartAll(ctx, t)
 }
 
 // undo removes what the steps before Switch made, in reverse order.

@@ -20,6 +20,7 @@ type Config struct {
 	Versions Versions
 	Keeper   Keeper
 	Gate     Gate
+	Starter  Starter
 	Steps    map[steps.Name]steps.Step
 	Clock    clock.Clock
 	Log      *slog.Logger

@@ -26,7 +26,7 @@ type running struct {
 func up(t *testing.T, d *enginetest.Device, change ...func(*engine.Config)) running {
 	t.Helper()
 	d.On(enginetest.Cut{})
-	cfg := engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Steps: d.Steps(d.Bundle), Clock: d.Clock}
+	cfg := engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Starter: d, Steps: d.Steps(d.Bundle), Clock: d.Clock}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -264,7 +264,7 @@ func TestBootBudget(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cfgSteps := d.Steps(d.Bundle)
 	cfgSteps[steps.HealthCheck] = waiting{cfgSteps[steps.HealthCheck], nil}
-	e, err := engine.New(engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Steps: cfgSteps, Clock: d.Clock})
+	e, err := engine.New(engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Starter: d, Steps: cfgSteps, Clock: d.Clock})
 	require.NoError(t, err)
 	ran := make(chan error, 1)
 	go func() { ran <- e.Run(ctx) }()
@@ -327,11 +327,10 @@ func TestJournalLostEverywhere(t *testing.T) {
 func TestOperatorMovesPointers(t *testing.T) {
 	stopIn := func(t *testing.T, step steps.Name) *enginetest.Device {
 		d := enginetest.NewDevice()
-		d.States["7.7.7"] = versions.Complete
 		ctx, cancel := context.WithCancel(t.Context())
 		all := d.Steps(d.Bundle)
 		all[step] = waiting{all[step], nil}
-		e, err := engine.New(engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Steps: all, Clock: d.Clock})
+		e, err := engine.New(engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Starter: d, Steps: all, Clock: d.Clock})
 		require.NoError(t, err)
 		ran := make(chan error, 1)
 		go func() { ran <- e.Run(ctx) }()
@@ -340,6 +339,7 @@ func TestOperatorMovesPointers(t *testing.T) {
 		running{e, d, t}.until(stateOf(step))
 		cancel()
 		require.NoError(t, <-ran)
+		d.States["7.7.7"] = versions.Complete
 		d.Reboot()
 		return d
 	}
@@ -352,6 +352,16 @@ func TestOperatorMovesPointers(t *testing.T) {
 		d.InitStarts()
 		require.NoError(t, d.Life(nil, nil))
 		require.Equal(t, "7.7.7", d.P.Current)
+		require.Equal(t, "7.7.7", d.Running, "services are left started")
+	})
+	t.Run("a third version while the services are stopped", func(t *testing.T) {
+		d := stopIn(t, steps.Restart)
+		d.P.Current = "7.7.7"
+		d.Clock.Pass(time.Minute) // no reboot: only the daemon was restarted
+		d.Running = ""
+		require.NoError(t, d.Life(nil, nil))
+		require.Equal(t, string(engine.NeedsAttention), d.J.State().Last.State)
+		require.Equal(t, "7.7.7", d.Running, "services are started")
 	})
 	t.Run("the marker renamed over current: rolled back", func(t *testing.T) {
 		d := stopIn(t, steps.HealthCheck)

@@ -57,3 +57,9 @@ type Needs struct {
 type Gate interface {
 	Baseline(ctx context.Context, t *steps.Task) (json.RawMessage, error)
 }
+
+// Starter starts the services that do not run, as far as it can: a device that
+// needs attention is left with as much running as will run.
+type Starter interface {
+	StartAll(ctx context.Context, t *steps.Task) error
+}

@@ -34,12 +34,13 @@ func (d *device) newEngine(j engine.Journal, m service.Manager) (*engine.Engine,
 	if err != nil {
 		return nil, err
 	}
-	all, err := d.steps(m, gate, k)
+	restarts := restart.New(restart.Config{Manager: m, Services: d.services(), Clock: d.clock})
+	all, err := d.steps(m, gate, restarts, k)
 	if err != nil {
 		return nil, err
 	}
 	return engine.New(engine.Config{
-		Journal: j, Versions: upkeep{d.store}, Keeper: k, Gate: gate, Steps: all, Clock: d.clock, Log: d.log,
+		Journal: j, Versions: upkeep{d.store}, Keeper: k, Gate: gate, Starter: restarts, Steps: all, Clock: d.clock, Log: d.log,
 		Budget: d.cfg.Recovery.Budget, TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow),
 		Deadlines: d.deadlines(), Trust: d.trust(),
 	})
@@ -66,7 +67,7 @@ func (d *device) keeper() (keeper, error) {
 	return keeper{store: d.store, work: work, keep: d.cfg.Retention.Versions}, err
 }
 
-func (d *device) steps(m service.Manager, gate *healthcheck.Gate, k keeper) (map[steps.Name]steps.Step, error) {
+func (d *device) steps(m service.Manager, gate *healthcheck.Gate, restarts *restart.Step, k keeper) (map[steps.Name]steps.Step, error) {
 	formats := []bundle.Format{legacyzip.Format{}}
 	if d.cfg.Trust.RequireSignature {
 		formats = nil // the legacy package cannot be signed
@@ -75,10 +76,8 @@ func (d *device) steps(m service.Manager, gate *healthcheck.Gate, k keeper) (map
 	if err != nil {
 		return nil, err
 	}
-	services := d.services()
-	flip := switchover.New(switchover.Config{Manager: m, Services: services, Versions: d.store, Clock: d.clock})
-	start := restart.New(restart.Config{Manager: m, Services: services, Clock: d.clock})
-	back := turnback.New(flip, start, gate)
+	flip := switchover.New(switchover.Config{Manager: m, Services: d.services(), Versions: d.store, Clock: d.clock})
+	back := turnback.New(flip, restarts, gate)
 	return map[steps.Name]steps.Step{
 		steps.Download: download.New(download.Config{Clock: d.clock, Log: d.log, Version: thisBuild().Version}),
 		steps.Verify: verify.New(verify.Config{
@@ -91,7 +90,7 @@ func (d *device) steps(m service.Manager, gate *healthcheck.Gate, k keeper) (map
 		}),
 		steps.Stage:       stage.New(d.store),
 		steps.Switch:      flip,
-		steps.Restart:     start,
+		steps.Restart:     restarts,
 		steps.HealthCheck: gate,
 		steps.Commit:      commit.New(gate),
 		steps.Rollback:    back,

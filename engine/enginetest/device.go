@@ -23,7 +23,7 @@ func NewDevice() *Device {
 
 // Engine is a new process's engine.
 func (d *Device) Engine() (*engine.Engine, error) {
-	return engine.New(engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Steps: d.Steps(d.Bundle), Clock: d.Clock})
+	return engine.New(engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Starter: d, Steps: d.Steps(d.Bundle), Clock: d.Clock})
 }
 
 // Request is what a user asks of a running engine.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
 )
 
 // World is the device: its pointers, versions, marker and running services.
@@ -50,6 +51,14 @@ func NewWorld() *World {
 		Sick: map[string]bool{}, Dead: map[string]bool{}, Files: map[string]bool{},
 	}
 	return w
+}
+
+// StartAll implements engine.Starter.
+func (w *World) StartAll(context.Context, *steps.Task) error {
+	if w.Running != "" || w.P.Current == "" || w.Dead[w.P.Current] {
+		return nil
+	}
+	return w.Use("start", func() error { w.InitStarts(); return nil })
 }
 
 // Reboot ends every process; services come up from what current says, the way

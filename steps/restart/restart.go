@@ -10,6 +10,8 @@ package restart
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/tope/updater/platform/clock"
@@ -101,6 +103,23 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	}
 	ev.Downtime = s.downtime(t)
 	return steps.Outcome{Evidence: ev}, nil
+}
+
+// StartAll starts every service that does not run, whatever happens to the
+// others, and leaves alone what runs. It serves a device for which no version
+// is left to try.
+func (s *Step) StartAll(ctx context.Context, t *steps.Task) error {
+	list, err := steps.Services(s.cfg.Services, t)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, svc := range list {
+		if err := s.cfg.Manager.Start(ctx, svc); err != nil {
+			errs = append(errs, fmt.Errorf("cannot start %s: %w", svc.Name, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // downtime is the time since Switch stopped the first service.

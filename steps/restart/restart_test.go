@@ -2,6 +2,7 @@ package restart_test
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
@@ -99,4 +100,20 @@ func TestFailures(t *testing.T) {
 			require.NotContains(t, m.PIDs(), "web-server", "what depends on it is not started")
 		})
 	}
+}
+
+func TestStartAllStartsWhatItCan(t *testing.T) {
+	step, m, _, task := bench(t)
+	m.Hook(func(_, service string) error {
+		if service == "device-api" {
+			return errors.New("will not start")
+		}
+		return nil
+	})
+	require.ErrorContains(t, step.StartAll(t.Context(), task), "device-api")
+	require.Contains(t, m.PIDs(), "web-server")
+	pids := m.PIDs()
+	m.Hook(nil)
+	require.NoError(t, step.StartAll(t.Context(), task))
+	require.Equal(t, pids["web-server"], m.PIDs()["web-server"], "what runs is left alone")
 }
