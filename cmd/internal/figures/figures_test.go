@@ -1,0 +1,50 @@
+package figures_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+// TestMain lets this program be the other processes that a figure needs.
+func TestMain(m *testing.M) {
+	switch os.Getenv(roleEnv) {
+	case roleBare:
+		os.Exit(playBare())
+	case roleConstant:
+		os.Exit(playConstant())
+	}
+	os.Exit(m.Run())
+}
+
+// BenchmarkFigures takes every figure and prints the table of all of them.
+func BenchmarkFigures(b *testing.B) {
+	l := newLab(b)
+	var t table
+	for _, figure := range []struct {
+		name string
+		take func(*testing.B, *lab) []row
+	}{
+		{"staged", staged},
+		{"memory", memory},
+		{"transactions", transactions},
+		{"transition", transition},
+		{"downtime", downtime},
+		{"recover", recovery},
+		{"polls", polls},
+		{"size", size},
+	} {
+		b.Run(figure.name, func(b *testing.B) {
+			for b.Loop() {
+				rows := figure.take(b, l)
+				for _, r := range rows {
+					b.ReportMetric(r.value(), r.unit())
+				}
+				t = append(t, rows...)
+			}
+			// How long the taking took is no figure.
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+	fmt.Printf("\n%s\n", t)
+}
