@@ -138,13 +138,13 @@ func (e *Engine) apply(ctx context.Context, a Action, o Observation) error {
 }
 
 // move sets the pointers a decision names, each durable before the next. The
-// links of a version are durable before current leads to it, so that a current
-// that is right always has its links.
+// links of a version come before current leads to it; but no link, and no file
+// system that cannot take one, keeps a device from being made whole.
 func (e *Engine) move(a Action) error {
 	for _, m := range a.Moves {
 		if m.Pointer == versions.Current && m.To != "" {
 			if _, err := e.cfg.Versions.EnsureLinks(m.To); err != nil {
-				return fmt.Errorf("cannot make the links of version %s: %w", m.To, err)
+				e.cfg.Log.Warn("cannot make all links", "version", m.To, "err", err)
 			}
 		}
 		if err := e.cfg.Versions.Point(m.Pointer, m.To); err != nil {

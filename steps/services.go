@@ -16,9 +16,9 @@ type Halted struct {
 }
 
 // Services are the services of a task, in the order they are started: the
-// configured ones, and those the release names beyond them, which are systemd
-// units of that name.
-func Services(configured []service.Service, t *Task) ([]service.Service, error) {
+// configured ones, and those the release names beyond them, as far as the
+// manager has a unit of that name.
+func Services(ctx context.Context, m service.Manager, configured []service.Service, t *Task) ([]service.Service, error) {
 	all := append([]service.Service(nil), configured...)
 	last := ""
 	for _, name := range t.Release.Services {
@@ -30,6 +30,13 @@ func Services(configured []service.Service, t *Task) ([]service.Service, error) 
 			continue
 		}
 		extra := service.Service{Name: name}
+		st, err := m.Status(ctx, extra)
+		if err != nil {
+			return nil, ServiceError(ctx, m, Local, "ask for the state of "+name, err)
+		}
+		if !st.Loaded {
+			continue
+		}
 		if last != "" {
 			extra.After = []string{last}
 		}

@@ -248,7 +248,7 @@ func (c *checkup) storeOpen() bool {
 		_, err = os.Stat(host)
 	}
 	if err == nil {
-		err = c.openStore()
+		err = c.openStore(false)
 	}
 	if err != nil {
 		c.store = nil

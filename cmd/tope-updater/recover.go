@@ -42,7 +42,7 @@ rescue shells and tests.`,
 
 // recoverOnce is the oneshot at boot.
 func (a *app) recoverOnce(ctx context.Context, d *device) error {
-	if err := d.openStore(); err != nil {
+	if err := d.openStore(false); err != nil {
 		return err
 	}
 	var j engine.Journal = newScratch()

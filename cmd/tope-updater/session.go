@@ -68,7 +68,7 @@ func (a *app) connect(ctx context.Context, n need) (*session, error) {
 
 // lookIn is a session for looking, without a daemon.
 func (d *device) lookIn() (*session, error) {
-	if err := d.openStore(); err != nil {
+	if err := d.openStore(false); err != nil {
 		return nil, err
 	}
 	var j readJournal = emptyJournal{}

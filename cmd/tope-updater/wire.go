@@ -44,10 +44,11 @@ func (a *app) device() (*device, error) {
 	return &device{cfg: cfg, root: root, clock: clock.System(), log: slog.New(slog.DiscardHandler)}, nil
 }
 
-func (d *device) openStore() (err error) {
+// openStore finds the versions directory; create makes one that is missing.
+func (d *device) openStore(create bool) (err error) {
 	p := d.cfg.Paths
 	d.store, err = versions.Open(versions.Config{
-		Root: d.root, Versions: p.Versions, Services: p.Services, Bin: p.Bin, Shared: p.Shared, Clock: d.clock,
+		Root: d.root, Versions: p.Versions, Services: p.Services, Bin: p.Bin, Shared: p.Shared, Clock: d.clock, Create: create,
 	})
 	return err
 }
@@ -103,7 +104,7 @@ func (u *updater) close() error { return errors.Join(u.manager.Close(), u.journa
 // start opens everything and recovers, as at a daemon's start. The engine does
 // not run yet.
 func (d *device) start(ctx context.Context, create bool) (_ *updater, err error) {
-	if err := d.openStore(); err != nil {
+	if err := d.openStore(create); err != nil {
 		return nil, err
 	}
 	u := &updater{}

@@ -39,7 +39,8 @@ func (s *Store) Trash(version string) error {
 
 // Prune trashes versions that are not needed and returns which: it keeps what
 // the pointers and the marker lead to, what is named in needed, and of all
-// usable versions the newest keep. Damaged versions count for nothing.
+// versions it published the newest keep. Damaged versions count for nothing. A
+// version made by hand is never removed: nobody but its maker can make it again.
 func (s *Store) Prune(keep int, needed ...string) ([]string, error) {
 	names, err := s.names()
 	if err != nil {
@@ -57,11 +58,11 @@ func (s *Store) Prune(keep int, needed ...string) ([]string, error) {
 			failed = errors.Join(failed, err)
 			continue // what cannot be read now may be readable tomorrow
 		}
-		if found.state.Usable() && keep > 0 {
+		if found.state == Complete && keep > 0 {
 			keep--
 			continue
 		}
-		if len(uses[version]) > 0 || slices.Contains(needed, version) || found.state == Missing {
+		if found.state == Unverified || len(uses[version]) > 0 || slices.Contains(needed, version) || found.state == Missing {
 			continue
 		}
 		if info, err := os.Lstat(s.Path(version)); err != nil || !info.IsDir() {

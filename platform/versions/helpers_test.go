@@ -38,7 +38,8 @@ func (d *device) open() {
 	root, err := disk.NewRoot(d.root)
 	require.NoError(d.t, err)
 	d.Store, err = versions.Open(versions.Config{
-		Root: root, Versions: "/opt/tope/versions", Services: "/opt/tope/services",
+		Create: true,
+		Root:   root, Versions: "/opt/tope/versions", Services: "/opt/tope/services",
 		Bin: "/usr/local/bin", Shared: "/opt/tope/shared", Clock: clocktest.New(),
 	})
 	require.NoError(d.t, err)

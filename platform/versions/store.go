@@ -26,6 +26,10 @@ type Config struct {
 	Shared string
 	// Clock stamps manifests; the system's when nil.
 	Clock clock.Clock
+	// Create makes a versions directory that is missing, durably. Without it
+	// a missing one is read as an empty one: at boot it may only not be mounted
+	// yet, and must not be made on the file system below its mount point.
+	Create bool
 }
 
 // Store is the versions directory. Every answer is read from the disk; all it
@@ -38,7 +42,7 @@ type Store struct {
 	sound memory
 }
 
-// Open makes the versions directory, durably, when it is missing.
+// Open finds the versions directory, or makes it (Config.Create).
 func Open(cfg Config) (*Store, error) {
 	dir, err := cfg.Root.Resolve(cfg.Versions)
 	if err != nil {
@@ -51,8 +55,10 @@ func Open(cfg Config) (*Store, error) {
 	switch {
 	case err == nil && !info.IsDir():
 		return nil, fmt.Errorf("versions directory %s: not a directory", dir)
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist) && cfg.Create:
 		err = disk.MkdirAll(dir, 0o755)
+	case errors.Is(err, fs.ErrNotExist):
+		err = nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("versions directory: %w", err)
@@ -223,6 +229,9 @@ func (s *Store) info(version string) (Info, error) {
 // names is the versions there are, newest first, damaged ones included.
 func (s *Store) names() ([]string, error) {
 	entries, err := os.ReadDir(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list versions: %w", err)
 	}

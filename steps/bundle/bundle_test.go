@@ -33,8 +33,20 @@ func TestCheckTarget(t *testing.T) {
 		require.NoError(t, bundle.CheckTarget(c.path, c.target, limits), "%v", c)
 	}
 	for _, c := range []struct{ path, target string }{
-		{"l", ""}, {"l", "/"}, {"l", "/etc"}, {"l", ".."}, {"l", "../x"}, {"a/l", "../../x"}, {"a/l", ".."}, {"a/l", "."},
-		{"a/b/l", "../x/../../../y"}, {"a/l", "x/../../.."}, {"a/l", "x//y"}, {"a/l", "./../../x"}, {"l", "l"}, {"a/l", "x\\y"},
+		{"l", ""},
+		{"l", "/"},
+		{"l", "/etc"},
+		{"l", ".."},
+		{"l", "../x"},
+		{"a/l", "../../x"},
+		{"a/l", ".."},
+		{"a/l", "."},
+		{"a/b/l", "../x/../../../y"},
+		{"a/l", "x/../../.."},
+		{"a/l", "x//y"},
+		{"a/l", "./../../x"},
+		{"l", "l"},
+		{"a/l", "x\\y"},
 	} {
 		require.Error(t, bundle.CheckTarget(c.path, c.target, limits), "%v", c)
 	}

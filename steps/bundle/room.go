@@ -9,6 +9,6 @@ func (t Totals) Room() (bytes, inodes uint64) {
 		describe = 512 // in the manifest, for each entry
 		margin   = 8 << 20
 	)
-	entries := uint64(t.Files + t.Dirs)                                      //nolint:gosec // never negative
-	return uint64(t.Bytes) + entries*(block+describe) + margin, entries + 16 //nolint:gosec // never negative
+	entries := uint64(t.Files + t.Dirs)
+	return uint64(t.Bytes) + entries*(block+describe) + margin, entries + 16
 }

@@ -356,3 +356,10 @@ func do(t *testing.T, s *Step, task *steps.Task) (steps.Outcome, error) {
 func newTask(t *testing.T, edits ...func(*steps.Task)) *steps.Task {
 	return stepstest.Task(t, edits...)
 }
+
+func contextWithCause(t *testing.T) (context.Context, context.CancelCauseFunc) {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	t.Cleanup(func() { cancel(nil) })
+	return ctx, cancel
+}

@@ -85,7 +85,6 @@ func classifyTLS(err error) error {
 		hostname  x509.HostnameError
 		invalid   x509.CertificateInvalidError
 		record    tls.RecordHeaderError
-		alert     tls.AlertError
 	)
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
@@ -94,7 +93,7 @@ func classifyTLS(err error) error {
 		return &outage{what: cannotConnect, err: fmt.Errorf("%w (is the device's clock right?)", err)}
 	case errors.As(err, &authority), errors.As(err, &hostname), errors.As(err, &invalid):
 		return unavailable("the server, or something in between, is not who the URL names", "cannot trust the server: %w", err)
-	case errors.As(err, &record), errors.As(err, &alert):
+	case errors.As(err, &record):
 		return &fault{what: malformedAnswer, err: err}
 	}
 	return nil
@@ -111,6 +110,8 @@ func networkFailure(err error) string {
 	switch {
 	case errors.As(err, &dns), errors.As(err, &op) && op.Op == "dial":
 		return cannotConnect
+	case op != nil && (op.Op == "remote error" || op.Op == "local error"):
+		return "" // a TLS alert: no common version or cipher
 	case errors.As(err, &op), errors.As(err, &errno), errors.As(err, &timed) && timed.Timeout(),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return connectionLost

@@ -128,7 +128,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if err != nil {
 		return steps.Outcome{}, err
 	}
-	defer b.Close() //nolint:errcheck // opened for reading
+	defer b.Close()
 	if v := b.Release().Version; v != t.Release.Version {
 		return steps.Outcome{}, bundle.InvalidManifest("bundle %s holds version %s, verified was %s", path, v, t.Release.Version)
 	}

@@ -22,7 +22,7 @@ type broken struct{ entries []bundle.Entry }
 func (b broken) Name() string                                               { return "broken" }
 func (b broken) Match([]byte) bool                                          { return true }
 func (b broken) Open(*os.File, int64, bundle.Limits) (bundle.Bundle, error) { return b, nil }
-func (b broken) Release() bundle.Release { return bundle.Release{Version: "1.2.0"} }
+func (b broken) Release() bundle.Release                                    { return bundle.Release{Version: "1.2.0"} }
 
 func (b broken) Totals() bundle.Totals { return bundle.Totals{} }
 func (b broken) Close() error          { return nil }

@@ -43,7 +43,7 @@ func (s *Step) extract(ctx context.Context, t *steps.Task, b bundle.Bundle, stag
 	if err != nil {
 		return Evidence{}, err
 	}
-	defer root.Close() //nolint:errcheck // nothing to lose: files are closed one by one
+	defer root.Close()
 	list, err := filelist.Create(t.WorkDir, headOf(t))
 	if err != nil {
 		return Evidence{}, err

@@ -100,7 +100,7 @@ func (g *Gate) Once(ctx context.Context, t *steps.Task) (any, error) {
 func (g *Gate) Baseline(ctx context.Context, t *steps.Task) (json.RawMessage, error) {
 	before := *t
 	before.Since = steps.Moment{} // whatever runs now counts, whenever it was started
-	plan, err := g.plan(&before)
+	plan, err := g.plan(ctx, &before)
 	if err != nil {
 		return nil, err
 	}
@@ -119,11 +119,11 @@ type planned struct {
 }
 
 // plan lists the checks of a task and which of them must pass.
-func (g *Gate) plan(t *steps.Task) ([]planned, error) {
+func (g *Gate) plan(ctx context.Context, t *steps.Task) ([]planned, error) {
 	if t.Target.Current == "" {
 		return nil, nil
 	}
-	list, err := steps.Services(g.cfg.Services, t)
+	list, err := steps.Services(ctx, g.cfg.Manager, g.cfg.Services, t)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +185,7 @@ func (g *Gate) all(ctx context.Context, t *steps.Task, plan []planned, look look
 
 // judge runs the checks and gives the verdict.
 func (g *Gate) judge(ctx context.Context, t *steps.Task, look looker) (Evidence, error) {
-	plan, err := g.plan(t)
+	plan, err := g.plan(ctx, t)
 	if err != nil {
 		return Evidence{}, err
 	}

@@ -53,7 +53,7 @@ func (s *Step) Probe(ctx context.Context, t *steps.Task) (steps.Reach, error) {
 	if t.Target.Current == "" {
 		return steps.Done, nil
 	}
-	list, err := steps.Services(s.cfg.Services, t)
+	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
 	if err != nil {
 		return "", err
 	}
@@ -83,7 +83,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if t.Target.Current == "" {
 		return steps.Outcome{Evidence: ev}, nil
 	}
-	list, err := steps.Services(s.cfg.Services, t)
+	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
 	if err != nil {
 		return steps.Outcome{}, err
 	}
@@ -109,7 +109,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 // others, and leaves alone what runs. It serves a device for which no version
 // is left to try.
 func (s *Step) StartAll(ctx context.Context, t *steps.Task) error {
-	list, err := steps.Services(s.cfg.Services, t)
+	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
 	if err != nil {
 		return err
 	}

@@ -64,6 +64,18 @@ func TestRestartsInOrder(t *testing.T) {
 	}
 }
 
+// Services that only the release names are restarted after the configured ones,
+// where there is a unit for them.
+func TestServicesTheReleaseNames(t *testing.T) {
+	step, m, _, task := bench(t)
+	m.Add("camera")
+	task.Release.Services = []string{"device-api", "camera", "unknown-here"}
+	_, err := step.Do(t.Context(), task)
+	require.NoError(t, err)
+	require.Len(t, m.PIDs(), 3)
+	require.Contains(t, m.PIDs(), "camera")
+}
+
 // After a boot the init system has done the work: nothing is restarted again.
 func TestProbeAfterABoot(t *testing.T) {
 	step, m, c, task := bench(t)

@@ -32,7 +32,8 @@ func NewDevice(t testing.TB, dir string) *Device {
 	require.NoError(t, err)
 	clock := clocktest.New()
 	store, err := versions.Open(versions.Config{
-		Root: root, Versions: "/opt/tope/versions", Services: "/opt/tope/services",
+		Create: true,
+		Root:   root, Versions: "/opt/tope/versions", Services: "/opt/tope/services",
 		Bin: "/usr/local/bin", Shared: "/opt/tope/shared", Clock: clock,
 	})
 	require.NoError(t, err)

@@ -5,9 +5,9 @@
 //
 // Order, and what is on disk if the power goes:
 //
-//   - services stopped: nothing has changed on disk;
-//   - links of the target version: links through current to programs it does
-//     not have yet dangle, which harms nobody;
+//   - links of the target version, made while the services still run: links
+//     through current to programs it does not have yet dangle, which harms nobody;
+//   - services stopped: nothing more has changed on disk;
 //   - previous at the old version: the old version still runs at the next boot;
 //   - current at the new one: the new version runs at the next boot, and all
 //     that is needed to go back is there.
@@ -17,6 +17,7 @@ package switchover
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/tope/updater/platform/clock"
@@ -48,8 +49,10 @@ type Evidence struct {
 	Stopped []string          `json:"stopped"`
 	Before  versions.Pointers `json:"before"`
 	After   versions.Pointers `json:"after"`
-	// Links are those made for programs that are new.
-	Links []string `json:"links,omitempty"`
+	// Links are those made for programs that are new; Blocked says which could
+	// not be, because something else has their name.
+	Links   []string `json:"links,omitempty"`
+	Blocked string   `json:"blocked,omitempty"`
 	// StopTook and FlipTook are how long stopping and moving the pointers took.
 	StopTook time.Duration `json:"stop_took_ns"`
 	FlipTook time.Duration `json:"flip_took_ns"`
@@ -79,14 +82,18 @@ func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 
 // Do stops the services, last started first, and moves the pointers.
 func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
-	ev := Evidence{Halted: steps.Halted{StoppedAt: steps.Moment{Boot: s.cfg.Clock.Boot(), Mono: s.cfg.Clock.Monotonic()}}}
-	list, err := steps.Services(s.cfg.Services, t)
+	var ev Evidence
+	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
 	if err != nil {
 		return steps.Outcome{}, err
 	}
 	if ev.Before, err = s.cfg.Versions.Pointers(); err != nil {
 		return steps.Outcome{}, steps.FromOS(err, "read the pointers")
 	}
+	if err := s.link(t, &ev); err != nil {
+		return steps.Outcome{Evidence: ev}, err
+	}
+	ev.StoppedAt = steps.Moment{Boot: s.cfg.Clock.Boot(), Mono: s.cfg.Clock.Monotonic()}
 	for i := len(list) - 1; i >= 0; i-- {
 		if err := s.cfg.Manager.Stop(ctx, list[i]); err != nil {
 			return steps.Outcome{Evidence: ev}, steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "stop "+list[i].Name, err)
@@ -95,7 +102,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	}
 	stopped := s.cfg.Clock.Monotonic()
 	ev.StopTook = stopped - ev.StoppedAt.Mono
-	if err := s.flip(t, &ev); err != nil {
+	if err := s.flip(t); err != nil {
 		return steps.Outcome{Evidence: ev}, err
 	}
 	ev.FlipTook = s.cfg.Clock.Monotonic() - stopped
@@ -105,15 +112,26 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	return steps.Outcome{Evidence: ev}, nil
 }
 
-// flip moves the pointers in the order the package comment explains.
-func (s *Step) flip(t *steps.Task, ev *Evidence) error {
-	if t.Target.Current != "" {
-		added, err := s.cfg.Versions.EnsureLinks(t.Target.Current)
-		ev.Links = added
-		if err != nil {
-			return steps.FromOS(err, "make the links of version "+t.Target.Current)
-		}
+// link makes the links of the target version. A file somebody put where a link
+// belongs is theirs, and told; on the way back no link is worth staying for.
+func (s *Step) link(t *steps.Task, ev *Evidence) error {
+	if t.Target.Current == "" {
+		return nil
 	}
+	var err error
+	ev.Links, err = s.cfg.Versions.EnsureLinks(t.Target.Current)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, versions.ErrForeign) || t.Back {
+		ev.Blocked = err.Error()
+		return nil
+	}
+	return steps.FromOS(err, "make the links of version "+t.Target.Current)
+}
+
+// flip moves the pointers in the order the package comment explains.
+func (s *Step) flip(t *steps.Task) error {
 	moves := []struct{ pointer, to string }{
 		{versions.Previous, t.Target.Previous},
 		{versions.Current, t.Target.Current},

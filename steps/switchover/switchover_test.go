@@ -39,7 +39,8 @@ func newBench(t *testing.T) *bench {
 	require.NoError(t, err)
 	c := clocktest.New()
 	store, err := versions.Open(versions.Config{
-		Root: root, Versions: "/opt/tope/versions", Services: "/opt/tope/services", Bin: "/usr/local/bin", Shared: "/opt/tope/shared", Clock: c,
+		Create: true,
+		Root:   root, Versions: "/opt/tope/versions", Services: "/opt/tope/services", Bin: "/usr/local/bin", Shared: "/opt/tope/shared", Clock: c,
 	})
 	require.NoError(t, err)
 	for _, v := range []string{"0.9.0", "1.0.0", "1.1.0"} {
@@ -165,6 +166,21 @@ func TestProbe(t *testing.T) {
 	require.Equal(t, steps.Partly, probe())
 	require.NoError(t, b.store.Point(versions.Current, "1.1.0"))
 	require.Equal(t, steps.Done, probe())
+}
+
+// What an operator put where a link belongs is left alone, and told; the update
+// goes on.
+func TestAFileInTheWayOfALink(t *testing.T) {
+	b := newBench(t)
+	bin := filepath.Join(b.root, "usr/local/bin")
+	require.NoError(t, os.MkdirAll(bin, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "brand-new"), []byte("mine"), 0o755))
+	out, err := b.step.Do(t.Context(), stepstest.Task(t, forward))
+	require.NoError(t, err)
+	require.Contains(t, out.Evidence.(switchover.Evidence).Blocked, "brand-new")
+	mine, err := os.ReadFile(filepath.Join(bin, "brand-new"))
+	require.NoError(t, err)
+	require.Equal(t, "mine", string(mine))
 }
 
 // A failed first installation takes current away again.

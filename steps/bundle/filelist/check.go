@@ -11,7 +11,7 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// ErrDiffers: the tree on disk is not what the list says.
+// ErrDiffers means that the tree on disk is not what the list says.
 var ErrDiffers = errors.New("the files on disk are not what was extracted")
 
 // Summary counts what is in a list.
@@ -55,7 +55,7 @@ func Check(ctx context.Context, dir, staging string, each func(versions.File) er
 	if err != nil {
 		return Head{}, sum, fmt.Errorf("open the staged files: %w", err)
 	}
-	defer root.Close() //nolint:errcheck // nothing to lose
+	defer root.Close()
 	head, err := Read(dir, func(f versions.File) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

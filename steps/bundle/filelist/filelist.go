@@ -34,7 +34,7 @@ const Name = "files.json"
 // maxLine is far more than a File with the longest path and target takes.
 const maxLine = 64 << 10
 
-// ErrTorn: the list is cut short, damaged, or no list at all.
+// ErrTorn means that the list is cut short, damaged, or no list at all.
 var ErrTorn = errors.New("the list of files is not whole")
 
 // Head says what the list belongs to.
@@ -137,7 +137,7 @@ func Read(dir string, f func(versions.File) error) (Head, error) {
 	if err != nil {
 		return Head{}, fmt.Errorf("open the list of files: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // opened for reading
+	defer file.Close()
 	head, err := read(file, f)
 	if err != nil {
 		return Head{}, fmt.Errorf("%s: %w", file.Name(), err)

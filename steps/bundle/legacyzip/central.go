@@ -146,7 +146,7 @@ func (h *header) zip64(extra []byte) error {
 		if len(fields) < 8 || le.Uint64(fields) > math.MaxInt64 {
 			return bundle.Invalid("%q: its ZIP64 field does not hold what its header leaves to it", h.path)
 		}
-		*field = int64(le.Uint64(fields)) //nolint:gosec // checked above
+		*field = int64(le.Uint64(fields))
 		fields = fields[8:]
 	}
 	return nil

@@ -109,7 +109,7 @@ func (z *archive) readManifest(h *header, data int64) (*manifest, error) {
 		return nil, bundle.InvalidManifest("%s has %d bytes, more than the %d allowed", manifestName, h.size, z.limits.Manifest)
 	}
 	c := z.open(*h, data)
-	defer c.Close() //nolint:errcheck // never fails
+	defer c.Close()
 	raw, err := io.ReadAll(c)
 	if err != nil {
 		return nil, err
@@ -227,7 +227,7 @@ func (z *archive) target(h *header, buf []byte) ([]byte, string, error) {
 		return buf, "", err
 	}
 	c := z.open(*h, data)
-	defer c.Close() //nolint:errcheck // never fails
+	defer c.Close()
 	target, err := io.ReadAll(c)
 	return buf, string(target), err
 }

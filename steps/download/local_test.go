@@ -1,0 +1,140 @@
+package download
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/stepstest"
+)
+
+func TestLocalFiles(t *testing.T) {
+	b := bundle(300_000, 1)
+	dir := filepath.Join(t.TempDir(), "a b")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	path := filepath.Join(dir, "r.zip")
+	require.NoError(t, os.WriteFile(path, b, 0o600))
+	require.NoError(t, os.Symlink(path, filepath.Join(dir, "link")))
+	require.NoError(t, unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "empty"), nil, 0o600))
+
+	for name, url := range map[string]string{
+		"absolute path":  path,
+		"file URL":       "file://" + dir[:len(dir)-3] + "a%20b/r.zip",
+		"with localhost": "file://localhost" + dir[:len(dir)-3] + "a%20b/r.zip",
+		"through a link": filepath.Join(dir, "link"),
+		"not clean":      dir + "/./../a b/r.zip",
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, declare := range []func(*steps.Task){from(url, b), func(t *steps.Task) { t.Source.URL = url }} {
+				task := newTask(t, declare)
+				out, err := do(t, stepFor(newPatient()), task)
+				require.NoError(t, err)
+				ev := requireBundle(t, task, b, out)
+				require.Empty(t, ev.Events)
+			}
+		})
+	}
+	for name, c := range map[string]struct {
+		url, text string
+		class     steps.Class
+		code      steps.Code
+	}{
+		"missing":             {dir + "/nope.zip", "no such file", steps.Unavailable, steps.DownloadFailed},
+		"a directory":         {dir, "not a regular file", steps.Unavailable, steps.DownloadFailed},
+		"a FIFO":              {dir + "/fifo", "not a regular file", steps.Unavailable, steps.DownloadFailed},
+		"a device":            {"/dev/zero", "not a regular file", steps.Unavailable, steps.DownloadFailed},
+		"empty":               {dir + "/empty", "0 bytes, 300000 were declared", steps.Refused, steps.SizeMismatch},
+		"relative":            {"r.zip", "cannot download from", steps.Unavailable, steps.DownloadFailed},
+		"on another host":     {"file://elsewhere/r.zip", "not a local file", steps.Unavailable, steps.DownloadFailed},
+		"relative in a URL":   {"file:r.zip", "not a local file", steps.Unavailable, steps.DownloadFailed},
+		"another scheme":      {"ftp://127.0.0.1/r.zip", "use http, https, file", steps.Unavailable, steps.DownloadFailed},
+		"no host":             {"http:///r.zip", "no host", steps.Unavailable, steps.DownloadFailed},
+		"unreadable URL":      {"http://[::1/r.zip", "cannot read the URL", steps.Unavailable, steps.DownloadFailed},
+		"nothing at all":      {"", "cannot download from", steps.Unavailable, steps.DownloadFailed},
+		"an unknown scheme":   {"data:text/plain,hello", "cannot download from", steps.Unavailable, steps.DownloadFailed},
+		"a password in a URL": {"http://me:secret@/r.zip", "no host", steps.Unavailable, steps.DownloadFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			task := newTask(t, from(c.url, b))
+			text := stepstest.Fails(t, stepFor(newPatient()), task, c.class, c.code)
+			require.Contains(t, text, c.text)
+			require.NotContains(t, text, "secret")
+			requireNoBundle(t, task, 0)
+		})
+	}
+}
+
+// TestLocalFileResumes: the same file goes on from the checkpoint, another one
+// under its name from the start.
+func TestLocalFileResumes(t *testing.T) {
+	b := bundle(300_000, 1)
+	for name, c := range map[string]struct {
+		touch   func(path string) error
+		resumed int64
+		events  []string
+	}{
+		"the same":    {func(string) error { return nil }, 100_000, nil},
+		"another one": {func(path string) error { return os.Chtimes(path, time.Time{}, time.Unix(1, 0)) }, 0, []string{fileChanged}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "r.zip")
+			require.NoError(t, os.WriteFile(path, b, 0o600))
+			info, err := os.Stat(path)
+			require.NoError(t, err)
+			task := newTask(t, from(path, b))
+			require.NoError(t, task.Notes.Save(checkpoint{URL: path, Offset: 100_000, Total: 300_000, Hash: stateOf(b[:100_000]), Mark: markOfFile(info)}))
+			require.NoError(t, os.WriteFile(filepath.Join(task.WorkDir, PartFile), b[:100_000], 0o600))
+			require.NoError(t, c.touch(path))
+			out, err := do(t, stepFor(newPatient()), task)
+			require.NoError(t, err)
+			ev := requireBundle(t, task, b, out)
+			require.Equal(t, c.resumed, ev.ResumedBytes)
+			require.Equal(t, c.events, kinds(ev))
+		})
+	}
+}
+
+// meddler changes a file at the first checkpoint of the step that copies it.
+type meddler struct {
+	*stepstest.Notes
+	meddle func()
+}
+
+func (m *meddler) Save(v any) error {
+	if m.meddle != nil {
+		m.meddle()
+		m.meddle = nil
+	}
+	return m.Notes.Save(v)
+}
+
+func TestLocalFileChangesWhileCopied(t *testing.T) {
+	b := bundle(2<<20, 1)
+	for name, c := range map[string]struct {
+		meddle func(path string) error
+		text   string
+	}{
+		"shorter":  {func(path string) error { return os.Truncate(path, 1000) }, "became shorter while it was copied"},
+		"longer":   {func(path string) error { return os.Truncate(path, 3<<20) }, "changed while it was copied"},
+		"replaced": {func(path string) error { return os.Rename(path+".new", path) }, "changed while it was copied"},
+		"removed":  {os.Remove, "no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "r.zip")
+			require.NoError(t, os.WriteFile(path, b, 0o600))
+			require.NoError(t, os.WriteFile(path+".new", b[1:], 0o600))
+			task := newTask(t, func(task *steps.Task) { task.Source.URL = path })
+			task.Notes = &meddler{stepstest.NewNotes(), func() { require.NoError(t, c.meddle(path)) }}
+			step := stepFor(newPatient(), func(c *Config) { c.CheckpointBytes, c.CheckpointTime = 1, -1 })
+			text := stepstest.Fails(t, step, task, steps.Unavailable, steps.DownloadFailed)
+			require.Contains(t, text, c.text)
+			requireNoBundle(t, task, int64(len(b)))
+		})
+	}
+}
