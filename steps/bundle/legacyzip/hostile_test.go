@@ -81,7 +81,7 @@ func readAll(b bundle.Bundle) error {
 	return nil
 }
 
-// A package changed in any one byte is refused, or its files have the content
+// A package changed in one bit of any byte is refused, or its files have the content
 // they had: nothing in between, and no panic.
 func TestEveryByteChanged(t *testing.T) {
 	sound := bt.Package("1.2.0").Bytes()
@@ -91,22 +91,20 @@ func TestEveryByteChanged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bundle")
 	for i := range sound {
 		data := bytes.Clone(sound)
-		for _, flip := range []byte{0x01, 0x80} {
-			data[i] = sound[i] ^ flip
-			require.NoError(t, os.WriteFile(path, data, 0o600))
-			b, err := bundle.Open(path, bundle.Limits{}, legacyzip.Format{})
-			if err != nil {
-				continue
-			}
-			if readAll(b) == nil {
-				for path, e := range contents(t, b) {
-					if was := want[path]; was.Type == e.Type && was.Data != "" && was.Data != e.Data {
-						t.Fatalf("byte %d ^ %#x: %s has another content and nobody noticed", i, flip, path)
-					}
+		data[i] ^= 1 << (i % 8)
+		require.NoError(t, os.WriteFile(path, data, 0o600))
+		b, err := bundle.Open(path, bundle.Limits{}, legacyzip.Format{})
+		if err != nil {
+			continue
+		}
+		if readAll(b) == nil {
+			for path, e := range contents(t, b) {
+				if was := want[path]; was.Type == e.Type && was.Data != "" && was.Data != e.Data {
+					t.Fatalf("byte %d: %s has another content and nobody noticed", i, path)
 				}
 			}
-			require.NoError(t, b.Close())
 		}
+		require.NoError(t, b.Close())
 	}
 }
 
