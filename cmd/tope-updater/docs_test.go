@@ -50,7 +50,7 @@ func TestManPagesAndCompletionsAreFresh(t *testing.T) {
 			require.NoError(t, os.RemoveAll(want))
 			require.NoError(t, os.CopyFS(want, os.DirFS(filepath.Join(fresh, dir))))
 		}
-		require.Equal(t, tree(t, filepath.Join(fresh, dir)), tree(t, want), "docs/%s is stale: go test ./cmd/tope-updater -run ManPages -update", dir)
+		require.Empty(t, differing(tree(t, filepath.Join(fresh, dir)), tree(t, want)), "docs/%s is stale: go test ./cmd/tope-updater -run ManPages -update", dir)
 	}
 }
 
@@ -64,4 +64,20 @@ func tree(t *testing.T, dir string) map[string]string {
 		files[e.Name()] = string(data)
 	}
 	return files
+}
+
+// differing names the files that are not the same in both.
+func differing(a, b map[string]string) []string {
+	var names []string
+	for name, text := range a {
+		if b[name] != text {
+			names = append(names, name)
+		}
+	}
+	for name := range b {
+		if _, ok := a[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	return names
 }

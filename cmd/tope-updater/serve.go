@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,8 @@ const (
 	memoryLimit = 14 << 20
 	gcPercent   = 25
 )
+
+var errStarting = errors.New("the updater is starting")
 
 // Back-off between attempts to open a journal that failed.
 const (
@@ -53,6 +56,7 @@ func (a *app) serveCommand() *cobra.Command {
 // is replaced, which happens when the journal fails.
 func serve(ctx context.Context, d *device) error {
 	front := &front{}
+	front.fail(errStarting)
 	srv, err := d.listen(front)
 	if err != nil {
 		return err
@@ -72,10 +76,10 @@ func serve(ctx context.Context, d *device) error {
 	for ctx.Err() == nil {
 		began := d.clock.Monotonic()
 		err = d.run(ctx, front)
-		front.set(nil)
-		if ctx.Err() != nil || !recoverable(err) {
+		if ctx.Err() != nil || errors.Is(err, errLocked) {
 			break
 		}
+		front.fail(err)
 		if d.clock.Monotonic()-began > longestPause {
 			pause = firstPause
 		}
@@ -91,11 +95,6 @@ func serve(ctx context.Context, d *device) error {
 	return errors.Join(err, <-served)
 }
 
-// recoverable reports whether opening everything again can help.
-func recoverable(err error) bool {
-	return err != nil && !errors.Is(err, errLocked)
-}
-
 // run is one life of an engine: open, recover, run. It returns nil when ctx ended.
 func (d *device) run(ctx context.Context, front *front) error {
 	u, err := d.start(ctx, true)
@@ -109,12 +108,14 @@ func (d *device) run(ctx context.Context, front *front) error {
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go d.verifyJournal(u)
-	go d.watchdog(ctx, u.engine)
-	go d.report(ctx, u.engine)
+	var beside sync.WaitGroup
+	beside.Go(func() { d.verifyJournal(u) })
+	beside.Go(func() { d.watchdog(ctx, u.engine) })
+	beside.Go(func() { d.report(ctx, u.engine) })
 	notify(d.log, "READY=1\nSTATUS=ready")
 	err = u.engine.Run(ctx)
+	cancel()
+	beside.Wait()
 	return errors.Join(err, u.close())
 }
 
@@ -146,23 +147,17 @@ func (d *device) verifyJournal(u *updater) {
 }
 
 // front is the handler of the servers: the engine's, or, while there is none,
-// one that says so.
+// one that says why.
 type front struct{ next atomic.Pointer[http.Handler] }
 
-func (f *front) set(h http.Handler) {
-	if h == nil {
-		f.next.Store(nil)
-		return
-	}
-	f.next.Store(&h)
+func (f *front) set(h http.Handler) { f.next.Store(&h) }
+
+func (f *front) fail(err error) {
+	f.set(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		httpapi.Fail(w, fmt.Errorf("%w: %w", engine.ErrJournal, err))
+	}))
 }
 
-func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if h := f.next.Load(); h != nil {
-		(*h).ServeHTTP(w, r)
-		return
-	}
-	httpapi.Fail(w, fmt.Errorf("%w: the updater is opening it", engine.ErrJournal))
-}
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) { (*f.next.Load()).ServeHTTP(w, r) }
 
 func (d *device) report(context.Context, *engine.Engine) {}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/httpapi"
@@ -44,7 +45,7 @@ func (a *app) connect(ctx context.Context, n need) (*session, error) {
 		return nil, fmt.Errorf("cannot find the socket: %w", err)
 	}
 	c := client.Socket(socket)
-	err = c.Alive(ctx)
+	err = awake(ctx, c)
 	switch {
 	case err == nil:
 		return &session{Client: c, socket: socket, close: c.Close}, nil
@@ -64,6 +65,21 @@ func (a *app) connect(ctx context.Context, n need) (*session, error) {
 		s.socket = socket
 	}
 	return s, err
+}
+
+// awake waits for a daemon that answers that it is about to open its journal.
+func awake(ctx context.Context, c *client.Client) error {
+	for deadline := time.Now().Add(lockPatience); ; {
+		err := c.Alive(ctx)
+		if !errors.Is(err, engine.ErrJournal) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(knock):
+		}
+	}
 }
 
 // lookIn is a session for looking, without a daemon.
@@ -98,10 +114,12 @@ func (d *device) workIn(ctx context.Context) (*session, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	h := &failing{next: d.handler(u.engine, u.journal)}
+	h := &front{}
+	h.set(d.handler(u.engine, u.journal))
 	wg.Go(func() {
 		if err := u.engine.Run(ctx); err != nil {
 			h.fail(err)
+			// Requests that wait for the loop would wait for ever.
 			cancel()
 		}
 	})

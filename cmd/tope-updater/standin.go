@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"net/http"
-	"sync/atomic"
 
 	"github.com/tope/updater/engine/httpapi"
 	"github.com/tope/updater/journal"
@@ -52,19 +50,3 @@ func (s *scratch) Append(recs ...journal.Record) (*journal.State, error) {
 
 func (*scratch) Note(string, string, []byte) error       { return nil }
 func (*scratch) ReadNote(string, string) ([]byte, error) { return nil, nil }
-
-// failing is a handler that says why the engine behind it stopped.
-type failing struct {
-	next http.Handler
-	err  atomic.Pointer[error]
-}
-
-func (f *failing) fail(err error) { f.err.Store(&err) }
-
-func (f *failing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := f.err.Load(); err != nil {
-		httpapi.Fail(w, *err)
-		return
-	}
-	f.next.ServeHTTP(w, r)
-}

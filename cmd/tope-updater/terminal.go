@@ -10,6 +10,7 @@ package main
 //   - with --json, standard output is one JSON document, or one a line for a stream
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -58,11 +59,15 @@ func (t *terminal) document(v any) error {
 	return enc.Encode(v)
 }
 
-// line prints one JSON document on one line, for streams.
-func (t *terminal) line(v any) error {
-	enc := json.NewEncoder(t.out)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+// changed prints v as one line of JSON, for streams, unless it is as last, and
+// returns what is last then.
+func (t *terminal) changed(v any, last []byte) ([]byte, error) {
+	line, err := json.Marshal(v)
+	if err != nil || bytes.Equal(line, last) {
+		return last, err
+	}
+	t.write(string(line) + "\n")
+	return line, t.broken
 }
 
 // say prints one line.

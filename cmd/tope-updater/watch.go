@@ -13,7 +13,7 @@ func (a *app) watchCommand() *cobra.Command {
 		Short: "follow the update that is under way, or the next one",
 		Long: `Follow the update that is under way to its end, or, when there is none, wait for
 the next one and follow that. The exit code tells how the update ended.
-With --json, every change of the status is one line.`,
+With --json, every change of the status, progress included, is one line.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
@@ -34,14 +34,15 @@ func (a *app) watch(ctx context.Context, s *session) error {
 	p := newProgress(a.term)
 	defer p.close()
 	var seen uint64
+	var last []byte
 	said := false
 	for {
 		st, err := a.next(ctx, s, p, seen)
 		if err != nil {
 			return err
 		}
-		if a.term.json && st.Journal.Seq != seen {
-			if err := a.term.line(st); err != nil {
+		if a.term.json {
+			if last, err = a.term.changed(st, last); err != nil {
 				return err
 			}
 		}
