@@ -62,14 +62,21 @@ func (e *Engine) observe(by By) (Observation, error) {
 	}
 	for name, at := range map[string]string{versions.Current: o.Pointers.Current, versions.Previous: o.Pointers.Previous, versions.Factory: o.Pointers.Factory} {
 		raw, there, err := e.cfg.Versions.Raw(name)
-		if err != nil {
+		switch {
+		case errors.Is(err, versions.ErrForeign):
+			o.Strange[name] = "(no link)"
+		case err != nil:
 			return o, fmt.Errorf("cannot read the pointer %s: %w", name, err)
-		}
-		if there && at == "" {
+		case there && at == "":
 			o.Strange[name] = raw
 		}
 	}
-	if o.Marker, o.Marked, err = e.cfg.Versions.Marker(); err != nil {
+	switch o.Marker, o.Marked, err = e.cfg.Versions.Marker(); {
+	case errors.Is(err, versions.ErrForeign):
+		// Not of our making: it tells nothing.
+		e.cfg.Log.Warn("the marker leads to no version; it is ignored", "err", err)
+		o.Marker, o.Marked = "", false
+	case err != nil:
 		return o, fmt.Errorf("cannot read the marker: %w", err)
 	}
 	names := []string{o.Pointers.Current, o.Pointers.Previous, o.Pointers.Factory, o.Marker}
@@ -83,8 +90,10 @@ func (e *Engine) observe(by By) (Observation, error) {
 		if _, known := o.States[v]; known {
 			continue
 		}
+		// A version that cannot be read is as good as damaged: a bad block must
+		// not keep a device from going to another version.
 		if o.States[v], err = e.cfg.Versions.State(v); err != nil {
-			return o, fmt.Errorf("cannot look at version %s: %w", v, err)
+			e.cfg.Log.Warn("cannot read a version", "version", v, "err", err)
 		}
 	}
 	return o, nil
