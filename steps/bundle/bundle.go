@@ -45,8 +45,6 @@ type Release struct {
 	Services []string
 	// Commands are shell commands the bundle wants run.
 	Commands []steps.Command
-	// Writable are directories of the version that its programs write to.
-	Writable []string
 }
 
 // Totals is what unpacking takes.

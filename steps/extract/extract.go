@@ -120,7 +120,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if done {
 		return steps.Outcome{Evidence: Evidence{Summary: sum}}, nil
 	}
-	if err := clear(t.WorkDir, staging); err != nil {
+	if err := wipe(t.WorkDir, staging); err != nil {
 		return steps.Outcome{}, err
 	}
 	path := filepath.Join(t.WorkDir, steps.BundleFile)
@@ -148,13 +148,13 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 
 // Undo implements steps.Step: staging directory and list go.
 func (s *Step) Undo(_ context.Context, t *steps.Task) error {
-	return clear(t.WorkDir, s.cfg.Versions.Staging(t.Update))
+	return wipe(t.WorkDir, s.cfg.Versions.Staging(t.Update))
 }
 
-// clear removes the list, durably, and then the tree. In the other order, or
+// wipe removes the list, durably, and then the tree. In the other order, or
 // without the sync, a power cut could bring back a list of files that are being
 // written anew, some of them with the right size and nothing in them.
-func clear(workDir, staging string) error {
+func wipe(workDir, staging string) error {
 	if err := filelist.Remove(workDir); err != nil {
 		return steps.FromOS(err, "cannot clear "+workDir)
 	}
