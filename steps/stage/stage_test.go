@@ -47,6 +47,7 @@ func (w *world) extract(task *steps.Task) {
 	w.t.Helper()
 	_, err := extract.New(extract.Config{
 		Versions: w.dev.Store, Formats: []bundle.Format{legacyzip.Format{}}, Preflight: disk.Preflight,
+		Writable: map[string]string{"services/web-server/data": w.dev.Path("/opt/tope/shared/web")},
 	}).Do(context.Background(), task)
 	require.NoError(w.t, err)
 }
@@ -94,8 +95,19 @@ func TestPublished(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"device-api"}, m.Services)
 	require.Equal(t, w.task.Update, m.Update)
-	require.Len(t, m.Files, 12)
+	require.Len(t, m.Files, 13)
 	require.True(t, w.do().Reused, "what it published itself")
+}
+
+// A service writes through its version into the shared directory, and the
+// version stays as it was published.
+func TestWritable(t *testing.T) {
+	w := newWorld(t)
+	w.do()
+	data := filepath.Join(w.dev.Store.Path("1.2.0"), "services/web-server/data")
+	require.NoError(t, os.WriteFile(filepath.Join(data, "today"), []byte("x"), 0o600))
+	require.FileExists(t, w.dev.Path("/opt/tope/shared/web/today"))
+	w.requireComplete()
 }
 
 func TestConform(t *testing.T) {
