@@ -69,7 +69,7 @@ type cleaned struct {
 // closeUpdate ends the update's story, and lets in what waited for it.
 func (e *Engine) closeUpdate(ctx context.Context, u *journal.Update, r result) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // the updater is stopping: its next start cleans up
 	}
 	ev := cleaned{Removed: r.removed}
 	if r.err != nil {

@@ -203,7 +203,7 @@ func (e *Engine) call(ctx context.Context, f func(context.Context) error) error 
 	var run func(context.Context) error
 	run = func(loop context.Context) error {
 		if ctx.Err() != nil {
-			return nil // nobody waits for it any more
+			return nil //nolint:nilerr // nobody waits for it any more
 		}
 		err := f(loop)
 		if errors.Is(err, errPark) {

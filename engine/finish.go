@@ -59,7 +59,7 @@ func (e *Engine) failed(ctx context.Context, rec journal.Record, err *steps.Erro
 		rec.Error = failure(err)
 		return e.fire(ctx, Cancel, rec)
 	case err.Class == steps.Interrupted && ctx.Err() != nil:
-		return nil // shutting down: the next start goes on
+		return nil //nolint:nilerr // shutting down: the next start goes on
 	case err.Class == steps.Interrupted:
 		// The system is stopping: no verdict. Look again later; if the power
 		// goes meanwhile, that is just another cut.

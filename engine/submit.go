@@ -67,18 +67,18 @@ func (e *Engine) Proceed(ctx context.Context, version string) (id string, err er
 		}
 		id = u.ID
 		age, ok := e.age(u)
-		go_ := journal.Record{Learn: &journal.Learn{Go: true}}
+		proceed := journal.Record{Learn: &journal.Learn{Go: true}}
 		switch {
 		case !ok:
-			go_.Why = "the wall clock went backwards since the package was verified: verify it again"
-			return e.fire(loop, Recheck, go_)
+			proceed.Why = "the wall clock went backwards since the package was verified: verify it again"
+			return e.fire(loop, Recheck, proceed)
 		case age >= e.cfg.TrustWindow:
 			if err := e.expire(loop, age); err != nil {
 				return err
 			}
 			return fmt.Errorf("%w: version %s", ErrExpired, version)
 		}
-		return e.fire(loop, Proceed, go_)
+		return e.fire(loop, Proceed, proceed)
 	})
 	return id, err
 }

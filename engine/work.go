@@ -22,10 +22,8 @@ var (
 // worker is the one goroutine beside the loop: it runs a state's step, or the
 // clean-up of an update that is over.
 type worker struct {
-	state   State
-	cancel  context.CancelCauseFunc
-	done    chan result
-	stopped bool // cancelled by the user
+	cancel context.CancelCauseFunc
+	done   chan result
 }
 
 func (w *worker) results() <-chan result {
@@ -57,14 +55,14 @@ func (e *Engine) begin(ctx context.Context) error {
 		s := State(u.State)
 		switch {
 		case s.Terminal():
-			e.start(ctx, u, s, func(ctx context.Context) result { return e.clean(ctx, u) })
+			e.start(ctx, s, func(ctx context.Context) result { return e.clean(ctx, u) })
 			return nil
 		case s == Requested && u.Kind == string(steps.Install):
 			if err := e.fire(ctx, Fetch, journal.Record{}); err != nil {
 				return err
 			}
 		case s == Requested:
-			e.start(ctx, u, s, func(ctx context.Context) result { return e.arm(ctx, u) })
+			e.start(ctx, s, func(ctx context.Context) result { return e.arm(ctx, u) })
 			return nil
 		case s == Ready && !u.Hold:
 			if err := e.fire(ctx, Proceed, journal.Record{}); err != nil {
@@ -97,13 +95,13 @@ func (e *Engine) enter(ctx context.Context, u *journal.Update, s State) error {
 		u = e.open()
 	}
 	e.intended = false
-	e.start(ctx, u, s, func(ctx context.Context) result { return e.run(ctx, u, s, attempt) })
+	e.start(ctx, s, func(ctx context.Context) result { return e.run(ctx, u, s, attempt) })
 	return nil
 }
 
-func (e *Engine) start(ctx context.Context, u *journal.Update, s State, f func(context.Context) result) {
+func (e *Engine) start(ctx context.Context, s State, f func(context.Context) result) {
 	wctx, cancel := context.WithCancelCause(ctx)
-	w := &worker{state: s, cancel: cancel, done: make(chan result, 1)}
+	w := &worker{cancel: cancel, done: make(chan result, 1)}
 	e.worker = w
 	began := e.cfg.Clock.Monotonic()
 	if d := e.cfg.Deadlines[StepOf(s)]; d > 0 {
@@ -204,8 +202,9 @@ func (e *Engine) cannotGoNow(u *journal.Update, version string) error {
 	if !State(u.State).Switched() {
 		return nil
 	}
-	is, err := versions.Missing, error(nil)
+	is := versions.Missing
 	if version != "" {
+		var err error
 		if is, err = e.cfg.Versions.State(version); err != nil {
 			return steps.FromOS(err, "look at version "+version)
 		}
