@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -51,6 +52,8 @@ func TestScripts(t *testing.T) {
 			"exit":    runExit,
 			"silence": openSilence,
 			"await":   awaitDaemon,
+			"get":     getURL,
+			"reports": awaitReport,
 		},
 	})
 }
@@ -148,5 +151,43 @@ func awaitDaemon(ts *testscript.TestScript, _ bool, _ []string) {
 			ts.Fatalf("no daemon answers")
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// getURL is "get PORT-KEY PATH": GET from the port that the configuration has
+// behind KEY, "device_api" or "http"; the body is standard output.
+func getURL(ts *testscript.TestScript, neg bool, args []string) {
+	cfg, err := config.Load(ts.Getenv("CONFIG"))
+	ts.Check(err)
+	base := map[string]string{"device_api": cfg.DeviceAPI.URL, "http": "http://" + cfg.HTTP.Listen}[args[0]]
+	res, err := http.Get(base + args[1])
+	if neg && err != nil {
+		return
+	}
+	ts.Check(err)
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	_, err = ts.Stdout().Write(body)
+	ts.Check(err)
+}
+
+// awaitReport is "reports TEXT": until device-api has been told TEXT.
+func awaitReport(ts *testscript.TestScript, _ bool, args []string) {
+	cfg, err := config.Load(ts.Getenv("CONFIG"))
+	ts.Check(err)
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		if res, err := http.Get(cfg.DeviceAPI.URL + "/reports"); err == nil {
+			body, _ := io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			if strings.Contains(string(body), args[0]) {
+				return
+			}
+			if time.Now().After(deadline) {
+				ts.Fatalf("device-api was told %s", body)
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }

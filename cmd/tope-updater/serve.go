@@ -159,5 +159,3 @@ func (f *front) fail(err error) {
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) { (*f.next.Load()).ServeHTTP(w, r) }
-
-func (d *device) report(context.Context, *engine.Engine) {}
