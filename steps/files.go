@@ -17,8 +17,14 @@ type Fetched struct {
 	At time.Time `json:"at"`
 }
 
+// Commanded is the part of Verify's evidence that Restart acts on.
+type Commanded struct {
+	Commands []Command `json:"commands,omitempty"`
+}
+
 // Command is a shell command that a release asks to have run after it was
-// installed. It is in Verify's evidence only when the configuration allows it.
+// installed, before its services start. It is in Verify's evidence only when
+// the configuration allows it. It may run twice.
 type Command struct {
 	Module string `json:"module"`
 	Shell  string `json:"shell"`

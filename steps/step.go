@@ -108,7 +108,8 @@ type Task struct {
 	// Attempt counts from 1.
 	Attempt int
 	// WorkDir is the update's own directory below the state directory, as a
-	// host path. It exists, survives power cuts, and goes with the update.
+	// host path. It exists when a step before Switch is run, survives power
+	// cuts, and goes with the update.
 	WorkDir string
 	// Found has the evidence of steps that succeeded, by name.
 	Found map[Name]json.RawMessage

@@ -63,6 +63,14 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("versions directory: %w", err)
 	}
+	// Links are judged by where they really lead, so Shared must be, too.
+	if cfg.Shared != "" {
+		shared, err := cfg.Root.Resolve(cfg.Shared)
+		if err != nil {
+			return nil, fmt.Errorf("shared directory: %w", err)
+		}
+		cfg.Shared = cfg.Root.Device(shared)
+	}
 	return &Store{cfg: cfg, dir: dir, dev: cfg.Root.Device(dir)}, nil
 }
 

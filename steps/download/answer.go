@@ -65,8 +65,10 @@ func judge(resp *http.Response, w want) (*offer, error) {
 	case code == http.StatusRequestedRangeNotSatisfiable && w.offset > 0:
 		return judgeNoRange(o, resp.Header.Get("Content-Range"), w)
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code >= 500 && code <= 599:
-		return nil, &outage{what: serverBusy, err: fmt.Errorf("the server answered %s", status(code)),
-			after: retryAfter(resp.Header, w.now, w.cap)}
+		return nil, &outage{
+			what: serverBusy, err: fmt.Errorf("the server answered %s", status(code)),
+			after: retryAfter(resp.Header, w.now, w.cap),
+		}
 	case code >= 300 && code <= 399:
 		return nil, unavailable("correct the URL", "the server answered %s without a usable Location", status(code))
 	default:
@@ -98,8 +100,10 @@ func judgeRange(o *offer, resp *http.Response, w want) (*offer, error) {
 	first, last, total, ok := parseContentRange(header)
 	switch {
 	case !ok || first != w.offset || resp.ContentLength >= 0 && resp.ContentLength != last-first+1:
-		return nil, &fault{what: wrongRange, restart: true,
-			err: fmt.Errorf("the server answered 206 with Content-Range %.80q to a request from byte %d on", header, w.offset)}
+		return nil, &fault{
+			what: wrongRange, restart: true,
+			err: fmt.Errorf("the server answered 206 with Content-Range %.80q to a request from byte %d on", header, w.offset),
+		}
 	case total >= 0 && w.total >= 0 && total != w.total:
 		return nil, &fault{what: fileChanged, restart: true, err: fmt.Errorf("the file had %d bytes before and has %d now", w.total, total)}
 	}
@@ -119,8 +123,10 @@ func judgeNoRange(o *offer, header string, w want) (*offer, error) {
 			return o, checkTotal(o, w)
 		}
 	}
-	return nil, &fault{what: fileIsShorter, restart: true,
-		err: fmt.Errorf("the server answered 416 (Content-Range: %.80q) to a request from byte %d on", header, w.offset)}
+	return nil, &fault{
+		what: fileIsShorter, restart: true,
+		err: fmt.Errorf("the server answered 416 (Content-Range: %.80q) to a request from byte %d on", header, w.offset),
+	}
 }
 
 // checkTotal compares the file's size with what was declared, before a byte of

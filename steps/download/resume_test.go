@@ -256,10 +256,14 @@ func TestCheckpointsThatDoNotFit(t *testing.T) {
 		"of another URL":     {part: b[:150_000], edit: func(c *checkpoint) { c.URL = "http://elsewhere/" }},
 		"negative offset":    {part: b[:150_000], edit: func(c *checkpoint) { c.Offset = -1 }},
 		"all of it is there": {part: b, edit: func(c *checkpoint) { c.Offset = 300_000; c.Hash = stateOf(b) }},
-		"more than declared": {part: append(b[:len(b):len(b)], "xx"...), edit: func(c *checkpoint) { c.Offset = 300_002; c.Hash = stateOf(append(b[:len(b):len(b)], "xx"...)) },
-			events: []string{lostCheckpoint}},
-		"another file since": {part: b[:150_000], edit: func(c *checkpoint) { c.Mark = mark{ETag: `"v0"`, Strong: `"v0"`} },
-			ranged: true, events: []string{fileChanged}},
+		"more than declared": {
+			part: append(b[:len(b):len(b)], "xx"...), edit: func(c *checkpoint) { c.Offset = 300_002; c.Hash = stateOf(append(b[:len(b):len(b)], "xx"...)) },
+			events: []string{lostCheckpoint},
+		},
+		"another file since": {
+			part: b[:150_000], edit: func(c *checkpoint) { c.Mark = mark{ETag: `"v0"`, Strong: `"v0"`} },
+			ranged: true, events: []string{fileChanged},
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -321,8 +325,10 @@ func TestFoundWhole(t *testing.T) {
 			task := newTask(t, from(s.url(), b))
 			require.NoError(t, os.WriteFile(filepath.Join(task.WorkDir, steps.BundleFile), c.content, 0o600))
 			if c.note {
-				require.NoError(t, task.Notes.Save(checkpoint{URL: s.url(), Offset: 150_000, Total: 300_000,
-					Hash: stateOf(b[:150_000]), Mark: mark{Strong: tag}}))
+				require.NoError(t, task.Notes.Save(checkpoint{
+					URL: s.url(), Offset: 150_000, Total: 300_000,
+					Hash: stateOf(b[:150_000]), Mark: mark{Strong: tag},
+				}))
 			}
 			out, err := do(t, stepFor(s.clk), task)
 			require.NoError(t, err)

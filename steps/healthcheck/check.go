@@ -1,17 +1,16 @@
 package healthcheck
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os/exec"
 	"strings"
 	"time"
 
 	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/steps"
 )
 
 // Kind is how a check looks.
@@ -59,9 +58,6 @@ func (c Check) Target() string {
 // once is how long one look may take at most.
 const once = 5 * time.Second
 
-// maxOutput bounds what is kept of a command's output, in bytes.
-const maxOutput = 2 << 10
-
 // look looks once; nil means that it is as it should be.
 func (g *Gate) look(ctx context.Context, c Check, svc service.Service) error {
 	ctx, cancel := context.WithTimeout(ctx, once)
@@ -78,7 +74,8 @@ func (g *Gate) look(ctx context.Context, c Check, svc service.Service) error {
 		}
 		return conn.Close()
 	case Command:
-		return run(ctx, c.Command)
+		_, err := steps.Run(ctx, "", c.Command...)
+		return err
 	}
 	return fmt.Errorf("unknown kind of check %q", c.Kind)
 }
@@ -111,26 +108,4 @@ func (g *Gate) get(ctx context.Context, url string) error {
 		return fmt.Errorf("GET %s: %s: %s", url, res.Status, strings.TrimSpace(string(text)))
 	}
 	return nil
-}
-
-// run runs a command with a clean environment. Its output is in the error.
-func run(ctx context.Context, command []string) error {
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
-	cmd.WaitDelay = time.Second // a grandchild that keeps the pipe open must not hold up the gate
-	var out bytes.Buffer
-	cmd.Stdout = &limited{b: &out}
-	cmd.Stderr = cmd.Stdout
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w: %s", strings.Join(command, " "), err, strings.TrimSpace(out.String()))
-	}
-	return nil
-}
-
-// limited keeps the first maxOutput bytes and swallows the rest.
-type limited struct{ b *bytes.Buffer }
-
-func (l *limited) Write(p []byte) (int, error) {
-	l.b.Write(p[:min(len(p), maxOutput-min(l.b.Len(), maxOutput))])
-	return len(p), nil
 }

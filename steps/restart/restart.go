@@ -1,6 +1,7 @@
 // Package restart is the step Restart: start the services from the version
 // current leads to, in dependency order. It is where the downtime ends, and
-// where it is measured.
+// where it is measured. On the way forward it first runs the commands of a
+// legacy package (post_cmds), where the configuration allows them.
 //
 // It restarts, and never merely starts: a service that something else started
 // between stop and flip would run the old program for ever, and a start of it
@@ -29,10 +30,22 @@ type Config struct {
 // Evidence is what the journal keeps of a restart.
 type Evidence struct {
 	Started []Started `json:"started"`
+	// Commands are the package's own, in the order they ran.
+	Commands []Ran `json:"commands,omitempty"`
 	// Downtime is from the first stop to the last start, when both were in
 	// this boot: what users of the device missed.
 	Downtime time.Duration `json:"downtime_ns,omitempty"`
 }
+
+// Ran is one command.
+type Ran struct {
+	steps.Command
+	Took   time.Duration `json:"took_ns"`
+	Output string        `json:"output,omitempty"`
+}
+
+// commandTimeout bounds one command of a package.
+const commandTimeout = time.Minute
 
 // Started is one service.
 type Started struct {
@@ -90,6 +103,9 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if err := s.cfg.Manager.Reload(ctx); err != nil {
 		return steps.Outcome{}, steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "make the service manager read its units again", err)
 	}
+	if err := s.runCommands(ctx, t, &ev); err != nil {
+		return steps.Outcome{Evidence: ev}, err
+	}
 	for _, svc := range list {
 		began := s.cfg.Clock.Monotonic()
 		rerr := s.cfg.Manager.Restart(ctx, svc)
@@ -103,6 +119,30 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	}
 	ev.Downtime = s.downtime(t)
 	return steps.Outcome{Evidence: ev}, nil
+}
+
+// runCommands runs what the package asks for. After a cut it runs again from the
+// first: a command must bear that. A version that is gone back to has had its
+// commands run when it came.
+func (s *Step) runCommands(ctx context.Context, t *steps.Task, ev *Evidence) error {
+	var c steps.Commanded
+	if t.Back || t.Kind != steps.Install || json.Unmarshal(t.Found[steps.Verify], &c) != nil {
+		return nil
+	}
+	for _, cmd := range c.Commands {
+		began := s.cfg.Clock.Monotonic()
+		limited, cancel := context.WithTimeout(ctx, commandTimeout)
+		out, err := steps.Run(limited, "/", "/bin/sh", "-c", cmd.Shell)
+		cancel()
+		ev.Commands = append(ev.Commands, Ran{Command: cmd, Took: s.cfg.Clock.Monotonic() - began, Output: out})
+		if err != nil && ctx.Err() != nil {
+			return &steps.Error{Class: steps.Interrupted, Code: steps.DeploymentFailed, Err: context.Cause(ctx)}
+		}
+		if err != nil {
+			return &steps.Error{Class: steps.Unhealthy, Code: steps.DeploymentFailed, Err: fmt.Errorf("post_cmds of module %s: %w", cmd.Module, err)}
+		}
+	}
+	return nil
 }
 
 // StartAll starts every service that does not run, whatever happens to the

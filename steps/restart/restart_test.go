@@ -3,6 +3,8 @@ package restart_test
 import (
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -128,4 +130,36 @@ func TestStartAllStartsWhatItCan(t *testing.T) {
 	m.Hook(nil)
 	require.NoError(t, step.StartAll(t.Context(), task))
 	require.Equal(t, pids["web-server"], m.PIDs()["web-server"], "what runs is left alone")
+}
+
+// A package's commands run before its services start, again after a cut, and
+// never on the way back.
+func TestCommands(t *testing.T) {
+	step, m, _, task := bench(t)
+	file := filepath.Join(t.TempDir(), "log")
+	found := func(shell string) {
+		raw, err := json.Marshal(steps.Commanded{Commands: []steps.Command{{Module: "app", Shell: shell}}})
+		require.NoError(t, err)
+		task.Found = map[steps.Name]json.RawMessage{steps.Verify: raw}
+	}
+	found("echo ran >> " + file + "; echo done")
+	m.Hook(func(op, _ string) error {
+		_, err := os.Stat(file)
+		require.NoError(t, err, "the command ran before %s", op)
+		return nil
+	})
+	out, err := step.Do(t.Context(), task)
+	require.NoError(t, err)
+	require.Equal(t, "done", out.Evidence.(restart.Evidence).Commands[0].Output)
+	m.Hook(nil)
+	task.Back = true
+	_, err = step.Do(t.Context(), task)
+	require.NoError(t, err)
+	log, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, "ran\n", string(log))
+
+	task.Back = false
+	found("echo no nozzle >&2; exit 4")
+	require.Contains(t, stepstest.Fails(t, step, task, steps.Unhealthy, steps.DeploymentFailed), "no nozzle")
 }

@@ -63,7 +63,7 @@ type Evidence struct {
 	NeedBytes  uint64          `json:"need_bytes"`
 	NeedInodes uint64          `json:"need_inodes"`
 	Services   []string        `json:"services,omitempty"`
-	Commands   []steps.Command `json:"commands,omitempty"`
+	steps.Commanded
 	// Freed are the versions removed to make room.
 	Freed []string `json:"freed,omitempty"`
 }
@@ -104,7 +104,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	ev := Evidence{
 		Fetched: fetched, Hashed: hashed, Version: release.Version,
 		Files: totals.Files, Dirs: totals.Dirs, Bytes: totals.Bytes,
-		Services: release.Services, Commands: release.Commands,
+		Services: release.Services, Commanded: steps.Commanded{Commands: release.Commands},
 	}
 	ev.NeedBytes, ev.NeedInodes = totals.Room()
 	if ev.Freed, err = s.room(ctx, t, ev.NeedBytes, ev.NeedInodes); err != nil {
