@@ -31,6 +31,7 @@ type flags struct {
 	finish int
 	rerun  int
 	most   int
+	count  bool
 	quiet  bool
 }
 
@@ -142,6 +143,7 @@ func (f *flags) options(flow device.Flow, keep string) sweep.Options {
 	last := time.Now()
 	return sweep.Options{
 		Flow: flow.Name, Seed: f.seed, Sample: f.sample, At: f.at, Rerun: f.rerun,
+		Count:     f.count,
 		NextEvery: f.next, FinishEvery: f.finish, Keep: keep, Most: f.most,
 		Replay: func(mode, where, kept string) string {
 			switch mode {

@@ -93,6 +93,7 @@ func loseCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return f.sweep(cmd.Context(), sweep.Lose) },
 	}
 	f.register(cmd)
+	cmd.Flags().BoolVar(&f.count, "count", false, "count the states and try none")
 	// A state is cheap until its update is carried to the end.
 	cmd.Flags().Lookup("finish").DefValue = "10"
 	f.finish = 10

@@ -15,8 +15,8 @@ var (
 	factory = Release{Version: "0.9.0"}
 	before  = Release{Version: "1.0.0", Tool: "old-tool", Web: "afraid"}
 	good    = Release{Version: "1.1.0", Tool: "new-tool"}
-	broken  = Release{Version: "1.2.0", Tool: "new-tool", Web: "exit"}
-	hostile = Release{Version: "1.3.0", Tool: "new-tool", Web: "poison exit"}
+	broken  = Release{Version: "1.2.0", Tool: "new-tool", Web: "unhealthy"}
+	hostile = Release{Version: "1.3.0", Tool: "new-tool", Web: "poison unhealthy"}
 	later   = Release{Version: "1.4.0"}
 )
 
@@ -111,8 +111,12 @@ func FlowNamed(name string) (Flow, bool) {
 	return Flow{}, false
 }
 
-// configuration is the device's configuration. The gate is quick, and nothing in it
-// depends on how busy the laboratory's machine is, but the patience.
+// checker is the device's own program that asks how the web server does.
+const checker = "/usr/lib/crashlab/check-web"
+
+// configuration is the device's configuration. Whether a version passes the
+// gate must not depend on how busy the laboratory is: the web server's check is
+// a program that waits for an answer, once, whatever it is.
 const configuration = `[http]
 listen = ""
 [device_api]
@@ -124,7 +128,7 @@ name = "device-api"
 stop_timeout = "10s"
 [[service.health]]
 kind = "active"
-stable = "50ms"
+stable = "1ms"
 timeout = "20s"
 [[service.health]]
 kind = "http"
@@ -135,7 +139,7 @@ name = "web-server"
 after = ["device-api"]
 stop_timeout = "10s"
 [[service.health]]
-kind = "active"
-stable = "50ms"
-timeout = "20s"
+kind = "command"
+command = ["` + checker + `"]
+timeout = "1ms"
 `

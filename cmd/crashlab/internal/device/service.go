@@ -3,9 +3,11 @@ package device
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/tope/updater/cmd/internal/fixtures/program"
 )
@@ -21,19 +23,44 @@ const rootVariable = "CRASHLAB_ROOT"
 // an older one to die of, like data in a format that only it can read.
 const poison = "opt/tope/shared/poison"
 
-// ServiceMain runs a service when the arguments ask for it, and does not return
-// then. Beside the fixtures' behaviours there are two: "poison" leaves the
-// poison behind, "afraid" dies when it finds some.
+// checkerArg is the same for the checker.
+const checkerArg = "crashlab-checker"
+
+// ServiceMain runs a service, or the checker, when the arguments ask for it, and
+// does not return then. Beside the fixtures' behaviours a service has two:
+// "poison" leaves the poison behind, "afraid" is unhealthy where there is some.
 func ServiceMain() {
-	if len(os.Args) < 3 || os.Args[1] != ServiceArg {
+	if len(os.Args) < 3 || os.Args[1] != ServiceArg && os.Args[1] != checkerArg {
 		return
 	}
-	if err := serviceMain(os.Args[2]); err != nil {
+	run := serviceMain
+	if os.Args[1] == checkerArg {
+		run = checkerMain
+	}
+	if err := run(os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, "service:", err)
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
+
+// checkerMain waits until the web server answers and says whether it is well.
+func checkerMain(string) error {
+	for began := time.Now(); ; time.Sleep(2 * time.Millisecond) {
+		r, err := http.Get("http://" + addrWeb + "/health")
+		switch {
+		case err == nil && r.StatusCode == http.StatusOK:
+			return nil
+		case err == nil:
+			return errors.New(r.Status)
+		case time.Since(began) > checkerPatience:
+			return err
+		}
+	}
+}
+
+// checkerPatience is a little less than the updater's for one look.
+const checkerPatience = 4500 * time.Millisecond
 
 func serviceMain(script string) error {
 	p, words, err := readScript(script)
@@ -49,12 +76,9 @@ func serviceMain(script string) error {
 			}
 		case "afraid":
 			if _, err := os.Stat(at); err == nil {
-				return errors.New("there is poison here")
+				p.Behaviour.Unhealthy = true
 			}
 		}
-	}
-	if p.Behaviour.Exits {
-		os.Exit(3)
 	}
 	p.Serve(func(program.Request) (int, string) { return 200, p.About("ok") })
 	return nil

@@ -30,8 +30,8 @@ func Lose(ctx context.Context, benches []Bench, opt Options) (*Report, error) {
 	if err := l.replay(ctx, benches, fs, calls); err != nil {
 		return nil, err
 	}
-	r.report.extra(fmt.Sprintf("%d states at %d calls, %d calls exhaustive and %d sampled, at most %d states a call",
-		l.states, l.calls, l.exhaustive, l.calls-l.exhaustive, l.most))
+	r.report.extra(fmt.Sprintf("%d states (%d different) at %d calls, %d calls exhaustive and %d sampled, at most %d states a call",
+		l.states, len(l.seen), l.calls, l.exhaustive, l.calls-l.exhaustive, l.most))
 	return r.end(), nil
 }
 
@@ -120,6 +120,9 @@ func (l *loss) replay(ctx context.Context, benches []Bench, fs *model.FS, calls 
 				l.seen[k] = true
 				fresh = append(fresh, s)
 			}
+		}
+		if l.opt.Count {
+			continue
 		}
 		if err := l.try(ctx, benches, fresh, promised, where); err != nil {
 			return err

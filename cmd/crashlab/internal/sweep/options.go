@@ -19,6 +19,8 @@ type Options struct {
 	Seed uint64
 	// Sample is how many points are tried; 0 for all.
 	Sample int
+	// Count makes Lose count its states and try none.
+	Count bool
 	// At, when not empty, is the only point tried.
 	At string
 	// Rerun is of how many points one is tried again, to compare; 0 for none.
