@@ -55,7 +55,7 @@ func (a *api) up() {
 		a.seen <- struct{}{}
 		handle(w, r)
 	})}
-	go a.server.Serve(l) //nolint:errcheck // ends with Close
+	go a.server.Serve(l) // ends with Close
 }
 
 func (a *api) down() { _ = a.server.Close() }

@@ -32,7 +32,7 @@ func BenchmarkDownload(b *testing.B) {
 	b.Run("bare", func(b *testing.B) {
 		b.SetBytes(int64(len(content)))
 		for b.Loop() {
-			resp, err := http.Get(server.URL) //nolint:noctx // a benchmark
+			resp, err := http.Get(server.URL)
 			require.NoError(b, err)
 			f, err := os.Create(filepath.Join(dir, "bare"))
 			require.NoError(b, err)

@@ -128,7 +128,7 @@ func comeBack(t *testing.T, s *server, port int) {
 					return
 				}
 				defer to.Close()
-				go io.Copy(to, c) //nolint:errcheck // ends with the connection
+				go io.Copy(to, c) // ends with the connection
 				_, _ = io.Copy(c, to)
 			}()
 		}

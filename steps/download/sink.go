@@ -137,7 +137,7 @@ func datasync(f *os.File) error {
 	var syncErr error
 	err = conn.Control(func(fd uintptr) {
 		for {
-			if syncErr = unix.Fdatasync(int(fd)); syncErr != unix.EINTR { //nolint:errorlint // a bare errno
+			if syncErr = unix.Fdatasync(int(fd)); syncErr != unix.EINTR { // a bare errno
 				return
 			}
 		}
