@@ -159,6 +159,12 @@ func (c *contents) buckets() error {
 		return &t
 	}
 	c.records, c.updates, c.notes = find(bucketRecords), find(bucketUpdates), find(bucketNotes)
+	// Whatever the next transaction may touch must be in order, used now or not.
+	for _, t := range []*tree{c.updates, c.notes, find(bucketSummary), find(bucketLast), find(bucketAnchor)} {
+		if t != nil {
+			first = cmp.Or(first, c.im.each(*t, nil, plain, nil))
+		}
+	}
 	anchor, err := c.snapshot(bucketAnchor)
 	if err != nil {
 		// Without the anchor the oldest record hangs in the air.
@@ -166,6 +172,14 @@ func (c *contents) buckets() error {
 	}
 	c.anchor = anchor
 	return first
+}
+
+// plain says that e is a value and not a bucket.
+func plain(e entry) error {
+	if e.bucket {
+		return &flaw{DamagedPages, fmt.Sprintf("%q is a bucket in place of a value", e.key)}
+	}
+	return nil
 }
 
 // sealed reads the value of a bucket that has one.
@@ -242,6 +256,9 @@ func brokenLink(prev, seq uint64) error {
 }
 
 func decodeEntry(e entry) (Record, error) {
+	if err := plain(e); err != nil {
+		return Record{}, err
+	}
 	if len(e.key) != keySize {
 		return Record{}, &flaw{DamagedChain, fmt.Sprintf("a record's key has %d bytes", len(e.key))}
 	}

@@ -41,8 +41,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzOpen changes bytes of a journal, five of the input for each: an offset,
-// and what stands there from then on. Nothing of that may end the process or
+// FuzzOpen changes bytes of a journal, four of the input for each: a value, and
+// the offset where it stands from then on. Nothing of that may end the process or
 // leave a device without a journal.
 func FuzzOpen(f *testing.F) {
 	path, _ := newJournal(f, 2)
@@ -50,8 +50,23 @@ func FuzzOpen(f *testing.F) {
 	require.NoError(f, err)
 	_, pages := journal.Newest(f, path)
 	whole = whole[:pages*journal.PageSize]
-	for _, at := range []uint32{0, 24, 40, 4096 + 56, 8192, 8192 + 10, 3*4096 + 16, 5*4096 + 8, 7 * 4096} {
-		f.Add(binary.LittleEndian.AppendUint32(nil, at<<8|0xff))
+	for _, edits := range [][][3]uint32{
+		{{0, 24, 255}},
+		{{0, 40, 255}},
+		{{1, 56, 255}},
+		{{2, 10, 255}},
+		{{5, 8, 255}},
+		{{7, 0, 255}},
+		// Each of these once got past Open and stopped bbolt later.
+		{{0, 2, 189}, {6, 85, 30}},
+		{{13, 71, 98}, {13, 101, 17}},
+		{{16, 16, 21}},
+	} {
+		var in []byte
+		for _, e := range edits {
+			in = binary.LittleEndian.AppendUint32(in, (e[0]*journal.PageSize+e[1])<<8|e[2])
+		}
+		f.Add(in)
 	}
 	dir := fastDir(f)
 	f.Fuzz(func(t *testing.T, edits []byte) {

@@ -31,7 +31,6 @@ const (
 	metaVersion  = 2
 	branchPage   = 0x01
 	leafPage     = 0x02
-	metaPage     = 0x04
 	freelistPage = 0x10
 	bucketFlag   = 0x01
 	noFreelist   = 0xFFFFFFFFFFFFFFFF
@@ -76,7 +75,7 @@ func readHeader(r io.ReaderAt, size int64) (header, error) {
 		h.meta, h.bad = b, errA.Error()
 	case errB != nil:
 		h.meta, h.bad = a, errB.Error()
-	case a.tx > b.tx:
+	case a.tx >= b.tx:
 		h.meta, h.older = a, &b
 	default:
 		h.meta, h.older = b, &a
@@ -109,10 +108,12 @@ func (m meta) check(size int64) error {
 	return nil
 }
 
+// parseMeta accepts what bbolt accepts, no more and no less: the two must never
+// look at different transactions.
 func parseMeta(p []byte, id uint64) (meta, error) {
 	m := p[pageHead:]
 	switch {
-	case le.Uint64(p) != id || le.Uint16(p[8:]) != metaPage || le.Uint32(m) != metaMagic:
+	case le.Uint32(m) != metaMagic:
 		return meta{}, fmt.Errorf("page %d is no bbolt header", id)
 	case le.Uint32(m[4:]) != metaVersion:
 		return meta{}, fmt.Errorf("page %d has bbolt's version %d, not %d", id, le.Uint32(m[4:]), metaVersion)

@@ -20,12 +20,6 @@ type image struct {
 	seen func(id, count uint64) error
 }
 
-// tree is a bucket: a tree of pages, or a page inside its parent's value.
-type tree struct {
-	root   uint64
-	inline page
-}
-
 // entry is one key with its value.
 type entry struct {
 	key, value []byte
@@ -72,7 +66,54 @@ func (im *image) page(id uint64, flags uint16) (page, error) {
 			return nil, err
 		}
 	}
-	return p, nil
+	return p, p.check(id)
+}
+
+// check says whether every element of a leaf or branch page lies inside it and
+// sorts behind the one before, and the page is as long as they need: bbolt takes
+// all that for granted.
+func (p page) check(id uint64) error {
+	switch {
+	case len(p) < pageHead || id == 0 && p.flags() != leafPage:
+		return badPage(id, "is no page")
+	case p.flags() == freelistPage:
+		return nil
+	case p.flags() == branchPage && p.count() == 0:
+		return badPage(id, "leads nowhere")
+	}
+	size := pageHead
+	var last []byte
+	for i := range p.count() {
+		k, v := p.element(i)
+		if k == nil {
+			return badPage(id, "has an element outside itself")
+		}
+		if i > 0 && bytes.Compare(k, last) <= 0 {
+			return badPage(id, "has keys out of order")
+		}
+		size += elementSize + len(k) + len(v)
+		last = k
+	}
+	if id != 0 && (size+pageSize-1)/pageSize != len(p)/pageSize {
+		return badPage(id, "has %d bytes in %d pages", size, len(p)/pageSize)
+	}
+	return nil
+}
+
+// element is the key, and on a leaf the value, of element i; the key is nil when
+// it is not inside.
+func (p page) element(i int) (key, value []byte) {
+	if p.flags() == branchPage {
+		if k, _, ok := p.branch(i); ok {
+			key = k
+		}
+		return key, nil
+	}
+	e, ok := p.leaf(i)
+	if !ok || e.bucket && len(e.value) < bucketHead {
+		return nil, nil
+	}
+	return e.key, e.value
 }
 
 func (im *image) read(p page, id uint64) error {
@@ -91,10 +132,10 @@ func (p page) part(at, size uint64) ([]byte, bool) {
 	if at > uint64(len(p)) || size > uint64(len(p))-at {
 		return nil, false
 	}
-	return p[at : at+size : at+size], true
+	return p[at : at+size : at+size], true // never nil
 }
 
-// leaf is element i of a leaf page.
+// leaf is element i of a leaf page, or false when it is not inside.
 func (p page) leaf(i int) (entry, bool) {
 	at := uint64(pageHead + i*elementSize)
 	e, ok := p.part(at, elementSize)
@@ -107,7 +148,8 @@ func (p page) leaf(i int) (entry, bool) {
 	return entry{key: k, value: v, bucket: le.Uint32(e)&bucketFlag != 0}, ok1 && ok2
 }
 
-// branch is element i of a branch page: the child's first key and its page.
+// branch is element i of a branch page: a key that is not above the child's
+// first, and the child; or false when it is not inside.
 func (p page) branch(i int) (first []byte, child uint64, ok bool) {
 	at := uint64(pageHead + i*elementSize)
 	e, ok := p.part(at, elementSize)
@@ -116,163 +158,6 @@ func (p page) branch(i int) (first []byte, child uint64, ok bool) {
 	}
 	first, ok = p.part(at+uint64(le.Uint32(e)), uint64(le.Uint32(e[4:])))
 	return first, le.Uint64(e[8:]), ok
-}
-
-// bucket finds a top-level bucket.
-func (im *image) bucket(name string) (tree, error) {
-	var found *tree
-	err := im.each(tree{root: im.root}, []byte(name), func(e entry) error {
-		if e.bucket && string(e.key) == name && len(e.value) >= bucketHead {
-			found = &tree{root: le.Uint64(e.value), inline: page(e.value[bucketHead:])}
-		}
-		return errStop
-	}, nil)
-	if err == nil && found == nil {
-		err = &flaw{DamagedPages, fmt.Sprintf("there is no bucket %q", name)}
-	}
-	if err != nil {
-		return tree{}, err
-	}
-	return *found, nil
-}
-
-// errStop ends a walk without an error.
-var errStop = errors.New("stop")
-
-// each calls visit with the entries of t in order, from the first key that is
-// not below from. What is wrong is handed to bad, and the walk goes on behind
-// it; without bad it ends the walk.
-func (im *image) each(t tree, from []byte, visit func(entry) error, bad func(error) error) error {
-	if bad == nil {
-		bad = func(err error) error { return err }
-	}
-	w := walk{im: im, from: from, visit: visit, bad: bad}
-	var err error
-	if t.root == 0 {
-		err = w.elements(0, t.inline)
-	} else {
-		err = w.down(t.root, 0)
-	}
-	if errors.Is(err, errStop) {
-		return nil
-	}
-	return err
-}
-
-type walk struct {
-	im    *image
-	pages uint64
-	from  []byte
-	last  []byte
-	visit func(entry) error
-	bad   func(error) error
-}
-
-func (w *walk) down(id uint64, depth int) error {
-	// Damaged pages may lead in circles, or to one page many times.
-	if w.pages++; w.pages > w.im.pages || depth > maxDepth {
-		return badPage(id, "is in a tree that never ends")
-	}
-	p, err := w.im.page(id, branchPage|leafPage)
-	if err != nil {
-		return w.bad(err)
-	}
-	if p.flags() == leafPage {
-		return w.elements(id, p)
-	}
-	n := p.count()
-	for i := range n {
-		_, child, ok := p.branch(i)
-		if !ok {
-			return w.bad(badPage(id, "has an element outside itself"))
-		}
-		// A child whose successor begins at or below from has nothing for us.
-		if next, _, ok := p.branch(min(i+1, n-1)); ok && i+1 < n && bytes.Compare(next, w.from) <= 0 {
-			continue
-		}
-		if err := w.down(child, depth+1); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// elements visits a leaf page's entries; id 0 is an inline page.
-func (w *walk) elements(id uint64, p page) error {
-	if len(p) < pageHead || p.flags() != leafPage {
-		return w.bad(badPage(id, "is no leaf"))
-	}
-	for i := range p.count() {
-		e, ok := p.leaf(i)
-		if !ok {
-			return w.bad(badPage(id, "has an element outside itself"))
-		}
-		if w.last != nil && bytes.Compare(e.key, w.last) <= 0 {
-			return w.bad(badPage(id, "has keys out of order"))
-		}
-		w.last = e.key
-		if bytes.Compare(e.key, w.from) < 0 {
-			continue
-		}
-		if err := w.visit(e); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// get returns the value of key in t, or nil when it is not there.
-func (im *image) get(t tree, key string) ([]byte, error) {
-	var value []byte
-	err := im.each(t, []byte(key), func(e entry) error {
-		if string(e.key) == key && !e.bucket {
-			value = e.value
-		}
-		return errStop
-	}, nil)
-	return value, err
-}
-
-// tail returns the last n entries of t, newest first.
-func (im *image) tail(t tree, n int) ([]entry, error) {
-	var out []entry
-	take := func(id uint64, p page) error {
-		if len(p) < pageHead || p.flags() != leafPage {
-			return badPage(id, "is no leaf")
-		}
-		for i := p.count() - 1; i >= 0 && len(out) < n; i-- {
-			e, ok := p.leaf(i)
-			if !ok {
-				return badPage(id, "has an element outside itself")
-			}
-			out = append(out, e)
-		}
-		return nil
-	}
-	var up func(id uint64, depth int) error
-	up = func(id uint64, depth int) error {
-		p, err := im.page(id, branchPage|leafPage)
-		if err != nil {
-			return err
-		}
-		if p.flags() == leafPage {
-			return take(id, p)
-		}
-		for i := p.count() - 1; i >= 0 && len(out) < n; i-- {
-			_, child, ok := p.branch(i)
-			if !ok || depth > maxDepth {
-				return badPage(id, "leads nowhere")
-			}
-			if err := up(child, depth+1); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if t.root == 0 {
-		return out, take(0, t.inline)
-	}
-	return out, up(t.root, 0)
 }
 
 // free returns the free list, ascending.
@@ -294,6 +179,11 @@ func (im *image) free() ([]uint64, error) {
 	raw, ok := p.part(at, n*8)
 	if !ok {
 		return nil, badPage(im.freelist, "has an element outside itself")
+	}
+	// bbolt allocates for what is free before the list takes its own pages.
+	have := uint64(len(p)) / pageSize
+	if (at+n*8)/pageSize+1 != have && (at+(n+have)*8)/pageSize+1 != have {
+		return nil, badPage(im.freelist, "has %d free pages in %d pages", n, have)
 	}
 	ids := make([]uint64, n)
 	for i := range ids {

@@ -121,14 +121,19 @@ func open(path string, f *os.File, c *contents, mended *Damage, opt Options, dam
 	return j, nil
 }
 
+// maxGrowth is how many times its size the file may grow to for one update.
+const maxGrowth = 8
+
 // openBolt gives f to bbolt, with every sync on. The map is as large as the
 // file will be, so that readers never wait for a writer that must map anew, and
-// pages below it are never grown into: what is preallocated stays.
+// pages below it are never grown into: what is preallocated stays. A file that
+// would grow without measure is damaged in a way that nobody has noticed.
 func openBolt(f *os.File, size int64) (*bolt.DB, error) {
 	return bolt.Open(f.Name(), 0o600, &bolt.Options{
 		OpenFile:        func(string, int, os.FileMode) (*os.File, error) { return f, nil },
 		InitialMmapSize: int(size),
 		PageSize:        pageSize,
+		MaxSize:         maxGrowth * int(size),
 		FreelistType:    bolt.FreelistArrayType,
 		NoStatistics:    true,
 	})

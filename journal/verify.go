@@ -87,11 +87,10 @@ func (r *Report) pages(im *image) {
 	}
 	r.Free = uint64(len(free))
 	err = walking.each(tree{root: walking.root}, nil, func(e entry) error {
-		if !e.bucket || len(e.value) < bucketHead {
+		if !e.bucket {
 			return r.add(&flaw{DamagedPages, fmt.Sprintf("%q is no bucket", e.key)})
 		}
-		t := tree{root: le.Uint64(e.value), inline: page(e.value[bucketHead:])}
-		return walking.each(t, nil, func(entry) error { return nil }, r.add)
+		return walking.each(*e.tree(), nil, func(entry) error { return nil }, r.add)
 	}, r.add)
 	if err != nil {
 		_ = r.add(err)
