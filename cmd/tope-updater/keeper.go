@@ -23,12 +23,12 @@ type keeper struct {
 	keep int
 }
 
-// WorkDir makes the update's directory. When it returns, the directory
+// WorkDir implements engine.Keeper.
+func (k keeper) WorkDir(update string) string { return filepath.Join(k.work, update) }
+
+// MakeWorkDir makes the update's directory. When it returns, the directory
 // survives a power cut; before, it may be there or not, and is made again.
-func (k keeper) WorkDir(update string) (string, error) {
-	dir := filepath.Join(k.work, update)
-	return dir, disk.MkdirAll(dir, 0o700)
-}
+func (k keeper) MakeWorkDir(update string) error { return disk.MkdirAll(k.WorkDir(update), 0o700) }
 
 // Tidy removes what is not needed. Everything it removes is either named as
 // rubbish or renamed so first: half of it may be left by a cut, and the next

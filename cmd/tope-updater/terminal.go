@@ -130,7 +130,7 @@ func (t *terminal) fail(err error) {
 // otherwise, with the journal's priorities under systemd.
 func (t *terminal) logger() *slog.Logger {
 	if f, ok := t.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
-		return slog.New(tint.NewHandler(f, &tint.Options{TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}))
+		return slog.New(tint.NewTextHandler(f, &tint.Options{TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}))
 	}
 	if os.Getenv("JOURNAL_STREAM") != "" {
 		return slog.New(newPriorityHandler(t.err))

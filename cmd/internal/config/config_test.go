@@ -1,8 +1,10 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -61,9 +63,9 @@ exec = ["/opt/bin/device-api", "--port", "1"]
 
 func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
-		{"unknown key", "[http]\nlisten = \"127.0.0.1:1\"\nlisen = \"x\"", "3: unknown key http.lisen"},
-		{"unknown table", "\n\n[htp]\n", "3: unknown key htp"},
-		{"unknown key in the second service", "[[service]]\nname = \"a\"\n[[service]]\nname = \"b\"\nunits = \"x\"", "5: unknown key service.units"},
+		{"unknown key", "[http]\nlisten = \"127.0.0.1:1\"\nlisen = \"x\"", "3: unknown key http.lisen; there are listen, hosts"},
+		{"unknown table", "\n\n[htp]\n", "3: unknown key htp; there are paths, http, device_api,"},
+		{"unknown key in the second service", "[[service]]\nname = \"a\"\n[[service]]\nname = \"b\"\nunits = \"x\"", "5: unknown key service.units; there are name, unit, exec, after, stop_timeout, health"},
 		{"unknown key after a long value", "[[service]]\nname = \"a\"\nexec = [\n  \"/a\",\n]\nx = [\n 1,\n]", "6: unknown key service.x"},
 		{"unknown for its case", "[http]\nListen = \"127.0.0.1:1\"", "2: unknown key http.Listen"},
 		{"syntax", "[http]\nlisten = \n", "2: "},
@@ -95,6 +97,34 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 			require.ErrorContains(t, err, tc.want)
 		})
 	}
+}
+
+// The example that is shipped has every key with its default, so that nobody
+// has to guess either.
+func TestTheExampleHasEveryDefault(t *testing.T) {
+	text, err := os.ReadFile("../../../deploy/config.toml")
+	require.NoError(t, err)
+	c, err := config.Parse(text)
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprintf("%+v", config.Default()), fmt.Sprintf("%+v", c)) // nil and empty lists are the same
+	for _, key := range keys(reflect.TypeFor[config.Config]()) {
+		require.Regexp(t, `(?m)^(# *)?(\[+([a-z_]+\.)?`+key+`\]+|`+key+` +=)`, string(text))
+	}
+}
+
+func keys(t reflect.Type) []string {
+	var names []string
+	for f := range t.Fields() {
+		names = append(names, f.Tag.Get("toml"))
+		inner := f.Type
+		if inner.Kind() == reflect.Slice {
+			inner = inner.Elem()
+		}
+		if inner.Kind() == reflect.Struct {
+			names = append(names, keys(inner)...)
+		}
+	}
+	return names
 }
 
 func TestErrorsNameTheFile(t *testing.T) {

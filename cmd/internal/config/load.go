@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ func Parse(text []byte) (Config, error) {
 		return Config{}, located(err)
 	}
 	if unknown := unknownKeys(meta); len(unknown) > 0 {
-		return Config{}, fmt.Errorf("%d: unknown key %s; see tope-updater.toml(5) or the README for the keys there are", lineOf(text, unknown[0]), unknown[0])
+		return Config{}, fmt.Errorf("%d: unknown key %s; %s", lineOf(text, unknown[0]), unknown[0], beside(unknown[0]))
 	}
 	if c.Service == nil {
 		c.Service = []Service{{Name: services[0].Name}}
@@ -82,6 +83,38 @@ func unknownKeys(meta toml.MetaData) []string {
 		}
 	}
 	return unknown
+}
+
+// beside says which keys there are where an unknown one was found.
+func beside(key string) string {
+	t := reflect.TypeFor[Config]()
+	parts := strings.Split(key, ".")
+	for _, part := range parts[:len(parts)-1] {
+		f, ok := fieldOf(t, part)
+		if !ok {
+			break
+		}
+		t = f
+	}
+	var names []string
+	for f := range t.Fields() {
+		names = append(names, f.Tag.Get("toml"))
+	}
+	return "there are " + strings.Join(names, ", ")
+}
+
+// fieldOf is the struct behind a key: a table, or an array of tables.
+func fieldOf(t reflect.Type, key string) (reflect.Type, bool) {
+	for f := range t.Fields() {
+		inner := f.Type
+		if inner.Kind() == reflect.Slice {
+			inner = inner.Elem()
+		}
+		if f.Tag.Get("toml") == key && inner.Kind() == reflect.Struct {
+			return inner, true
+		}
+	}
+	return nil, false
 }
 
 // lineOf finds the line an unknown key is on. The decoder keeps no position

@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -52,8 +53,12 @@ type report func(key, format string, args ...any)
 func (c *Config) validatePaths(add report) {
 	p := c.Paths
 	for _, e := range []struct{ key, path string }{
-		{"versions", p.Versions}, {"shared", p.Shared}, {"services", p.Services},
-		{"bin", p.Bin}, {"state", p.State}, {"run", p.Run},
+		{"versions", p.Versions},
+		{"shared", p.Shared},
+		{"services", p.Services},
+		{"bin", p.Bin},
+		{"state", p.State},
+		{"run", p.Run},
 	} {
 		if !path.IsAbs(e.path) || path.Clean(e.path) != e.path || e.path == "/" {
 			add("paths."+e.key, "%q is no clean absolute path of a directory", e.path)
@@ -166,8 +171,8 @@ func hostPort(s string) bool {
 	if err != nil {
 		return false
 	}
-	n, err := net.LookupPort("tcp", port)
-	return err == nil && n >= 0
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
 }
 
 func webURL(s string) bool {

@@ -62,12 +62,13 @@ func (o Options) setUp(ctx context.Context, dir string, programs fixtures.Progra
 		return nil, err
 	}
 	d.api = client.Socket(filepath.Join(d.Root, "run/tope-updater/api.sock"))
-	return d, d.openShop(shop)
+	return d, d.openShop(ctx, shop)
 }
 
 // openShop serves the packages on loopback, at the pace of a mobile network.
-func (d *device) openShop(dir string) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func (d *device) openShop(ctx context.Context, dir string) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -152,7 +153,7 @@ func (d *device) await(ctx context.Context, what string, ready func(engine.Statu
 
 // kill ends the daemon as a power cut would: without a word.
 func (d *device) kill() error {
-	d.say("%s", d.Heading(fmt.Sprintf("   kill -9 %d  (the daemon)", d.daemon.Process.Pid)))
+	d.say("\n%s", d.Heading(fmt.Sprintf("   kill -9 %d  (the daemon)", d.daemon.Process.Pid)))
 	return d.end(syscall.SIGKILL)
 }
 

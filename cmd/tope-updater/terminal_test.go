@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/cmd/internal/timeline"
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/journal"
+)
+
+func at(percent int) engine.UpdateStatus {
+	return engine.UpdateStatus{State: engine.Downloading, Bytes: int64(percent) * 1000, Total: 100_000, Progress: percent}
+}
+
+func chapter(states ...engine.State) timeline.Chapter {
+	var recs []journal.Record
+	for i, s := range states {
+		recs = append(recs, journal.Record{Seq: uint64(i + 1), Update: "u", Phase: journal.Outcome, To: string(s)})
+	}
+	return timeline.Build(recs).Chapters[0]
+}
+
+func TestAPipeGetsALineForEachStateAndEachTenPercent(t *testing.T) {
+	var out bytes.Buffer
+	p := newProgress(&terminal{out: &out})
+	p.tell(chapter(engine.Requested, engine.Downloading))
+	for percent := range 36 {
+		p.show(at(percent))
+	}
+	p.tell(chapter(engine.Requested, engine.Downloading, engine.Verifying))
+	p.close()
+	require.Equal(t, `  Requested
+  Downloading
+    Downloading      10 %  10.0 kB of 100 kB
+    Downloading      20 %  20.0 kB of 100 kB
+    Downloading      30 %  30.0 kB of 100 kB
+  Verifying
+`, trimmed(out.String()))
+}
+
+func TestATerminalGetsABarThatLinesReplace(t *testing.T) {
+	var out bytes.Buffer
+	p := newProgress(&terminal{out: &out, live: true})
+	p.show(at(50))
+	p.show(at(60))
+	p.tell(chapter(engine.Verifying))
+	require.Equal(t, "\r\x1b[K    [###############---------------]  50 %  50.0 kB of 100 kB"+
+		"\r\x1b[K    [##################------------]  60 %  60.0 kB of 100 kB"+
+		"\r\x1b[K  Verifying\n", trimmed(out.String()))
+}
+
+func TestJSONHasNoProgressBetween(t *testing.T) {
+	var out bytes.Buffer
+	p := newProgress(&terminal{out: &out, json: true, live: true})
+	p.show(at(50))
+	p.tell(chapter(engine.Verifying))
+	require.Empty(t, out.String())
+}
+
+func trimmed(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestAnErrorIsOneLineOrOneObject(t *testing.T) {
+	var text, doc bytes.Buffer
+	(&terminal{err: &text}).fail(engine.ErrNotFound)
+	require.Equal(t, "tope-updater: not found\n", text.String())
+	(&terminal{err: &doc, json: true}).fail(engine.ErrNotFound)
+	require.JSONEq(t, `{"error":"not found","exit":3}`, doc.String())
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// "tope-updater status > file" on a full disk must not look like an answer.
+func TestAnAnswerThatCannotBeWrittenIsAnError(t *testing.T) {
+	for _, inJSON := range []bool{false, true} {
+		term := &terminal{out: fullDisk{}, json: inJSON}
+		require.ErrorContains(t, term.answer(1, func(t *terminal) { t.say("one") }), "no space left")
+	}
+}
+
+func TestJournaldSeesPriorities(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(newPriorityHandler(&out)).With("a", 1)
+	log.Error("bad")
+	log.Warn("odd")
+	log.Info("fine", "b", 2)
+	require.Equal(t, "<3>msg=bad a=1\n<4>msg=odd a=1\n<6>msg=fine a=1 b=2\n", out.String())
+}
+
+func TestStatusForPeople(t *testing.T) {
+	var st engine.Status
+	require.NoError(t, json.Unmarshal([]byte(`{"state":"Downloading","pointers":{"current":"1.0.0"},
+		"update":{"id":"u","kind":"install","from":"1.0.0","state":"Downloading","bytes":5000,"progress":50},
+		"quarantine":[{"version":"0.9.0","digest":"md5:1","reason":"sick"}],"journal":{"seq":7,"damaged":true}}`), &st))
+	var out bytes.Buffer
+	(&terminal{out: &out}).status(st)
+	require.Equal(t, `state       Downloading
+current     1.0.0
+previous    none
+factory     none
+update      u: install 1.0.0 -> ?: Downloading
+            50 %, 5.00 kB
+quarantine  0.9.0 (md5:1): sick
+journal     7 records
+            it was damaged once; "tope-updater journal show --all" tells what was lost
+`, out.String())
+}
