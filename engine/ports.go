@@ -37,8 +37,12 @@ type Versions interface {
 // directories, old versions, stale links. It is called when an update is over
 // and at every daemon start without one; it must keep what Needs names.
 type Keeper interface {
-	// WorkDir makes the update's own directory, durably, and returns its path.
-	WorkDir(update string) (string, error)
+	// WorkDir is the path of the update's own directory.
+	WorkDir(update string) string
+	// MakeWorkDir makes that directory, durably. It is asked for by updates
+	// that bring a bundle, before Switching: whatever only moves pointers must
+	// work on a full disk.
+	MakeWorkDir(update string) error
 	// Tidy returns what it removed. It removes what it can when something
 	// cannot be removed, and returns that error.
 	Tidy(ctx context.Context, n Needs) ([]string, error)

@@ -145,6 +145,12 @@ func (e *Engine) run(ctx context.Context, u *journal.Update, s State, attempt in
 		r.err = why
 		return r
 	}
+	if !s.Switched() {
+		if err := e.cfg.Keeper.MakeWorkDir(u.ID); err != nil {
+			r.err = steps.FromOS(err, "make the work directory")
+			return r
+		}
+	}
 	step := e.cfg.Steps[StepOf(s)]
 	reach, err := step.Probe(ctx, t)
 	if err == nil && reach == steps.Done {
@@ -217,17 +223,13 @@ func (e *Engine) cannotGoNow(u *journal.Update, version string) error {
 
 // task is what a step is told.
 func (e *Engine) task(u *journal.Update, s State, attempt int) (*steps.Task, error) {
-	dir, err := e.cfg.Keeper.WorkDir(u.ID)
-	if err != nil {
-		return nil, steps.FromOS(err, "make the work directory")
-	}
 	at := *u
 	at.State = string(s)
 	t := &steps.Task{
 		Update: u.ID, Kind: steps.Kind(u.Kind), Before: u.Before, Target: reachable(target(&at), e.usable),
 		Back:    s == RollingBack || s == FallingBack,
 		Release: steps.Release{Version: u.To, Digest: u.Digest, Services: u.Services},
-		Attempt: attempt, WorkDir: dir, Baseline: u.Baseline,
+		Attempt: attempt, WorkDir: e.cfg.Keeper.WorkDir(u.ID), Baseline: u.Baseline,
 		Found: map[steps.Name]json.RawMessage{},
 		Since: since(u, s),
 		Meter: e.newMeter(u, s),

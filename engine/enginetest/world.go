@@ -140,7 +140,10 @@ func (w *World) Marker() (string, bool, error) { return w.MarkAt, w.Marked, nil 
 func (w *World) EnsureLinks(string) ([]string, error) { return nil, nil }
 
 // WorkDir implements engine.Keeper.
-func (w *World) WorkDir(update string) (string, error) { return "/work/" + update, nil }
+func (w *World) WorkDir(update string) string { return "/work/" + update }
+
+// MakeWorkDir implements engine.Keeper.
+func (w *World) MakeWorkDir(string) error { return nil }
 
 // Tidy implements engine.Keeper: it removes leftovers, and versions no pointer
 // leads to.

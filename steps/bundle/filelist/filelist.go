@@ -118,7 +118,7 @@ func (w *Writer) Abandon() {
 }
 
 // Remove removes the list in dir and what was begun of one, durably: after it
-// no power cut brings the list back. Absent is fine.
+// no power cut brings the list back. Absent is fine, and so is an absent dir.
 func Remove(dir string) error {
 	path := filepath.Join(dir, Name)
 	for _, name := range []string{path, disk.TempName(path)} {
@@ -126,7 +126,10 @@ func Remove(dir string) error {
 			return fmt.Errorf("remove the list of files: %w", err)
 		}
 	}
-	return disk.SyncDir(dir)
+	if err := disk.SyncDir(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the list of files: %w", err)
+	}
+	return nil
 }
 
 // Read calls f for every entry of the list in dir and returns its head. A list

@@ -155,3 +155,9 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestRemoveWhereThereIsNothing(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, filelist.Remove(dir))
+	require.NoError(t, filelist.Remove(filepath.Join(dir, "never made")))
+}
