@@ -1,0 +1,100 @@
+package config_test
+
+import (
+	"encoding/json"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/cmd/internal/config"
+)
+
+// documented are the rows of docs/configuration.md: key to default, by table.
+func documented(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("../../../docs/configuration.md")
+	require.NoError(t, err)
+	tables := map[string]map[string]string{}
+	table := ""
+	line := regexp.MustCompile("(?m)^## `\\[+([a-z_.]+)\\]+`$|^\\| `([a-z_]+)` \\| (.+?) \\| .+ \\|$")
+	for _, m := range line.FindAllStringSubmatch(string(text), -1) {
+		if m[1] != "" {
+			table = m[1]
+			tables[table] = map[string]string{}
+			continue
+		}
+		tables[table][m[2]] = m[3]
+	}
+	return tables
+}
+
+// inFile are the keys of the file, by table, with what c has there.
+func inFile(table string, v reflect.Value, tables map[string]map[string]any) {
+	if table != "" {
+		tables[table] = map[string]any{}
+	}
+	for i := range v.NumField() {
+		key, inner := v.Type().Field(i).Tag.Get("toml"), v.Field(i)
+		if inner.Kind() == reflect.Slice && inner.Type().Elem().Kind() == reflect.Struct {
+			inner = reflect.New(inner.Type().Elem()).Elem() // its defaults depend on its name
+		}
+		if table != "" {
+			tables[table][key] = v.Field(i).Interface()
+		}
+		if inner.Kind() == reflect.Struct {
+			name := key
+			if table != "" {
+				name = table + "." + key
+			}
+			inFile(name, inner, tables)
+		}
+	}
+}
+
+// A key that is not in the manual does not exist, for whoever reads only that.
+func TestTheManualHasEveryKey(t *testing.T) {
+	want := map[string]map[string]any{}
+	inFile("", reflect.ValueOf(config.Default()), want)
+	have := documented(t)
+	for table, keys := range want {
+		for key := range keys {
+			require.Contains(t, have[table], key, "[%s] in docs/configuration.md", table)
+		}
+		require.Len(t, have[table], len(keys), "[%s] in docs/configuration.md has keys that there are not", table)
+	}
+	require.Len(t, have, len(want))
+}
+
+// Of the tables that are there once, the defaults are compared as well.
+func TestTheManualHasTheDefaults(t *testing.T) {
+	want := map[string]map[string]any{}
+	inFile("", reflect.ValueOf(config.Default()), want)
+	have := documented(t)
+	for table, keys := range want {
+		for key, value := range keys {
+			if table == "service" || table == "service.health" {
+				continue
+			}
+			require.Equal(t, "`"+written(t, value)+"`", have[table][key], "%s.%s in docs/configuration.md", table, key)
+		}
+	}
+}
+
+// written is a value as TOML has it, which for these kinds is as JSON has it.
+func written(t *testing.T, v any) string {
+	t.Helper()
+	if reflect.ValueOf(v).Kind() == reflect.Slice && reflect.ValueOf(v).Len() == 0 {
+		return "[]"
+	}
+	if d, ok := v.(config.Duration); ok {
+		v = strings.TrimSuffix(time.Duration(d).String(), "0m0s")
+	}
+	b, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(b)
+}
