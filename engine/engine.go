@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -96,9 +97,10 @@ func (e *Engine) state() (State, *journal.Update) {
 }
 
 // change is one transition to be journaled: the record that moves the state,
-// and records that go into the same transaction after it.
+// and records that go into the same transaction before and after it.
 type change struct {
 	update *journal.Update
+	first  []journal.Record
 	move   journal.Record
 	then   []journal.Record
 }
@@ -110,7 +112,7 @@ func (e *Engine) write(_ context.Context, to State, c change) error {
 	m := c.move
 	m.To, m.Terminal = string(to), to.Terminal()
 	m.Update = c.update.ID
-	recs := append([]journal.Record{m}, c.then...)
+	recs := slices.Concat(c.first, []journal.Record{m}, c.then)
 	if step := StepOf(to); step != "" {
 		next := *c.update
 		next.State = string(to)
@@ -144,9 +146,8 @@ func intent(u *journal.Update, step steps.Name, attempt int) journal.Record {
 	switch State(u.State) {
 	case Switching, RollingBack, FallingBack:
 		r.Evidence = evidence(struct {
-			Before versions.Pointers `json:"before"`
 			Target versions.Pointers `json:"target"`
-		}{u.Before, target(u)})
+		}{target(u)})
 	}
 	return r
 }

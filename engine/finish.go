@@ -31,11 +31,14 @@ func (e *Engine) finish(ctx context.Context, r result) error {
 	}
 	rec.Baseline = r.baseline
 	if learn := learnt(r.out.Release); learn != nil {
-		if err := e.acceptable(u, r.out.Release); err != nil {
-			rec.Learn = learn
-			return e.fail(ctx, rec, err)
-		}
 		rec.Learn = learn
+		if err := e.acceptable(u, r.out.Release); err != nil {
+			// The step did its work; it is what it learnt that is refused.
+			rec.Update, rec.Phase = u.ID, journal.Outcome
+			return e.machine.fire(ctx, Fail, change{update: u, first: []journal.Record{rec}, move: journal.Record{
+				From: u.State, Trigger: string(Fail), Phase: journal.Outcome, Error: failure(err),
+			}})
+		}
 	}
 	t := Succeed
 	if r.state == Requested {
@@ -82,26 +85,22 @@ func (e *Engine) fail(ctx context.Context, rec journal.Record, err *steps.Error)
 	u := e.open()
 	rec.Error = failure(err)
 	var then []journal.Record
-	if q := e.quarantine(u, rec, err); q != nil {
+	if q := e.quarantine(u, err); q != nil {
 		then = append(then, journal.Record{Update: u.ID, Phase: journal.Outcome, Quarantine: q})
 	}
 	return e.fire(ctx, Fail, rec, then...)
 }
 
 // quarantine says whether this failure is the release's own fault.
-func (e *Engine) quarantine(u *journal.Update, rec journal.Record, err *steps.Error) *journal.Quarantined {
-	digest := u.Digest
-	if rec.Learn != nil && rec.Learn.Digest != "" {
-		digest = rec.Learn.Digest
-	}
+func (e *Engine) quarantine(u *journal.Update, err *steps.Error) *journal.Quarantined {
 	s := State(u.State)
-	if u.Kind != string(steps.Install) || digest == "" || s == RollingBack || s == FallingBack {
+	if u.Kind != string(steps.Install) || u.Digest == "" || s == RollingBack || s == FallingBack {
 		return nil
 	}
 	if err.Class != steps.Unhealthy && err.Code != steps.BudgetSpent {
 		return nil
 	}
-	return &journal.Quarantined{Version: u.To, Digest: digest, Reason: string(err.Code) + ": " + err.Err.Error(), Update: u.ID, Time: e.cfg.Clock.Now().UTC()}
+	return &journal.Quarantined{Version: u.To, Digest: u.Digest, Reason: string(err.Code) + ": " + err.Err.Error(), Update: u.ID, Time: e.cfg.Clock.Now().UTC()}
 }
 
 // acceptable judges what a step has just learnt of the release.

@@ -173,7 +173,7 @@ func (e *Engine) failAt(ctx context.Context, a Action, err *steps.Error, o Obser
 	u := e.open()
 	rec := journal.Record{Step: string(StepOf(State(u.State))), Rule: string(a.Rule), Why: a.Why, Error: failure(err)}
 	then := e.counted(o, u)
-	if q := e.quarantine(u, rec, err); q != nil {
+	if q := e.quarantine(u, err); q != nil {
 		then = append(then, journal.Record{Update: u.ID, Phase: journal.Outcome, Quarantine: q})
 	}
 	return e.fire(ctx, Fail, rec, then...)
