@@ -208,7 +208,7 @@ func (d *device) howToPlay() {
   tu journal show --all
   curl -s http://127.0.0.1:%d/api/v1.0/progress
 
-Services go on running when the daemon ends; stop them by "tu serve" no more and
-kill, or by rebooting. Remove it all with: chmod -R u+w %s && rm -r %s`,
-		d.Updater, d.Config, d.Root, d.dir, d.dir, d.Ports.Updater, d.dir, d.dir)
+The services outlive the daemon. To end and remove it all:
+  kill %%1; pkill -f %s/opt/; chmod -R u+w %s && rm -r %s`,
+		d.Updater, d.Config, d.Root, d.dir, d.dir, d.Ports.Updater, d.Root, d.dir, d.dir)
 }
