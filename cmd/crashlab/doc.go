@@ -2,9 +2,10 @@
 // running the real updater, unmodified, in every way it can, and checks what is
 // left. It is never shipped.
 //
+//	crashlab all     all of what follows, exhaustively or a sample
 //	crashlab kill    the power is cut at each call that changes the disk, and half-way through each write
 //	crashlab pairs   ... and once more during the recovery
-//	crashlab errno   each call fails, with ENOSPC and with EIO
+//	crashlab errno   each call fails, with ENOSPC and with EIO, or the disk is full from it on
 //	crashlab lose    whatever was not synced is lost, in all combinations
 //	crashlab plant   bugs are planted in a copy of the source, and each must be found
 //	crashlab judge   a kept device is judged again

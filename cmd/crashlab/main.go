@@ -47,6 +47,6 @@ func command() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.AddCommand(killCommand(), pairsCommand(), errnoCommand(), loseCommand(), plantCommand(), judgeCommand(), traceCommand())
+	cmd.AddCommand(allCommand(), killCommand(), pairsCommand(), errnoCommand(), loseCommand(), plantCommand(), judgeCommand(), traceCommand())
 	return cmd
 }

@@ -63,14 +63,18 @@ func pairsCommand() *cobra.Command {
 func errnoCommand() *cobra.Command {
 	var f flags
 	var only string
+	var full bool
 	cmd := &cobra.Command{
 		Use:   "errno",
-		Short: "make each call fail once",
+		Short: "make each call fail once, and fill the disk at each call that takes space",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			known := map[string]unix.Errno{"ENOSPC": unix.ENOSPC, "EIO": unix.EIO}
-			if only == "" {
-				return f.sweep(cmd.Context(), errnoMode(unix.ENOSPC), errnoMode(unix.EIO))
+			switch {
+			case full:
+				return f.sweep(cmd.Context(), sweep.Full)
+			case only == "":
+				return f.sweep(cmd.Context(), errnoMode(unix.ENOSPC), errnoMode(unix.EIO), sweep.Full)
 			}
 			e, ok := known[only]
 			if !ok {
@@ -80,7 +84,8 @@ func errnoCommand() *cobra.Command {
 		},
 	}
 	f.register(cmd)
-	cmd.Flags().StringVar(&only, "errno", "", "ENOSPC or EIO (default both)")
+	cmd.Flags().StringVar(&only, "errno", "", "ENOSPC or EIO (default both, and a full disk)")
+	cmd.Flags().BoolVar(&full, "full", false, "only a disk that is full from a call on")
 	return cmd
 }
 

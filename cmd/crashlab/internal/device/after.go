@@ -94,7 +94,7 @@ func (d *Device) next(ctx context.Context, s sweep.Story, end End) error {
 			return err
 		}
 	}
-	exit, err := m.updater(ctx, false, "install", url(later))
+	exit, err := m.updater(ctx, false, "install", url(later()))
 	if err != nil && !errors.Is(err, errHung) {
 		return err
 	}
@@ -102,13 +102,13 @@ func (d *Device) next(ctx context.Context, s sweep.Story, end End) error {
 	if lerr != nil {
 		return lerr
 	}
-	if err != nil || exit != 0 || f.current != later.Version || f.journal == nil || f.journal.Last == nil || f.journal.Last.State != "Committed" {
+	if err != nil || exit != 0 || f.current != later().Version || f.journal == nil || f.journal.Last == nil || f.journal.Last.State != "Committed" {
 		return sweep.Violate("the next update does not work: it ended with %d (%v), current is %s", exit, err, orNone(f.current))
 	}
-	if err := d.leadsToWhole("current", later.Version); err != nil {
+	if err := d.leadsToWhole("current", later().Version); err != nil {
 		return err
 	}
-	return d.linksOf(later.Version)
+	return d.linksOf(later().Version)
 }
 
 // sameAgain tries the update once more, now that nothing is in its way.

@@ -29,6 +29,9 @@ type Lab struct {
 	handler http.Handler
 	// self is this program, which devices' init and services are.
 	self string
+	// updateID matches how updates are named: by time, so differently in each
+	// run. promise matches what tells of success.
+	updateID, promise *regexp.Regexp
 }
 
 // Open makes a laboratory in dir for the updater at the given path.
@@ -43,7 +46,11 @@ func Open(dir, updater string) (*Lab, error) {
 	if _, err := os.Stat(updater); err != nil {
 		return nil, fmt.Errorf("the program under test: %w; \"make build\" makes it", err)
 	}
-	l := &Lab{Dir: dir, Updater: updater, config: filepath.Join(dir, "config.toml"), self: self}
+	l := &Lab{
+		Dir: dir, Updater: updater, config: filepath.Join(dir, "config.toml"), self: self,
+		updateID: regexp.MustCompile(`\d{8}-\d{6}-\d+`),
+		promise:  regexp.MustCompile(`\bCommitted\b|"stage": ?"success"`),
+	}
 	if l.handler, err = packages(); err != nil {
 		return nil, err
 	}
@@ -94,7 +101,7 @@ func (d *Device) Class(path string) string {
 	if path == poison || d.Volatile(path) && strings.HasSuffix(path, ".log") {
 		return ""
 	}
-	path = updateID.ReplaceAllString(path, "UPDATE")
+	path = d.lab.updateID.ReplaceAllString(path, "UPDATE")
 	for _, long := range [][2]string{{"opt/tope/versions", "versions"}, {"var/lib/tope-updater/", ""}, {"usr/local/bin", "bin"}} {
 		if rest, ok := strings.CutPrefix(path, long[0]); ok {
 			return long[1] + rest
@@ -103,14 +110,9 @@ func (d *Device) Class(path string) string {
 	return path
 }
 
-// updateID is how updates are named: by time, so differently in each run.
-var updateID = regexp.MustCompile(`\d{8}-\d{6}-\d+`)
-
 // Promises implements sweep.Bench: the follower's line for the state, or the
 // final report to device-api.
-func (d *Device) Promises(said []byte) bool { return promise.Match(said) }
-
-var promise = regexp.MustCompile(`\bCommitted\b|"stage": ?"success"`)
+func (d *Device) Promises(said []byte) bool { return d.lab.promise.Match(said) }
 
 // Reset implements sweep.Bench.
 func (d *Device) Reset(from string) error {

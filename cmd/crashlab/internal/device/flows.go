@@ -9,18 +9,18 @@ const (
 	addrPackages = "127.0.0.1:8000"
 )
 
-// The releases. The device comes with 1.0.0, has been at 0.9.0 before, and was
-// born with that.
-var (
-	factory = Release{Version: "0.9.0"}
-	before  = Release{Version: "1.0.0", Tool: "old-tool", Web: "afraid"}
-	good    = Release{Version: "1.1.0", Tool: "new-tool"}
-	broken  = Release{Version: "1.2.0", Tool: "new-tool", Web: "unhealthy"}
-	hostile = Release{Version: "1.3.0", Tool: "new-tool", Web: "poison unhealthy"}
-	later   = Release{Version: "1.4.0"}
-)
+// The releases. The device comes with before, was at factory before that, and
+// was born with it.
+func factory() Release { return Release{Version: "0.9.0"} }
+func before() Release  { return Release{Version: "1.0.0", Tool: "old-tool", Web: "afraid"} }
+func good() Release    { return Release{Version: "1.1.0", Tool: "new-tool"} }
+func broken() Release  { return Release{Version: "1.2.0", Tool: "new-tool", Web: "unhealthy"} }
+func hostile() Release { return Release{Version: "1.3.0", Tool: "new-tool", Web: "poison unhealthy"} }
+func later() Release   { return Release{Version: "1.4.0"} }
 
-func releases() []Release { return []Release{factory, before, good, broken, hostile, later} }
+func releases() []Release {
+	return []Release{factory(), before(), good(), broken(), hostile(), later()}
+}
 
 // Flow is one thing that a device is made to do.
 type Flow struct {
@@ -71,6 +71,7 @@ func Flows() []Flow {
 		return End{state, current.Version, previous.Version}
 	}
 	none := Release{}
+	factory, before, good, broken, hostile := factory(), before(), good(), broken(), hostile()
 	return []Flow{
 		{
 			Name: "install", About: "a good update", Args: []string{"install", url(good)},

@@ -1,7 +1,6 @@
 package device
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -47,16 +46,24 @@ func ServiceMain() {
 // checkerMain waits until the web server answers and says whether it is well.
 func checkerMain(string) error {
 	for began := time.Now(); ; time.Sleep(2 * time.Millisecond) {
-		r, err := http.Get("http://" + addrWeb + "/health")
+		status, err := health()
 		switch {
-		case err == nil && r.StatusCode == http.StatusOK:
+		case err == nil && status == http.StatusOK:
 			return nil
 		case err == nil:
-			return errors.New(r.Status)
+			return fmt.Errorf("it answers %d", status)
 		case time.Since(began) > checkerPatience:
 			return err
 		}
 	}
+}
+
+func health() (status int, err error) {
+	r, err := http.Get("http://" + addrWeb + "/health") //nolint:noctx // the updater cuts it short
+	if err != nil {
+		return 0, err
+	}
+	return r.StatusCode, r.Body.Close()
 }
 
 // checkerPatience is a little less than the updater's for one look.

@@ -85,9 +85,9 @@ func (d *Device) furnish(ctx context.Context) error {
 	}
 	defer m.Off()
 	for _, args := range [][]string{
-		{"install", url(factory)},
-		{"factory", "create", factory.Version},
-		{"install", url(before)},
+		{"install", url(factory())},
+		{"factory", "create", factory().Version},
+		{"install", url(before())},
 	} {
 		exit, err := m.updater(ctx, false, args...)
 		if err != nil {

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"io"
+	"hash"
 	"os"
 )
 
@@ -88,7 +88,7 @@ func (c content) zero(off, end int64) content {
 	return n
 }
 
-func (c content) hash(w io.Writer) {
+func (c content) hash(w hash.Hash) {
 	var n [8]byte
 	binary.LittleEndian.PutUint64(n[:], uint64(c.size))
 	w.Write(n[:])

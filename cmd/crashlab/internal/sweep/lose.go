@@ -92,7 +92,7 @@ type loss struct {
 func (l *loss) replay(ctx context.Context, benches []Bench, fs *model.FS, calls []*trace.Call) error {
 	l.namer.Class = benches[0].Class
 	promised := false
-	where := "the beginning"
+	var where string
 	for i, c := range calls {
 		if c.Said {
 			promised = true
@@ -144,8 +144,8 @@ func (l *loss) try(ctx context.Context, benches []Bench, states []model.State, p
 	close(next)
 	return l.each(ctx, benches, func(ctx context.Context, b Bench) error {
 		for s := range next {
-			if ctx.Err() != nil || l.enough() {
-				return nil
+			if l.enough() || ctx.Err() != nil {
+				return context.Cause(ctx)
 			}
 			at := filepath.Join(l.opt.Keep, ".state-"+strconv.FormatInt(l.kept.Add(1), 10))
 			if err := s.Build(at); err != nil {

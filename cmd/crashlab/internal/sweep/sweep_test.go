@@ -4,6 +4,7 @@ package sweep_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,7 +65,7 @@ func (b *toyBench) Act(ctx context.Context, w sweep.Watch) (sweep.Story, error) 
 	require.NoError(b.t, os.WriteFile(out, nil, 0o600))
 	exit, err := trace.Watch(ctx, trace.Config{Dir: b.dir, Handler: w.Handler, Record: w.Record, Says: true},
 		trace.Command{Args: append([]string{exe, toy.Arg, b.dir}, b.bugs...), Env: trace.Environ(), Stdout: out})
-	if err == trace.ErrPower {
+	if errors.Is(err, trace.ErrPower) {
 		return sweep.Story{Cut: true}, nil
 	}
 	return sweep.Story{Exit: exit}, err

@@ -45,8 +45,8 @@ type Call struct {
 	From string
 	// Ino is the inode behind the descriptor of calls that take one, else 0.
 	Ino uint64
-	// Off, Data and Size: where and what a write writes, how long a truncate
-	// leaves the file, the range of a fallocate.
+	// Off, Data and Size: where and what a write writes, and how long the file
+	// is before it; how long a truncate leaves the file; the range of a fallocate.
 	Off  int64
 	Data []byte
 	Size int64

@@ -130,7 +130,8 @@ func (t target) named(q *question) (*Call, string) {
 
 // opened decodes opens. One that finds its file and leaves it as it is changes nothing.
 func (t target) opened(q *question) (*Call, string) {
-	var dirfd, name, flags, mode uint64 = atEmptyCWD, q.args[0], 0, 0
+	var flags, mode uint64
+	dirfd, name := uint64(atEmptyCWD), q.args[0]
 	switch q.nr {
 	case unix.SYS_OPEN:
 		flags, mode = q.args[1], q.args[2]

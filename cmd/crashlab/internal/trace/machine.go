@@ -100,7 +100,8 @@ func start(cfg Config) (*Machine, error) {
 	if cfg.Listen != "" {
 		flags |= unix.CLONE_NEWNET
 	}
-	m.cmd = exec.Command(cfg.Exe, StubArg, filter, cfg.Listen)
+	// No context: what ends a machine is Off.
+	m.cmd = exec.Command(cfg.Exe, StubArg, filter, cfg.Listen) //nolint:noctx // see above
 	m.cmd.Stderr = os.Stderr
 	m.cmd.ExtraFiles = []*os.File{theirs}
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{

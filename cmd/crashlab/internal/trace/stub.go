@@ -3,6 +3,7 @@
 package trace
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -78,7 +79,7 @@ func network(address string) (int, error) {
 	if err := unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, lo); err != nil {
 		return -1, os.NewSyscallError("bring up the loopback interface", err)
 	}
-	l, err := net.Listen("tcp", address)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return -1, err
 	}

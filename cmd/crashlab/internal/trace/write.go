@@ -18,7 +18,7 @@ const said = 1 << 16
 // write decodes the five ways of writing.
 func (t target) write(q *question) *Call {
 	path := t.fd(q.args[0])
-	c := &Call{Op: Write, Ino: t.ino(q.args[0], 0)}
+	c := &Call{Op: Write}
 	rel, ok := below(t.cfg.Dir, strings.TrimSuffix(path, " (deleted)"))
 	if !ok {
 		return t.say(q, c, path)
@@ -26,6 +26,10 @@ func (t target) write(q *question) *Call {
 	c.Path = rel
 	pos, flags := t.fdinfo(q.args[0])
 	c.Off, c.Flags = pos, flags
+	var st syscall.Stat_t
+	if syscall.Stat(t.proc("fd/%d", int32(q.args[0])), &st) == nil {
+		c.Ino, c.Size = st.Ino, st.Size
+	}
 	switch q.nr {
 	case unix.SYS_PWRITE64, unix.SYS_PWRITEV, unix.SYS_PWRITEV2:
 		c.Op, c.Off = Pwrite, int64(q.args[3])
@@ -39,10 +43,7 @@ func (t target) write(q *question) *Call {
 		}
 	}
 	if c.Flags&unix.O_APPEND != 0 {
-		var st syscall.Stat_t
-		if syscall.Stat(t.proc("fd/%d", int32(q.args[0])), &st) == nil {
-			c.Off = st.Size
-		}
+		c.Off = c.Size
 	}
 	c.Data, c.Len = t.written(q, t.cfg.Record)
 	return c

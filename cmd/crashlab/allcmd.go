@@ -1,0 +1,81 @@
+//go:build linux && amd64
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/tope/updater/cmd/crashlab/internal/sweep"
+)
+
+func allCommand() *cobra.Command {
+	var f flags
+	var source string
+	cmd := &cobra.Command{
+		Use:   "all",
+		Short: "every mode over every flow, then the planted bugs",
+		Long: `Every mode over every flow, then the planted bugs. With --sample N: N kills and
+N pairs a flow, half as many torn writes, of each errno and of full disks, and a
+tenth as many states a call.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return f.all(cmd.Context(), source)
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().StringVar(&source, "source", ".", "top `directory` of the source, for the planted bugs; empty for none")
+	return cmd
+}
+
+func (f *flags) all(ctx context.Context, source string) error {
+	reports, err := f.reports(ctx, filepath.Join(f.bin, "tope-updater"),
+		killMode(false),
+		part(killMode(true), 2),
+		part(errnoMode(unix.ENOSPC), 2),
+		part(errnoMode(unix.EIO), 2),
+		part(sweep.Full, 2),
+		sweep.Pairs,
+		shallow(part(sweep.Lose, 10)),
+	)
+	tried, recovering, found := 0, 0, 0
+	for _, r := range reports {
+		tried += r.Points
+		recovering += r.Recovery
+		found += len(r.Violations)
+	}
+	fmt.Printf("all flows and modes: %d tried, %d of them crashes during recovery, %d violations\n", tried, recovering, found)
+	if err == nil && found > 0 {
+		err = fmt.Errorf("%w: %d", errFound, found)
+	}
+	if source == "" || ctx.Err() != nil {
+		return err
+	}
+	planted := *f
+	planted.sample = 0
+	return errors.Join(err, planted.plant(ctx, source, nil))
+}
+
+// part is a mode that takes its part of the sample.
+func part(m mode, by int) mode {
+	return func(ctx context.Context, b []sweep.Bench, o sweep.Options) (*sweep.Report, error) {
+		if o.Sample > 0 {
+			o.Sample = max(o.Sample/by, 2)
+		}
+		return m(ctx, b, o)
+	}
+}
+
+// shallow is a mode most of whose devices are only booted: there are many, and
+// cheap.
+func shallow(m mode) mode {
+	return func(ctx context.Context, b []sweep.Bench, o sweep.Options) (*sweep.Report, error) {
+		o.FinishEvery, o.NextEvery = 5*o.FinishEvery, 5*o.NextEvery
+		return m(ctx, b, o)
+	}
+}

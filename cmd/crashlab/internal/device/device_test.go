@@ -1,0 +1,103 @@
+//go:build linux && amd64
+
+package device_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/cmd/crashlab/internal/device"
+	"github.com/tope/updater/cmd/crashlab/internal/sweep"
+	"github.com/tope/updater/cmd/crashlab/internal/trace"
+)
+
+func TestMain(m *testing.M) {
+	trace.Stub()
+	device.InitMain()
+	device.ServiceMain()
+	os.Exit(m.Run())
+}
+
+// laboratory has the real updater, built from this source.
+func laboratory(t *testing.T) *device.Lab {
+	dir := t.TempDir()
+	updater := filepath.Join(dir, "tope-updater")
+	out, err := exec.Command("go", "build", "-o", updater, "github.com/tope/updater/cmd/tope-updater").CombinedOutput()
+	require.NoError(t, err, string(out))
+	lab, err := device.Open(dir, updater)
+	require.NoError(t, err)
+	return lab
+}
+
+// Undisturbed, each flow ends as it says; and what all sweeps rely on holds: a
+// device can be put back to the beginning, and the judge knows an end from
+// another.
+func TestFlows(t *testing.T) {
+	lab := laboratory(t)
+	ctx := context.Background()
+	for _, f := range device.Flows() {
+		t.Run(f.Name, func(t *testing.T) {
+			benches, err := lab.New(ctx, f, 1)
+			require.NoError(t, err)
+			b := benches[0]
+
+			require.NoError(t, b.Reset(""))
+			var said []byte
+			calls := 0
+			s, err := b.Act(ctx, sweep.Watch{Handler: func(c *trace.Call) trace.Verdict {
+				if c.Said {
+					said = append(said, c.Data...)
+				} else {
+					calls++
+				}
+				return trace.Verdict{}
+			}})
+			require.NoError(t, err)
+			require.Equal(t, f.Ends[0].State == "Committed", b.Promises(said), string(said))
+			require.Greater(t, calls, 50)
+			end, err := b.Judge(ctx, s, sweep.Next)
+			require.NoError(t, err)
+			require.Equal(t, f.Ends[0].String(), end)
+
+			// A device on which nothing happened must not pass for a success.
+			require.NoError(t, b.Reset(""))
+			_, err = b.Judge(ctx, sweep.Story{Cut: true, Promised: true}, sweep.Finish)
+			require.Error(t, err)
+			// Nor one whose new version has lost a file.
+			require.NoError(t, b.Reset(""))
+			_, err = b.Act(ctx, sweep.Watch{})
+			require.NoError(t, err)
+			damaged, err := filepath.Glob(filepath.Join(b.Root(), "opt/tope/versions/v*/bin/web-server"))
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(damaged[0], nil, 0o555))
+			_, err = b.Judge(ctx, sweep.Story{Cut: true}, sweep.Quick)
+			require.ErrorContains(t, err, "is not whole")
+		})
+	}
+}
+
+func TestACutAndALoss(t *testing.T) {
+	lab := laboratory(t)
+	ctx := context.Background()
+	f, ok := device.FlowNamed("install")
+	require.True(t, ok)
+	benches, err := lab.New(ctx, f, 2)
+	require.NoError(t, err)
+	opt := sweep.Options{Flow: f.Name, Seed: 1, Keep: t.TempDir(), Sample: 4, FinishEvery: 1, NextEvery: 2}
+	r, err := sweep.Kill(ctx, benches, opt, false)
+	require.NoError(t, err)
+	require.Empty(t, r.Violations, r.String())
+	require.Equal(t, 4, r.Points)
+
+	opt.At = "fsync versions #1"
+	opt.Sample = 0
+	r, err = sweep.Lose(ctx, benches, opt)
+	require.NoError(t, err)
+	require.Empty(t, r.Violations, r.String())
+	require.Positive(t, r.Points)
+}
