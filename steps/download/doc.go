@@ -24,8 +24,10 @@
 //
 // # Where to start reading
 //
-// Step (step.go) is the contract with the engine; run.go the loop of attempts;
-// answer.go what each possible answer of a server means. sink.go and
-// checkpoint.go are about the disk, pace.go about servers that go quiet,
-// history.go about what the journal will tell afterwards.
+// Step (step.go) is the contract with the engine; run.go the loop of attempts,
+// transfer.go one attempt, endure.go the wait before the next, finish.go the
+// end; answer.go what each possible answer of a server means and failure.go
+// what each way to fail means. source.go, http.go and local.go are where bundles
+// come from; sink.go and checkpoint.go are about the disk, pace.go about servers
+// that go quiet, history.go about what the journal will tell afterwards.
 package download

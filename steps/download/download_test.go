@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,7 +116,7 @@ type server struct {
 	seen []*http.Request
 	sent int64 // bytes of bundle sent
 	// meter is the client's, for handlers that go on when it has got something.
-	meter *steps.Meter
+	meter atomic.Pointer[steps.Meter]
 }
 
 // talk is one request and the connection to answer on.
@@ -221,7 +222,7 @@ func (k talk) received(n int) {
 			return
 		default:
 		}
-		if done, _ := k.s.meter.Read(); done >= int64(n) {
+		if done, _ := k.s.meter.Load().Read(); done >= int64(n) {
 			return
 		}
 		runtime.Gosched()
@@ -242,8 +243,9 @@ func (k talk) asked() int {
 }
 
 // file answers like a good server with one file under one ETag, and closes the
-// connection after most bytes of body; negative for none of that.
-func (k talk) file(b []byte, etag string, most int) {
+// connection after most bytes of body; negative for none of that. It returns
+// how far into the file it came.
+func (k talk) file(b []byte, etag string, most int) int {
 	from := k.asked()
 	if ir := k.req.Header.Get("If-Range"); ir != "" && ir != etag {
 		from = 0
@@ -255,7 +257,7 @@ func (k talk) file(b []byte, etag string, most int) {
 	switch {
 	case k.req.Header.Get("Range") != "" && from >= len(b):
 		k.printf("HTTP/1.1 416 No\r\nContent-Range: bytes */%d\r\n%sContent-Length: 0\r\n\r\n", len(b), tag)
-		return
+		return len(b)
 	case from > 0:
 		k.printf("HTTP/1.1 206 Partial\r\nContent-Range: bytes %d-%d/%d\r\n%sContent-Length: %d\r\n\r\n",
 			from, len(b)-1, len(b), tag, len(b)-from)
@@ -267,6 +269,7 @@ func (k talk) file(b []byte, etag string, most int) {
 		b = b[:most]
 	}
 	k.body(b)
+	return from + len(b)
 }
 
 // chunks sends an answer of unknown length.
