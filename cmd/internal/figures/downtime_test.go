@@ -23,11 +23,11 @@ const readyLate = "ready-after=100ms"
 func downtime(b *testing.B, l *lab) []row {
 	updated := l.boot(b, fixtures.Options{}, late("1.0.0"))
 	plain := l.boot(b, fixtures.Options{}, late("1.0.0"))
+	w1, w2 := watch(b, updated.Ports), watch(b, plain.Ports)
 	plain.stop(b)
 	// The services outlive their updater; this manager adopts them.
 	m, err := plain.Manager()
 	require.NoError(b, err)
-	w1, w2 := watch(b, updated.Ports), watch(b, plain.Ports)
 	var ours, floor []time.Duration
 	for i := range 9 {
 		src := l.offer(b, late(fmt.Sprintf("1.2.%d", i)))

@@ -18,8 +18,11 @@ import (
 	"github.com/tope/updater/engine"
 )
 
-// perSecond is how often progress is polled.
-const perSecond = 1000
+// perSecond is how often progress is polled, over so many connections.
+const (
+	perSecond   = 1000
+	connections = 20
+)
 
 // polls: what a poll of progress costs while an update is at work, and what
 // the polls cost the update; against polls of a process that gives a constant
@@ -66,7 +69,7 @@ type poller struct {
 
 func poll(url string) *poller {
 	p := &poller{
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}, Timeout: 10 * time.Second},
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections}, Timeout: 10 * time.Second},
 		done:   make(chan struct{}), ended: make(chan struct{}),
 	}
 	go func() {
