@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -28,13 +29,10 @@ import (
 // loopback, and a directory on a disk.
 type lab struct {
 	dir      string
-	updater  string
 	programs fixtures.Programs
 	shop     string // URL
 	packages map[string]fixtures.Package
 }
-
-const deviceBuild = "-s -w -X main.version=1.0.0"
 
 func newLab(b *testing.B) *lab {
 	b.Helper()
@@ -42,7 +40,7 @@ func newLab(b *testing.B) *lab {
 	var fs unix.Statfs_t
 	require.NoError(b, unix.Statfs(l.dir, &fs))
 	require.NotEqual(b, int64(unix.TMPFS_MAGIC), fs.Type, "%s is memory: point TMPDIR to a directory on a disk", l.dir)
-	l.updater = l.build(b)
+	l.build(b)
 	var err error
 	l.programs, err = fixtures.Build(b.Context(), filepath.Join(l.dir, "programs"))
 	require.NoError(b, err)
@@ -57,16 +55,16 @@ func newLab(b *testing.B) *lab {
 	return l
 }
 
-// build makes the device program as "make build" does; env adds to the environment.
-func (l *lab) build(b *testing.B, env ...string) string {
+// build makes the device program for all machines, exactly as it is shipped.
+func (l *lab) build(b *testing.B) {
 	b.Helper()
-	out := filepath.Join(l.dir, strings.Join(append([]string{"tope-updater"}, env...), "-"))
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", deviceBuild, "-o", out, "github.com/tope/updater/cmd/tope-updater")
-	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
+	cmd := exec.Command("make", "-C", "../../..", "build", "DIST="+l.dir, "VERSION=1.0.0")
 	text, err := cmd.CombinedOutput()
 	require.NoError(b, err, "%s", text)
-	return out
 }
+
+// shipped is the device program for a machine, by Go's name of it.
+func (l *lab) shipped(arch string) string { return filepath.Join(l.dir, "tope-updater-linux-"+arch) }
 
 // offer puts a release into the shop, once.
 func (l *lab) offer(b *testing.B, r fixtures.Release) steps.Source {
@@ -109,7 +107,7 @@ func (l *lab) boot(b *testing.B, o fixtures.Options, r fixtures.Release) *device
 func nobody() fixtures.Options { return fixtures.Options{Manager: "none", NoFactory: true} }
 
 func (d *device) command(verb ...string) *exec.Cmd {
-	return exec.Command(d.l.updater, append([]string{"--config", d.Config, "--root", d.Root}, verb...)...)
+	return exec.Command(d.l.shipped(runtime.GOARCH), append([]string{"--config", d.Config, "--root", d.Root}, verb...)...)
 }
 
 func (d *device) start(b *testing.B) {
