@@ -83,7 +83,11 @@ func (a *app) recoverFinish(ctx context.Context, d *device) error {
 	if st.Update == nil {
 		return a.term.answer(st, func(t *terminal) { t.say("nothing to finish; current is %s", orNone(st.Pointers.Current)) })
 	}
-	if st.Update.State == engine.Ready {
+	waits, err := held(ctx, s, st.Update)
+	if err != nil {
+		return err
+	}
+	if waits {
 		return a.term.answer(st, func(t *terminal) { t.say("update %s waits for its install request", st.Update.ID) })
 	}
 	u, err := a.follow(ctx, s, st.Update.ID)
@@ -91,6 +95,26 @@ func (a *app) recoverFinish(ctx context.Context, d *device) error {
 		return errors.Join(err, a.term.document(u))
 	}
 	return err
+}
+
+// held reports whether an update stands in Ready until somebody asks for its
+// install. One that nobody holds is in Ready too, for the instant in which it
+// may have been cut off, and goes on by itself.
+func held(ctx context.Context, s *session, u *engine.UpdateStatus) (bool, error) {
+	if u.State != engine.Ready {
+		return false, nil
+	}
+	records, err := s.Records(ctx, u.ID)
+	held := false
+	for _, r := range records {
+		if r.Accept != nil {
+			held = r.Accept.Hold
+		}
+		if r.Learn != nil && r.Learn.Go {
+			held = false
+		}
+	}
+	return held, err
 }
 
 // reported tells what recovery did. A device without a whole version is not
