@@ -33,13 +33,12 @@ func (j *Journal) Append(recs ...Record) (*State, error) {
 	if len(b.Values) == 0 {
 		return before, nil
 	}
-	summary, last, err := sealSummary(before, b.State)
+	old, summary, err := j.upkeep(b)
 	if err != nil {
-		return nil, fmt.Errorf("%w: cannot encode the summary: %w", ErrInvalid, err)
+		return nil, err
 	}
-	old := j.planPrune(b)
 	err = j.commit(func(tx *bolt.Tx) error {
-		if err := b.put(tx, summary, last); err != nil {
+		if err := b.put(tx, summary); err != nil {
 			return err
 		}
 		return old.drop(tx)
@@ -48,8 +47,25 @@ func (j *Journal) Append(recs ...Record) (*State, error) {
 		return nil, err
 	}
 	j.fresh = false
+	if summary != nil {
+		j.summary = b.State.Seq
+	}
 	j.state.Store(b.State)
 	return b.State, nil
+}
+
+// upkeep says what else goes into the transaction of b: what is pruned, and a
+// new summary, or nil for none of it. mu is held.
+func (j *Journal) upkeep(b *Batch) (*pruning, []byte, error) {
+	due := b.Drop || j.summary == 0 || b.State.Seq >= j.summary+summaryEvery
+	if !due {
+		return nil, nil, nil
+	}
+	summary, err := (&snapshot{Fold: foldVersion, State: b.State}).encode(bucketSummary)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: cannot encode the summary: %w", ErrInvalid, err)
+	}
+	return j.planPrune(b), summary, nil
 }
 
 // Stamp is where and when records are written.
@@ -106,11 +122,15 @@ func check(r Record) error {
 	return nil
 }
 
-// put writes the batch with the state it leads to; last is nil when State.Last
-// stays as it is.
-func (b *Batch) put(tx *bolt.Tx, summary, last []byte) error {
+// put writes the batch, and the summary unless it is nil.
+func (b *Batch) put(tx *bolt.Tx, summary []byte) error {
 	records := tx.Bucket([]byte(bucketRecords))
 	records.FillPercent = fill
+	// The number stands in the page above the records, which is written anyway:
+	// so a tail that went missing is missed.
+	if err := records.SetSequence(b.State.Seq); err != nil {
+		return err
+	}
 	for i, r := range b.Records {
 		if err := records.Put(key(r.Seq), b.Values[i]); err != nil {
 			return err
@@ -127,10 +147,8 @@ func (b *Batch) put(tx *bolt.Tx, summary, last []byte) error {
 			return err
 		}
 	}
-	if last != nil {
-		if err := putOnly(tx, bucketLast, last); err != nil {
-			return err
-		}
+	if summary == nil {
+		return nil
 	}
 	return putOnly(tx, bucketSummary, summary)
 }

@@ -9,20 +9,18 @@ import (
 	"strings"
 )
 
-// The buckets of a journal file. The last three have one key each, of the same
-// name: a transaction writes anew every page it touches, so what changes
-// rarely must not share one with what always changes.
+// The buckets of a journal file. The last two have one key each, of the same
+// name.
 const (
 	bucketRecords = "records" // sequence → record
 	bucketUpdates = "updates" // sequence of the record that opened it → update id
 	bucketNotes   = "notes"   // update/step → note
-	bucketSummary = "summary" // the newest state, less State.Last
-	bucketLast    = "last"    // State.Last
+	bucketSummary = "summary" // a recent state
 	bucketAnchor  = "anchor"  // the state before the oldest record
 )
 
 func bucketNames() []string {
-	return []string{bucketRecords, bucketUpdates, bucketNotes, bucketSummary, bucketLast, bucketAnchor}
+	return []string{bucketRecords, bucketUpdates, bucketNotes, bucketSummary, bucketAnchor}
 }
 
 // foldVersion is the version of Apply. A summary of another version is not
@@ -30,13 +28,17 @@ func bucketNames() []string {
 // skipped. It goes up whenever Apply learns to read something new.
 const foldVersion = 1
 
-// snapshot is a state as it is stored: the summary, or the anchor, which is the
-// state before the oldest record that is kept.
+// summaryEvery is how many records may follow the summary before it is written
+// anew. Writing it with every transaction would cost each a page; folding so
+// many at Open costs less than a millisecond.
+const summaryEvery = 64
+
+// snapshot is a state as it is stored: the summary, from which Open folds the
+// few records that follow it, or the anchor, which is the state before the
+// oldest record that is kept.
 type snapshot struct {
 	Fold  int    `json:"fold"`
 	State *State `json:"state"`
-	// LastSeq, in the summary, is State.Last's, which is stored by itself.
-	LastSeq uint64 `json:"last_seq,omitempty"`
 	// Born, on the anchor of a new journal, is the number of the newest record
 	// that its creation wrote; see Journal.Fresh.
 	Born uint64 `json:"born,omitempty"`
@@ -64,25 +66,6 @@ func decodeSnapshot(key string, payload []byte) (*snapshot, error) {
 	return &s, nil
 }
 
-// sealSummary makes the stored summary of s, and of s.Last unless it is the
-// same as before's.
-func sealSummary(before, s *State) (summary, last []byte, err error) {
-	part := snapshot{Fold: foldVersion, State: s}
-	if s.Last != nil {
-		rest := *s
-		rest.Last = nil
-		part.State, part.LastSeq = &rest, s.Last.LastSeq
-		if before == nil || s.Last != before.Last {
-			if last, err = marshal(s.Last); err != nil {
-				return nil, nil, err
-			}
-			last = seal(bucketLast, last)
-		}
-	}
-	summary, err = part.encode(bucketSummary)
-	return summary, last, err
-}
-
 func (s *snapshot) encode(key string) ([]byte, error) {
 	payload, err := marshal(s)
 	if err != nil || len(s.unknown) == 0 {
@@ -108,15 +91,18 @@ type contents struct {
 	im                      *image
 	records, updates, notes *tree
 	anchor                  *snapshot
-	// state is the newest state, from the summary or folded again.
+	// state is the newest state.
 	state *State
-	// refolded says that the summary was not used, and why when that is damage.
+	// summary is the number of the record that the summary is of; 0 when it has
+	// to be written anew.
+	summary uint64
+	// refolded is why the summary could not be used, when that is damage.
 	refolded *flaw
 }
 
-// readContents reads what opening needs: a dozen pages, however long the
-// journal is. The newest record must follow from the one before it and the
-// summary must be of it; when it is not, the state is folded from the records.
+// readContents reads what opening needs: a dozen pages, and the records since
+// the summary, however long the journal is. When the summary is of no use, the
+// state is folded from all records.
 func readContents(im *image) (*contents, error) {
 	c := &contents{im: im}
 	if err := c.buckets(); err != nil {
@@ -125,26 +111,37 @@ func readContents(im *image) (*contents, error) {
 	if _, err := im.free(); err != nil {
 		return nil, err
 	}
-	newest, err := c.newest()
-	if err != nil {
+	if err := c.checkNewest(); err != nil {
 		return nil, err
 	}
-	summary, err := c.summary()
+	from := c.anchor.State
+	summary, err := c.snapshot(bucketSummary)
 	switch {
 	case err != nil && kindOf(err) != DamagedSummary:
 		return nil, err
 	case err != nil:
 		c.refolded = &flaw{DamagedSummary, err.Error()}
-	case summary.State.Seq > newest.Seq:
-		return nil, &flaw{DamagedChain, fmt.Sprintf("the newest record is %d, but there was a record %d", newest.Seq, summary.State.Seq)}
-	case summary.State.Seq != newest.Seq || summary.State.Sum != newest.Sum:
-		c.refolded = &flaw{DamagedSummary, fmt.Sprintf("the summary is of record %d, the newest is %d", summary.State.Seq, newest.Seq)}
+	case !c.contains(summary.State):
+		c.refolded = &flaw{DamagedSummary, fmt.Sprintf("the summary is of a record %d that is not there", summary.State.Seq)}
 	case summary.Fold == foldVersion:
-		c.state = summary.State
-		return c, nil
+		from, c.summary = summary.State, summary.State.Seq
 	}
-	c.state, err = c.refold()
-	return c, err
+	c.state = from
+	return c, c.follow(from, func(_ Record, s *State) error { c.state = s; return nil }, nil)
+}
+
+// contains reports whether s is a state of this journal: at the anchor, or at a
+// record that is there.
+func (c *contents) contains(s *State) bool {
+	if s.Seq == c.anchor.State.Seq {
+		return s.Sum == c.anchor.State.Sum
+	}
+	value, err := c.im.get(*c.records, string(key(s.Seq)))
+	if err != nil || value == nil {
+		return false
+	}
+	r, err := Decode(s.Seq, value)
+	return err == nil && r.Sum == s.Sum
 }
 
 // buckets finds the buckets and reads the anchor, as many of them as there are.
@@ -160,7 +157,7 @@ func (c *contents) buckets() error {
 	}
 	c.records, c.updates, c.notes = find(bucketRecords), find(bucketUpdates), find(bucketNotes)
 	// Whatever the next transaction may touch must be in order, used now or not.
-	for _, t := range []*tree{c.updates, c.notes, find(bucketSummary), find(bucketLast), find(bucketAnchor)} {
+	for _, t := range []*tree{c.updates, c.notes, find(bucketSummary), find(bucketAnchor)} {
 		if t != nil {
 			first = cmp.Or(first, c.im.each(*t, nil, plain, nil))
 		}
@@ -207,45 +204,37 @@ func (c *contents) snapshot(name string) (*snapshot, error) {
 	return decodeSnapshot(name, payload)
 }
 
-// summary is the newest state as it was stored.
-func (c *contents) summary() (*snapshot, error) {
-	s, err := c.snapshot(bucketSummary)
-	if err != nil || s.LastSeq == 0 {
-		return s, err
-	}
-	payload, err := c.sealed(bucketLast)
-	if err != nil {
-		return nil, err
-	}
-	var last Update
-	if err := json.Unmarshal(payload, &last); err != nil || last.LastSeq != s.LastSeq {
-		return nil, &flaw{DamagedSummary, "the summary's last update is not the one stored"}
-	}
-	s.State.Last = &last
-	return s, nil
-}
-
-// newest is the newest record, checked against the one before it; the anchor's
-// place when there are no records.
-func (c *contents) newest() (Record, error) {
+// checkNewest says whether the newest record is the one that was last written,
+// and follows from the one before it; the anchor stands for what is not there.
+func (c *contents) checkNewest() error {
 	last, err := c.im.tail(*c.records, 2)
 	if err != nil {
-		return Record{}, err
+		return err
 	}
-	prev := Record{Seq: c.anchor.State.Seq, Sum: c.anchor.State.Sum}
-	if len(last) == 0 {
-		return prev, nil
-	}
+	r := Record{Seq: c.anchor.State.Seq, Sum: c.anchor.State.Sum}
+	prev := r
 	if len(last) == 2 {
 		if prev, err = decodeEntry(last[1]); err != nil {
-			return prev, err
+			return err
 		}
 	}
-	r, err := decodeEntry(last[0])
-	if err == nil && (r.Seq != prev.Seq+1 || !Follows(prev.Sum, r.Seq, last[0].value)) {
-		err = brokenLink(prev.Seq, r.Seq)
+	if len(last) > 0 {
+		if r, err = decodeEntry(last[0]); err != nil {
+			return err
+		}
+		if r.Seq != prev.Seq+1 || !Follows(prev.Sum, r.Seq, last[0].value) {
+			return brokenLink(prev.Seq, r.Seq)
+		}
 	}
-	return r, err
+	return c.checkTail(r.Seq)
+}
+
+// checkTail says whether seq is the newest record that was written.
+func (c *contents) checkTail(seq uint64) error {
+	if seq != c.records.sequence {
+		return &flaw{DamagedChain, fmt.Sprintf("the newest record is %d, but %d was written", seq, c.records.sequence)}
+	}
+	return nil
 }
 
 func brokenLink(prev, seq uint64) error {
@@ -265,15 +254,15 @@ func decodeEntry(e entry) (Record, error) {
 	return Decode(binary.BigEndian.Uint64(e.key), e.value)
 }
 
-// follow visits every record whose link to its predecessor is whole, with the
-// state after it, beginning at the anchor. Broken links and unreadable pages go
-// to bad; without bad the first ends it.
-func (c *contents) follow(visit func(Record, *State) error, bad func(error) error) error {
+// follow visits every record behind the state from whose link to its
+// predecessor is whole, with the state after it. Broken links and unreadable
+// pages go to bad; without bad the first ends it.
+func (c *contents) follow(from *State, visit func(Record, *State) error, bad func(error) error) error {
 	if bad == nil {
 		bad = func(err error) error { return err }
 	}
-	state := c.anchor.State
-	return c.im.each(*c.records, nil, func(e entry) error {
+	state := from
+	return c.im.each(*c.records, key(from.Seq+1), func(e entry) error {
 		r, err := decodeEntry(e)
 		if err != nil {
 			return bad(err)
@@ -289,11 +278,4 @@ func (c *contents) follow(visit func(Record, *State) error, bad func(error) erro
 		state = Apply(state, r)
 		return visit(r, state)
 	}, bad)
-}
-
-// refold is the state by the records alone; the chain must be whole.
-func (c *contents) refold() (*State, error) {
-	state := c.anchor.State
-	err := c.follow(func(_ Record, s *State) error { state = s; return nil }, nil)
-	return state, err
 }

@@ -148,11 +148,11 @@ func putNew(tx *bolt.Tx, anchor *snapshot, b *Batch) error {
 	if err := putOnly(tx, bucketAnchor, value); err != nil {
 		return err
 	}
-	summary, last, err := sealSummary(nil, b.State)
+	summary, err := (&snapshot{Fold: foldVersion, State: b.State}).encode(bucketSummary)
 	if err != nil {
 		return err
 	}
-	return b.put(tx, summary, last)
+	return b.put(tx, summary)
 }
 
 // moveInto renames a synced file and makes both names durable; if the power

@@ -30,13 +30,14 @@
 //
 // # The file
 //
-// Four buckets, in pages of 4 KiB:
+// Five buckets, in pages of 4 KiB; docs/journal.md has the format byte by byte:
 //
 //	records  sequence, 8 bytes big-endian → record
 //	updates  sequence of the record that opened it → update id
 //	notes    update/step → note
-//	state    "summary" → the newest State; "anchor" → the State before the
-//	         oldest record, from which the chain and the fold start
+//	summary  a recent State, from which Open folds the few records behind it
+//	anchor   the State before the oldest record, from which the chain and the
+//	         fold start
 //
 // Every value but an update id is laid out alike:
 //

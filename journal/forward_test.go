@@ -29,6 +29,9 @@ func TestANewerProgramWasHere(t *testing.T) {
 		require.True(t, journal.Follows(sum, seq, value))
 		sum = r.Sum
 		journal.Meddle(t, path, "records", func(b *bolt.Bucket) error {
+			if err := b.SetSequence(seq); err != nil {
+				return err
+			}
 			return b.Put([]byte{0, 0, 0, 0, 0, 0, byte(seq >> 8), byte(seq)}, value)
 		})
 	}

@@ -22,11 +22,16 @@ type Journal struct {
 
 	state  atomic.Pointer[State]
 	writes atomic.Uint64
+	// updates is the newest answer of Updates.
+	updates atomic.Pointer[listed]
 
 	// mu is held by whoever writes, and while a reader begins.
 	mu   sync.Mutex
 	file *os.File // belongs to db
 	db   *bolt.DB
+	// summary is the number of the record that the stored summary is of; 0
+	// when it has to be written anew.
+	summary uint64
 	// poison is why nothing may be written or read any more.
 	poison error
 	// panicked says that bbolt may have left its own locks behind.

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -244,4 +245,43 @@ func fastDir(t testing.TB) string {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
+}
+
+// TestAWriteFails: whatever a commit fails with, nobody may act on it.
+func TestAWriteFails(t *testing.T) {
+	path, state := newJournal(t, 1)
+	j := open(t, path, options())
+	makeReadOnly(t, path)
+	_, err := j.Append(transition("open", 5)...)
+	require.ErrorIs(t, err, journal.ErrPoisoned)
+	require.ErrorIs(t, err, syscall.EBADF)
+	require.ErrorContains(t, err, path)
+	require.Equal(t, state, j.State())
+	require.EqualValues(t, 0, j.Transactions())
+	_, err = j.Updates()
+	require.ErrorIs(t, err, journal.ErrPoisoned)
+	require.NoError(t, j.Close())
+
+	j = open(t, path, options())
+	require.Equal(t, state, j.State())
+	requireWhole(t, j)
+}
+
+// makeReadOnly puts a file that cannot be written in the place of the one this
+// process has open at path.
+func makeReadOnly(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	fds, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	for _, e := range fds {
+		fd, err := strconv.Atoi(e.Name())
+		require.NoError(t, err)
+		to, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err == nil && to == path && fd != int(f.Fd()) {
+			require.NoError(t, syscall.Dup3(int(f.Fd()), fd, syscall.O_CLOEXEC))
+		}
+	}
 }

@@ -72,9 +72,8 @@ func inspect(f *os.File, all bool) (c *contents, mended *Damage, err error) {
 		return nil, nil, err
 	}
 	if all {
-		if r := c.verify(); len(r.Problems) > 0 && !r.mendable() {
-			p := r.Problems[0]
-			return nil, nil, &flaw{p.Kind, p.Text}
+		if err := c.verifyAll(); err != nil {
+			return nil, nil, err
 		}
 	}
 	switch {
@@ -87,6 +86,24 @@ func inspect(f *os.File, all bool) (c *contents, mended *Damage, err error) {
 	return c, mended, nil
 }
 
+// verifyAll verifies the whole file, and makes the state anew when that is all
+// that is wrong.
+func (c *contents) verifyAll() error {
+	for _, p := range verify(c.im).Problems {
+		found := &flaw{p.Kind, p.Text}
+		if p.Kind != DamagedSummary {
+			return found
+		}
+		if c.refolded == nil {
+			c.refolded, c.summary, c.state = found, 0, c.anchor.State
+			if err := c.follow(c.state, func(_ Record, s *State) error { c.state = s; return nil }, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // open hands a file that has been inspected to bbolt.
 func open(path string, f *os.File, c *contents, mended *Damage, opt Options, damage *Damage) (*Journal, error) {
 	info, err := f.Stat()
@@ -97,7 +114,7 @@ func open(path string, f *os.File, c *contents, mended *Damage, opt Options, dam
 	if err := setAside(f, info, size); err != nil {
 		opt.Log.Warn("the journal has no room set aside: a full disk may stop it", "path", path, "error", err)
 	}
-	j := &Journal{path: path, opt: opt, file: f, damage: damage}
+	j := &Journal{path: path, opt: opt, file: f, damage: damage, summary: c.summary}
 	err, panicked := guard(func() (err error) { j.db, err = openBolt(f, size); return err })
 	if err != nil {
 		j.panicked = panicked

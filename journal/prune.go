@@ -2,6 +2,8 @@ package journal
 
 import (
 	"encoding/binary"
+	"fmt"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -22,7 +24,7 @@ type pruning struct {
 	anchor  []byte
 }
 
-// planPrune says what goes with batch b; nil for nothing. It never fails:
+// planPrune says which records go with batch b; nil for none. It never fails:
 // records it cannot read stay, because a journal that grows is better than one
 // that cannot be written. mu is held.
 func (j *Journal) planPrune(b *Batch) *pruning {
@@ -45,9 +47,6 @@ func (j *Journal) prune(b *Batch) (*pruning, error) {
 	}
 	room := j.opt.Preallocate - int64(im.pages)*pageSize + int64(len(free))*pageSize
 	tight := room < reserve(j.opt.Preallocate)
-	if !b.Drop && !tight {
-		return nil, nil
-	}
 	c := &contents{im: im}
 	if err := c.buckets(); err != nil {
 		return nil, err
@@ -60,7 +59,20 @@ func (j *Journal) prune(b *Batch) (*pruning, error) {
 	if cut <= c.anchor.State.Seq+1 {
 		return nil, nil
 	}
+	if slices.Contains(starts, cut) && !c.opens(cut) {
+		return nil, &flaw{DamagedChain, fmt.Sprintf("the index says that record %d opens an update, but it does not", cut)}
+	}
 	return c.cut(cut)
+}
+
+// opens reports whether record seq opens an update.
+func (c *contents) opens(seq uint64) bool {
+	value, err := c.im.get(*c.records, string(key(seq)))
+	if err != nil || value == nil {
+		return false
+	}
+	r, err := Decode(seq, value)
+	return err == nil && r.Accept != nil
 }
 
 // starts are the numbers of the records that open the kept updates, ascending.
@@ -77,8 +89,9 @@ func (c *contents) starts() ([]uint64, error) {
 
 // cutAt is the number of the first record to keep. starts are the updates in
 // the file, of which first is the oldest record; b is about to be added. The
-// open update always stays. When space is tight, the oldest update goes whatever keep
-// says; with no closed update left, half of what is there.
+// open update always stays. When space is tight, the oldest quarter of the
+// updates goes whatever keep says; with no closed update left, half of what is
+// there.
 func cutAt(starts []uint64, first uint64, b *Batch, keep int, tight bool) uint64 {
 	for _, r := range b.Records {
 		if r.Accept != nil {
@@ -89,21 +102,24 @@ func cutAt(starts []uint64, first uint64, b *Batch, keep int, tight bool) uint64
 	if n := len(starts) - keep; n > 0 {
 		cut = starts[n]
 	}
-	if tight && cut == first {
-		// What lies before the oldest update is the device's own and goes first.
-		cut = first + (b.State.Seq-first)/2
-		for _, s := range starts {
-			if s > first {
-				cut = s
-				break
-			}
-		}
+	if tight {
+		cut = max(cut, tightCut(starts, first, b.State.Seq))
 	}
 	if b.State.Open != nil {
 		cut = min(cut, b.State.Open.FirstSeq)
 	}
 	// Never what is only now being written.
 	return min(cut, b.Records[0].Seq)
+}
+
+func tightCut(starts []uint64, first, last uint64) uint64 {
+	if len(starts) > 0 && starts[0] > first {
+		return starts[0] // what lies before is the device's own
+	}
+	if len(starts) > 1 {
+		return starts[max(1, len(starts)/4)]
+	}
+	return first + (last-first)/2
 }
 
 // cut plans to delete all records before seq, with the anchor that stands for them.

@@ -1,6 +1,10 @@
 package journal
 
-import "cmp"
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+)
 
 // Records returns the kept records of an update, or with "" all, oldest first.
 // Records that cannot be read are left out; the error is then an ErrDamaged
@@ -12,9 +16,26 @@ func (j *Journal) Records(update string) (recs []Record, err error) {
 
 // Updates returns the updates whose records are kept, newest first; as for
 // Records, with an ErrDamaged the rest is good.
+//
+// The answer is kept until the next record: a client may ask often.
 func (j *Journal) Updates() (list []Update, err error) {
+	seq := j.State().Seq
+	if have := j.updates.Load(); have != nil && have.seq == seq {
+		return slices.Clone(have.list), nil
+	}
 	err = j.view(func(im *image) error { list, err = updates(im); return err })
+	if err == nil {
+		// Should a record have come in between, the list is newer than it says,
+		// and made anew next time.
+		j.updates.Store(&listed{seq: seq, list: slices.Clone(list)})
+	}
 	return list, err
+}
+
+// listed is the updates after record seq.
+type listed struct {
+	seq  uint64
+	list []Update
 }
 
 // Verify reads the whole file and checks everything there is to check: every
@@ -50,7 +71,7 @@ func records(im *image, update string) ([]Record, error) {
 	}
 	// Whether links are whole is Verify's business: here a record that can be
 	// read is worth showing.
-	end := im.each(*c.records, nil, func(e entry) error {
+	end := im.each(*c.records, c.start(update), func(e entry) error {
 		r, bad := decodeEntry(e)
 		if bad != nil {
 			return first(bad)
@@ -63,13 +84,30 @@ func records(im *image, update string) ([]Record, error) {
 	return out, cmp.Or(err, end)
 }
 
+// start is the key of the record that opened an update, as far as the index
+// knows; nil, where all records start, when it does not.
+func (c *contents) start(update string) []byte {
+	var start []byte
+	if c.updates == nil || update == "" {
+		return nil
+	}
+	_ = c.im.each(*c.updates, nil, func(e entry) error {
+		if string(e.value) == update && len(e.key) == keySize && binary.BigEndian.Uint64(e.key) > c.anchor.State.Seq {
+			start = e.key
+			return errStop
+		}
+		return nil
+	}, nil)
+	return start
+}
+
 func updates(im *image) ([]Update, error) {
 	c, err := opened(im)
 	if c.records == nil {
 		return nil, err
 	}
 	h := newHistory(c.anchor.State)
-	end := c.follow(func(r Record, s *State) error {
+	end := c.follow(c.anchor.State, func(r Record, s *State) error {
 		h.add(r, s)
 		return nil
 	}, func(e error) error {

@@ -14,8 +14,8 @@ type Salvage struct {
 	Records int    `json:"records"`
 	Seq     uint64 `json:"seq"`
 	Bad     int    `json:"bad,omitempty"`
-	// Exact says that the newest state was proved: its summary was whole and no
-	// record is newer. Then the open update has been taken over too, and only
+	// Exact says that the newest state was proved: the summary and all that was
+	// written after it are whole. Then the open update has been taken over too, and only
 	// history is lost. Otherwise Open is the update that was open when the
 	// readable records end: a hint, no more.
 	Exact bool    `json:"exact"`
@@ -59,53 +59,32 @@ func salvage(f *os.File) (*Salvage, *State) {
 // salvageImage salvages one transaction; newest says that it is known to be the
 // newest one.
 func salvageImage(im *image, newest bool) (*Salvage, *State) {
-	c := &contents{im: im}
+	c, _ := opened(im)
 	s := &Salvage{}
-	folded, exact := c.salvageRecords(s)
-	summary, err := c.summary()
-	if err != nil {
-		return s, facts(folded, s.Seq)
+	// The summary is a better start than the anchor: it cannot be wrong, and
+	// what is damaged before it does not matter.
+	from := c.anchor.State
+	summary, err := c.snapshot(bucketSummary)
+	if err == nil {
+		from = summary.State
 	}
-	state := summary.State
-	s.Seq, s.Open = max(s.Seq, state.Seq), state.Open
-	if s.Exact = newest && exact(state); !s.Exact {
-		return s, facts(state, s.Seq)
-	}
-	return s, state
-}
-
-// salvageRecords folds every record whose link is whole. The function it
-// returns says whether a state is no older than the newest record, as read from
-// the end of the file.
-func (c *contents) salvageRecords(s *Salvage) (*State, func(*State) bool) {
-	never := func(*State) bool { return false }
-	var err error
-	if c.anchor, err = c.snapshot(bucketAnchor); err != nil {
-		c.anchor = &snapshot{State: &State{}}
-	}
-	state := c.anchor.State
-	records, err := c.im.bucket(bucketRecords)
-	if err != nil {
-		s.Seq, s.Open = state.Seq, state.Open
-		return state, never
-	}
-	c.records = &records
-	visit := func(_ Record, after *State) error {
-		state = after
-		s.Records++
-		return nil
-	}
-	// An error here is the end of what can be read, like any other damage.
-	_ = c.follow(visit, func(error) error { s.Bad++; return nil })
-	s.Seq, s.Open = state.Seq, state.Open
-	return state, func(of *State) bool {
-		last, err := c.im.tail(records, 1)
-		if err != nil || len(last) == 0 {
-			return false
+	state, bad := from, 0
+	if c.records == nil {
+		bad++
+	} else {
+		count := func(n *int) func(error) error { return func(error) error { *n++; return nil } }
+		_ = c.follow(c.anchor.State, func(Record, *State) error { s.Records++; return nil }, count(&s.Bad))
+		end := c.follow(from, func(_ Record, after *State) error { state = after; return nil }, count(&bad))
+		_ = count(&bad)(end)
+		if end == nil {
+			bad--
 		}
-		r, err := decodeEntry(last[0])
-		return err == nil && (r.Seq < of.Seq || r.Seq == of.Seq && r.Sum == of.Sum)
 	}
+	s.Seq, s.Open = state.Seq, state.Open
+	if s.Exact = newest && err == nil && bad == 0 && c.checkTail(state.Seq) == nil; s.Exact {
+		return s, state
+	}
+	return s, facts(state, s.Seq)
 }
 
 // facts is what outlives a journal whose newest state is not known: all but the

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 )
 
@@ -31,16 +32,6 @@ type Problem struct {
 // OK reports whether the journal is whole.
 func (r Report) OK() bool { return len(r.Problems) == 0 }
 
-// mendable reports whether opening the journal puts right all that is wrong.
-func (r Report) mendable() bool {
-	for _, p := range r.Problems {
-		if p.Kind != DamagedMeta && p.Kind != DamagedSummary {
-			return false
-		}
-	}
-	return true
-}
-
 // maxProblems bounds a report: one bad page can have many consequences.
 const maxProblems = 20
 
@@ -63,9 +54,6 @@ func verify(im *image) Report {
 	r.records(c)
 	return r
 }
-
-// verify is verify for contents that have been opened.
-func (c *contents) verify() Report { return verify(c.im) }
 
 // pages walks every page once and accounts for all: in one place of one tree,
 // or free.
@@ -112,9 +100,21 @@ func (r *Report) pages(im *image) {
 
 // records follows the chain and compares everything that is derived from it.
 func (r *Report) records(c *contents) {
+	summary, err := c.snapshot(bucketSummary)
+	if err != nil {
+		_ = r.add(err)
+	}
 	state := c.anchor.State
 	starts := map[uint64]string{}
-	err := c.follow(func(rec Record, s *State) error {
+	check := func(s *State) {
+		if summary != nil && s.Seq == summary.State.Seq {
+			if err := summary.check(s); err != nil {
+				_ = r.add(err)
+			}
+		}
+	}
+	check(state)
+	err = c.follow(state, func(rec Record, s *State) error {
 		state = s
 		if r.First == 0 {
 			r.First = rec.Seq
@@ -123,49 +123,56 @@ func (r *Report) records(c *contents) {
 		if rec.Accept != nil && rec.Update != "" {
 			starts[rec.Seq] = rec.Update
 		}
+		check(s)
 		return nil
 	}, r.add)
 	if err != nil {
 		_ = r.add(err)
 	}
+	if err := c.checkTail(state.Seq); err != nil {
+		_ = r.add(err)
+	}
+	if summary != nil && !c.contains(summary.State) {
+		_ = r.add(&flaw{DamagedSummary, fmt.Sprintf("the summary is of a record %d that is not there", summary.State.Seq)})
+	}
 	r.Updates = len(starts)
 	if !r.OK() {
 		return // what is derived cannot match
-	}
-	if err := c.checkSummary(state); err != nil {
-		_ = r.add(err)
 	}
 	if err := c.checkIndex(starts); err != nil {
 		_ = r.add(err)
 	}
 }
 
-func (c *contents) checkSummary(state *State) error {
-	summary, err := c.summary()
-	if err != nil {
-		return err
-	}
-	if summary.Fold != foldVersion {
+// check says whether a summary is s, which the records led to.
+func (s *snapshot) check(state *State) error {
+	if s.Fold != foldVersion {
 		return nil // another program's; Open folds again
 	}
 	want, err := marshal(state)
 	if err != nil {
 		return err
 	}
-	have, err := marshal(summary.State)
+	have, err := marshal(s.State)
 	if err == nil && !bytes.Equal(have, want) {
 		err = &flaw{DamagedSummary, "the summary is not what the records tell"}
 	}
 	return err
 }
 
+// checkIndex says whether the index has the updates that records open, and no
+// others.
 func (c *contents) checkIndex(starts map[uint64]string) error {
-	return c.im.each(*c.updates, nil, func(e entry) error {
-		for seq, id := range starts {
-			if bytes.Equal(key(seq), e.key) && id == string(e.value) {
-				return nil
-			}
+	n := 0
+	err := c.im.each(*c.updates, nil, func(e entry) error {
+		n++
+		if len(e.key) == keySize && starts[binary.BigEndian.Uint64(e.key)] == string(e.value) {
+			return nil
 		}
 		return &flaw{DamagedChain, fmt.Sprintf("the index has update %q, which no record opens", e.value)}
 	}, nil)
+	if err == nil && n != len(starts) {
+		err = &flaw{DamagedChain, fmt.Sprintf("the index has %d updates of %d", n, len(starts))}
+	}
+	return err
 }

@@ -10,6 +10,8 @@ import (
 type tree struct {
 	root   uint64
 	inline page
+	// sequence is the bucket's number, which bbolt leaves to its user.
+	sequence uint64
 }
 
 // bucket finds a top-level bucket.
@@ -32,7 +34,7 @@ func (im *image) bucket(name string) (tree, error) {
 
 // tree is the bucket that e is.
 func (e entry) tree() *tree {
-	return &tree{root: le.Uint64(e.value), inline: page(e.value[bucketHead:])}
+	return &tree{root: le.Uint64(e.value), sequence: le.Uint64(e.value[8:]), inline: page(e.value[bucketHead:])}
 }
 
 // get returns the value of key in t, or nil when it is not there.
