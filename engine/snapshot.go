@@ -73,6 +73,7 @@ func (e *Engine) Status() Status {
 		st.Update = e.show(u)
 		if l := s.live; l != nil && l.state == st.State {
 			st.Update.Bytes, st.Update.Total = l.meter.Read()
+			st.Update.Note = l.meter.Note()
 			st.Update.Progress = l.percent(st.Update.Bytes, st.Update.Total)
 		}
 	}

@@ -33,7 +33,10 @@ type UpdateStatus struct {
 	Bytes   int64  `json:"bytes"`
 	Total   int64  `json:"total"`
 	// Progress is the step's, 0 to 100; it never goes back within a state.
-	Progress int          `json:"progress"`
+	Progress int `json:"progress"`
+	// Note says why the step stands still at the moment, such as an outage it
+	// waits out; absent when all is well.
+	Note     string       `json:"note,omitempty"`
 	Error    *ErrorStatus `json:"error"`
 	Accepted time.Time    `json:"accepted"`
 	Ended    time.Time    `json:"ended,omitzero"`

@@ -16,7 +16,8 @@ type progress struct {
 	told    uint64 // the journal's record that has been shown last
 	bar     bool   // the cursor stands behind a bar
 	state   engine.State
-	percent int // the last one printed for state
+	percent int    // the last one printed for state
+	note    string // the last one printed
 }
 
 func newProgress(t *terminal) *progress { return &progress{t: t} }
@@ -60,6 +61,11 @@ func told(e timeline.Entry) (timeline.Colour, string) {
 func (p *progress) show(u engine.UpdateStatus) {
 	if u.State != p.state {
 		p.state, p.percent = u.State, 0
+	}
+	if u.Note != p.note {
+		if p.note = u.Note; u.Note != "" {
+			p.line(fmt.Sprintf("    %-15s %s", u.State, u.Note))
+		}
 	}
 	if p.t.json || u.State.Terminal() || u.Bytes == 0 && u.Total == 0 && u.Progress == 0 {
 		return

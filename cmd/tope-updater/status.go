@@ -42,6 +42,9 @@ func (t *terminal) status(st engine.Status) {
 		if !u.State.Terminal() && (u.Bytes > 0 || u.Progress > 0) {
 			row("", "%d %%, %s", u.Progress, human.Bytes(u.Bytes))
 		}
+		if u.Note != "" {
+			row("", "%s", t.paint(timeline.Warn, u.Note))
+		}
 	}
 	if u := st.Last; u != nil {
 		row("last", "%s", t.paint(timeline.ColourOf(string(u.State)), describe(*u)))
