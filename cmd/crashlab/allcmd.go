@@ -22,7 +22,7 @@ func allCommand() *cobra.Command {
 		Short: "every mode over every flow, then the planted bugs",
 		Long: `Every mode over every flow, then the planted bugs. With --sample N: N kills and
 N pairs a flow, half as many torn writes, of each errno and of full disks, and a
-tenth as many states a call.`,
+tenth as many states a call. Losses during recovery are always a sample.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.all(cmd.Context(), source)
@@ -42,6 +42,7 @@ func (f *flags) all(ctx context.Context, source string) error {
 		part(sweep.Full, 2),
 		sweep.Pairs,
 		shallow(part(sweep.Lose, 10)),
+		shallow(f.relapses()),
 	)
 	tried, recovering, found := 0, 0, 0
 	for _, r := range reports {
@@ -59,6 +60,18 @@ func (f *flags) all(ctx context.Context, source string) error {
 	planted := *f
 	planted.sample = 0
 	return errors.Join(err, planted.plant(ctx, source, nil))
+}
+
+// relapses is never exhaustive: there are as many recordings as there are
+// calls, each with thousands of states.
+func (f *flags) relapses() mode {
+	if f.sample > 0 {
+		return part(relapseMode(2), 25)
+	}
+	return func(ctx context.Context, b []sweep.Bench, o sweep.Options) (*sweep.Report, error) {
+		o.Sample = 32
+		return relapseMode(12)(ctx, b, o)
+	}
 }
 
 // part is a mode that takes its part of the sample.

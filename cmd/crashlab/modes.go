@@ -25,6 +25,14 @@ func errnoMode(e unix.Errno) mode {
 	}
 }
 
+// relapseMode loses during the recoveries from so many kills.
+func relapseMode(firsts int) mode {
+	return func(ctx context.Context, b []sweep.Bench, o sweep.Options) (*sweep.Report, error) {
+		o.Firsts = firsts
+		return sweep.Relapse(ctx, b, o)
+	}
+}
+
 func killCommand() *cobra.Command {
 	var f flags
 	var torn, whole bool
@@ -91,13 +99,20 @@ func errnoCommand() *cobra.Command {
 
 func loseCommand() *cobra.Command {
 	var f flags
+	var recovery int
 	cmd := &cobra.Command{
 		Use:   "lose",
 		Short: "lose whatever was not synced, in all combinations",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return f.sweep(cmd.Context(), sweep.Lose) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if recovery > 0 {
+				return f.sweep(cmd.Context(), relapseMode(recovery))
+			}
+			return f.sweep(cmd.Context(), sweep.Lose)
+		},
 	}
 	f.register(cmd)
+	cmd.Flags().IntVar(&recovery, "recovery", 0, "lose during the recovery from `n` kills instead")
 	cmd.Flags().BoolVar(&f.count, "count", false, "count the states and try none")
 	// A state is cheap until its update is carried to the end.
 	cmd.Flags().Lookup("finish").DefValue = "10"

@@ -19,26 +19,21 @@ const MostStates = 4096
 // tree that is really there.
 func Lose(ctx context.Context, benches []Bench, opt Options) (*Report, error) {
 	r := begin(opt, "lose")
-	fs, calls, err := r.record(ctx, benches[0])
+	b := benches[0]
+	fs, calls, err := r.record(ctx, b, "", b.Act)
 	if err != nil {
 		return nil, err
 	}
-	l := &loss{run: r, limit: opt.Sample, seen: map[key]bool{}}
-	if l.limit <= 0 || l.limit > MostStates {
-		l.limit = MostStates
-	}
-	if err := l.replay(ctx, benches, fs, calls); err != nil {
-		return nil, err
-	}
-	r.report.extra(fmt.Sprintf("%d states (%d different) at %d calls, %d calls exhaustive and %d sampled, at most %d states a call",
-		l.states, len(l.seen), l.calls, l.exhaustive, l.calls-l.exhaustive, l.most))
-	return r.end(), nil
+	l := newLoss(r, Story{Cut: true, Lost: true})
+	err = l.replay(ctx, benches, fs, calls)
+	l.count()
+	return r.end(), err
 }
 
-// record runs the flow once. It returns its calls, with what was promised
-// between them, and the tree they began from.
-func (r *run) record(ctx context.Context, b Bench) (*model.FS, []*trace.Call, error) {
-	if err := b.Reset(""); err != nil {
+// record runs the flow, or the recovery, once from a tree. It returns its calls,
+// with what was promised between them, and the tree they began from.
+func (r *run) record(ctx context.Context, b Bench, from string, act func(context.Context, Watch) (Story, error)) (*model.FS, []*trace.Call, error) {
+	if err := b.Reset(from); err != nil {
 		return nil, nil, err
 	}
 	fs, err := model.Load(b.Root())
@@ -50,7 +45,7 @@ func (r *run) record(ctx context.Context, b Bench) (*model.FS, []*trace.Call, er
 		return nil, nil, err
 	}
 	var calls []*trace.Call
-	_, err = b.Act(ctx, Watch{Record: true, Handler: func(c *trace.Call) trace.Verdict {
+	_, err = act(ctx, Watch{Record: true, Handler: func(c *trace.Call) trace.Verdict {
 		if c.Said && b.Promises(c.Data) || !c.Said && !b.Volatile(c.Path) {
 			calls = append(calls, c)
 		}
@@ -79,29 +74,46 @@ type key struct {
 	promised bool
 }
 
-// loss is one replay.
+// loss is one replay, or several.
 type loss struct {
 	*run
 	limit int
 	seen  map[key]bool
 	namer trace.Namer
+	// story is what has happened to the device before.
+	story Story
+	// prefix comes before the names of calls.
+	prefix string
 
 	calls, states, exhaustive, most int
 }
 
+func newLoss(r *run, s Story) *loss {
+	l := &loss{run: r, limit: r.opt.Sample, seen: map[key]bool{}, story: s}
+	if l.limit <= 0 || l.limit > MostStates {
+		l.limit = MostStates
+	}
+	return l
+}
+
+func (l *loss) count() {
+	l.report.extra(fmt.Sprintf("%d states (%d different) at %d calls, %d calls exhaustive and %d sampled, at most %d states a call",
+		l.states, len(l.seen), l.calls, l.exhaustive, l.calls-l.exhaustive, l.most))
+}
+
 func (l *loss) replay(ctx context.Context, benches []Bench, fs *model.FS, calls []*trace.Call) error {
-	l.namer.Class = benches[0].Class
-	promised := false
+	l.namer = trace.Namer{Class: benches[0].Class}
+	promised := l.story.Promised
 	var where string
 	for i, c := range calls {
 		if c.Said {
 			promised = true
-			where = "after success was reported"
+			where = l.prefix + "after success was reported"
 		} else {
 			if err := fs.Apply(c); err != nil {
 				return err
 			}
-			where = l.namer.Name(c)
+			where = l.prefix + l.namer.Name(c)
 		}
 		if l.opt.At != "" && where != l.opt.At {
 			continue
@@ -154,7 +166,9 @@ func (l *loss) try(ctx context.Context, benches []Bench, states []model.State, p
 			if err := b.Reset(at); err != nil {
 				return err
 			}
-			end, err := b.Judge(ctx, Story{Cut: true, Promised: promised, Lost: true}, l.depth())
+			story := l.story
+			story.Promised = promised
+			end, err := b.Judge(ctx, story, l.depth())
 			end, err = l.verdict(end, err, where, at)
 			if err != nil {
 				return err

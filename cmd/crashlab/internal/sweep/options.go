@@ -19,6 +19,8 @@ type Options struct {
 	Seed uint64
 	// Sample is how many points are tried; 0 for all.
 	Sample int
+	// Firsts is of how many first crashes Relapse tries the recovery; 0 for all.
+	Firsts int
 	// Count makes Lose count its states and try none.
 	Count bool
 	// At, when not empty, is the only point tried.

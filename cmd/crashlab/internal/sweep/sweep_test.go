@@ -137,6 +137,8 @@ func TestModesFindWhatIsTheirs(t *testing.T) {
 		{"lose", sweep.Lose, "", "", ""},
 		{"lose", sweep.Lose, "nofsync", "rename settings #1", "neither"},
 		{"lose", sweep.Lose, "nodirsync", "after success was reported", "reported and lost"},
+		{"relapse", sweep.Relapse, "", "", ""},
+		{"relapse", sweep.Relapse, "nofsync", "create settings.tmp #1 & rename settings #1", "neither"},
 		{"pairs", sweep.Pairs, "", "", ""},
 		{"pairs", sweep.Pairs, "unlink", "create settings.tmp #1 & rename settings #1", "gone"},
 	} {
