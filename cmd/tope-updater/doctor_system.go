@@ -50,12 +50,20 @@ func (c *checkup) service(ctx context.Context, m service.Manager, s config.Servi
 	case !st.Loaded:
 		c.fail("install its unit, or remove the [[service]] from the configuration", "%s: the service manager knows no unit %s", s.Name, s.Unit)
 	case st.Active != service.Running:
-		c.fail("see its log: journalctl -u "+s.Unit, "%s is %s (result %s, exit status %d)", s.Name, st.Active, st.Result, st.ExitStatus)
+		c.fail(c.logOf(s), "%s is %s (result %s, exit status %d)", s.Name, st.Active, st.Result, st.ExitStatus)
 	case st.Restarts > 0:
-		c.warn("see its log: journalctl -u "+s.Unit, "%s runs, after %d automatic restarts", s.Name, st.Restarts)
+		c.warn(c.logOf(s), "%s runs, after %d automatic restarts", s.Name, st.Restarts)
 	default:
 		c.pass("%s runs, process %d", s.Name, st.MainPID)
 	}
+}
+
+// logOf tells where to read what a service printed.
+func (c *checkup) logOf(s config.Service) string {
+	if c.cfg.Services.Manager == config.Embedded {
+		return "see its log: " + c.cfg.Paths.Run + "/services/" + s.Name + ".log"
+	}
+	return "see its log: journalctl -u " + s.Unit
 }
 
 // workingDirectory looks for a unit that makes its program work inside a
@@ -173,9 +181,9 @@ func (c *checkup) daemon(ctx context.Context) {
 	defer api.Close()
 	switch err := api.Alive(ctx); {
 	case errors.Is(err, client.ErrNoDaemon):
-		c.warn("start it: systemctl start tope-updater", "no daemon runs; verbs do the work themselves")
+		c.warn("start it: tope-updater serve", "no daemon runs; verbs do the work themselves")
 	case err != nil:
-		c.fail("restart it: systemctl restart tope-updater", "%s", err)
+		c.fail("restart it", "%s", err)
 	default:
 		c.pass("it answers on %s", socket)
 	}

@@ -37,6 +37,6 @@ update needs, is never removed.`,
 			})
 		},
 	}
-	cmd.Flags().IntVar(&keep, "keep", -1, "how `many` unneeded versions to leave (default: retention.versions)")
+	cmd.Flags().IntVar(&keep, "keep", -1, "how `many` of the newest versions to keep, needed or not (default: retention.versions)")
 	return cmd
 }

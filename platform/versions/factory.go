@@ -54,7 +54,7 @@ func (s *Store) CreateFactory(ctx context.Context, version string, replace bool)
 			return report, err
 		}
 		if taken && !replace {
-			return report, fmt.Errorf("%w: %s; ask for it to be replaced", ErrFactorySet, leads)
+			return report, fmt.Errorf("%w: %s; use --replace to replace it", ErrFactorySet, leads)
 		}
 		report.Replaced = pointers.Factory
 	}

@@ -141,7 +141,8 @@ type Recovery struct {
 
 // Retention says how much of the past is kept.
 type Retention struct {
-	// Versions is how many complete versions are kept beside those in use.
+	// Versions is how many of the newest complete versions are kept; those in
+	// use are kept besides.
 	Versions int `toml:"versions"`
 	// Updates is how many updates the journal keeps.
 	Updates int `toml:"updates"`
