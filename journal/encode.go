@@ -72,7 +72,7 @@ func Decode(seq uint64, value []byte) (Record, error) {
 	}
 	bare := Record{Seq: seq, Sum: hex.EncodeToString(value[1:headSize]), Raw: bytes.Clone(value[headSize:])}
 	r := bare
-	if value[0] != format || json.Unmarshal(bare.Raw, &r) != nil {
+	if known := value[0] == format && json.Unmarshal(bare.Raw, &r) == nil; !known {
 		return bare, nil
 	}
 	r.Seq, r.Sum, r.Raw = bare.Seq, bare.Sum, bare.Raw

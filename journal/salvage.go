@@ -15,9 +15,9 @@ type Salvage struct {
 	Seq     uint64 `json:"seq"`
 	Bad     int    `json:"bad,omitempty"`
 	// Exact says that the newest state was proved: the summary and all that was
-	// written after it are whole. Then the open update has been taken over too, and only
-	// history is lost. Otherwise Open is the update that was open when the
-	// readable records end: a hint, no more.
+	// written after it are whole. Then the open update has been taken over too,
+	// and only history is lost. Otherwise Open is the update that was open where
+	// the readable records end: a hint, no more.
 	Exact bool    `json:"exact"`
 	Open  *Update `json:"open,omitempty"`
 }
@@ -59,38 +59,44 @@ func salvage(f *os.File) (*Salvage, *State) {
 // salvageImage salvages one transaction; newest says that it is known to be the
 // newest one.
 func salvageImage(im *image, newest bool) (*Salvage, *State) {
+	// What is missing of it shows below, in what can be read.
 	c, _ := opened(im)
 	s := &Salvage{}
 	// The summary is a better start than the anchor: it cannot be wrong, and
 	// what is damaged before it does not matter.
-	from := c.anchor.State
+	state := c.anchor.State
 	summary, err := c.snapshot(bucketSummary)
 	if err == nil {
-		from = summary.State
+		state = summary.State
 	}
-	state, bad := from, 0
-	if c.records == nil {
-		bad++
-	} else {
-		count := func(n *int) func(error) error { return func(error) error { *n++; return nil } }
-		_ = c.follow(c.anchor.State, func(Record, *State) error { s.Records++; return nil }, count(&s.Bad))
-		end := c.follow(from, func(_ Record, after *State) error { state = after; return nil }, count(&bad))
-		_ = count(&bad)(end)
-		if end == nil {
-			bad--
-		}
+	whole := newest && err == nil && c.records != nil
+	if c.records != nil {
+		s.Records, s.Bad = c.readable()
+		end := c.follow(state, func(_ Record, after *State) error { state = after; return nil },
+			func(error) error { whole = false; return nil })
+		whole = whole && end == nil && c.checkTail(state.Seq) == nil
 	}
-	s.Seq, s.Open = state.Seq, state.Open
-	if s.Exact = newest && err == nil && bad == 0 && c.checkTail(state.Seq) == nil; s.Exact {
+	s.Seq, s.Open, s.Exact = state.Seq, state.Open, whole
+	if s.Exact {
 		return s, state
 	}
-	return s, facts(state, s.Seq)
+	return s, facts(state)
+}
+
+// readable counts the records that can be read, and the flaws between them.
+func (c *contents) readable() (records, bad int) {
+	err := c.follow(c.anchor.State, func(Record, *State) error { records++; return nil },
+		func(error) error { bad++; return nil })
+	if err != nil {
+		bad++
+	}
+	return records, bad
 }
 
 // facts is what outlives a journal whose newest state is not known: all but the
 // open update. The chain begins anew; the numbers go on.
-func facts(s *State, seq uint64) *State {
+func facts(s *State) *State {
 	return &State{
-		Seq: seq, Last: s.Last, Quarantine: s.Quarantine, Counters: s.Counters, Damage: s.Damage, EpochFloor: s.EpochFloor,
+		Seq: s.Seq, Last: s.Last, Quarantine: s.Quarantine, Counters: s.Counters, Damage: s.Damage, EpochFloor: s.EpochFloor,
 	}
 }

@@ -143,8 +143,10 @@ func testInvalid(t *testing.T, j Store, _ func() Store) {
 func testUpdates(t *testing.T, j Store, reopen func() Store) {
 	for _, id := range []string{"a", "b", "c"} {
 		mustAppend(t, j, accept(id))
-		mustAppend(t, j, journal.Record{Update: id, Phase: journal.Outcome, To: "Failed", Trigger: "failed", Terminal: true,
-			Error: &journal.Failure{Code: "DISK_FULL", Class: "local", Text: "no room for " + id}})
+		mustAppend(t, j, journal.Record{
+			Update: id, Phase: journal.Outcome, To: "Failed", Trigger: "failed", Terminal: true,
+			Error: &journal.Failure{Code: "DISK_FULL", Class: "local", Text: "no room for " + id},
+		})
 		if id != "c" {
 			mustAppend(t, j, closed(id))
 		}
