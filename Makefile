@@ -56,7 +56,7 @@ bench: ## the figures of the README, each as a ratio against a floor in the same
 fuzz: ## every fuzz target for FUZZ (20s) each
 	@set -e; for pkg in $$(go list ./...); do \
 		for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-			echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) $$pkg; done; done
+			echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) -fuzzminimizetime 1x $$pkg; done; done
 
 .PHONY: crash
 crash: programs ## the crash sweeps: SAMPLE=0 is exhaustive and long; CI takes a seeded sample

@@ -39,7 +39,12 @@ func (f *folder) value(d *json.Decoder, key string) error {
 	}
 	switch v := tok.(type) {
 	case json.Delim:
-		if v == '[' {
+		switch {
+		case v == '[' && key == "results":
+			return f.checks(d)
+		case v == '[' && key == "started":
+			return f.started(d)
+		case v == '[':
 			return f.list(d, key)
 		}
 		return f.object(d, key)
@@ -71,7 +76,9 @@ func (f *folder) text(key, v string) {
 
 // moment reports whether a field is a reading of a clock that means nothing to
 // people: they have the times of the entries.
-func moment(key string) bool { return key == "boot" || key == "mono" || key == "started" }
+func moment(key string) bool {
+	return key == "boot" || key == "mono" || key == "mono_ns" || key == "started"
+}
 
 func (f *folder) fact(key, value string) {
 	f.plain = append(f.plain, strings.TrimSpace(words(key)+" "+value))
