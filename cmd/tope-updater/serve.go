@@ -93,6 +93,7 @@ func serve(ctx context.Context, d *device) error {
 		}
 		// What the last write came to is unknown: open the journal anew, look,
 		// and recover, until that works.
+		d.doubt = true
 		d.log.Error("the journal failed; opening it again", "err", err, "pause", pause)
 		notify(d.log, "STATUS=the journal failed; opening it again")
 		_ = clock.Sleep(ctx, d.clock, pause)

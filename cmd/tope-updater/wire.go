@@ -27,6 +27,9 @@ type device struct {
 	clock clock.Clock
 	log   *slog.Logger
 	store *versions.Store
+	// doubt is set when the journal has failed under this process: it is then
+	// opened with its whole chain verified.
+	doubt bool
 }
 
 // lockPatience is how long a verb waits for another process to let go of the journal.
@@ -56,7 +59,7 @@ func (d *device) openStore(create bool) (err error) {
 func (d *device) journalPath() (string, error) { return d.root.Path(d.cfg.Paths.Journal()) }
 
 func (d *device) journalOptions() journal.Options {
-	return journal.Options{Clock: d.clock, KeepUpdates: d.cfg.Retention.Updates, LockTimeout: lockPatience, Log: d.log}
+	return journal.Options{Clock: d.clock, KeepUpdates: d.cfg.Retention.Updates, LockTimeout: lockPatience, Log: d.log, Verify: d.doubt}
 }
 
 // openJournal opens the journal for writing. With create, a missing one is
