@@ -165,7 +165,7 @@ func (d *device) deadlines() map[steps.Name]time.Duration {
 	const slack = 2 * time.Minute
 	sw, re, he := 2*stop+slack, 2*stop+slack, 2*health+slack
 	return map[steps.Name]time.Duration{
-		steps.Switch: sw, steps.Restart: re, steps.HealthCheck: he, steps.Commit: slack,
+		steps.Switch: sw, steps.Restart: re, steps.HealthCheck: he, steps.Commit: he,
 		steps.Rollback: sw + re + he, steps.Factory: sw + re + he,
 	}
 }

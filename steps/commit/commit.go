@@ -12,10 +12,11 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Judge looks at every health check once, without waiting, and fails when one
-// that must pass does not.
+// Judge looks at every health check, and fails when one that must pass does not:
+// Once without waiting, Do with the patience of the gate.
 type Judge interface {
 	Once(ctx context.Context, t *steps.Task) (evidence any, err error)
+	Do(ctx context.Context, t *steps.Task) (steps.Outcome, error)
 }
 
 // Step is Commit.
@@ -29,8 +30,13 @@ func (s *Step) Probe(context.Context, *steps.Task) (steps.Reach, error) {
 	return steps.NotStarted, nil
 }
 
-// Do takes the last look.
+// Do takes the last look. Begun again after a cut, it waits like the gate does:
+// the boot has only just started the services, and one that does not listen yet
+// must not cost a healthy version its commit.
 func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
+	if t.Attempt > 1 {
+		return s.judge.Do(ctx, t)
+	}
 	ev, err := s.judge.Once(ctx, t)
 	return steps.Outcome{Evidence: ev}, err
 }
