@@ -10,10 +10,11 @@ const (
 )
 
 // The releases. The device comes with before, was at factory before that, and
-// was born with it.
+// was born with it. The good one is slow to be ready, as real services are: a
+// gate that looks too soon after a boot takes it for a bad one.
 func factory() Release { return Release{Version: "0.9.0"} }
 func before() Release  { return Release{Version: "1.0.0", Tool: "old-tool", Web: "afraid"} }
-func good() Release    { return Release{Version: "1.1.0", Tool: "new-tool"} }
+func good() Release    { return Release{Version: "1.1.0", Tool: "new-tool", API: "ready-after=200ms"} }
 func broken() Release  { return Release{Version: "1.2.0", Tool: "new-tool", Web: "unhealthy"} }
 func hostile() Release { return Release{Version: "1.3.0", Tool: "new-tool", Web: "poison unhealthy"} }
 func later() Release   { return Release{Version: "1.4.0"} }

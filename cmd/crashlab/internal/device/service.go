@@ -87,6 +87,7 @@ func serviceMain(script string) error {
 			}
 		}
 	}
+	time.Sleep(p.Behaviour.ReadyAfter)
 	p.Serve(func(program.Request) (int, string) { return 200, p.About("ok") })
 	return nil
 }
