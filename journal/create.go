@@ -217,7 +217,7 @@ func forgetOldest(path string) error {
 		return nil
 	}
 	for _, name := range kept[:len(kept)-keptMax] {
-		if err := os.Remove(name); err != nil {
+		if err := disk.RemoveTree(name); err != nil {
 			return err
 		}
 	}

@@ -110,6 +110,16 @@ func damages() []damage {
 		{name: "no summary", harm: meddle("summary", func(b *bolt.Bucket) error {
 			return b.Delete([]byte("summary"))
 		}), kind: journal.DamagedSummary, mended: true, facts: true, open: true},
+		{name: "a whole summary that is wrong", harm: meddle("summary", func(b *bolt.Bucket) error {
+			payload := bytes.Replace(b.Get([]byte("summary"))[33:], []byte(`"Committed":3`), []byte(`"Committed":8`), 1)
+			return b.Put([]byte("summary"), journal.Seal("summary", payload))
+		}), kind: journal.DamagedSummary, mended: true, hidden: true, facts: true, open: true},
+		{name: "an update gone from the index", harm: meddle("updates", func(b *bolt.Bucket) error {
+			return b.Delete(nth(b, 1))
+		}), kind: journal.DamagedChain, hidden: true, facts: true, open: true},
+		{name: "an index of what never was", harm: meddle("updates", func(b *bolt.Bucket) error {
+			return b.Put([]byte{0, 0, 0, 0, 0, 0, 0, 5}, []byte("never"))
+		}), kind: journal.DamagedChain, hidden: true, facts: true, open: true},
 		{name: "a byte in the anchor", harm: flip("anchor", 0), kind: journal.DamagedChain, facts: true, open: true},
 		{name: "a byte in the summary and one in an old record", harm: func(t *testing.T, path string) {
 			flip("summary", 0)(t, path)

@@ -63,9 +63,13 @@ func isAt(f *os.File, path string) (bool, error) {
 }
 
 // openFile opens the regular file at path, and says what to do when it cannot.
+// A directory is opened too, for reading: it can be put aside like any other
+// damage, and asFile tells.
 func openFile(path string, how int) (*os.File, error) {
 	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
+	if err == nil && info.IsDir() {
+		how = os.O_RDONLY
+	} else if err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("cannot open the journal %s: it is a %s, not a file; move it away", path, kindOfFile(info.Mode()))
 	}
 	var f *os.File
@@ -87,10 +91,16 @@ func openFile(path string, how int) (*os.File, error) {
 	return nil, fmt.Errorf("cannot open the journal: %w", err)
 }
 
+// asFile is a *flaw for what openFile opened and is no file.
+func asFile(info fs.FileInfo) error {
+	if info.IsDir() {
+		return &flaw{DamagedHeader, "it is a directory, not a file"}
+	}
+	return nil
+}
+
 func kindOfFile(m fs.FileMode) string {
 	switch {
-	case m.IsDir():
-		return "directory"
 	case m&fs.ModeNamedPipe != 0:
 		return "named pipe"
 	case m&fs.ModeSocket != 0:

@@ -61,6 +61,9 @@ func inspect(f *os.File, all bool) (c *contents, mended *Damage, err error) {
 		return nil, nil, fmt.Errorf("cannot sync: %w", err)
 	}
 	info, err := f.Stat()
+	if err == nil {
+		err = asFile(info)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -69,6 +69,9 @@ func readCopy(path string, f *os.File, opt Options) (*Reader, error) {
 // pages of the one before stay; torn says that it may have begun a second.
 func copyOnce(path string, f *os.File) (r *Reader, torn bool, err error) {
 	info, err := f.Stat()
+	if err == nil {
+		err = asFile(info)
+	}
 	if err != nil {
 		return nil, false, err
 	}

@@ -119,6 +119,21 @@ func TestWithoutRoomOfItsOwn(t *testing.T) {
 	require.NoError(t, j.Close())
 }
 
+func TestAReadOnlyFileSystem(t *testing.T) {
+	dir := smallDisk(t)
+	path := filepath.Join(dir, "journal.db")
+	require.NoError(t, open(t, path, options()).Close())
+	run(t, "mount", "-o", "remount,ro", dir)
+	_, err := journal.Open(path, options())
+	require.ErrorIs(t, err, syscall.EROFS)
+	require.ErrorContains(t, err, path)
+	require.ErrorContains(t, err, "mount it read-write")
+	_, err = journal.Open(path+"2", options())
+	require.ErrorIs(t, err, syscall.EROFS)
+	require.ErrorContains(t, err, path+"2")
+	openReader(t, path)
+}
+
 func size(t *testing.T, path string) int64 {
 	t.Helper()
 	info, err := os.Stat(path)
