@@ -81,6 +81,9 @@ func (a *app) recoverFinish(ctx context.Context, d *device) error {
 		return err
 	}
 	if st.Update == nil {
+		if err := s.tidied(); err != nil {
+			return err
+		}
 		return a.term.answer(st, func(t *terminal) { t.say("nothing to finish; current is %s", orNone(st.Pointers.Current)) })
 	}
 	waits, err := held(ctx, s, st.Update)

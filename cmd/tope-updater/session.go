@@ -20,7 +20,10 @@ type session struct {
 	// inProcess is set when no daemon runs and this process does the work.
 	inProcess bool
 	socket    string
-	close     func()
+	// tidied waits until what a cut left behind is removed, when this process
+	// does the work and no update is open.
+	tidied func() error
+	close  func()
 }
 
 // need is what a verb will do.
@@ -125,6 +128,10 @@ func (d *device) workIn(ctx context.Context) (*session, error) {
 	})
 	return &session{
 		Client: client.InProcess(h), inProcess: true,
+		tidied: func() error {
+			// The loop takes requests when it has tidied; ctx ends with the loop.
+			return u.engine.Exclusive(ctx, "tidying", func(context.Context) error { return nil })
+		},
 		close: func() {
 			cancel()
 			wg.Wait()
