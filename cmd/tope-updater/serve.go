@@ -17,6 +17,7 @@ import (
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/httpapi"
+	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/service/embedded"
 )
@@ -91,8 +92,8 @@ func serve(ctx context.Context, d *device) error {
 		if d.clock.Monotonic()-began > longestPause {
 			pause = firstPause
 		}
-		// What the last write came to is unknown: open the journal anew, look,
-		// and recover, until that works.
+		// What the last write came to is unknown: open the journal anew, look
+		// at all of it, and recover, until that works.
 		d.doubt = true
 		d.log.Error("the journal failed; opening it again", "err", err, "pause", pause)
 		notify(d.log, "STATUS=the journal failed; opening it again")
@@ -116,15 +117,23 @@ func (d *device) run(ctx context.Context, front *front) error {
 			d.log.Error("cannot start all services", "err", err)
 		}
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	whole := ctx
+	ctx, cancel := context.WithCancelCause(ctx)
 	var beside sync.WaitGroup
-	beside.Go(func() { d.verifyJournal(u) })
+	beside.Go(func() {
+		if err := d.verifyJournal(ctx, u); err != nil {
+			cancel(err)
+		}
+	})
 	beside.Go(func() { d.watchdog(ctx, u.engine) })
 	beside.Go(func() { d.report(ctx, u.engine) })
 	notify(d.log, "READY=1\nSTATUS=ready")
 	err = u.engine.Run(ctx)
-	cancel()
+	cancel(nil)
 	beside.Wait()
+	if whole.Err() == nil && errors.Is(context.Cause(ctx), journal.ErrDamaged) {
+		err = errors.Join(err, context.Cause(ctx))
+	}
 	return errors.Join(err, u.close())
 }
 
@@ -144,14 +153,32 @@ func (d *device) listen(h http.Handler) (*httpapi.Server, error) {
 }
 
 // verifyJournal checks the whole chain beside the work; recovery has trusted
-// the summary, which has a checksum of its own.
-func (d *device) verifyJournal(u *updater) {
+// the summary, which has a checksum of its own. It returns journal.ErrDamaged
+// when the journal has to be opened again, thoroughly, to be put aside: not
+// before the device is idle, because history alone is lost, and not twice.
+func (d *device) verifyJournal(ctx context.Context, u *updater) error {
 	report, err := u.journal.Verify()
-	switch {
-	case err != nil:
+	if err != nil {
 		d.log.Warn("cannot verify the journal", "err", err)
-	case !report.OK():
-		d.log.Error("the journal is damaged", "problems", report.Problems)
+		return nil
+	}
+	if report.OK() {
+		return nil
+	}
+	d.log.Error("the journal is damaged", "problems", report.Problems)
+	if d.doubt {
+		return nil
+	}
+	for {
+		changed := u.engine.Changed()
+		if !u.engine.Status().State.Busy() {
+			return fmt.Errorf("%w: %s", journal.ErrDamaged, report.Problems[0].Text)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
 	}
 }
 
