@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/tope/updater/cmd/internal/config"
@@ -132,8 +134,9 @@ func (d *device) start(ctx context.Context, create bool) (_ *updater, err error)
 }
 
 // noteLoss records that a journal must have been lost: a fresh one, on a
-// device that an update has been at work on, which its marker or a previous
-// version tells. One that was damaged has been recorded by its creation already.
+// device that an update has been at work on, which its marker, a previous
+// version or the directory of downloads tells. One that was damaged has been
+// recorded by its creation already.
 func (d *device) noteLoss(j *journal.Journal) error {
 	fresh, damage := j.Fresh()
 	if !fresh || damage != nil {
@@ -147,7 +150,12 @@ func (d *device) noteLoss(j *journal.Journal) error {
 	if err != nil {
 		return err
 	}
-	if !marked && (p.Previous == "" || p.Previous == p.Current) {
+	work, err := d.root.Resolve(d.cfg.Paths.Work())
+	if err != nil {
+		return err
+	}
+	_, err = os.Lstat(work)
+	if !marked && (p.Previous == "" || p.Previous == p.Current) && errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	_, err = j.Append(journal.Record{Phase: journal.Observed, Damage: &journal.Damage{
