@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/steps"
@@ -75,7 +76,7 @@ func (e *Engine) closeUpdate(ctx context.Context, u *journal.Update, r result) e
 	if r.err != nil {
 		if e.cleaning++; e.cleaning < cleanTries {
 			e.cfg.Log.Warn("clean-up failed, trying again", "update", u.ID, "err", r.err)
-			e.again(retryDelay)
+			e.again(2 * time.Second)
 			return nil
 		}
 		ev.Leftover = r.err.Error()

@@ -124,7 +124,7 @@ func (s *story) afterStop(t *testing.T) {
 // committed checks that a success that was told is in the journal.
 func (s *story) committed(t *testing.T) {
 	t.Helper()
-	for _, r := range s.J.Records() {
+	for _, r := range s.J.All() {
 		if r.To == string(engine.Committed) {
 			return
 		}

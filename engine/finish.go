@@ -12,8 +12,16 @@ import (
 )
 
 // retryDelay is how long a step that failed for a passing reason waits for its
-// next attempt.
-const retryDelay = 2 * time.Second
+// next attempt; each further one waits four times as long, up to maxRetryDelay.
+const (
+	retryDelay    = 250 * time.Millisecond
+	maxRetryDelay = time.Minute
+)
+
+// backAttempts is how often going back is tried when this device itself is in
+// the way (a full disk, an I/O error): what comes next is a version further
+// back, or none.
+const backAttempts = 4
 
 // finish journals what a worker brought back, and moves on.
 func (e *Engine) finish(ctx context.Context, r result) error {
@@ -66,17 +74,26 @@ func (e *Engine) failed(ctx context.Context, rec journal.Record, err *steps.Erro
 	case err.Class == steps.Interrupted:
 		// The system is stopping: no verdict. Look again later; if the power
 		// goes meanwhile, that is just another cut.
-		e.again(retryDelay)
+		e.again(2 * time.Second)
 		return nil
-	case err.Class == steps.Transient && rec.Attempt < e.cfg.Attempts:
+	case e.worthAnother(s, rec.Attempt, err):
 		rec.Error, rec.Update, rec.Phase = failure(err), u.ID, journal.Outcome
 		if err := e.append(rec, intent(u, StepOf(s), rec.Attempt+1)); err != nil {
 			return err
 		}
-		e.again(retryDelay << min(rec.Attempt-1, 5))
+		e.again(min(retryDelay<<(2*min(rec.Attempt-1, 8)), maxRetryDelay))
 		return nil
 	}
 	return e.fail(ctx, rec, err)
+}
+
+// worthAnother reports whether a step that failed is to be tried again.
+func (e *Engine) worthAnother(s State, attempt int, err *steps.Error) bool {
+	if err.Class == steps.Transient {
+		return attempt < e.cfg.Attempts
+	}
+	back := s == RollingBack || s == FallingBack
+	return back && err.Class == steps.Local && err.Code != steps.TargetUnusable && attempt < backAttempts
 }
 
 // fail takes the state's failure edge. A release whose gate failed, or whose

@@ -401,6 +401,29 @@ func TestTransientFailures(t *testing.T) {
 	}
 }
 
+// Going back is not given up for a disk that fails once or twice: what comes
+// next is a version further back, or none.
+func TestGoingBackIsTriedAgain(t *testing.T) {
+	for _, c := range []struct {
+		step  steps.Name
+		fails int32
+		end   engine.State
+	}{{steps.Rollback, 2, engine.RolledBack}, {steps.Rollback, 100, engine.FellBack}, {steps.Factory, 2, engine.FellBack}, {steps.Factory, 100, engine.NeedsAttention}} {
+		d := enginetest.NewDevice()
+		d.Sick["1.1.0"] = true
+		if c.step == steps.Factory {
+			d.Sick["1.0.0"] = true
+		}
+		var n atomic.Int32
+		r := up(t, d, func(cfg *engine.Config) {
+			cfg.Steps[c.step] = failing{cfg.Steps[c.step], &n, c.fails, &steps.Error{Class: steps.Local, Code: steps.IOError, Err: errors.New("cannot sync: input/output error")}}
+		})
+		_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
+		require.NoError(t, err)
+		require.Equal(t, c.end, r.until(engine.Idle).Last.State, "%s fails %d times", c.step, c.fails)
+	}
+}
+
 type failing struct {
 	steps.Step
 	n     *atomic.Int32

@@ -43,6 +43,8 @@ type Keeper interface {
 	// that bring a bundle, before Switching: whatever only moves pointers must
 	// work on a full disk.
 	MakeWorkDir(update string) error
+	// DropWorkDir removes it, to make room for going back.
+	DropWorkDir(update string) error
 	// Tidy returns what it removed. It removes what it can when something
 	// cannot be removed, and returns that error.
 	Tidy(ctx context.Context, n Needs) ([]string, error)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/tope/updater/journal"
@@ -115,6 +116,10 @@ func (e *Engine) start(ctx context.Context, s State, f func(context.Context) res
 		}()
 	}
 	go func() {
+		// A thread of its own, so that hashing and copying make the work wait
+		// its turn for the processor, and not the answers to whoever asks.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		r := f(wctx)
 		cancel(nil)
 		r.state, r.took = s, e.cfg.Clock.Monotonic()-began
@@ -149,6 +154,12 @@ func (e *Engine) run(ctx context.Context, u *journal.Update, s State, attempt in
 		if err := e.cfg.Keeper.MakeWorkDir(u.ID); err != nil {
 			r.err = steps.FromOS(err, "make the work directory")
 			return r
+		}
+	}
+	if (s == RollingBack || s == FallingBack) && attempt > 1 {
+		// The disk may be full, and the bundle is not needed any more.
+		if err := e.cfg.Keeper.DropWorkDir(u.ID); err != nil {
+			e.cfg.Log.Warn("cannot make room", "err", err)
 		}
 	}
 	step := e.cfg.Steps[StepOf(s)]

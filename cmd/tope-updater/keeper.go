@@ -30,6 +30,10 @@ func (k keeper) WorkDir(update string) string { return filepath.Join(k.work, upd
 // survives a power cut; before, it may be there or not, and is made again.
 func (k keeper) MakeWorkDir(update string) error { return disk.MkdirAll(k.WorkDir(update), 0o700) }
 
+// DropWorkDir removes it. What a cut leaves of it means nothing to anybody once
+// the version is published.
+func (k keeper) DropWorkDir(update string) error { return disk.RemoveTree(k.WorkDir(update)) }
+
 // Tidy removes what is not needed. Everything it removes is either named as
 // rubbish or renamed so first: half of it may be left by a cut, and the next
 // Tidy takes the rest.

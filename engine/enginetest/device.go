@@ -109,7 +109,7 @@ func (d *Device) Oneshot() error {
 // that are the same have the same trace.
 func (d *Device) Trace() string {
 	var s string
-	for _, r := range d.J.Records() {
+	for _, r := range d.J.All() {
 		s += fmt.Sprintf("%s %s %s %s→%s %s %s\n", r.Phase, r.Step, r.Trigger, r.From, r.To, r.Rule, r.Why)
 	}
 	return s

@@ -1,44 +1,34 @@
 package enginetest
 
 import (
-	"bytes"
 	"fmt"
-	"sync"
 
 	"github.com/tope/updater/journal"
+	"github.com/tope/updater/journal/journaltest"
 )
 
-// Journal is a journal in memory, folded by journal.Apply, whose every write
-// needs power. As with the real one, nothing more is taken after an error.
+// Journal is journaltest's journal on a world's power: each write is one of the
+// effects that a cut may come before or after.
 type Journal struct {
+	*journaltest.Journal
 	power *Power
 	clock *Clock
-
-	mu      sync.Mutex
-	state   *journal.State
-	records []journal.Record
-	notes   map[string][]byte
 	// Writes counts transactions.
 	Writes int
 }
 
 // NewJournal is an empty journal on w's power and clock.
 func NewJournal(w *World) *Journal {
-	return &Journal{power: w.Power, clock: w.Clock, state: &journal.State{}, notes: map[string][]byte{}}
+	return &Journal{Journal: journaltest.New(w.Clock), power: w.Power, clock: w.Clock}
 }
 
-// State implements engine.Journal.
-func (j *Journal) State() *journal.State {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.state
-}
-
-// Records returns all records.
-func (j *Journal) Records() []journal.Record {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return append([]journal.Record(nil), j.records...)
+// All returns all records.
+func (j *Journal) All() []journal.Record {
+	recs, err := j.Records("")
+	if err != nil {
+		panic(fmt.Sprintf("a journal in memory cannot be read: %v", err))
+	}
+	return recs
 }
 
 // Append implements engine.Journal.
@@ -52,43 +42,17 @@ func (j *Journal) Append(recs ...journal.Record) (*journal.State, error) {
 		}
 	}
 	err := j.power.Use(name, func() error {
-		now, mono, boot := j.clock.Now(), j.clock.Monotonic(), j.clock.Boot()
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		s := j.state
-		for _, r := range recs {
-			r.Seq, r.Time, r.Mono, r.Boot = s.Seq+1, now, mono, boot
-			r.Sum = fmt.Sprint(r.Seq)
-			j.records = append(j.records, r)
-			s = journal.Apply(s, r)
-		}
-		j.state = s
+		_, err := j.Journal.Append(recs...)
 		j.Writes++
-		return nil
+		return err
 	})
 	return j.State(), err
 }
 
 // Note implements engine.Journal.
 func (j *Journal) Note(update, step string, v []byte) error {
-	return j.power.Use("note "+step, func() error {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		j.notes[update+"/"+step] = bytes.Clone(v)
-		return nil
-	})
-}
-
-// ReadNote implements engine.Journal.
-func (j *Journal) ReadNote(update, step string) ([]byte, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.notes[update+"/"+step], nil
+	return j.power.Use("note "+step, func() error { return j.Journal.Note(update, step, v) })
 }
 
 // Forget is a lost journal: a fresh one takes its place.
-func (j *Journal) Forget() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.state, j.records, j.notes = &journal.State{}, nil, map[string][]byte{}
-}
+func (j *Journal) Forget() { j.Journal = journaltest.New(j.clock) }

@@ -145,6 +145,9 @@ func (w *World) WorkDir(update string) string { return "/work/" + update }
 // MakeWorkDir implements engine.Keeper.
 func (w *World) MakeWorkDir(string) error { return nil }
 
+// DropWorkDir implements engine.Keeper.
+func (w *World) DropWorkDir(string) error { return nil }
+
 // Tidy implements engine.Keeper: it removes leftovers, and versions no pointer
 // leads to.
 func (w *World) Tidy(_ context.Context, n engine.Needs) ([]string, error) {

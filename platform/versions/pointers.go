@@ -74,7 +74,27 @@ func (s *Store) Point(pointer, version string) error {
 	if err := s.usable(version); err != nil {
 		return fmt.Errorf("pointer %s: %w", pointer, err)
 	}
-	return foreign(disk.SwapLink(path, "v"+version))
+	err := disk.SwapLink(path, "v"+version)
+	if disk.OutOfSpace(err) && pointer == Current {
+		if turned, terr := s.turnMarker(version); turned {
+			return terr
+		}
+	}
+	return foreign(err)
+}
+
+// turnMarker goes back on a disk that has no room even for a link: the marker
+// is a link to the version to return to, and a rename needs no room. At every
+// instant current leads to the old or the new target; when the marker is gone,
+// current is where the marker led.
+func (s *Store) turnMarker(version string) (bool, error) {
+	if old, ok, err := s.Marker(); err != nil || !ok || old != version {
+		return false, nil //nolint:nilerr // the caller tells of the full disk
+	}
+	if err := os.Rename(filepath.Join(s.dir, marker), filepath.Join(s.dir, Current)); err != nil {
+		return false, nil //nolint:nilerr // as above
+	}
+	return true, disk.SyncDir(s.dir)
 }
 
 // usable is nil for a version a pointer may lead to.

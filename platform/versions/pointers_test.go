@@ -1,11 +1,13 @@
 package versions_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/versions"
@@ -219,4 +221,32 @@ func TestList(t *testing.T) {
 		got[i].Pointers = want.Pointers
 		require.Equal(t, want, got[i])
 	}
+}
+
+// On a disk without room for even a link, going back turns the marker into the
+// pointer: a rename needs no room.
+func TestGoingBackWithoutRoomForALink(t *testing.T) {
+	d := &device{t: t, root: t.TempDir()}
+	require.NoError(t, unix.Mount("tmpfs", d.root, "tmpfs", 0, "size=4m,nr_inodes=100"))
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(d.root, unix.MNT_DETACH)) })
+	d.open()
+	d.publish("1.0.0")
+	d.publish("1.1.0")
+	require.NoError(t, d.Mark("1.0.0"))
+	d.point(versions.Current, "1.1.0")
+	d.point(versions.Previous, "1.0.0")
+	for i := 0; ; i++ {
+		if err := os.WriteFile(fmt.Sprintf("%s/filler-%d", d.root, i), nil, 0o644); err != nil {
+			require.ErrorIs(t, err, unix.ENOSPC)
+			break
+		}
+	}
+	require.ErrorIs(t, d.Point(versions.Previous, "1.1.0"), unix.ENOSPC, "no other pointer is worth the marker")
+	require.NoError(t, d.Point(versions.Current, "1.0.0"))
+	p, err := d.Pointers()
+	require.NoError(t, err)
+	require.Equal(t, versions.Pointers{Current: "1.0.0", Previous: "1.0.0"}, p)
+	_, marked, err := d.Marker()
+	require.NoError(t, err)
+	require.False(t, marked, "it became the pointer")
 }

@@ -18,6 +18,7 @@ package switchover
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/tope/updater/platform/clock"
@@ -49,8 +50,8 @@ type Evidence struct {
 	Stopped []string          `json:"stopped"`
 	Before  versions.Pointers `json:"before"`
 	After   versions.Pointers `json:"after"`
-	// Links are those made for programs that are new; Blocked says which could
-	// not be, because something else has their name.
+	// Links are those made for programs that are new. Blocked says what could
+	// not be done and was not worth stopping for.
 	Links   []string `json:"links,omitempty"`
 	Blocked string   `json:"blocked,omitempty"`
 	// StopTook and FlipTook are how long stopping and moving the pointers took.
@@ -95,14 +96,20 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	}
 	ev.StoppedAt = steps.Moment{Boot: s.cfg.Clock.Boot(), Mono: s.cfg.Clock.Monotonic()}
 	for i := len(list) - 1; i >= 0; i-- {
-		if err := s.cfg.Manager.Stop(ctx, list[i]); err != nil {
+		err := s.cfg.Manager.Stop(ctx, list[i])
+		if err != nil && t.Back && t.Attempt > 1 && ctx.Err() == nil {
+			// The pointers are to be right, whatever runs; Restart comes next.
+			ev.Blocked = strings.TrimSpace(ev.Blocked + " " + err.Error())
+			continue
+		}
+		if err != nil {
 			return steps.Outcome{Evidence: ev}, steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "stop "+list[i].Name, err)
 		}
 		ev.Stopped = append(ev.Stopped, list[i].Name)
 	}
 	stopped := s.cfg.Clock.Monotonic()
 	ev.StopTook = stopped - ev.StoppedAt.Mono
-	if err := s.flip(t); err != nil {
+	if err := s.flip(t, &ev); err != nil {
 		return steps.Outcome{Evidence: ev}, err
 	}
 	ev.FlipTook = s.cfg.Clock.Monotonic() - stopped
@@ -131,7 +138,7 @@ func (s *Step) link(t *steps.Task, ev *Evidence) error {
 }
 
 // flip moves the pointers in the order the package comment explains.
-func (s *Step) flip(t *steps.Task) error {
+func (s *Step) flip(t *steps.Task, ev *Evidence) error {
 	moves := []struct{ pointer, to string }{
 		{versions.Previous, t.Target.Previous},
 		{versions.Current, t.Target.Current},
@@ -140,7 +147,14 @@ func (s *Step) flip(t *steps.Task) error {
 		moves[0], moves[1] = moves[1], moves[0]
 	}
 	for _, m := range moves {
-		if err := s.cfg.Versions.Point(m.pointer, m.to); err != nil {
+		err := s.cfg.Versions.Point(m.pointer, m.to)
+		if err != nil && t.Back && m.pointer == versions.Previous && t.Attempt > 1 {
+			// What runs is right. Where one could go back to from here is not
+			// worth leaving it for.
+			ev.Blocked = strings.TrimSpace(ev.Blocked + " " + err.Error())
+			continue
+		}
+		if err != nil {
 			return steps.FromOS(err, "set "+m.pointer+" to "+m.to)
 		}
 	}

@@ -192,3 +192,28 @@ func TestBackToNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, versions.Pointers{}, p)
 }
+
+// Going back, a second attempt does not let what matters less keep current from
+// being right.
+func TestGoingBackPastWhatMattersLess(t *testing.T) {
+	b := newBench(t)
+	require.NoError(t, b.store.Point(versions.Current, "1.1.0"))
+	require.NoError(t, b.store.Point(versions.Previous, "1.0.0"))
+	b.manager.Hook(func(op, _ string) error {
+		if op == "stop" {
+			return service.ErrTimeout
+		}
+		return nil
+	})
+	rec := &recorder{Store: b.store, refuse: versions.Previous}
+	step := switchover.New(switchover.Config{Manager: b.manager, Services: services, Versions: rec, Clock: clocktest.New()})
+	task := stepstest.Task(t, backward)
+	_, err := step.Do(t.Context(), task)
+	require.ErrorIs(t, err, service.ErrTimeout, "the first attempt is strict")
+	out, err := step.Do(t.Context(), stepstest.Again(task))
+	require.NoError(t, err)
+	require.Contains(t, out.Evidence.(switchover.Evidence).Blocked, "no space left")
+	p, err := b.store.Pointers()
+	require.NoError(t, err)
+	require.Equal(t, "1.0.0", p.Current)
+}
