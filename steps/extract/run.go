@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -89,6 +90,11 @@ func (r *run) files(ctx context.Context) error {
 	var workers sync.WaitGroup
 	for range r.cfg.Workers {
 		workers.Go(func() {
+			// A thread of its own: the kernel makes one that has used the
+			// processor for long wait its turn, and whoever answers requests
+			// must not be running on that one.
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
 			w := newWriter(r)
 			for e := range jobs {
 				if err := w.write(ctx, e); err != nil {

@@ -13,6 +13,8 @@ func TestMain(m *testing.M) {
 		os.Exit(playBare())
 	case roleConstant:
 		os.Exit(playConstant())
+	case rolePoller:
+		os.Exit(playPoller())
 	}
 	os.Exit(m.Run())
 }

@@ -2,11 +2,15 @@ package figures_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,9 +42,9 @@ func polls(b *testing.B, l *lab) []row {
 			if s == &ours {
 				url = fmt.Sprintf("http://127.0.0.1:%d", d.Ports.Updater)
 			}
-			p := poll(url + "/api/v1.0/progress")
+			p := poll(b, url+"/api/v1.0/progress")
 			recs := d.install(b, src)
-			s.tails = append(s.tails, p99(p.end(b)))
+			s.tails = append(s.tails, p.end(b))
 			s.installs = append(s.installs, took(b, recs, engine.Committing))
 			d.scrap(b)
 		}
@@ -56,63 +60,91 @@ func polls(b *testing.B, l *lab) []row {
 // side is one side of the comparison.
 type side struct{ tails, installs []time.Duration }
 
-// poller polls at a steady rate, whether answers come or not.
+// poller is another process that polls: nothing else that the benchmark does
+// may keep it waiting.
 type poller struct {
-	client *http.Client
-	done   chan struct{}
-	ended  chan struct{}
-
-	mu   sync.Mutex
-	took []time.Duration
-	err  error
+	cmd   *exec.Cmd
+	stdin io.Closer
+	out   *bufio.Reader
 }
 
-func poll(url string) *poller {
-	p := &poller{
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections}, Timeout: 10 * time.Second},
-		done:   make(chan struct{}), ended: make(chan struct{}),
-	}
-	go func() {
-		defer close(p.ended)
-		var flight sync.WaitGroup
-		defer flight.Wait()
-		began := time.Now()
-		for n := 0; ; n++ {
-			select {
-			case <-p.done:
-				return
-			case <-time.After(time.Until(began.Add(time.Duration(n) * time.Second / perSecond))):
-				flight.Go(func() { p.one(url) })
-			}
-		}
-	}()
+func poll(b *testing.B, url string) *poller {
+	b.Helper()
+	p := &poller{cmd: role(rolePoller, "FIGURES_URL="+url)}
+	stdin, err := p.cmd.StdinPipe()
+	require.NoError(b, err)
+	stdout, err := p.cmd.StdoutPipe()
+	require.NoError(b, err)
+	require.NoError(b, p.cmd.Start())
+	p.stdin, p.out = stdin, bufio.NewReader(stdout)
+	p.line(b) // it has begun
 	return p
 }
 
-func (p *poller) one(url string) {
+func (p *poller) line(b *testing.B) string {
+	b.Helper()
+	line, err := p.out.ReadString('\n')
+	require.NoError(b, err)
+	return strings.TrimSpace(line)
+}
+
+// end stops polling and returns the 99th percentile.
+func (p *poller) end(b *testing.B) time.Duration {
+	b.Helper()
+	require.NoError(b, p.stdin.Close())
+	d, err := time.ParseDuration(p.line(b))
+	require.NoError(b, err)
+	require.NoError(b, p.cmd.Wait())
+	return d
+}
+
+// playPoller polls at a steady rate, whether answers come or not, until its
+// standard input ends; then it tells the 99th percentile.
+func playPoller() int {
+	runtime.GOMAXPROCS(runtime.NumCPU() + 2) // it never waits for itself
+	client := &http.Client{
+		Transport: &http.Transport{MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections},
+		Timeout:   10 * time.Second,
+	}
+	ended := make(chan struct{})
+	go func() { _, _ = io.Copy(io.Discard, os.Stdin); close(ended) }()
+	var mu sync.Mutex
+	var all []time.Duration
+	failed := error(nil)
+	var flight sync.WaitGroup
+	fmt.Println("polling")
 	began := time.Now()
-	answer, err := p.client.Get(url)
+	for n, on := 0, true; on; n++ {
+		select {
+		case <-ended:
+			on = false
+		case <-time.After(time.Until(began.Add(time.Duration(n) * time.Second / perSecond))):
+			flight.Go(func() {
+				d, err := get(client, os.Getenv("FIGURES_URL"))
+				mu.Lock()
+				defer mu.Unlock()
+				all, failed = append(all, d), errors.Join(failed, err)
+			})
+		}
+	}
+	flight.Wait()
+	if failed != nil || len(all) == 0 {
+		fmt.Fprintln(os.Stderr, len(all), "polls:", failed)
+		return 1
+	}
+	slices.Sort(all)
+	fmt.Println(all[len(all)*99/100])
+	return 0
+}
+
+func get(client *http.Client, url string) (time.Duration, error) {
+	began := time.Now()
+	answer, err := client.Get(url)
 	if err == nil {
 		_, err = io.Copy(io.Discard, answer.Body)
 		answer.Body.Close()
 	}
-	d := time.Since(began)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.took = append(p.took, d)
-	if err != nil {
-		p.err = err
-	}
-}
-
-// end stops polling and returns how long each poll took.
-func (p *poller) end(b *testing.B) []time.Duration {
-	b.Helper()
-	close(p.done)
-	<-p.ended
-	p.client.CloseIdleConnections()
-	require.NoError(b, p.err)
-	return p.took
+	return time.Since(began), err
 }
 
 // startConstant starts the process with the constant answer; it ends with the benchmark.

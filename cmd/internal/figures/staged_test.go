@@ -28,6 +28,7 @@ const (
 	roleEnv      = "FIGURES_ROLE"
 	roleBare     = "bare"
 	roleConstant = "constant"
+	rolePoller   = "poller"
 )
 
 // role is this program in a role.

@@ -125,12 +125,6 @@ func median(d []time.Duration) time.Duration {
 	return d[len(d)/2]
 }
 
-// p99 sorts d.
-func p99(d []time.Duration) time.Duration {
-	slices.Sort(d)
-	return d[len(d)*99/100]
-}
-
 func TestTable(t *testing.T) {
 	require.Equal(t, ""+
 		"| what   | ours     | floor  | ratio  | to reach   |      |\n"+
