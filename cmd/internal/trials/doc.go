@@ -1,0 +1,16 @@
+// Package trials puts the real program, with real services on a real file
+// system, through what a device's storage does to it:
+//
+//   - a disk that is full, at every level of fullness until an update fits
+//     (full_test.go)
+//   - a journal damaged in every way its format knows, in every state of an
+//     update (damage_test.go has the ways, states_test.go stops an update in a
+//     state, lost_test.go is the trial)
+//
+// What power cuts do is cmd/crashlab's to find out, what one function does with
+// an error is its package's. The trials ask for what a device's owner would:
+// does it run one whole version, does it say what happened, does the next
+// update work. Start with lab_test.go, which is the device and its owner.
+//
+// There is nothing here but tests. They need root, for loop devices.
+package trials

@@ -1,0 +1,241 @@
+package trials_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/cmd/internal/fixtures"
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/versions"
+)
+
+// flow is an update that goes through some states, on a device with version
+// 1.1.0 current, 1.0.0 previous and factory's.
+type flow struct {
+	name    string
+	release fixtures.Release
+	states  []engine.State
+	// ends are the versions the device may end with when the flow is cut.
+	ends []string
+	// meanwhile happens when a state has been entered.
+	meanwhile func(d *device, s engine.State)
+	// broken: version 1.1.0 does not run any more.
+	broken bool
+}
+
+func flows() []flow {
+	return []flow{
+		{
+			name: "good", release: fixtures.Release{Version: "1.2.0"}, ends: []string{"1.1.0", "1.2.0"},
+			states: []engine.State{
+				engine.Requested, engine.Downloading, engine.Verifying, engine.Ready, engine.Extracting, engine.Staging,
+				engine.Switching, engine.Restarting, engine.CheckingHealth, engine.Committing, engine.Committed,
+			},
+		},
+		{
+			name: "bad", release: fixtures.Release{Version: "1.3.0", DeviceAPI: "exit"}, ends: []string{"1.1.0"},
+			states: []engine.State{engine.RollingBack, engine.RolledBack},
+		},
+		{
+			name: "bad, and the old one broken", release: fixtures.Release{Version: "1.3.0", DeviceAPI: "exit"}, ends: []string{"1.0.0", "1.1.0"},
+			states:    []engine.State{engine.FallingBack, engine.FellBack},
+			meanwhile: breakOld, broken: true,
+		},
+		{
+			name: "refused", release: fixtures.Release{Version: "not a version"}, ends: []string{"1.1.0"},
+			states: []engine.State{engine.Failed},
+		},
+	}
+}
+
+// breakOld breaks version 1.1.0 when it has been stopped for good.
+func breakOld(d *device, s engine.State) {
+	if s != engine.Switching {
+		return
+	}
+	behaviour := filepath.Join(d.Store.Path("1.1.0"), "services/device-api/behaviour")
+	require.NoError(d.t, os.Remove(behaviour)) // its bytes may be another device's too
+	require.NoError(d.t, os.WriteFile(behaviour, []byte("exit\n"), 0o444))
+}
+
+// scene is a device as a power cut in some state of a flow would leave it.
+type scene struct {
+	flow  flow
+	state engine.State
+	from  *device
+	next  string // a good package, for afterwards
+}
+
+func (s scene) String() string {
+	if s.flow.name == "good" {
+		return string(s.state)
+	}
+	return fmt.Sprintf("%s (%s)", s.state, s.flow.name)
+}
+
+// film runs each flow on a device of its own, and keeps a copy of the device as
+// it is in each of the flow's states.
+func film(t *testing.T) []scene {
+	t.Helper()
+	dir := t.TempDir()
+	base := newDevice(t, filepath.Join(dir, "base"), built.services, fixtures.Options{Timeout: 4 * time.Second})
+	base.must(0, "install", packageOf(t, built.services, fixtures.Release{Version: "1.1.0"}))
+	next := packageOf(t, built.services, fixtures.Release{Version: "1.4.0"})
+	var scenes []scene
+	for i, f := range flows() {
+		pack := packageOf(t, built.services, f.release)
+		missing := map[engine.State]bool{}
+		for _, s := range f.states {
+			missing[s] = true
+		}
+		// A state may pass between two looks when the machine is busy.
+		for try := 0; len(missing) > 0; try++ {
+			require.Less(t, try, 8, "no look ever found the flow %q in %v", f.name, missing)
+			d := copyOf(t, base, filepath.Join(dir, fmt.Sprintf("%d-%d", i, try)))
+			d.serve() // what runs before is what the gate wants back
+			d.stopServing()
+			d.watch(func(s engine.State) {
+				if f.meanwhile != nil {
+					f.meanwhile(d, s)
+				}
+				if !missing[s] {
+					return
+				}
+				delete(missing, s)
+				kept := filepath.Join(dir, fmt.Sprintf("%d-%s", i, s))
+				copyTree(t, d.Root, kept)
+				scenes = append(scenes, scene{f, s, own(t, &fixtures.Device{Root: kept, Ports: d.Ports}, d.host), next})
+			}, "install", pack)
+		}
+	}
+	return scenes
+}
+
+// watch runs a verb for a moment at a time, and in between, while the updater
+// stands still, shows each state it is found in.
+func (d *device) watch(show func(engine.State), args ...string) {
+	d.t.Helper()
+	log, err := os.Create(d.log)
+	require.NoError(d.t, err)
+	defer log.Close()
+	cmd := exec.Command(built.updater, append([]string{"--config", d.Config, "--root", d.Root}, args...)...)
+	cmd.Stdout, cmd.Stderr = log, log
+	require.NoError(d.t, cmd.Start())
+	defer func() { _ = cmd.Process.Release() }()
+	pid := cmd.Process.Pid
+	defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }() // when show gave up; else it is over
+	var last engine.State
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		time.Sleep(200 * time.Microsecond) // less than a transition takes: two syncs
+		require.NoError(d.t, syscall.Kill(pid, syscall.SIGSTOP))
+		if ended(d.t, pid) {
+			return
+		}
+		if u := d.fold().Open; u != nil && engine.State(u.State) != last {
+			last = engine.State(u.State)
+			show(last)
+		}
+		require.NoError(d.t, syscall.Kill(pid, syscall.SIGCONT))
+	}
+	require.FailNow(d.t, "the updater did not end")
+}
+
+// ended waits until a process stands still, or has ended.
+func ended(t testing.TB, pid int) bool {
+	t.Helper()
+	for {
+		var status syscall.WaitStatus
+		_, err := syscall.Wait4(pid, &status, syscall.WUNTRACED, nil)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		require.NoError(t, err)
+		return !status.Stopped()
+	}
+}
+
+// addresses are told apart by this: each copy of a device listens on its own.
+var addresses atomic.Uint32
+
+// copyOf is a device like another one, as it is after a reboot, at an address
+// of its own.
+func copyOf(t testing.TB, from *device, root string) *device {
+	t.Helper()
+	copyTree(t, from.Root, root)
+	n := addresses.Add(1)
+	host := fmt.Sprintf("127.77.%d.%d", n/250, 1+n%250)
+	config := filepath.Join(root, "etc/tope-updater/config.toml")
+	text, err := os.ReadFile(config)
+	require.NoError(t, err)
+	text = bytes.ReplaceAll(text, []byte(from.host), []byte(host))
+	require.NoError(t, os.WriteFile(config, text, 0o644))
+	below, err := disk.NewRoot(root)
+	require.NoError(t, err)
+	store, err := versions.Open(versions.Config{
+		Root: below, Versions: "/opt/tope/versions", Services: "/opt/tope/services", Bin: "/usr/local/bin", Shared: "/opt/tope/shared",
+	})
+	require.NoError(t, err)
+	return own(t, &fixtures.Device{Root: below.Dir(), Config: config, Ports: from.Ports, Store: store}, host)
+}
+
+// copyTree copies all but /run. Files of versions, which never change, are
+// shared.
+func copyTree(t testing.TB, from, to string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		at := filepath.Join(to, rel)
+		info, err := e.Info()
+		switch {
+		case err != nil:
+			return err
+		case rel == "run":
+			return filepath.SkipDir
+		case e.IsDir():
+			return os.MkdirAll(at, info.Mode().Perm())
+		case e.Type() == fs.ModeSymlink:
+			target, err := os.Readlink(path)
+			if err != nil {
+				return err
+			}
+			return os.Symlink(target, at)
+		case strings.HasPrefix(rel, "opt/tope/versions/v"):
+			return os.Link(path, at)
+		}
+		return copyFile(path, at, info.Mode().Perm())
+	}))
+}
+
+func copyFile(from, to string, mode fs.FileMode) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
