@@ -143,6 +143,9 @@ func (e *Engine) log(r journal.Record) {
 	}
 	if r.Error != nil {
 		level = slog.LevelError
+		if r.Error.Class == string(steps.Interrupted) || r.Error.Code == string(steps.AlreadyCurrent) {
+			level = slog.LevelInfo // nobody's fault
+		}
 		attrs = append(attrs, slog.String("code", r.Error.Code), slog.String("err", r.Error.Text))
 	}
 	switch {

@@ -70,7 +70,7 @@ func (d *device) keeper() (keeper, error) {
 func (d *device) steps(m service.Manager, gate *healthcheck.Gate, restarts *restart.Step, k keeper) (map[steps.Name]steps.Step, error) {
 	formats := []bundle.Format{legacyzip.Format{}}
 	if d.cfg.Trust.RequireSignature {
-		formats = nil // the legacy package cannot be signed
+		formats = []bundle.Format{unsigned{legacyzip.Format{}}}
 	}
 	writable, err := d.writable()
 	if err != nil {

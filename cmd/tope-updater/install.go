@@ -25,7 +25,12 @@ The command follows the update to its end, and its exit code tells how it ended:
 command does not interrupt the daemon's update; "tope-updater watch" follows it
 again. Without a daemon the update stops where it is, and the next command that
 changes something, or the daemon when it starts, goes on with it.`,
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("%d bundles were named; name one: tope-updater install BUNDLE|URL", len(args))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			src, err := bundleSource(args[0])
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/journal"
 )
 
 func (a *app) recoverCommand() *cobra.Command {
@@ -65,6 +66,9 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 	}
 	if jerr != nil {
 		jerr = fmt.Errorf("recovered without a journal: %w", jerr)
+		if errors.Is(jerr, journal.ErrMissing) {
+			jerr = fmt.Errorf("%w; the daemon's first start makes one, unless its partition is not mounted", jerr)
+		}
 	}
 	return errors.Join(err, jerr)
 }

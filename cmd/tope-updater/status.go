@@ -25,7 +25,12 @@ func (a *app) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.term.answer(st, func(t *terminal) { t.status(st) })
+			return a.term.answer(st, func(t *terminal) {
+				t.status(st)
+				if u := st.Update; s.inProcess && u != nil && !u.State.Terminal() {
+					t.say("%-11s %s", "", t.paint(timeline.Warn, "no daemon runs: nothing goes on until one does (or \"tope-updater recover --finish\")"))
+				}
+			})
 		},
 	}
 }

@@ -199,7 +199,7 @@ func (s *Store) List() ([]Info, error) {
 		if err != nil {
 			info.Problem = err.Error() // one unreadable version does not hide the others
 		}
-		info.Pointers = slices.DeleteFunc(slices.Clone(uses[version]), func(u string) bool { return u == marker })
+		info.Pointers = slices.DeleteFunc(append([]string{}, uses[version]...), func(u string) bool { return u == marker })
 		list = append(list, info)
 	}
 	return list, nil
