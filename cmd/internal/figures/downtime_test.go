@@ -36,6 +36,7 @@ func downtime(b *testing.B, l *lab) []row {
 	}
 	require.NoError(b, m.Close())
 	require.NoError(b, plain.Remove(b.Context()))
+	plain.gone = true
 	updated.scrap(b)
 	return []row{against("downtime", "service downtime, against a bare stop and start (ready after 100 ms)", median(ours), median(floor), 1.2)}
 }
@@ -59,11 +60,11 @@ func bounce(b *testing.B, m *embedded.Manager, d *fixtures.Device) {
 // watcher looks at services' ports every millisecond.
 type watcher struct {
 	ports []int
-	// down is since when any of them has been down, for the watch that is on.
-	up    atomic.Bool
-	mu    sync.Mutex
-	began time.Time
-	ended time.Time
+	up    atomic.Bool // all of them
+
+	// The gap that is being watched for.
+	mu           sync.Mutex
+	began, ended time.Time
 }
 
 // watch begins when all services are up, and goes on until the benchmark ends.

@@ -83,6 +83,7 @@ func (l *lab) offer(b *testing.B, r fixtures.Release) steps.Source {
 type device struct {
 	*fixtures.Device
 	l      *lab
+	gone   bool
 	daemon *exec.Cmd
 	api    *client.Client
 }
@@ -97,6 +98,11 @@ func (l *lab) boot(b *testing.B, o fixtures.Options, r fixtures.Release) *device
 	d.Device, err = l.programs.Device(b.Context(), root, r, o)
 	require.NoError(b, err)
 	d.api = client.Socket(filepath.Join(d.Root, "run/tope-updater/api.sock"))
+	b.Cleanup(func() {
+		if !d.gone {
+			_ = d.Stop(context.Background()) // after a failure, services would go on for ever
+		}
+	})
 	// What making it left to be written must not meet the measurement.
 	require.NoError(b, disk.SyncFS(b.Context(), root))
 	d.start(b)
@@ -139,6 +145,7 @@ func (d *device) scrap(b *testing.B) {
 	d.stop(b)
 	d.api.Close()
 	require.NoError(b, d.Remove(b.Context()))
+	d.gone = true
 	require.NoError(b, disk.SyncFS(b.Context(), d.l.dir))
 }
 
