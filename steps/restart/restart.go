@@ -126,8 +126,11 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 // commands run when it came.
 func (s *Step) runCommands(ctx context.Context, t *steps.Task, ev *Evidence) error {
 	var c steps.Commanded
-	if t.Back || t.Kind != steps.Install || json.Unmarshal(t.Found[steps.Verify], &c) != nil {
+	if t.Back || t.Kind != steps.Install || len(t.Found[steps.Verify]) == 0 {
 		return nil
+	}
+	if err := json.Unmarshal(t.Found[steps.Verify], &c); err != nil {
+		return fmt.Errorf("cannot read what Verify found in the journal: %w", err)
 	}
 	for _, cmd := range c.Commands {
 		began := s.cfg.Clock.Monotonic()

@@ -60,9 +60,9 @@ type Evidence struct {
 	Dirs   int   `json:"dirs"`
 	Bytes  int64 `json:"bytes"`
 	// NeedBytes and NeedInodes are the room asked for.
-	NeedBytes  uint64          `json:"need_bytes"`
-	NeedInodes uint64          `json:"need_inodes"`
-	Services   []string        `json:"services,omitempty"`
+	NeedBytes  uint64   `json:"need_bytes"`
+	NeedInodes uint64   `json:"need_inodes"`
+	Services   []string `json:"services,omitempty"`
 	steps.Commanded
 	// Freed are the versions removed to make room.
 	Freed []string `json:"freed,omitempty"`
