@@ -151,6 +151,8 @@ func (f *flags) options(flow device.Flow, keep string) sweep.Options {
 				return fmt.Sprintf("crashlab %s --bin %s --flow %s --at '%s'", mode, f.bin, flow.Name, where)
 			case "torn":
 				return fmt.Sprintf("crashlab kill --torn --bin %s --flow %s --at '%s'", f.bin, flow.Name, where)
+			case "judge":
+				return fmt.Sprintf("crashlab judge --bin %s --flow %s --state %s", f.bin, flow.Name, where)
 			case "full":
 				return fmt.Sprintf("crashlab errno --full --bin %s --flow %s --at '%s'", f.bin, flow.Name, where)
 			case "lose", "relapse":

@@ -118,10 +118,10 @@ func (d *Device) sameAgain(ctx context.Context, m *machine, end End) error {
 		return err
 	}
 	allowed := []int{d.flow.Exit}
-	if end.State == "Committed" {
-		allowed = append(allowed, 2) // nothing to do
+	if end.State == "Committed" || end.Previous == end.Current {
+		allowed = append(allowed, 2) // nothing to do, or nowhere to go back to
 	}
-	if d.flow.Exit != 0 && (end.State == "RolledBack" || end.State == "FellBack") {
+	if d.flow.Exit != 0 && (end.State == "RolledBack" || end.State == "FellBack" || end.State == "NeedsAttention") {
 		allowed = append(allowed, 10) // its gate has failed: quarantined
 	}
 	if err != nil || !slices.Contains(allowed, exit) {

@@ -42,6 +42,9 @@ type Flow struct {
 	Lost []End
 	// More may come out when it is cut again and again, or calls fail.
 	More []End
+	// Full may come out when the disk has no room even for a link: then previous
+	// may stay where the update has put it.
+	Full []End
 }
 
 // End is how a device may end: the last update's state, and the pointers.
@@ -78,22 +81,27 @@ func Flows() []Flow {
 			Name: "install", About: "a good update", Args: []string{"install", url(good)},
 			Ends: []End{at("Committed", good, before)},
 			More: []End{at("RolledBack", before, factory), at("Failed", before, factory)},
+			Full: []End{at("RolledBack", before, before)},
 		},
 		{
 			Name: "rollback", About: "a bad version fails its gate", Args: []string{"install", url(broken)}, Exit: 12,
 			Ends: []End{at("RolledBack", before, factory)},
 			More: []End{at("FellBack", factory, factory), at("Failed", before, factory)},
+			Full: []End{at("RolledBack", before, before)},
 		},
 		{
 			Name: "factory", About: "a bad version, and the one before it is dead too", Args: []string{"install", url(hostile)}, Exit: 12,
 			Ends: []End{at("FellBack", factory, factory)},
 			Lost: []End{at("RolledBack", before, factory)},
 			More: []End{at("RolledBack", before, factory), at("Failed", before, factory)},
+			// The way back to 1.0.0 is there in the marker; none to the factory's.
+			Full: []End{at("RolledBack", before, before), at("NeedsAttention", before, before), at("NeedsAttention", before, factory)},
 		},
 		{
 			Name: "hand", About: "a rollback by hand", Args: []string{"rollback"},
 			Ends: []End{at("Committed", factory, before)},
 			More: []End{at("RolledBack", before, factory), at("FellBack", factory, factory), at("Failed", before, factory)},
+			Full: []End{at("RolledBack", before, before)},
 		},
 		{
 			Name: "first", About: "the first version of a device without a journal", Args: []string{"install", url(factory)}, Empty: true,

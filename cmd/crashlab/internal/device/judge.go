@@ -228,6 +228,9 @@ func (d *Device) over(f facts, end End, s sweep.Story) error {
 	if s.Rough {
 		allowed = append(allowed, d.flow.More...)
 	}
+	if s.Fault == sweep.FullDisk {
+		allowed = append(allowed, d.flow.Full...)
+	}
 	if s.Lost {
 		allowed = append(allowed, d.flow.Lost...)
 	}

@@ -48,7 +48,7 @@ type Story struct {
 	Exit int
 	// Promised is set when success was reported before the end.
 	Promised bool
-	// Fault names the errno that was injected, if any.
+	// Fault names the errno that was injected, or is FullDisk; empty for none.
 	Fault string
 	// Rough is set when more happened to the device than one cut: another one,
 	// or a failed call. It may then turn back from an update that it would have

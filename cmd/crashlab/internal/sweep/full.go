@@ -29,6 +29,9 @@ func Full(ctx context.Context, benches []Bench, opt Options) (*Report, error) {
 	return r.end(), err
 }
 
+// FullDisk is a Story's Fault when the disk was full.
+const FullDisk = "a full disk"
+
 // takesSpace reports whether a call needs blocks or inodes that it did not have.
 // Writes within a file are not among them: what they go over is there.
 func takesSpace(c *trace.Call) bool {
@@ -58,7 +61,7 @@ func (r *run) fullOnce(ctx context.Context, b Bench, pts *points) (name string, 
 	if err != nil || name == "" {
 		return "", err
 	}
-	s.Promised, s.Fault, s.Rough = w.promised, "a full disk", true
+	s.Promised, s.Fault, s.Rough = w.promised, FullDisk, true
 	end, err := r.judge(ctx, b, s, Next, name)
 	if err == nil {
 		r.report.ended(end)
