@@ -128,6 +128,9 @@ func (e *Engine) apply(ctx context.Context, a Action, o Observation) error {
 			return err
 		}
 	}
+	if a.Unmark {
+		e.startStopped(ctx, o)
+	}
 	if err := e.move(a); err != nil {
 		return err
 	}
@@ -144,6 +147,20 @@ func (e *Engine) apply(ctx context.Context, a Action, o Observation) error {
 		return e.failAt(ctx, a, err, o)
 	}
 	return e.fire(ctx, a.Fire, journal.Record{Step: string(StepOf(State(u.State))), Rule: string(a.Rule), Why: a.Why}, e.counted(o, u)...)
+}
+
+// startStopped starts the services that do not run: the journal that could tell
+// whether Switch had stopped them is lost. If the power goes now, they start
+// with the device; if only the updater ends, the marker still stands, and its
+// next start does this again.
+func (e *Engine) startStopped(ctx context.Context, o Observation) {
+	if e.cfg.Starter == nil || o.Pointers.Current == "" {
+		return
+	}
+	t := &steps.Task{Kind: steps.Recovered, Before: o.Pointers, Target: o.Pointers, Meter: &steps.Meter{}}
+	if err := e.cfg.Starter.StartAll(ctx, t); err != nil {
+		e.cfg.Log.Warn("cannot start all services", "err", err)
+	}
 }
 
 // move sets the pointers a decision names, each durable before the next. The

@@ -178,7 +178,7 @@ func (d *device) stopServing() {
 }
 
 // patience is for a busy machine; nothing here takes a tenth of it.
-const patience = time.Minute
+const patience = 30 * time.Second
 
 func (d *device) eventually(what string, ready func() bool, is ...func() []string) {
 	d.t.Helper()

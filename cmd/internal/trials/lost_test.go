@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/httpapi/client"
 	"github.com/tope/updater/journal"
@@ -197,4 +198,28 @@ func immutable(t *testing.T, path string, on bool) {
 		flags |= immutableFlag
 	}
 	require.NoError(t, unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags))
+}
+
+// TestJournalLostWhileServicesAreStopped: the updater is killed, not the device,
+// when it has stopped the services to switch; and the journal, which would say
+// so, is lost. The marker tells.
+func TestJournalLostWhileServicesAreStopped(t *testing.T) {
+	t.Parallel()
+	for _, dam := range damages()[:3] {
+		d := newDevice(t, filepath.Join(t.TempDir(), "device"), built.services, fixtures.Options{})
+		d.must(0, "install", packageOf(t, built.services, fixtures.Release{Version: "1.1.0"}))
+		d.runs("1.1.0")
+		next := packageOf(t, built.services, fixtures.Release{Version: "1.2.0"})
+		require.True(t, d.watchUntil(func(s engine.State) bool { return s == engine.Switching }, "install", next))
+		require.NoError(t, d.Stop(t.Context()))
+		require.Equal(t, "1.1.0", d.currently())
+		dam.harm(t, d.journalPath())
+		d.must(1, "recover")
+		d.serve()
+		d.runs("1.1.0")
+		require.True(t, d.status().Journal.Damaged)
+		d.must(0, "install", next)
+		d.runs("1.2.0")
+		d.isTidy()
+	}
 }

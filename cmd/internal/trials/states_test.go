@@ -129,6 +129,12 @@ func film(t *testing.T) []scene {
 // stands still, shows each state it is found in.
 func (d *device) watch(show func(engine.State), args ...string) {
 	d.t.Helper()
+	d.watchUntil(func(s engine.State) bool { show(s); return false }, args...)
+}
+
+// watchUntil is watch that kills the updater in a state; it reports whether it did.
+func (d *device) watchUntil(enough func(engine.State) bool, args ...string) bool {
+	d.t.Helper()
 	log, err := os.Create(d.log)
 	require.NoError(d.t, err)
 	defer log.Close()
@@ -137,21 +143,30 @@ func (d *device) watch(show func(engine.State), args ...string) {
 	require.NoError(d.t, cmd.Start())
 	defer func() { _ = cmd.Process.Release() }()
 	pid := cmd.Process.Pid
-	defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }() // when show gave up; else it is over
+	over := false
+	defer func() {
+		if !over {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it stands still, and is ours
+			ended(d.t, pid)
+		}
+	}()
 	var last engine.State
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		time.Sleep(200 * time.Microsecond) // less than a transition takes: two syncs
 		require.NoError(d.t, syscall.Kill(pid, syscall.SIGSTOP))
-		if ended(d.t, pid) {
-			return
+		if over = ended(d.t, pid); over {
+			return false
 		}
 		if u := d.fold().Open; u != nil && engine.State(u.State) != last {
 			last = engine.State(u.State)
-			show(last)
+			if enough(last) {
+				return true
+			}
 		}
 		require.NoError(d.t, syscall.Kill(pid, syscall.SIGCONT))
 	}
 	require.FailNow(d.t, "the updater did not end")
+	return false
 }
 
 // ended waits until a process stands still, or has ended.
