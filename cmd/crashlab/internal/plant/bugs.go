@@ -29,11 +29,11 @@ func Bugs() []Bug {
 			New:   "\treturn nil\n",
 		},
 		{
-			Name: "no directory fsync after publish", Mode: Lose, Flow: "install",
-			About: "the journal says that a version is there, and its name may not be",
-			File:  "platform/disk/tree.go",
-			Old:   "\tif err := SyncDir(filepath.Dir(to)); err != nil {\n\t\treturn err\n\t}\n\tif filepath.Dir(from) == filepath.Dir(to) {\n",
-			New:   "\tif filepath.Dir(from) == filepath.Dir(to) {\n",
+			Name: "no directory fsync of the download", Mode: Lose, Flow: "install",
+			About: "the journal says that the package is there, and its name may not be",
+			File:  "steps/download/sink.go",
+			Old:   "\t// the next line: the bundle, for good.\n\tif err := disk.SyncDir(s.dir); err != nil {\n",
+			New:   "\tif err := error(nil); err != nil {\n",
 		},
 		{
 			Name: "no directory fsync after a flip", Mode: Lose, Flow: "install",

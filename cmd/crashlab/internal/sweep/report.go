@@ -100,7 +100,11 @@ func (r *Report) String() string {
 		if shown[kind]++; shown[kind] > 3 {
 			continue
 		}
-		fmt.Fprintf(&b, "\n  VIOLATION at %s: %s\n    the device as the crash left it: %s\n    again: %s", f.Where, f.What, f.Kept, f.Replay)
+		fmt.Fprintf(&b, "\n  VIOLATION at %s: %s", f.Where, f.What)
+		if f.Kept != "" {
+			fmt.Fprintf(&b, "\n    the device as the crash left it: %s", f.Kept)
+		}
+		fmt.Fprintf(&b, "\n    again: %s", f.Replay)
 	}
 	return b.String()
 }
