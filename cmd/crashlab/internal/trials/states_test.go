@@ -1,3 +1,5 @@
+//go:build linux && amd64
+
 package trials_test
 
 import (
@@ -7,11 +9,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -98,89 +99,27 @@ func film(t *testing.T) []scene {
 	var scenes []scene
 	for i, f := range flows() {
 		pack := packageOf(t, built.services, f.release)
-		missing := map[engine.State]bool{}
-		for _, s := range f.states {
-			missing[s] = true
-		}
-		// A state may pass between two looks when the machine is busy.
-		for try := 0; len(missing) > 0; try++ {
-			require.Less(t, try, 8, "no look ever found the flow %q in %v", f.name, missing)
-			d := copyOf(t, base, filepath.Join(dir, fmt.Sprintf("%d-%d", i, try)))
-			d.serve() // what runs before is what the gate wants back
-			d.stopServing()
-			d.watch(func(s engine.State) {
-				if f.meanwhile != nil {
-					f.meanwhile(d, s)
-				}
-				if !missing[s] {
-					return
-				}
-				delete(missing, s)
+		d := copyOf(t, base, filepath.Join(dir, fmt.Sprint(i)))
+		m := d.boot()
+		m.start("serve") // what runs before is what the gate wants back
+		d.becomesIdle()
+		var seen []engine.State
+		m.standAtEach(func(s engine.State) bool {
+			if f.meanwhile != nil {
+				f.meanwhile(d, s)
+			}
+			if slices.Contains(f.states, s) && !slices.Contains(seen, s) {
+				seen = append(seen, s)
 				kept := filepath.Join(dir, fmt.Sprintf("%d-%s", i, s))
 				copyTree(t, d.Root, kept)
 				scenes = append(scenes, scene{f, s, own(t, &fixtures.Device{Root: kept, Ports: d.Ports}, d.host), next})
-			}, "install", pack)
-		}
+			}
+			return false
+		}, "install", pack)
+		require.Equal(t, f.states, seen, "the flow %q", f.name)
+		m.off()
 	}
 	return scenes
-}
-
-// watch runs a verb for a moment at a time, and in between, while the updater
-// stands still, shows each state it is found in.
-func (d *device) watch(show func(engine.State), args ...string) {
-	d.t.Helper()
-	d.watchUntil(func(s engine.State) bool { show(s); return false }, args...)
-}
-
-// watchUntil is watch that kills the updater in a state; it reports whether it did.
-func (d *device) watchUntil(enough func(engine.State) bool, args ...string) bool {
-	d.t.Helper()
-	log, err := os.Create(d.log)
-	require.NoError(d.t, err)
-	defer log.Close()
-	cmd := exec.Command(built.updater, append([]string{"--config", d.Config, "--root", d.Root}, args...)...)
-	cmd.Stdout, cmd.Stderr = log, log
-	require.NoError(d.t, cmd.Start())
-	defer func() { _ = cmd.Process.Release() }()
-	pid := cmd.Process.Pid
-	over := false
-	defer func() {
-		if !over {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it stands still, and is ours
-			ended(d.t, pid)
-		}
-	}()
-	var last engine.State
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		time.Sleep(200 * time.Microsecond) // less than a transition takes: two syncs
-		require.NoError(d.t, syscall.Kill(pid, syscall.SIGSTOP))
-		if over = ended(d.t, pid); over {
-			return false
-		}
-		if u := d.fold().Open; u != nil && engine.State(u.State) != last {
-			last = engine.State(u.State)
-			if enough(last) {
-				return true
-			}
-		}
-		require.NoError(d.t, syscall.Kill(pid, syscall.SIGCONT))
-	}
-	require.FailNow(d.t, "the updater did not end")
-	return false
-}
-
-// ended waits until a process stands still, or has ended.
-func ended(t testing.TB, pid int) bool {
-	t.Helper()
-	for {
-		var status syscall.WaitStatus
-		_, err := syscall.Wait4(pid, &status, syscall.WUNTRACED, nil)
-		if errors.Is(err, syscall.EINTR) {
-			continue
-		}
-		require.NoError(t, err)
-		return !status.Stopped()
-	}
 }
 
 // addresses are told apart by this: each copy of a device listens on its own.

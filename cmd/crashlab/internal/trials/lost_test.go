@@ -1,3 +1,5 @@
+//go:build linux && amd64
+
 package trials_test
 
 import (
@@ -210,12 +212,16 @@ func TestJournalLostWhileServicesAreStopped(t *testing.T) {
 		d.must(0, "install", packageOf(t, built.services, fixtures.Release{Version: "1.1.0"}))
 		d.runs("1.1.0")
 		next := packageOf(t, built.services, fixtures.Release{Version: "1.2.0"})
-		require.True(t, d.watchUntil(func(s engine.State) bool { return s == engine.Switching }, "install", next))
 		require.NoError(t, d.Stop(t.Context()))
+		m := d.boot()
+		require.True(t, m.standAtEach(func(s engine.State) bool { return s == engine.Switching }, "install", next))
+		require.NoError(t, m.KillAll(t.Context()))
+		m.release()
 		require.Equal(t, "1.1.0", d.currently())
 		dam.harm(t, d.journalPath())
-		d.must(1, "recover")
-		d.serve()
+		m.must(1, "recover")
+		m.start("serve")
+		d.becomesIdle()
 		d.runs("1.1.0")
 		require.True(t, d.status().Journal.Damaged)
 		d.must(0, "install", next)

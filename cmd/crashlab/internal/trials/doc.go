@@ -4,10 +4,10 @@
 //   - a disk that is full, at every level of fullness until an update fits
 //     (full_test.go)
 //   - a journal damaged in every way its format knows, in every state of an
-//     update (damage_test.go has the ways, states_test.go stops an update in a
-//     state, lost_test.go is the trial)
+//     update (damage_test.go has the ways, states_test.go keeps the states,
+//     standing_test.go stops an update in each, lost_test.go is the trial)
 //
-// What power cuts do is cmd/crashlab's to find out, what one function does with
+// What power cuts do is package sweep's to find out, what one function does with
 // an error is its package's. The trials ask for what a device's owner would:
 // does it run one whole version, does it say what happened, does the next
 // update work. Start with lab_test.go, which is the device and its owner.
