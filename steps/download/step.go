@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/tope/updater/platform/background"
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/steps"
@@ -139,7 +140,7 @@ func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	r := newRun(s.cfg, t)
 	defer r.close()
-	err := r.do(ctx)
+	err := background.Run(func() error { return r.do(ctx) })
 	out := steps.Outcome{Evidence: r.evidence()}
 	if err != nil {
 		return out, r.verdict(ctx, err)

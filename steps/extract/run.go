@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"runtime"
 	"strings"
 	"sync"
 
+	"github.com/tope/updater/platform/background"
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
@@ -90,17 +90,15 @@ func (r *run) files(ctx context.Context) error {
 	var workers sync.WaitGroup
 	for range r.cfg.Workers {
 		workers.Go(func() {
-			// A thread of its own: the kernel makes one that has used the
-			// processor for long wait its turn, and whoever answers requests
-			// must not be running on that one.
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			w := newWriter(r)
-			for e := range jobs {
-				if err := w.write(ctx, e); err != nil {
-					cancel(fmt.Errorf("%s: %w", e.Path, err))
+			_ = background.Run(func() error { // what fails is told as the cause
+				w := newWriter(r)
+				for e := range jobs {
+					if err := w.write(ctx, e); err != nil {
+						cancel(fmt.Errorf("%s: %w", e.Path, err))
+					}
 				}
-			}
+				return nil
+			})
 		})
 	}
 	err := r.hand(ctx, jobs)

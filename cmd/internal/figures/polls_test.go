@@ -28,21 +28,28 @@ const (
 	connections = 20
 )
 
-// polls: what a poll of progress costs while an update is at work, and what
-// the polls cost the update; against polls of a process that gives a constant
-// answer, at the same rate, during the same update.
+// polls: what a poll of progress costs while an update is at work, against two
+// constant answers at the same rate during the same update: the daemon's own
+// (GET /, the same server, in the process that is at work), and that of another
+// process, which has nothing else to do and is what no process at work can be.
+// And what the polls cost the update, against polls of that other process.
 func polls(b *testing.B, l *lab) []row {
 	src := l.offer(b, ordinary())
-	constant := startConstant(b)
-	var ours, floor side
-	for range 7 {
-		for _, s := range []*side{&ours, &floor} {
+	elsewhere := startConstant(b)
+	var ours, constant, idle side
+	for range 9 {
+		for _, s := range []*side{&ours, &constant, &idle} {
 			d := l.boot(b, nobody(), fixtures.Release{})
-			url := constant
-			if s == &ours {
-				url = fmt.Sprintf("http://127.0.0.1:%d", d.Ports.Updater)
+			url := fmt.Sprintf("http://127.0.0.1:%d", d.Ports.Updater)
+			switch s {
+			case &ours:
+				url += "/api/v1.0/progress"
+			case &constant:
+				url += "/"
+			case &idle:
+				url = elsewhere
 			}
-			p := poll(b, url+"/api/v1.0/progress")
+			p := poll(b, url)
 			recs := d.install(b, src)
 			s.tails = append(s.tails, p.end(b))
 			s.installs = append(s.installs, took(b, recs, engine.Committing))
@@ -50,10 +57,14 @@ func polls(b *testing.B, l *lab) []row {
 		}
 	}
 	return []row{
-		against("poll", "progress polls at 1,000/s during an install, 99th percentile, against a constant handler",
-			median(ours.tails), median(floor.tails), 1.5),
-		against("polled", "the same install while polled, against while the constant handler is polled",
-			median(ours.installs), median(floor.installs), 1.05),
+		against("poll", "progress polls at 1,000/s during an install, 99th percentile, against the daemon's constant answer",
+			median(ours.tails), median(constant.tails), 1.5),
+		{
+			what:   "the same polls, 99th percentile, with a process that only gives a constant answer as the floor",
+			metric: "poll-idle", ours: duration(median(ours.tails)), floor: ref(duration(median(idle.tails))),
+		},
+		against("polled", "the same install while polled, against while that other process is polled",
+			median(ours.installs), median(idle.installs), 1.05),
 	}
 }
 

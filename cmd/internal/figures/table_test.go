@@ -17,7 +17,8 @@ type row struct {
 	metric string
 	ours   quantity
 	floor  *quantity
-	// reach is what the ratio, or the value, should not exceed.
+	// reach is what the ratio, or the value, should not exceed; 0 when nothing
+	// is demanded and it is there to be seen.
 	reach float64
 }
 
@@ -43,10 +44,11 @@ const (
 
 func duration(d time.Duration) quantity { return quantity{d.Seconds(), seconds} }
 
+func ref(q quantity) *quantity { return &q }
+
 // against is a row of two durations.
 func against(metric, what string, ours, floor time.Duration, reach float64) row {
-	f := duration(floor)
-	return row{what: what, metric: metric, ours: duration(ours), floor: &f, reach: reach}
+	return row{what: what, metric: metric, ours: duration(ours), floor: ref(duration(floor)), reach: reach}
 }
 
 func (q quantity) String() string {
@@ -84,7 +86,10 @@ func (r row) cells() []string {
 	if r.floor != nil {
 		floor, ratio, reach = r.floor.String(), fmt.Sprintf("%.2f ×", r.value()), fmt.Sprintf("≤ %g ×", r.reach)
 	}
-	if r.value() > r.reach {
+	switch {
+	case r.reach == 0:
+		reach, verdict = "", ""
+	case r.value() > r.reach:
 		verdict = "over"
 	}
 	return []string{r.what, r.ours.String(), floor, ratio, reach, verdict}
@@ -131,10 +136,12 @@ func TestTable(t *testing.T) {
 		"| ------ | -------- | ------ | ------ | ---------- | ---- |\n"+
 		"| a poll | 150 µs   | 100 µs | 1.50 × | ≤ 1.5 ×    | ok   |\n"+
 		"| memory | 21.0 MiB |        |        | ≤ 20.0 MiB | over |\n"+
-		"| writes | 20       |        |        | ≤ 24       | ok   |\n",
+		"| writes | 20       |        |        | ≤ 24       | ok   |\n"+
+		"| floor  | 150 µs   | 50 µs  | 3.00 × |            |      |\n",
 		table{
 			against("poll", "a poll", 150*time.Microsecond, 100*time.Microsecond, 1.5),
 			{what: "memory", ours: quantity{21 * mebi, mebibytes}, reach: 20 * mebi},
 			{what: "writes", ours: quantity{20, count}, reach: 24},
+			against("floor", "floor", 150*time.Microsecond, 50*time.Microsecond, 0),
 		}.String())
 }

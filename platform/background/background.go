@@ -1,0 +1,36 @@
+// Package background runs work that can wait beside work that cannot.
+//
+// Fetching, hashing and unpacking a release keep a processor busy for as long
+// as they are allowed to, on a device whose services go on serving meanwhile
+// and whose updater answers polls. Run gives such work a thread of its own that
+// the kernel lets run when nobody else wants to. It is not for what a service
+// waits for: stopping, switching, starting, looking.
+package background
+
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// Niceness is the priority of background threads, from -20 to 19; programs have
+// 0 unless told otherwise. At 10 a thread gets about a tenth of what it would
+// get beside one at 0 (sched_prio_to_weight in the kernel's sched/core.c: 110 of
+// 1,024), and all that nobody else uses.
+const Niceness = 10
+
+// Run calls f on a thread of low priority and returns what it returned.
+//
+// The thread ends with f: without privileges a priority once lowered cannot be
+// raised again, and Go would run something else on it. Goroutines that f starts
+// run on ordinary threads.
+func Run(f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: see above
+		// Where it is forbidden, the work is done all the same.
+		_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), Niceness)
+		done <- f()
+	}()
+	return <-done
+}
