@@ -69,6 +69,8 @@ func buildAndRun(m *testing.M) int {
 type device struct {
 	*fixtures.Device
 	t testing.TB
+	// program is the updater, and what it is run by, if any.
+	program []string
 	// host is where its services listen.
 	host   string
 	daemon *exec.Cmd
@@ -88,7 +90,7 @@ func newDevice(t testing.TB, root string, p fixtures.Programs, o fixtures.Option
 
 // own ends with the test what runs on a device.
 func own(t testing.TB, d *fixtures.Device, host string) *device {
-	dev := &device{Device: d, t: t, host: host, log: filepath.Join(t.TempDir(), "daemon.log")}
+	dev := &device{Device: d, t: t, program: []string{built.updater}, host: host, log: filepath.Join(t.TempDir(), "daemon.log")}
 	t.Cleanup(func() {
 		dev.stopServing()
 		require.NoError(t, dev.Stop(context.Background()))
@@ -97,7 +99,8 @@ func own(t testing.TB, d *fixtures.Device, host string) *device {
 }
 
 func (d *device) command(args ...string) *exec.Cmd {
-	return exec.CommandContext(d.t.Context(), built.updater, append([]string{"--config", d.Config, "--root", d.Root}, args...)...)
+	args = slices.Concat(d.program, []string{"--config", d.Config, "--root", d.Root}, args)
+	return exec.CommandContext(d.t.Context(), args[0], args[1:]...)
 }
 
 // ran is how a command ended.

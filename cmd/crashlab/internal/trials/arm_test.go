@@ -1,0 +1,66 @@
+//go:build linux && amd64
+
+package trials_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/cmd/internal/fixtures"
+)
+
+// TestArm takes the programs for the other processors through a device's life,
+// emulated: a good update, a bad one, a rollback by hand, a boot, and the
+// journal of it, which this processor's program reads too. Words have another
+// size there, and 64-bit counters another alignment.
+func TestArm(t *testing.T) {
+	t.Parallel()
+	good := packageOf(t, built.services, fixtures.Release{Version: "1.1.0"})
+	bad := packageOf(t, built.services, fixtures.Release{Version: "1.2.0", DeviceAPI: "exit"})
+	for _, arm := range []struct {
+		name, emulator string
+		env            []string
+	}{
+		{"arm64", "qemu-aarch64-static", []string{"GOARCH=arm64"}},
+		{"armv7", "qemu-arm-static", []string{"GOARCH=arm", "GOARM=7"}},
+	} {
+		t.Run(arm.name, func(t *testing.T) {
+			t.Parallel()
+			emulator, err := exec.LookPath(arm.emulator)
+			require.NoError(t, err, "install Debian's qemu-user-static")
+			program := filepath.Join(t.TempDir(), "tope-updater")
+			cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/tope/updater/cmd/tope-updater")
+			cmd.Env = append(os.Environ(), append(arm.env, "CGO_ENABLED=0")...)
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, "%s", out)
+
+			// It is slow: the gate has time.
+			d := newDevice(t, filepath.Join(t.TempDir(), "device"), built.services, fixtures.Options{Timeout: 10 * time.Second})
+			d.program = []string{emulator, program}
+			d.must(1, "recover") // there is no journal yet, and it makes none
+			d.must(0, "install", good)
+			require.Equal(t, "1.1.0", d.isWhole("1.1.0"))
+			d.runs("1.1.0")
+			d.must(12, "install", bad)
+			d.runs("1.1.0")
+			d.must(10, "install", bad)
+			d.must(0, "rollback")
+			d.runs("1.0.0")
+			d.must(0, "recover")
+			d.must(0, "versions", "--verify")
+			d.serve()
+			d.must(0, "install", "--retry", good)
+			d.runs("1.1.0")
+			d.stopServing()
+			d.journalWorks()
+			d.program = []string{built.updater}
+			d.journalWorks()
+			d.isTidy()
+		})
+	}
+}
