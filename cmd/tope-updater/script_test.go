@@ -18,8 +18,6 @@ import (
 	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine/httpapi/client"
-	"github.com/tope/updater/platform/disk"
-	"github.com/tope/updater/platform/service/embedded"
 )
 
 func TestMain(m *testing.M) {
@@ -75,29 +73,9 @@ func makeDevice(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("ROOT", d.Root)
 	ts.Setenv("CONFIG", d.Config)
 	ts.Defer(func() {
-		stopServices(d)
 		// testscript cannot remove what has no write bits.
-		_ = disk.RemoveTree(d.Root)
+		_ = d.Remove(context.Background())
 	})
-}
-
-func stopServices(d *fixtures.Device) {
-	root, err := disk.NewRoot(d.Root)
-	if err != nil {
-		return
-	}
-	cfg, err := config.Load(d.Config)
-	if err != nil {
-		return
-	}
-	m, err := embedded.New(embedded.Config{RunDir: filepath.Join(d.Root, cfg.Paths.Run, "services"), Resolve: root.Resolve})
-	if err != nil {
-		return
-	}
-	for _, s := range cfg.Service {
-		_ = m.Stop(context.Background(), s.Service())
-	}
-	_ = m.Close()
 }
 
 // makePackage is "package VERSION [BEHAVIOUR]": $WORK/tope-VERSION.zip.

@@ -13,12 +13,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/httpapi/client"
-	"github.com/tope/updater/platform/disk"
-	"github.com/tope/updater/platform/service/embedded"
 )
 
 // device is the device of the play, and the world around it.
@@ -177,22 +174,7 @@ func (d *device) strike() {
 	}
 	_ = d.end(syscall.SIGTERM)
 	_ = d.log.Close()
-	root, err := disk.NewRoot(d.Root)
-	if err != nil {
-		return
-	}
-	cfg, err := config.Load(d.Config)
-	if err != nil {
-		return
-	}
-	m, err := embedded.New(embedded.Config{RunDir: filepath.Join(d.Root, cfg.Paths.Run, "services"), Resolve: root.Resolve})
-	if err != nil {
-		return
-	}
-	for _, s := range cfg.Service {
-		_ = m.Stop(context.Background(), s.Service()) // as well as it goes: the play is over
-	}
-	_ = m.Close()
+	_ = d.Stop(context.Background()) // as well as it goes: the play is over
 }
 
 // howToPlay tells how to go on with what is left.
