@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -36,7 +35,7 @@ func (u *unit) launch(fresh bool) error {
 	if err != nil {
 		u.log.Error("cannot start the program", "error", err)
 		u.exited(notStarted, exitCode)
-		return errors.Join(service.ErrFailed, err)
+		return fmt.Errorf("%w: %w", service.ErrFailed, err)
 	}
 	p, err := watchProcess(pid, 0, true)
 	if err != nil {
