@@ -1,6 +1,10 @@
 package steps
 
-import "time"
+import (
+	"time"
+
+	"github.com/tope/updater/platform/versions"
+)
 
 // BundleFile is the bundle's name in Task.WorkDir: Download leaves it there,
 // whole and synced, and the steps after it read it there.
@@ -20,6 +24,14 @@ type Fetched struct {
 // Commanded is the part of Verify's evidence that Restart acts on.
 type Commanded struct {
 	Commands []Command `json:"commands,omitempty"`
+}
+
+// Brought is the part of Verify's evidence that says what a signed release
+// brings beside its files; Stage writes it into the version's manifest, where
+// the steps after it find it, also when the version is gone back to later.
+type Brought struct {
+	Epoch   int64            `json:"epoch,omitempty"`
+	Brought versions.Brought `json:"brought,omitzero"`
 }
 
 // Command is a shell command that a release asks to have run after it was

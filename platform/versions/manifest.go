@@ -45,6 +45,7 @@ type Manifest struct {
 	Files []File `json:"files"`
 	// Services the release names, in the order they are to be started.
 	Services []string `json:"services,omitempty"`
+	Brought
 }
 
 // Types of a File.
@@ -106,6 +107,9 @@ func (m *Manifest) validate() error {
 	}
 	if m.Epoch < 0 {
 		return fmt.Errorf("epoch %d", m.Epoch)
+	}
+	if err := m.Brought.Validate(); err != nil {
+		return err
 	}
 	for i := range m.Files {
 		if err := m.Files[i].validate(); err != nil {
