@@ -1,7 +1,6 @@
 package extract
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -52,7 +51,7 @@ func (w *writer) copy(ctx context.Context, e bundle.Entry, in io.Reader) (mode f
 	if err != nil {
 		return 0, 0, err
 	}
-	mode = modeOf(e.Mode, w.buf[:n])
+	mode = bundle.ModeOf(e.Mode, w.buf[:n])
 	out, err := w.r.root.OpenFile(e.Path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if err != nil {
 		return 0, 0, collision(err)
@@ -97,18 +96,6 @@ func (w *writer) fill(in io.Reader) (n int, end bool, err error) {
 		return n, true, nil
 	}
 	return n, false, err
-}
-
-// modeOf is the mode a file gets: readable by its owner, written by nobody,
-// executable as the bundle says or, when it says nothing, if it is a program.
-func modeOf(said fs.FileMode, head []byte) fs.FileMode {
-	if said != 0 {
-		return said&0o555 | 0o400
-	}
-	if bytes.HasPrefix(head, []byte("\x7fELF")) || bytes.HasPrefix(head, []byte("#!")) {
-		return 0o555
-	}
-	return 0o444
 }
 
 // exactMode corrects what the umask took away.

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tope/updater/steps/bundle"
+	"github.com/tope/updater/steps/bundle/native"
+	"github.com/tope/updater/steps/bundle/pack"
+)
+
+// makeFlags are how a bundle is to be made.
+type makeFlags struct {
+	release releaseFlags
+	key     keyFlags
+	output  string
+	from    []string
+	patch   int64
+	level   int
+}
+
+func (f *makeFlags) add(cmd *cobra.Command) {
+	f.release.add(cmd)
+	f.key.add(cmd)
+	cmd.Flags().StringVarP(&f.output, "output", "o", "", "`file` to write (default PRODUCT-VERSION.tope)")
+	cmd.Flags().StringArrayVar(&f.from, "from", nil, "earlier release (bundle or directory) to make patches against; may be given several times")
+	cmd.Flags().Int64Var(&f.patch, "max-patch", pack.DefaultMaxPatch, "make no patches for contents of more `bytes` than this")
+	cmd.Flags().IntVar(&f.level, "level", 19, "zstd's compression level, 1 to 19")
+}
+
+func (a *app) packCommand() *cobra.Command {
+	var f makeFlags
+	cmd := &cobra.Command{
+		Use:   "pack DIR",
+		Short: "make a bundle of a directory",
+		Long: `Make a bundle of a directory. What no device would take is told now: a link
+that leaves the tree, a special file, a program without its execute bit.
+
+The same directory, description, time stamp and zstd program give the same
+bytes. Without --key the bundle is not signed; "tope-bundle sign" does it later.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := f.release.load()
+			if err != nil {
+				return err
+			}
+			return a.make(cmd.Context(), &f, args[0], r)
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// made is what pack answers with --json.
+type made struct {
+	File     string `json:"file"`
+	Size     int64  `json:"size"`
+	Head     int64  `json:"head"`
+	Solid    int64  `json:"solid"`
+	Patches  int    `json:"patches"`
+	Files    int    `json:"files"`
+	Signed   string `json:"signed,omitempty"`
+	Digest   string `json:"digest"`
+	Compress string `json:"compressor"`
+}
+
+// make packs dir as r.
+func (a *app) make(ctx context.Context, f *makeFlags, dir string, r native.Release) (err error) {
+	if f.level < 1 || f.level > 19 {
+		return usagef("--level %d is not between 1 and 19", f.level)
+	}
+	scratch, err := os.MkdirTemp("", "tope-bundle-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	limits := bundle.DefaultLimits()
+	tree, err := pack.Scan(dir, limits)
+	if err != nil {
+		return err
+	}
+	for _, w := range tree.Warnings {
+		a.note("warning: %s", w)
+	}
+	o := pack.Options{
+		Tree: tree, Release: r, MaxPatch: f.patch, Limits: limits, Scratch: scratch,
+		Compressor: pack.FindCompressor(), Progress: a.progress(),
+	}
+	o.Compressor.Level = f.level
+	for _, name := range f.from {
+		base, err := pack.OpenBase(ctx, name, scratch, limits)
+		if err != nil {
+			return err
+		}
+		o.Bases = append(o.Bases, base)
+	}
+	b, err := pack.Build(ctx, o)
+	if err != nil {
+		return err
+	}
+	return a.write(f, b, o.Compressor.Name())
+}
+
+func (a *app) write(f *makeFlags, b *pack.Bundle, compressor string) error {
+	m := made{File: f.output, Files: len(b.Release.Files), Patches: len(b.Release.Payload.Patches), Compress: compressor}
+	if f.key.key != "" {
+		key, err := f.key.load(a.in)
+		if err != nil {
+			return err
+		}
+		b.Sign(key)
+		m.Signed = fmt.Sprintf("%016X", key.ID())
+	}
+	if m.File == "" {
+		m.File = fmt.Sprintf("%s-%s.tope", filepath.Base(b.Release.Product), b.Release.Version)
+	}
+	if err := b.WriteFile(m.File); err != nil {
+		return fmt.Errorf("cannot write %s: %w", m.File, err)
+	}
+	h, err := native.ReadHead(pack.Head(b.Packed, b.Signature), bundle.DefaultLimits(), anySignature)
+	if err != nil {
+		return err
+	}
+	m.Size, m.Head, m.Digest, m.Solid = h.Layout.Total, h.Size, h.Digest, h.Layout.Solid.Length
+	if a.json {
+		return a.document(m)
+	}
+	a.say("%s: %s %s, %d files", m.File, b.Release.Product, b.Release.Version, m.Files)
+	a.say("%s in all; a first install downloads %s, an unchanged device the head alone, %s; %d patches",
+		bytesOf(m.Size), bytesOf(m.Head+m.Solid), bytesOf(m.Head), m.Patches)
+	if len(b.Release.Writable) > 0 {
+		for _, w := range b.Release.Writable {
+			if w.Snapshot {
+				a.note("note: %s is snapshotted while the services are stopped: on a file system without reflinks, copying it is part of the downtime", w.Path)
+			}
+		}
+	}
+	if m.Signed == "" {
+		a.note("warning: it is not signed; devices with keys refuse it until \"tope-bundle sign\" has signed it")
+	}
+	return nil
+}

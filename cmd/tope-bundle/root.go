@@ -1,0 +1,56 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// app is what the verbs share.
+type app struct {
+	in       *os.File
+	out, err io.Writer
+	json     bool
+	quiet    bool
+}
+
+func (a *app) command() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "tope-bundle",
+		Short: "make and inspect signed releases for tope-updater",
+		Long: `tope-bundle makes the bundles (.tope) that tope-updater installs: a directory,
+described by a small file, compressed, with patches against earlier releases,
+and signed.
+
+Keys come from a file or standard input, never from an argument. Exit codes:
+0 done, 1 error, 2 usage, 10 the bundle is refused.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("there is no verb %q; \"tope-bundle --help\" lists them", args[0])
+			}
+			return usagef("say what to do: tope-bundle VERB; \"tope-bundle --help\" lists the verbs")
+		},
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	cmd.SetOut(a.out)
+	cmd.SetErr(a.err)
+	cmd.PersistentFlags().BoolVar(&a.json, "json", false, "JSON instead of text for people")
+	cmd.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on standard error")
+	cmd.AddCommand(a.keygenCommand(), a.packCommand(), a.signCommand(), a.verifyCommand(),
+		a.inspectCommand(), a.diffCommand(), a.convertCommand(), a.serveCommand())
+	for _, c := range cmd.Commands() {
+		check := c.Args
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usageError{err}
+			}
+			return nil
+		}
+	}
+	return cmd
+}

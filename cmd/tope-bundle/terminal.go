@@ -1,0 +1,92 @@
+package main
+
+// This file owns what the program writes for people: what was asked for goes to
+// standard output, everything else to standard error; no capitals at the
+// beginning, no full stop at the end.
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/tope/updater/steps"
+)
+
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// exitCode is the one switch from errors to exit codes.
+func exitCode(err error) int {
+	var use usageError
+	var step *steps.Error
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &use):
+		return 2
+	case errors.As(err, &step) && step.Class == steps.Refused:
+		return 10
+	}
+	return 1
+}
+
+func (a *app) fail(err error) {
+	if a.json {
+		_ = json.NewEncoder(a.err).Encode(map[string]any{"error": err.Error(), "exit": exitCode(err)})
+		return
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintf(a.err, "tope-bundle: %s\n", line)
+	}
+}
+
+func (a *app) say(format string, args ...any) { fmt.Fprintf(a.out, format+"\n", args...) }
+
+func (a *app) note(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", args...) }
+
+func (a *app) document(v any) error {
+	enc := json.NewEncoder(a.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// progress returns a function that shows how far long work is: a line that
+// moves on a terminal, a line a stage elsewhere.
+func (a *app) progress() func(what string, done, total int64) {
+	f, ok := a.err.(*os.File)
+	live := ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
+	last, shown := "", time.Time{}
+	return func(what string, done, total int64) {
+		switch {
+		case a.quiet || total <= 0:
+		case live && (time.Since(shown) > 100*time.Millisecond || done == total):
+			fmt.Fprintf(a.err, "\r\x1b[K%s %d %%", what, done*100/total)
+			if done == total {
+				fmt.Fprintln(a.err)
+			}
+			shown = time.Now()
+		case !live && what != last:
+			a.note("%s", what)
+		}
+		last = what
+	}
+}
+
+// bytes writes a size for people.
+func bytesOf(n int64) string {
+	switch {
+	case n >= 10<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 10<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

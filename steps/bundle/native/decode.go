@@ -1,0 +1,98 @@
+package native
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/tope/updater/steps/bundle"
+)
+
+// MaxWindow is the largest window a member may need, in bytes: what level 19
+// uses. It is what a decoder keeps in memory.
+const MaxWindow = 8 << 20
+
+// patchSlack is how much larger than its base and result together the window of
+// a patch may be: zstd rounds it up to a power of two.
+const patchSlack = 2
+
+// Decoder reads members of codec Zstd, one after the other. It is for one
+// goroutine, and takes some MaxWindow of memory.
+type Decoder struct{ dec *zstd.Decoder }
+
+// Reader returns the content of a member of which r has the compressed bytes.
+// It is good until the next call.
+func (d *Decoder) Reader(r io.Reader) (io.Reader, error) {
+	if d.dec != nil {
+		if err := d.dec.Reset(r); err != nil {
+			return nil, bundle.Invalid("it cannot be decompressed: %w", err)
+		}
+		return reading{d.dec}, nil
+	}
+	var err error
+	d.dec, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(MaxWindow))
+	if err != nil {
+		return nil, bundle.Invalid("it cannot be decompressed: %w", err)
+	}
+	return reading{d.dec}, nil
+}
+
+// Close frees the decoder's memory.
+func (d *Decoder) Close() {
+	if d.dec != nil {
+		d.dec.Close()
+		d.dec = nil
+	}
+}
+
+// reading tells a broken member from a broken disk: the decoder's own errors
+// are the member's fault.
+type reading struct{ dec *zstd.Decoder }
+
+func (r reading) Read(p []byte) (int, error) {
+	n, err := r.dec.Read(p)
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
+	}
+	for _, own := range []error{
+		zstd.ErrReservedBlockType, zstd.ErrCompressedSizeTooBig, zstd.ErrBlockTooSmall, zstd.ErrUnexpectedBlockSize,
+		zstd.ErrMagicMismatch, zstd.ErrWindowSizeExceeded, zstd.ErrWindowSizeTooSmall, zstd.ErrDecoderSizeExceeded,
+		zstd.ErrUnknownDictionary, zstd.ErrFrameSizeExceeded, zstd.ErrFrameSizeMismatch, zstd.ErrCRCMismatch,
+		io.ErrUnexpectedEOF,
+	} {
+		if errors.Is(err, own) {
+			return n, bundle.Invalid("it cannot be decompressed: %w", err)
+		}
+	}
+	return n, fmt.Errorf("decompress: %w", err)
+}
+
+// ApplyPatch makes a content of size bytes from base and patch. It takes the
+// memory of the result beside what it is given.
+func ApplyPatch(base, patch []byte, size int64) ([]byte, error) {
+	most := uint64(patchSlack * (int64(len(base)) + size + 1<<20)) //nolint:gosec // both are bounded by the caller's cap
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(most), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxWindow(max(most, 1<<10)), zstd.WithDecoderDictRaw(0, base))
+	if err != nil {
+		return nil, bundle.Invalid("the patch cannot be applied: %w", err)
+	}
+	defer dec.Close()
+	// The frame says its size; what would not fit is refused before it is made.
+	var h zstd.Header
+	if err := h.Decode(patch); err != nil {
+		return nil, bundle.Invalid("the patch cannot be applied: %w", err)
+	}
+	if !h.HasFCS || h.FrameContentSize != uint64(size) { //nolint:gosec // not negative
+		return nil, bundle.Invalid("the patch makes %d bytes, not %d", h.FrameContentSize, size)
+	}
+	out, err := dec.DecodeAll(patch, make([]byte, 0, size))
+	if err != nil {
+		return nil, bundle.Invalid("the patch cannot be applied: %w", err)
+	}
+	if int64(len(out)) != size {
+		return nil, bundle.Invalid("the patch makes %d bytes, not %d", len(out), size)
+	}
+	return out, nil
+}

@@ -1,0 +1,21 @@
+// Package native is the format of a signed release, the .tope bundle: what is in
+// it, where, and what must be true of it. docs/bundle-format.md specifies it byte
+// by byte.
+//
+// A bundle is a plain tar. Its first two members are the head: the release file,
+// compressed, and its minisign signature. Everything a device needs to know to
+// accept or refuse a release is in the head, and everything else in the bundle
+// is named there with its length and SHA-256: where each payload member lies
+// follows from the lengths before it, so that members cannot overlap, leave
+// gaps, or be addressed beyond the end. What the head does not name does not
+// exist: nobody on a device ever reads a tar header behind the head.
+//
+// A file's content can be had in three ways: from the solid member, which has
+// every file one after the other and is what a device takes that has nothing to
+// reuse; from a member of its own; or from a patch against a content that an
+// earlier release had.
+//
+// This package is pure: it reads what it is given, holds no state, and knows
+// neither keys nor network. It trusts nothing: what ParseRelease and ReadHead
+// return keeps every rule, whoever wrote it. Start at Head.
+package native

@@ -1,0 +1,236 @@
+package native
+
+import (
+	"encoding/hex"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps/bundle"
+)
+
+// Limits beyond bundle.Limits.
+const (
+	// MaxRelease is the most a release file may have, in bytes of JSON; MaxPacked
+	// compressed.
+	MaxRelease = 24 << 20
+	MaxPacked  = 8 << 20
+	// MaxPatches bounds the patches, MaxMember one payload member.
+	MaxPatches = 4 * versions.MaxFiles
+	MaxMember  = 16 << 30
+	maxNotes   = 256 << 10
+	maxName    = 100
+)
+
+// ParseRelease reads a release file. What it returns without an error keeps
+// every rule of docs/bundle-format.md; whatever does not is refused
+// (*steps.Error of class Refused).
+func ParseRelease(data []byte, limits bundle.Limits) (*Release, error) {
+	if len(data) > MaxRelease {
+		return nil, bundle.InvalidManifest("the release file has %d bytes, more than the %d allowed", len(data), MaxRelease)
+	}
+	r := new(Release)
+	if err := strictJSON(data, r); err != nil {
+		return nil, bundle.InvalidManifest("the release file cannot be read: %w", err)
+	}
+	if err := r.validate(limits); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Release) validate(limits bundle.Limits) error {
+	if r.Schema != Schema {
+		return bundle.InvalidManifest("the release file has schema %d, this updater reads %d: update the updater first", r.Schema, Schema)
+	}
+	if err := versions.ValidVersion(r.Version); err != nil {
+		return bundle.InvalidManifest("version: %w", err)
+	}
+	if r.Product == "" || len(r.Product) > maxName {
+		return bundle.InvalidManifest("product: %.40q is no name of up to %d bytes", r.Product, maxName)
+	}
+	if r.Epoch < 0 {
+		return bundle.InvalidManifest("epoch %d is negative", r.Epoch)
+	}
+	if r.MinUpdater != "" {
+		if err := versions.ValidVersion(r.MinUpdater); err != nil {
+			return bundle.InvalidManifest("min_updater: %w", err)
+		}
+	}
+	if r.Created.IsZero() || r.Created.Year() > 9999 || !r.Expires.IsZero() && r.Expires.Before(r.Created) {
+		return bundle.InvalidManifest("created %s, expires %s: no sound times", r.Created, r.Expires)
+	}
+	notes := 0
+	for language, text := range r.Notes {
+		notes += len(language) + len(text)
+	}
+	if notes > maxNotes {
+		return bundle.InvalidManifest("the notes have %d bytes, more than the %d allowed", notes, maxNotes)
+	}
+	for _, s := range r.Services {
+		if !serviceName(s) {
+			return bundle.InvalidManifest("service %.40q is no name of a service (letters, digits, - _ . @)", s)
+		}
+	}
+	if err := r.Brought.Validate(); err != nil {
+		return bundle.InvalidManifest("%w", err)
+	}
+	if err := r.validateFiles(limits); err != nil {
+		return err
+	}
+	if err := r.validateBrought(); err != nil {
+		return err
+	}
+	return r.validatePayload(limits)
+}
+
+func serviceName(s string) bool {
+	for i, c := range []byte(s) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && (i == 0 || !strings.ContainsRune("_.@-", rune(c))) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxName
+}
+
+func (r *Release) validateFiles(limits bundle.Limits) error {
+	if len(r.Files) > limits.Entries {
+		return bundle.Invalid("it lists %d files, more than the %d allowed", len(r.Files), limits.Entries)
+	}
+	tree := bundle.NewTree()
+	var total int64
+	sizes := map[string]int64{}
+	for i, f := range r.Files {
+		if i > 0 && r.Files[i-1].Path >= f.Path {
+			return bundle.Invalid("%.80q: the list is not in order of path, or has it twice", f.Path)
+		}
+		typ, err := f.validate(limits)
+		if err != nil {
+			return err
+		}
+		if err := tree.Add(strings.TrimSuffix(f.Path, "/"), typ); err != nil {
+			return err
+		}
+		if typ != bundle.File {
+			continue
+		}
+		if total += f.Size; total > limits.Total {
+			return bundle.Invalid("the files have more than the %d bytes allowed", limits.Total)
+		}
+		if was, ok := sizes[f.SHA256]; ok && was != f.Size {
+			return bundle.Invalid("%q: one content has %d bytes here and %d elsewhere", f.Path, f.Size, was)
+		}
+		sizes[f.SHA256] = f.Size
+	}
+	if len(r.Files)+tree.Dirs() > limits.Entries {
+		return bundle.Invalid("it makes %d files and directories, more than the %d allowed", len(r.Files)+tree.Dirs(), limits.Entries)
+	}
+	return nil
+}
+
+func (f *File) validate(limits bundle.Limits) (bundle.Type, error) {
+	dir, isDir := strings.CutSuffix(f.Path, "/")
+	if err := bundle.CheckPath(dir, limits); err != nil {
+		return 0, err
+	}
+	if dir == versions.ManifestName || strings.HasPrefix(dir, versions.ManifestName+"/") {
+		return 0, bundle.Invalid("%q is the updater's own", dir)
+	}
+	switch {
+	case isDir && (f.Mode != "" || f.Size != 0 || f.SHA256 != "" || f.Link != ""),
+		f.Link != "" && (f.Mode != "" || f.Size != 0 || f.SHA256 != ""):
+		return 0, bundle.Invalid("%q is two things at once", f.Path)
+	case isDir:
+		return bundle.Dir, nil
+	case f.Link != "":
+		return bundle.Link, bundle.CheckTarget(f.Path, f.Link, limits)
+	case f.Size < 0 || f.Size > limits.File:
+		return 0, bundle.Invalid("%q: %d bytes are not what a file may have (up to %d)", f.Path, f.Size, limits.File)
+	case (f.Size == 0) != (f.SHA256 == ""), f.SHA256 != "" && !isDigest(f.SHA256):
+		return 0, bundle.Invalid("%q: %.80q is no SHA-256 of its %d bytes", f.Path, f.SHA256, f.Size)
+	}
+	mode, err := strconv.ParseUint(f.Mode, 8, 32)
+	if err != nil || len(f.Mode) != 4 || mode&^0o777 != 0 {
+		return 0, bundle.Invalid("%q: mode %.20q is not four octal digits up to 0777: no setuid, setgid or sticky bits", f.Path, f.Mode)
+	}
+	return bundle.File, nil
+}
+
+// Perm is a file's mode.
+func (f *File) Perm() fs.FileMode {
+	mode, err := strconv.ParseUint(f.Mode, 8, 32)
+	if err != nil {
+		return 0o444
+	}
+	return fs.FileMode(mode) & fs.ModePerm
+}
+
+// Type is what the entry is.
+func (f *File) Type() bundle.Type {
+	switch {
+	case strings.HasSuffix(f.Path, "/"):
+		return bundle.Dir
+	case f.Link != "":
+		return bundle.Link
+	}
+	return bundle.File
+}
+
+func isDigest(s string) bool {
+	if len(s) != 64 || strings.ToLower(s) != s {
+		return false
+	}
+	_, err := hex.DecodeString(s)
+	return err == nil
+}
+
+// validateBrought compares what the release brings with its files.
+func (r *Release) validateBrought() error {
+	for when, p := range r.Hooks {
+		f := r.find(p)
+		if f == nil || f.Type() != bundle.File || f.Perm()&0o111 == 0 {
+			return bundle.InvalidManifest("hook %s: %q is no executable file of the release", when, p)
+		}
+	}
+	for _, l := range r.Links {
+		if !r.has(l) {
+			return bundle.InvalidManifest("link %q: the release has no such entry", l)
+		}
+	}
+	for _, w := range r.Writable {
+		if err := r.empty(w.Path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// empty refuses files where a link to the shared directory is to be.
+func (r *Release) empty(dir string) error {
+	for _, f := range r.Files {
+		if f.Path == dir || strings.HasPrefix(f.Path, dir+"/") && f.Path != dir+"/" {
+			return bundle.Invalid("%q lies in the writable directory %s, which becomes a link to a shared directory", f.Path, dir)
+		}
+	}
+	return nil
+}
+
+func (r *Release) find(p string) *File {
+	for i := range r.Files {
+		if r.Files[i].Path == p {
+			return &r.Files[i]
+		}
+	}
+	return nil
+}
+
+func (r *Release) has(p string) bool {
+	for i := range r.Files {
+		if q := r.Files[i].Path; q == p || strings.HasPrefix(q, p+"/") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,273 @@
+package pack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"github.com/tope/updater/steps/bundle"
+	"github.com/tope/updater/steps/bundle/native"
+)
+
+// Options is what Build works with.
+type Options struct {
+	Tree *Tree
+	// Release says everything but Files and Payload, which Build fills in.
+	Release native.Release
+	// Bases are earlier releases to make patches against.
+	Bases []*Base
+	// MaxPatch is the largest content, old or new, that patches are made for, in
+	// bytes; 0 means DefaultMaxPatch, what devices apply unless told otherwise.
+	MaxPatch   int64
+	Compressor Compressor
+	Limits     bundle.Limits
+	// Scratch is a directory for temporary files.
+	Scratch string
+	// Progress is told what is being done, and how far; may be nil.
+	Progress func(what string, done, total int64)
+}
+
+// DefaultMaxPatch is the largest content a device patches: a patch needs the
+// old and the new content in memory.
+const DefaultMaxPatch = 24 << 20
+
+// Build makes the payload's members below Scratch and returns the bundle, ready
+// to be signed and written.
+func Build(ctx context.Context, o Options) (*Bundle, error) {
+	if o.Progress == nil {
+		o.Progress = func(string, int64, int64) {}
+	}
+	if o.MaxPatch == 0 {
+		o.MaxPatch = DefaultMaxPatch
+	}
+	b := &Bundle{Release: o.Release}
+	b.Release.Schema = native.Schema
+	b.Release.Files = o.Tree.Files
+	b.Release.Payload = native.Payload{}
+	contents := b.Release.Contents()
+	if len(contents) > 0 {
+		if err := o.solid(ctx, b); err != nil {
+			return nil, err
+		}
+		if err := o.alone(ctx, b, contents); err != nil {
+			return nil, err
+		}
+		if err := o.patches(ctx, b, contents); err != nil {
+			return nil, err
+		}
+	}
+	return b, b.encode(ctx, o.Compressor, o.Limits)
+}
+
+func (o *Options) path(f native.File) string {
+	return filepath.Join(o.Tree.Dir, filepath.FromSlash(f.Path))
+}
+
+// solid compresses all files in the order of the list.
+func (o *Options) solid(ctx context.Context, b *Bundle) error {
+	total := b.Release.Totals().Bytes
+	r, w := io.Pipe()
+	go func() {
+		done := int64(0)
+		for _, f := range b.Release.Files {
+			if f.Size == 0 {
+				continue
+			}
+			if err := copyFile(w, o.path(f), f.Size); err != nil {
+				w.CloseWithError(err)
+				return
+			}
+			done += f.Size
+			o.Progress("compressing", done, total)
+		}
+		w.Close()
+	}()
+	name := filepath.Join(o.Scratch, "solid.zst")
+	out, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	err = o.Compressor.stream(ctx, r, out, total)
+	_ = r.CloseWithError(errors.New("the compressor ended"))
+	if err := errors.Join(err, out.Close()); err != nil {
+		return fmt.Errorf("compress the solid member: %w", err)
+	}
+	m, err := memberOf(name)
+	b.Release.Payload.Solid, b.solid = &m, name
+	return err
+}
+
+func copyFile(w io.Writer, path string, size int64) error {
+	in, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	n, err := io.Copy(w, in)
+	if err == nil && n != size {
+		err = fmt.Errorf("%s changed while it was packed: it had %d bytes and has %d", path, size, n)
+	}
+	return err
+}
+
+// alone compresses each content for itself, under its digest as name.
+func (o *Options) alone(ctx context.Context, b *Bundle, contents []native.Content) error {
+	in, out := filepath.Join(o.Scratch, "contents"), filepath.Join(o.Scratch, "alone")
+	for _, dir := range []string{in, out} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	n := runtime.NumCPU()
+	batches := make([][]string, (len(contents)+31)/32)
+	for i, c := range contents {
+		abs, err := filepath.Abs(o.path(b.Release.Files[c.File]))
+		if err != nil {
+			return err
+		}
+		link := filepath.Join(in, c.SHA256)
+		if err := link1(abs, link); err != nil {
+			return err
+		}
+		batches[i/32] = append(batches[i/32], link)
+	}
+	done := counter{total: int64(len(contents)), tell: func(d, t int64) { o.Progress("compressing each file", d, t) }}
+	err := parallel(ctx, n, len(batches), func(i int) error {
+		defer done.add(int64(len(batches[i])))
+		return o.Compressor.files(ctx, out, batches[i])
+	})
+	if err != nil {
+		return fmt.Errorf("compress the files: %w", err)
+	}
+	b.alone = make([]string, len(contents))
+	for i, c := range contents {
+		b.alone[i] = filepath.Join(out, c.SHA256+".zst")
+		m, err := memberOf(b.alone[i])
+		if err != nil {
+			return err
+		}
+		b.Release.Payload.Alone = append(b.Release.Payload.Alone, m)
+	}
+	return nil
+}
+
+// link1 gives a file a second name: zstd follows no symlinks without being
+// forced to, so it is a hard link, or a copy where there cannot be one.
+func link1(from, to string) error {
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return errors.Join(err, out.Close())
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, in.Close(), out.Close())
+}
+
+// patches makes a patch for each changed content and base that is smaller than
+// the content alone. They are ordered by base, so that a device finds those it
+// needs next to each other.
+func (o *Options) patches(ctx context.Context, b *Bundle, contents []native.Content) error {
+	dir := filepath.Join(o.Scratch, "patches")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	type job struct {
+		base    *Base
+		content int
+		sha     string
+		path    string
+	}
+	var jobs []job
+	seen := map[[2]string]bool{}
+	for _, base := range o.Bases {
+		for i, c := range contents {
+			if _, same := base.files[c.SHA256]; same {
+				continue
+			}
+			sha, ok := base.candidate(b.Release.Files[c.File])
+			key := [2]string{sha, c.SHA256}
+			if !ok || seen[key] || max(base.sizes[sha], c.Size) > o.MaxPatch {
+				continue
+			}
+			seen[key] = true
+			jobs = append(jobs, job{base, i, sha, filepath.Join(dir, fmt.Sprint(len(jobs)))})
+		}
+	}
+	done := counter{total: int64(len(jobs)), tell: func(d, t int64) { o.Progress("making patches", d, t) }}
+	err := parallel(ctx, runtime.NumCPU(), len(jobs), func(i int) error {
+		defer done.add(1)
+		j := jobs[i]
+		return o.Compressor.patch(ctx, j.base.files[j.sha], o.path(b.Release.Files[contents[j.content].File]), j.path)
+	})
+	if err != nil {
+		return fmt.Errorf("make patches: %w", err)
+	}
+	for _, j := range jobs {
+		m, err := memberOf(j.path)
+		if err != nil {
+			return err
+		}
+		if m.Length >= b.Release.Payload.Alone[j.content].Length {
+			continue // no use
+		}
+		m.Codec = native.ZstdPatch
+		b.Release.Payload.Patches = append(b.Release.Payload.Patches, native.Patch{
+			File: contents[j.content].File, Base: j.sha, BaseSize: j.base.sizes[j.sha], Member: m,
+		})
+		b.patches = append(b.patches, j.path)
+	}
+	return nil
+}
+
+// parallel runs n jobs, some at a time, and returns the first error.
+func parallel(ctx context.Context, workers, n int, do func(i int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(workers, n) {
+		wg.Go(func() {
+			for i := range next {
+				if err := do(i); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for i := range n {
+		select {
+		case next <- i:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(next)
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// counter counts from several goroutines.
+type counter struct {
+	mu          sync.Mutex
+	done, total int64
+	tell        func(done, total int64)
+}
+
+func (c *counter) add(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.done += n
+	c.tell(c.done, c.total)
+}

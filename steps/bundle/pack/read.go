@@ -1,0 +1,301 @@
+package pack
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/tope/updater/steps/bundle"
+	"github.com/tope/updater/steps/bundle/native"
+)
+
+// Opened is a whole bundle at hand.
+type Opened struct {
+	*native.Head
+	f    *os.File
+	size int64
+}
+
+// Open opens a bundle; verify judges its signature first.
+func Open(path string, limits bundle.Limits, verify func(packed, signature []byte) error) (*Opened, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	o, err := open(f, limits, verify)
+	if err != nil {
+		_ = f.Close() // only read
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return o, nil
+}
+
+func open(f *os.File, limits bundle.Limits, verify func(packed, signature []byte) error) (*Opened, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	begin, err := native.ReadBegin(f)
+	if err != nil {
+		return nil, err
+	}
+	h, err := native.ReadHead(begin, limits, verify)
+	if err != nil {
+		return nil, err
+	}
+	if h.Layout.Total != info.Size() {
+		return nil, bundle.Invalid("it has %d bytes, and the signed list makes %d", info.Size(), h.Layout.Total)
+	}
+	return &Opened{h, f, info.Size()}, nil
+}
+
+// Close closes the file.
+func (o *Opened) Close() error { return o.f.Close() }
+
+// Check reads every byte: each tar header and padding is as it has to be, each
+// member has its digest and makes its content. bases may be nil; patches whose
+// base is not among them are compared with their digest only.
+func (o *Opened) Check(ctx context.Context, bases []*Base, progress func(what string, done, total int64)) error {
+	contents := o.Release.Contents()
+	at := o.Size
+	header := func(name string, length int64) error {
+		want := native.Header(name, length)
+		got := make([]byte, len(want))
+		if _, err := o.f.ReadAt(got, at); err != nil {
+			return err
+		}
+		if !bytes.Equal(got, want) {
+			return bundle.Invalid("the tar header at byte %d is not %s's", at, name)
+		}
+		at += int64(len(want)) + length
+		rest := make([]byte, pad(length))
+		if _, err := o.f.ReadAt(rest, at); err != nil {
+			return err
+		}
+		if len(bytes.Trim(rest, "\x00")) > 0 {
+			return bundle.Invalid("there is something behind %s, at byte %d", name, at)
+		}
+		at += int64(len(rest))
+		return nil
+	}
+	var dec native.Decoder
+	defer dec.Close()
+	if s := o.Release.Payload.Solid; s != nil {
+		if err := header(native.SolidName, s.Length); err != nil {
+			return err
+		}
+		if err := o.checkSolid(ctx, &dec); err != nil {
+			return err
+		}
+	}
+	for i, m := range o.Release.Payload.Alone {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := header(native.AlonePrefix+contents[i].SHA256+".zst", m.Length); err != nil {
+			return err
+		}
+		if err := o.checkAlone(&dec, contents[i], m, o.Layout.Alone[i]); err != nil {
+			return fmt.Errorf("%s: %w", o.Release.Files[contents[i].File].Path, err)
+		}
+		if progress != nil {
+			progress("checking", at, o.size)
+		}
+	}
+	var sum int64
+	for _, p := range o.Release.Payload.Patches {
+		sum += p.Length
+	}
+	if sum > 0 {
+		if err := header(native.PatchesName, sum); err != nil {
+			return err
+		}
+	}
+	for i := range o.Release.Payload.Patches {
+		if err := o.checkPatch(i, bases); err != nil {
+			return fmt.Errorf("the patch for %s: %w", o.Release.Files[o.Release.Payload.Patches[i].File].Path, err)
+		}
+	}
+	end := make([]byte, o.size-at)
+	if _, err := o.f.ReadAt(end, at); err != nil {
+		return err
+	}
+	if len(bytes.Trim(end, "\x00")) > 0 {
+		return bundle.Invalid("there is something behind the last member")
+	}
+	return nil
+}
+
+func (o *Opened) section(s native.Span) *io.SectionReader {
+	return io.NewSectionReader(o.f, s.Offset, s.Length)
+}
+
+func (o *Opened) checkSolid(ctx context.Context, dec *native.Decoder) error {
+	return o.eachOfSolid(ctx, dec, func(native.File, io.Reader) error { return nil })
+}
+
+// eachOfSolid reads the solid member, hands each file's content on, and fails
+// when one is not what the list says.
+func (o *Opened) eachOfSolid(ctx context.Context, dec *native.Decoder, each func(native.File, io.Reader) error) error {
+	packed := sha256.New()
+	section := o.section(o.Layout.Solid)
+	r, err := dec.Reader(io.TeeReader(section, packed))
+	if err != nil {
+		return err
+	}
+	for _, f := range o.Release.Files {
+		if f.Size == 0 {
+			continue
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		sum := sha256.New()
+		content := io.TeeReader(io.LimitReader(r, f.Size), sum)
+		err := each(f, content)
+		if err == nil {
+			_, err = io.Copy(io.Discard, content)
+		}
+		if err != nil {
+			return fmt.Errorf("the solid member: %s: %w", f.Path, err)
+		}
+		if hex.EncodeToString(sum.Sum(nil)) != f.SHA256 {
+			return bundle.Invalid("the solid member has another content for %q", f.Path)
+		}
+	}
+	if n, err := io.Copy(io.Discard, r); err != nil || n > 0 {
+		return bundle.Invalid("the solid member has %d bytes more than the files (%v)", n, err)
+	}
+	if _, err := io.Copy(packed, section); err != nil { // what the decoder did not read
+		return err
+	}
+	if hex.EncodeToString(packed.Sum(nil)) != o.Release.Payload.Solid.SHA256 {
+		return bundle.Invalid("the solid member is not the one that was signed")
+	}
+	return nil
+}
+
+func (o *Opened) checkAlone(dec *native.Decoder, c native.Content, m native.Member, s native.Span) error {
+	if err := o.hasDigest(s, m.SHA256); err != nil {
+		return err
+	}
+	r, err := dec.Reader(o.section(s))
+	if err != nil {
+		return err
+	}
+	sum := sha256.New()
+	n, err := io.Copy(sum, io.LimitReader(r, c.Size+1))
+	if err != nil {
+		return err
+	}
+	if n != c.Size || hex.EncodeToString(sum.Sum(nil)) != c.SHA256 {
+		return bundle.Invalid("its member has another content")
+	}
+	return nil
+}
+
+func (o *Opened) hasDigest(s native.Span, want string) error {
+	sum := sha256.New()
+	if _, err := io.Copy(sum, o.section(s)); err != nil {
+		return err
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != want {
+		return bundle.Invalid("its member is not the one that was signed")
+	}
+	return nil
+}
+
+func (o *Opened) checkPatch(i int, bases []*Base) error {
+	p := o.Release.Payload.Patches[i]
+	if err := o.hasDigest(o.Layout.Patches[i], p.SHA256); err != nil {
+		return err
+	}
+	for _, b := range bases {
+		path, ok := b.files[p.Base]
+		if !ok {
+			continue
+		}
+		base, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		patch := make([]byte, p.Length)
+		if _, err := o.f.ReadAt(patch, o.Layout.Patches[i].Offset); err != nil {
+			return err
+		}
+		out, err := native.ApplyPatch(base, patch, o.Release.Files[p.File].Size)
+		if err != nil {
+			return err
+		}
+		if digestOf(out) != o.Release.Files[p.File].SHA256 {
+			return bundle.Invalid("it makes another content")
+		}
+		return nil
+	}
+	return nil
+}
+
+// Unpack writes a bundle's files to dir, whoever signed it: for comparing and
+// patching, not for installing.
+func Unpack(ctx context.Context, path, dir string, limits bundle.Limits) (err error) {
+	o, err := Open(path, limits, func([]byte, []byte) error { return nil })
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, f := range o.Release.Files {
+		if err := unpackEmpty(root, f); err != nil {
+			return err
+		}
+	}
+	if o.Release.Payload.Solid != nil {
+		var dec native.Decoder
+		defer dec.Close()
+		err = o.eachOfSolid(ctx, &dec, func(f native.File, r io.Reader) error {
+			out, err := root.OpenFile(f.Path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, f.Perm()|0o200)
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(out, r)
+			return errors.Join(err, out.Close())
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, f := range o.Release.Files {
+		if f.Link != "" {
+			if err := root.Symlink(f.Link, f.Path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// unpackEmpty makes what has no content: directories and empty files.
+func unpackEmpty(root *os.Root, f native.File) error {
+	dir := filepath.Dir(f.Path)
+	if f.Type() == bundle.Dir {
+		dir = strings.TrimSuffix(f.Path, "/")
+	}
+	if err := root.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if f.Type() != bundle.File || f.Size > 0 {
+		return nil
+	}
+	return root.WriteFile(f.Path, nil, f.Perm()|0o200)
+}
