@@ -29,8 +29,10 @@ func install(ctx context.Context, e *engine.Engine) (string, error) {
 	return e.Install(ctx, engine.InstallRequest{Source: steps.Source{URL: "http://server/bundle"}})
 }
 
-func rollback(ctx context.Context, e *engine.Engine) (string, error) { return e.Rollback(ctx, "") }
-func restore(ctx context.Context, e *engine.Engine) (string, error)  { return e.RestoreFactory(ctx) }
+func rollback(ctx context.Context, e *engine.Engine) (string, error) {
+	return e.Rollback(ctx, "", false)
+}
+func restore(ctx context.Context, e *engine.Engine) (string, error) { return e.RestoreFactory(ctx) }
 
 // with makes a device and changes it.
 func with(change func(*enginetest.Device)) func() *enginetest.Device {

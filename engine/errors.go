@@ -15,6 +15,8 @@ var (
 	ErrNothingToDo = errors.New("nothing to do")
 	// ErrQuarantined: the release failed on this device before.
 	ErrQuarantined = errors.New("the release is in quarantine")
+	// ErrEpoch: the version's epoch is below what this device has committed.
+	ErrEpoch = errors.New("the epoch is too low")
 	// ErrTooLate: the update has begun to switch and can no longer be cancelled.
 	ErrTooLate = errors.New("too late to cancel")
 	// ErrExpired: the bundle was verified longer ago than the trust window.

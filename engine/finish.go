@@ -48,6 +48,10 @@ func (e *Engine) finish(ctx context.Context, r result) error {
 			}})
 		}
 	}
+	if r.state == Committing {
+		// The floor rises with the record that commits: a cut leaves both or neither.
+		rec.EpochFloor = e.committedEpoch(u.To)
+	}
 	t := Succeed
 	if r.state == Requested {
 		t = Turn
@@ -76,6 +80,9 @@ func (e *Engine) failed(ctx context.Context, rec journal.Record, err *steps.Erro
 		// goes meanwhile, that is just another cut.
 		e.again(2 * time.Second)
 		return nil
+	case s == Extracting && err.Class == steps.Lacking:
+		rec.Error = failure(err)
+		return e.fire(ctx, Lack, rec)
 	case e.worthAnother(s, rec.Attempt, err):
 		rec.Error, rec.Update, rec.Phase = failure(err), u.ID, journal.Outcome
 		if err := e.append(rec, intent(u, StepOf(s), rec.Attempt+1)); err != nil {

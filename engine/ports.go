@@ -31,6 +31,8 @@ type Versions interface {
 	EnsureLinks(version string) (added []string, err error)
 	// Digest is the digest in the version's manifest; empty when it has none.
 	Digest(version string) (string, error)
+	// Epoch is the epoch in the version's manifest; 0 when it has none.
+	Epoch(version string) (int64, error)
 }
 
 // Keeper removes what no update needs any more: stagings, trash, work

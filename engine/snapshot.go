@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -105,6 +106,12 @@ func (e *Engine) show(u *journal.Update) *UpdateStatus {
 	s := &UpdateStatus{
 		ID: u.ID, Kind: u.Kind, From: u.From, To: u.To, State: State(u.State), Step: u.Step, Attempt: u.Attempt,
 		Accepted: u.Accepted, Ended: u.Ended, Error: showError(u.Error), Cause: showError(u.Cause),
+	}
+	var fetched struct {
+		Wire *steps.Wire `json:"wire"`
+	}
+	if found := u.Found[string(steps.Download)]; found != nil && json.Unmarshal(found, &fetched) == nil {
+		s.Wire = fetched.Wire
 	}
 	if u.Terminal {
 		s.Progress = 100

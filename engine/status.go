@@ -5,6 +5,7 @@ import (
 
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
 )
 
 // Status is what the device tells of itself: status --json and GET
@@ -37,6 +38,8 @@ type UpdateStatus struct {
 	// Note says why the step stands still at the moment, such as an outage it
 	// waits out; absent when all is well.
 	Note     string       `json:"note,omitempty"`
+	// Wire tells what a signed bundle cost; absent until it is known.
+	Wire     *steps.Wire  `json:"wire,omitempty"`
 	Error    *ErrorStatus `json:"error"`
 	Accepted time.Time    `json:"accepted"`
 	Ended    time.Time    `json:"ended,omitzero"`

@@ -20,6 +20,8 @@ type InstallRequest struct {
 	Hold bool
 	// Retry installs a release that is in quarantine.
 	Retry bool
+	// Force installs a release of an epoch below the floor, or an expired one.
+	Force bool
 }
 
 // Install accepts a bundle and returns the update's id once that is durable;
@@ -48,7 +50,7 @@ func (e *Engine) Install(ctx context.Context, req InstallRequest) (id string, er
 		if err != nil {
 			return err
 		}
-		id, err = e.begins(loop, journal.Accept{Kind: string(steps.Install), Source: raw, To: src.Version, Hold: req.Hold, Retry: req.Retry})
+		id, err = e.begins(loop, journal.Accept{Kind: string(steps.Install), Source: raw, To: src.Version, Hold: req.Hold, Retry: req.Retry, Force: req.Force})
 		return err
 	})
 	return id, err
@@ -107,9 +109,10 @@ func (e *Engine) Cancel(ctx context.Context) (id string, err error) {
 }
 
 // Rollback goes to an installed version; the empty string means where previous
-// leads. Errors: ErrNotFound, ErrNothingToDo, ErrBusy, ErrJournal.
-func (e *Engine) Rollback(ctx context.Context, to string) (id string, err error) {
-	return e.turnTo(ctx, steps.ByHand, versions.Previous, func(p versions.Pointers) string {
+// leads. One of an epoch below the floor needs force. Errors: ErrNotFound,
+// ErrNothingToDo, ErrEpoch, ErrBusy, ErrJournal.
+func (e *Engine) Rollback(ctx context.Context, to string, force bool) (id string, err error) {
+	return e.turnTo(ctx, steps.ByHand, force, versions.Previous, func(p versions.Pointers) string {
 		if to != "" {
 			return to
 		}
@@ -119,10 +122,10 @@ func (e *Engine) Rollback(ctx context.Context, to string) (id string, err error)
 
 // RestoreFactory goes to the factory version. Errors as Rollback.
 func (e *Engine) RestoreFactory(ctx context.Context) (id string, err error) {
-	return e.turnTo(ctx, steps.Restore, versions.Factory, func(p versions.Pointers) string { return p.Factory })
+	return e.turnTo(ctx, steps.Restore, false, versions.Factory, func(p versions.Pointers) string { return p.Factory })
 }
 
-func (e *Engine) turnTo(ctx context.Context, kind steps.Kind, pointer string, pick func(versions.Pointers) string) (id string, err error) {
+func (e *Engine) turnTo(ctx context.Context, kind steps.Kind, force bool, pointer string, pick func(versions.Pointers) string) (id string, err error) {
 	err = e.call(ctx, func(loop context.Context) error {
 		if err := e.free(loop); err != nil {
 			return err
@@ -145,7 +148,10 @@ func (e *Engine) turnTo(ctx context.Context, kind steps.Kind, pointer string, pi
 		if !is.Usable() {
 			return fmt.Errorf("%w: version %s is %s", ErrNotFound, to, is)
 		}
-		id, err = e.begins(loop, journal.Accept{Kind: string(kind), To: to})
+		if err := e.mayGoBackTo(to, kind, force); err != nil {
+			return err
+		}
+		id, err = e.begins(loop, journal.Accept{Kind: string(kind), To: to, Force: force})
 		return err
 	})
 	return id, err

@@ -22,6 +22,7 @@ const (
 	Expire    Trigger = "expire"    // the trust window has passed
 	Supersede Trigger = "supersede" // a newer request takes its place
 	Reswitch  Trigger = "reswitch"  // a pointer was found at its old target
+	Lack      Trigger = "lack"      // what was to come from the device is not there
 	Foreign   Trigger = "foreign"   // a pointer was found at a third target
 )
 
@@ -69,6 +70,7 @@ func Table() []Transition {
 		{Ready, Recheck, Verifying, always, "the clock went backwards: verify again"},
 		{Ready, Expire, Failed, always, "verified too long ago"},
 		{Ready, Supersede, Cancelled, always, "a newer request took its place"},
+		{Extracting, Lack, Downloading, always, "a copy on the device is damaged: fetch the bundle's own"},
 		{Extracting, Succeed, Staging, always, "the tree is written"},
 		{Staging, Succeed, Switching, always, "the version is published; the marker is set"},
 		{Switching, Succeed, Restarting, always, "services stopped, pointers moved"},

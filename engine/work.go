@@ -241,7 +241,14 @@ func (e *Engine) task(u *journal.Update, s State, attempt int) (*steps.Task, err
 		Back:    s == RollingBack || s == FallingBack,
 		Release: steps.Release{Version: u.To, Digest: u.Digest, Services: u.Services},
 		Attempt: attempt, WorkDir: e.cfg.Keeper.WorkDir(u.ID), Baseline: u.Baseline,
-		Found: map[steps.Name]json.RawMessage{},
+		Found:      map[steps.Name]json.RawMessage{},
+		EpochFloor: e.epochFloor(), Force: u.Force,
+		Accept: func(r steps.Release) error {
+			if err := e.acceptable(u, r); err != nil {
+				return err
+			}
+			return nil
+		},
 		Since: since(u, s),
 		Meter: e.newMeter(u, s),
 		Notes: notes{e.cfg.Journal, u.ID, string(StepOf(s))},

@@ -90,7 +90,7 @@ func accepted(r Record) *Update {
 	a := r.Accept
 	return &Update{
 		ID: r.Update, Kind: a.Kind, Source: a.Source, From: a.From, To: a.To, Before: a.Before,
-		Hold: a.Hold, Retry: a.Retry, Accepted: r.Time, FirstSeq: r.Seq,
+		Hold: a.Hold, Retry: a.Retry, Force: a.Force, Accepted: r.Time, FirstSeq: r.Seq,
 	}
 }
 

@@ -96,6 +96,8 @@ type Accept struct {
 	Hold bool `json:"hold,omitempty"`
 	// Retry was asked for: quarantine does not refuse it.
 	Retry bool `json:"retry,omitempty"`
+	// Force was asked for: neither epoch nor expiry refuses it.
+	Force bool `json:"force,omitempty"`
 }
 
 // Learn is what a step learnt of the release.

@@ -38,6 +38,7 @@ type Update struct {
 	Before versions.Pointers `json:"before"`
 	Hold   bool              `json:"hold,omitempty"`
 	Retry  bool              `json:"retry,omitempty"`
+	Force  bool              `json:"force,omitempty"`
 	// Services the release names beyond the configured ones.
 	Services []string `json:"services,omitempty"`
 

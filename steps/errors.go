@@ -20,6 +20,9 @@ const (
 	// Unhealthy: the version failed its gate or could not be started. The
 	// release is quarantined.
 	Unhealthy Class = "unhealthy"
+	// Lacking: something that was to come from this device is not what it should
+	// be; the rest has to be fetched (the update goes back to Downloading).
+	Lacking Class = "lacking"
 	// Interrupted: no verdict: the system is stopping, or ctx ended. The state stays.
 	Interrupted Class = "interrupted"
 )
@@ -46,6 +49,11 @@ const (
 	TargetUnusable   Code = "TARGET_UNUSABLE"
 	Quarantined      Code = "QUARANTINED"
 	AlreadyCurrent   Code = "ALREADY_CURRENT"
+	BadSignature     Code = "BAD_SIGNATURE"
+	WrongDevice      Code = "WRONG_DEVICE"
+	EpochTooLow      Code = "EPOCH_TOO_LOW"
+	ReleaseExpired   Code = "RELEASE_EXPIRED"
+	CopyDamaged      Code = "COPY_DAMAGED"
 	Internal         Code = "INTERNAL_ERROR"
 )
 

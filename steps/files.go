@@ -10,6 +10,14 @@ import (
 // whole and synced, and the steps after it read it there.
 const BundleFile = "bundle"
 
+// PlanFile and LackingFile are the names, in Task.WorkDir, of what Download has
+// decided about a bundle of which it brings only parts, and of what turned out
+// to be missing: see package supply.
+const (
+	PlanFile    = "plan.json"
+	LackingFile = "lacking.json"
+)
+
 // Fetched is the part of Download's evidence that later steps rely on, so that
 // nobody hashes the bundle twice. Download's evidence embeds it.
 type Fetched struct {
@@ -17,8 +25,38 @@ type Fetched struct {
 	Size int64 `json:"size"`
 	// MD5 is its digest, 32 lower-case hex digits.
 	MD5 string `json:"md5"`
+	// Digest names the release when its own head was proved rather than the
+	// file's MD5; empty for a legacy package.
+	Digest string `json:"digest,omitempty"`
 	// At is when the digest was taken, by the wall clock.
 	At time.Time `json:"at"`
+}
+
+// Wire is the part of Download's evidence that tells what a bundle cost, and
+// what did not have to come because it was on the device. All sizes in bytes.
+type Wire struct {
+	// Head and Payload are what had to come, Whole what a device with nothing
+	// to reuse downloads (head and solid member), Saved the difference.
+	Head    int64 `json:"head"`
+	Payload int64 `json:"payload"`
+	Whole   int64 `json:"whole"`
+	Saved   int64 `json:"saved"`
+	// Local, Patched and Alone count contents: taken from the device, made by
+	// patches, fetched as members of their own; with the bytes of the contents.
+	Local        int   `json:"local,omitempty"`
+	LocalBytes   int64 `json:"local_bytes,omitempty"`
+	Patched      int   `json:"patched,omitempty"`
+	PatchedBytes int64 `json:"patched_bytes,omitempty"`
+	Alone        int   `json:"alone,omitempty"`
+	AloneBytes   int64 `json:"alone_bytes,omitempty"`
+	// Solid says that everything came as the solid member.
+	Solid bool `json:"solid,omitempty"`
+	// Lacking counts contents that were to come from the device and were not
+	// what they should be: their own members were fetched instead.
+	Lacking int `json:"lacking,omitempty"`
+	// SignedBy is the key that signed the head; empty when nobody's signature
+	// was asked for.
+	SignedBy string `json:"signed_by,omitempty"`
 }
 
 // Commanded is the part of Verify's evidence that Restart acts on.

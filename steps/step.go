@@ -118,6 +118,13 @@ type Task struct {
 	// Since is the moment from which on a main process counts as started after
 	// the flip. Any process of another boot does.
 	Since Moment
+	// EpochFloor is the highest epoch this device has committed: no release of a
+	// lower one is installed, unless Force says so.
+	EpochFloor int64
+	Force      bool
+	// Accept asks the engine whether a release that the step has learnt of, and
+	// not returned yet, may go on: quarantine, already current. nil accepts all.
+	Accept func(Release) error
 	// Meter is where the step shows its progress. Never nil.
 	Meter *Meter
 	// Notes keeps a small checkpoint of this step durable. Never nil.

@@ -12,7 +12,7 @@ import (
 	"github.com/tope/updater/platform/service/systemd"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
-	"github.com/tope/updater/steps/bundle/legacyzip"
+	"github.com/tope/updater/steps/bundle/supply"
 	"github.com/tope/updater/steps/commit"
 	"github.com/tope/updater/steps/download"
 	"github.com/tope/updater/steps/extract"
@@ -56,10 +56,8 @@ func (d *device) quietEngine(j engine.Journal) (*engine.Engine, error) {
 }
 
 func (d *device) trust() string {
-	if d.cfg.Trust.RequireSignature {
-		return "signed releases only"
-	}
-	return "any release, by its MD5 when one is given: packages are not signed"
+	line, _ := d.trustLine()
+	return line
 }
 
 func (d *device) keeper() (keeper, error) {
@@ -68,10 +66,7 @@ func (d *device) keeper() (keeper, error) {
 }
 
 func (d *device) steps(m service.Manager, gate *healthcheck.Gate, restarts *restart.Step, k keeper) (map[steps.Name]steps.Step, error) {
-	formats := []bundle.Format{legacyzip.Format{}}
-	if d.cfg.Trust.RequireSignature {
-		formats = []bundle.Format{unsigned{legacyzip.Format{}}}
-	}
+	formats, space := d.formats(), d.space(k)
 	writable, err := d.writable()
 	if err != nil {
 		return nil, err
@@ -79,14 +74,15 @@ func (d *device) steps(m service.Manager, gate *healthcheck.Gate, restarts *rest
 	flip := switchover.New(switchover.Config{Manager: m, Services: d.services(), Versions: d.store, Clock: d.clock})
 	back := turnback.New(flip, restarts, gate)
 	return map[steps.Name]steps.Step{
-		steps.Download: download.New(download.Config{Clock: d.clock, Log: d.log, Version: thisBuild().Version}),
+		steps.Download: download.New(download.Config{Clock: d.clock, Log: d.log, Version: thisBuild().Version, Partial: d.planner(space)}),
 		steps.Verify: verify.New(verify.Config{
 			Clock: d.clock, Formats: formats, Limits: bundle.DefaultLimits(),
 			TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow), AllowCommands: d.cfg.Legacy.AllowPostCmds,
-			Versions: d.store.Dir(), Preflight: disk.Preflight, MakeRoom: k.makeRoom,
+			Space: space,
 		}),
 		steps.Extract: extract.New(extract.Config{
 			Versions: d.store, Formats: formats, Limits: bundle.DefaultLimits(), Preflight: disk.Preflight, Writable: writable,
+			Lack: supply.Lack,
 		}),
 		steps.Stage:       stage.New(d.store),
 		steps.Switch:      flip,

@@ -78,7 +78,7 @@ func exitCode(err error) int {
 		return end.exitCode()
 	case errors.As(err, &use), errors.Is(err, engine.ErrNothingToDo), errors.Is(err, engine.ErrInvalid):
 		return exitUsage
-	case errors.Is(err, engine.ErrQuarantined), errors.Is(err, engine.ErrExpired), errors.Is(err, errRefused):
+	case errors.Is(err, engine.ErrQuarantined), errors.Is(err, engine.ErrEpoch), errors.Is(err, engine.ErrExpired), errors.Is(err, errRefused):
 		return exitRefused
 	case errors.Is(err, engine.ErrBusy), errors.Is(err, engine.ErrTooLate), errors.Is(err, versions.ErrInUse), errors.Is(err, errLocked):
 		return exitBusy

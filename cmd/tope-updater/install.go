@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) installCommand() *cobra.Command {
-	var noWait, retry bool
+	var noWait, retry, force bool
 	cmd := &cobra.Command{
 		Use:   "install BUNDLE|URL",
 		Short: "install a release from a file or a URL",
@@ -37,11 +37,12 @@ changes something, or the daemon when it starts, goes on with it.`,
 				return err
 			}
 			return a.update(cmd.Context(), noWait, func(ctx context.Context, s *session) (string, error) {
-				return s.Install(ctx, engine.InstallRequest{Source: src, Retry: retry})
+				return s.Install(ctx, engine.InstallRequest{Source: src, Retry: retry, Force: force})
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return as soon as the update is accepted (needs the daemon)")
+	cmd.Flags().BoolVar(&force, "force", false, "install it even if it has expired or its epoch is lower than this device has committed")
 	cmd.Flags().BoolVar(&retry, "retry", false, "install it even if it is in quarantine")
 	return cmd
 }

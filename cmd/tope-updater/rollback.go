@@ -9,7 +9,7 @@ import (
 
 func (a *app) rollbackCommand() *cobra.Command {
 	var to string
-	var noWait bool
+	var noWait, force bool
 	cmd := &cobra.Command{
 		Use:   "rollback",
 		Short: "go back to the previous version, or to another installed one",
@@ -23,11 +23,12 @@ it does not.`,
 				return usagef("--to needs a version; without --to it is the previous one")
 			}
 			return a.update(cmd.Context(), noWait, func(ctx context.Context, s *session) (string, error) {
-				return s.Rollback(ctx, strings.TrimPrefix(to, "v"))
+				return s.Rollback(ctx, strings.TrimPrefix(to, "v"), force)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "", "`version` to go to (default: the previous one)")
+	cmd.Flags().BoolVar(&force, "force", false, "go back even to a version of a lower epoch than this device has committed")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return as soon as the update is accepted (needs the daemon)")
 	return cmd
 }

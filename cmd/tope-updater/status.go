@@ -8,6 +8,7 @@ import (
 	"github.com/tope/updater/cmd/internal/human"
 	"github.com/tope/updater/cmd/internal/timeline"
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/steps"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -51,10 +52,16 @@ func (t *terminal) status(st engine.Status) {
 			row("", "%s", t.paint(timeline.Warn, u.Note))
 		}
 	}
+	if u := st.Update; u != nil && u.Wire != nil {
+		row("", "%s", wire(u.Wire))
+	}
 	if u := st.Last; u != nil {
 		row("last", "%s", t.paint(timeline.ColourOf(string(u.State)), describe(*u)))
 		if why := reason(*u); why != nil && u.State != engine.Committed {
 			row("", "%s: %s", why.Code, why.Text)
+		}
+		if u.Wire != nil {
+			row("", "%s", wire(u.Wire))
 		}
 	}
 	for _, q := range st.Quarantine {
@@ -82,4 +89,21 @@ func orNone(version string) string {
 		return "none"
 	}
 	return version
+}
+
+// wire tells what a bundle cost.
+func wire(w *steps.Wire) string {
+	s := fmt.Sprintf("downloaded %s instead of %s", human.Bytes(w.Head+w.Payload), human.Bytes(w.Whole))
+	if w.Solid {
+		s = fmt.Sprintf("downloaded %s, everything", human.Bytes(w.Head+w.Payload))
+	}
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{w.Local, "taken from this device"}, {w.Patched, "patched"}, {w.Alone, "fetched"}, {w.Lacking, "damaged on this device"}} {
+		if part.n > 0 {
+			s += fmt.Sprintf(", %d %s", part.n, part.what)
+		}
+	}
+	return s
 }

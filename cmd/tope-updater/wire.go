@@ -184,6 +184,18 @@ func (d *device) handler(e httpapi.Engine, j httpapi.Journal) http.Handler {
 // upkeep is the store as the engine and the API want it.
 type upkeep struct{ *versions.Store }
 
+// Epoch is the version's, 0 for one that was made by hand or is damaged.
+func (u upkeep) Epoch(version string) (int64, error) {
+	m, err := u.Manifest(version)
+	if errors.Is(err, versions.ErrNoManifest) || errors.Is(err, versions.ErrNotFound) || errors.Is(err, versions.ErrDamaged) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return m.Epoch, nil
+}
+
 // Digest is the release a version was made of; empty when it was made by hand.
 func (u upkeep) Digest(version string) (string, error) {
 	m, err := u.Manifest(version)

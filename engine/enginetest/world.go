@@ -23,6 +23,7 @@ type World struct {
 	Raws    map[string]string // pointers that lead to no version name
 	States  map[string]versions.State
 	Digests map[string]string // digests in the versions' manifests
+	Epochs  map[string]int64  // epochs in the versions' manifests
 	Marked  bool
 	MarkAt  string
 	// Running is the version the services run from; Flip is when they were started.
@@ -107,6 +108,9 @@ func (w *World) State(version string) (versions.State, error) {
 
 // Digest implements engine.Versions.
 func (w *World) Digest(version string) (string, error) { return w.Digests[version], nil }
+
+// Epoch implements engine.Versions.
+func (w *World) Epoch(version string) (int64, error) { return w.Epochs[version], nil }
 
 // Point implements engine.Versions.
 func (w *World) Point(pointer, version string) error {

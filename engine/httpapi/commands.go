@@ -25,7 +25,7 @@ func (a *api) install(w http.ResponseWriter, r *http.Request) error {
 		Source: steps.Source{
 			URL: o.text("url"), Name: o.text("name"), Size: o.number("size"), MD5: o.text("md5"), Version: o.text("version"),
 		},
-		Hold: o.flag("hold"), Retry: o.flag("retry"),
+		Hold: o.flag("hold"), Retry: o.flag("retry"), Force: o.flag("force"),
 	}
 	if err := o.done(); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (a *api) rollback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	to := o.text("to")
+	to, force := o.text("to"), o.flag("force")
 	if err := o.done(); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (a *api) rollback(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	id, err := a.Engine.Rollback(r.Context(), to)
+	id, err := a.Engine.Rollback(r.Context(), to, force)
 	return begun(w, id, err)
 }
 

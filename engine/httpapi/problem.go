@@ -62,6 +62,7 @@ func kinds() []kind {
 	return []kind{
 		{"busy", http.StatusConflict, "an update is in progress", engine.ErrBusy},
 		{"quarantined", http.StatusConflict, "the release is in quarantine", engine.ErrQuarantined},
+		{"epoch", http.StatusConflict, "the epoch is below this device's floor", engine.ErrEpoch},
 		{"too-late", http.StatusConflict, "too late to cancel", engine.ErrTooLate},
 		{"nothing-to-do", http.StatusConflict, "nothing to do", engine.ErrNothingToDo},
 		{"expired", http.StatusGone, "verified too long ago", engine.ErrExpired},

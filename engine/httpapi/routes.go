@@ -18,7 +18,7 @@ type Engine interface {
 	Install(ctx context.Context, r engine.InstallRequest) (id string, err error)
 	Proceed(ctx context.Context, version string) (id string, err error)
 	Cancel(ctx context.Context) (id string, err error)
-	Rollback(ctx context.Context, to string) (id string, err error)
+	Rollback(ctx context.Context, to string, force bool) (id string, err error)
 	RestoreFactory(ctx context.Context) (id string, err error)
 	Exclusive(ctx context.Context, what string, f func(context.Context) error) error
 }

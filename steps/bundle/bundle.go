@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 
+	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
 
@@ -30,6 +31,12 @@ type Entry struct {
 	Mode fs.FileMode
 	// Size is how many bytes Open yields; 0 for what is no file.
 	Size int64
+	// SHA256 is what a file's content must hash to, 64 hex digits; empty when
+	// the format does not say.
+	SHA256 string
+	// Spare: the content is made of what is on this device. When that is not
+	// what it should be, the bundle's own copy can be had (steps.Lacking).
+	Spare bool
 	// Target is a link's target.
 	Target string
 	// Open yields a file's content. The reader is for one goroutine and must be
@@ -45,6 +52,14 @@ type Release struct {
 	Services []string
 	// Commands are shell commands the bundle wants run.
 	Commands []steps.Command
+	// Digest names the release when the format does; else the file's MD5 does.
+	Digest string
+	// Epoch is compared with the device's floor. Formats without epochs have 0.
+	Epoch int64
+	// Brought is what the release brings beside its files.
+	Brought versions.Brought
+	// SignedBy is the key that signed it; empty when nobody's signature counts.
+	SignedBy string
 }
 
 // Totals is what unpacking takes.
@@ -63,6 +78,9 @@ type Bundle interface {
 	// Entries walks all entries in the order of the bundle; a directory may be
 	// missing, or come after what is in it, or twice. The walk ends after an error.
 	Entries() iter.Seq2[Entry, error]
+	// InOrder says that the files can only be opened in the order of Entries,
+	// each read before the next: they come out of one stream.
+	InOrder() bool
 	Close() error
 }
 

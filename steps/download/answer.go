@@ -19,6 +19,8 @@ const unknown = -1
 type want struct {
 	// offset is where the range begins; 0 asks for the whole file.
 	offset int64
+	// end is where the range ends; 0 or unknown asks for everything from offset on.
+	end int64
 	// declared is the size the source declared, or unknown.
 	declared int64
 	// total is the size the server told earlier, or unknown.
@@ -40,6 +42,8 @@ type offer struct {
 	end int64
 	// total is the file's size; unknown when the server does not tell.
 	total int64
+	// whole says that the server answered with the whole file.
+	whole bool
 	// marked says that a body of unknown length has a visible end (chunked):
 	// without it a cut and the end look the same.
 	marked      bool
@@ -84,14 +88,14 @@ func judgeWhole(o *offer, length int64, w want) (*offer, error) {
 			o.event = fileChanged
 		}
 	}
-	o.end, o.total = length, length
+	o.end, o.total, o.whole = length, length, true
 	return o, checkTotal(o, w)
 }
 
 // judgeRange: 206, a part of it.
 func judgeRange(o *offer, resp *http.Response, w want) (*offer, error) {
 	header := resp.Header.Get("Content-Range")
-	if w.offset == 0 {
+	if w.offset == 0 && w.end <= 0 {
 		return nil, &fault{what: malformedAnswer, err: fmt.Errorf("the server answered 206 (Content-Range: %.80q) to a request for the whole file", header)}
 	}
 	if w.mark.differs(o.mark) {
@@ -99,7 +103,7 @@ func judgeRange(o *offer, resp *http.Response, w want) (*offer, error) {
 	}
 	first, last, total, ok := parseContentRange(header)
 	switch {
-	case !ok || first != w.offset || resp.ContentLength >= 0 && resp.ContentLength != last-first+1:
+	case !ok || first != w.offset || w.end > 0 && last >= w.end || resp.ContentLength >= 0 && resp.ContentLength != last-first+1:
 		return nil, &fault{
 			what: wrongRange, restart: true,
 			err: fmt.Errorf("the server answered 206 with Content-Range %.80q to a request from byte %d on", header, w.offset),

@@ -19,7 +19,7 @@ import (
 // BenchmarkDownload compares the step ("step") with the work done bare: stream to
 // a file with MD5, then fsync ("bare").
 func BenchmarkDownload(b *testing.B) {
-	content := bundle(64<<20, 1)
+	content := bundleOf(64<<20, 1)
 	dir := b.TempDir()
 	path := filepath.Join(dir, "published")
 	require.NoError(b, os.WriteFile(path, content, 0o600))

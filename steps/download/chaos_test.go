@@ -25,7 +25,7 @@ func TestChaos(t *testing.T) {
 }
 
 func chaos(t *testing.T, r *rand.Rand) {
-	b, other := bundle(400_000, 1), bundle(400_000, 2)
+	b, other := bundleOf(400_000, 1), bundleOf(400_000, 2)
 	tags := r.IntN(3) > 0 // else there is nothing but the MD5 to hold on to
 	plan := make([]int, 12)
 	for i := range plan {

@@ -18,6 +18,9 @@ type checkpoint struct {
 	Total int64  `json:"total"`
 	Hash  []byte `json:"hash,omitempty"`
 	Mark  mark   `json:"mark"`
+	// Partial is set for a bundle of which parts are fetched; Offset then counts
+	// the bytes of them, and Hash is empty.
+	Partial *partialNote `json:"partial,omitempty"`
 	History
 }
 

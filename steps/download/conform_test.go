@@ -45,7 +45,7 @@ func (j journaled) Undo(ctx context.Context, t *steps.Task) error {
 }
 
 func TestConform(t *testing.T) {
-	b := bundle(600_000, 1)
+	b := bundleOf(600_000, 1)
 	content := filepath.Join(t.TempDir(), "r.zip")
 	require.NoError(t, os.WriteFile(content, b, 0o600))
 	put := func(name string, data []byte) func(*testing.T, *stepstest.World) {
@@ -71,7 +71,7 @@ func TestConform(t *testing.T) {
 					"nothing written":     put(PartFile, nil),
 					"some of it":          put(PartFile, b[:100_000]),
 					"all, not named":      put(PartFile, b),
-					"other bytes":         put(PartFile, bundle(700_000, 2)),
+					"other bytes":         put(PartFile, bundleOf(700_000, 2)),
 					"named, not recorded": put(steps.BundleFile, b),
 					"named and damaged":   put(steps.BundleFile, b[1:]),
 				},
@@ -83,7 +83,7 @@ func TestConform(t *testing.T) {
 // TestNotesThatFail: a journal that cannot be written ends the step, as this
 // device's fault.
 func TestNotesThatFail(t *testing.T) {
-	b := bundle(1<<20, 1)
+	b := bundleOf(1<<20, 1)
 	path := filepath.Join(t.TempDir(), "r.zip")
 	require.NoError(t, os.WriteFile(path, b, 0o600))
 	notes := stepstest.NewNotes()
@@ -97,7 +97,7 @@ func TestNotesThatFail(t *testing.T) {
 // TestDiskFull: found out before the first byte where the size is known, and at
 // the write otherwise; with room again the same update succeeds.
 func TestDiskFull(t *testing.T) {
-	b := bundle(3<<20, 1)
+	b := bundleOf(3<<20, 1)
 	for name, c := range map[string]struct {
 		config func(*Config)
 		part   bool
@@ -130,7 +130,7 @@ func TestDiskFull(t *testing.T) {
 
 func TestProbe(t *testing.T) {
 	step := stepFor(newPatient())
-	task := newTask(t, from("/r.zip", bundle(10, 1)))
+	task := newTask(t, from("/r.zip", bundleOf(10, 1)))
 	probe := func() steps.Reach {
 		t.Helper()
 		reach, err := step.Probe(context.Background(), task)

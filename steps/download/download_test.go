@@ -93,7 +93,7 @@ func (c *patient) passUntil(done <-chan struct{}, each func(second int)) {
 }
 
 // bundle is n bytes that compress badly and never repeat.
-func bundle(n int, seed uint64) []byte {
+func bundleOf(n int, seed uint64) []byte {
 	b := make([]byte, n)
 	r := rand.NewChaCha8([32]byte{byte(seed)})
 	_, _ = r.Read(b)

@@ -21,8 +21,12 @@ func (r *run) endure(ctx context.Context, err error) error {
 		bad   *fault
 		after time.Duration
 	)
-	if r.sink.offset-r.high >= worthwhile {
-		r.high, r.tries, r.faults = r.sink.offset, 0, 0
+	position, restart := r.position, r.startOver
+	if position == nil {
+		position, restart = func() int64 { return r.sink.offset }, r.restart
+	}
+	if position()-r.high >= worthwhile {
+		r.high, r.tries, r.faults = position(), 0, 0
 	}
 	switch {
 	case errors.As(err, &out):
@@ -34,7 +38,7 @@ func (r *run) endure(ctx context.Context, err error) error {
 			return unavailable("the server, or a proxy before it, is at fault", "gave up after %d unusable answers in a row: %w", r.faults, bad.err)
 		}
 		if bad.restart {
-			if err := r.restart(); err != nil {
+			if err := restart(); err != nil {
 				return err
 			}
 		}
@@ -46,7 +50,7 @@ func (r *run) endure(ctx context.Context, err error) error {
 	r.note.Retries++
 	r.task.Meter.SetNote(fmt.Sprintf("trying again in %v (%d): %v", wait.Round(time.Second), r.tries, err))
 	r.cfg.Log.Warn("download waits", "update", r.task.Update, "url", redacted(r.task.Source.URL),
-		"wait", wait, "try", r.tries, "offset", r.sink.offset, "error", err)
+		"wait", wait, "try", r.tries, "offset", position(), "error", err)
 	return clock.Sleep(ctx, r.cfg.Clock, wait)
 }
 

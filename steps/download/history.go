@@ -15,6 +15,8 @@ type Evidence struct {
 	LastModified string `json:"last_modified,omitempty"`
 	ContentType  string `json:"content_type,omitempty"`
 	History
+	// Wire is set for a bundle of which only parts were fetched.
+	Wire *steps.Wire `json:"wire,omitempty"`
 }
 
 // History is what happened on the way. It is kept in the checkpoint, so that
@@ -54,6 +56,7 @@ const (
 	rangeIgnored    = "server ignored the range, starting again"
 	wrongRange      = "server sent another range than asked for, starting again"
 	fileChanged     = "server changed the file, starting again"
+	wrongPiece      = "server sent other bytes than were signed, fetching them again"
 	fileIsShorter   = "server says the file ends before our offset, starting again"
 	cannotResume    = "server gives nothing to resume by, starting again"
 	mixedContent    = "digest is wrong after resuming, starting again"

@@ -11,7 +11,7 @@ import (
 
 // hostileCases is the table of what servers do with the bundle b.
 func hostileCases(b []byte) []hostile {
-	other := bundle(300_000, 2)
+	other := bundleOf(300_000, 2)
 	half := len(b) / 2
 	whole := func(k talk) { k.file(b, tag, -1) }
 	cut := func(k talk) { k.file(b, tag, half) }

@@ -44,7 +44,7 @@ type hostile struct {
 // TestHostileServers: each of hostileCases ends well, with the right bytes, or
 // with the right refusal and nothing left behind.
 func TestHostileServers(t *testing.T) {
-	b := bundle(300_000, 1)
+	b := bundleOf(300_000, 1)
 	cases := hostileCases(b)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

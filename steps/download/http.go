@@ -87,8 +87,12 @@ func (s *httpSource) request(ctx context.Context, p *pace, w want) (*http.Respon
 	}
 	req.Header.Set("User-Agent", "tope-updater/"+s.cfg.Version)
 	req.Header.Set("Accept-Encoding", "identity")
-	if w.offset > 0 {
-		req.Header.Set("Range", "bytes="+strconv.FormatInt(w.offset, 10)+"-")
+	if w.offset > 0 || w.end > 0 {
+		last := ""
+		if w.end > 0 {
+			last = strconv.FormatInt(w.end-1, 10)
+		}
+		req.Header.Set("Range", "bytes="+strconv.FormatInt(w.offset, 10)+"-"+last)
 		if w.mark.Strong != "" {
 			req.Header.Set("If-Range", w.mark.Strong)
 		}

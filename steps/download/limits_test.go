@@ -77,7 +77,7 @@ func TestPace(t *testing.T) {
 // TestOutageOfAWeek: nobody listens for a week; the download waits it out, 1 s
 // at first and 5 min at most, and says on the meter why nothing moves.
 func TestOutageOfAWeek(t *testing.T) {
-	b := bundle(100_000, 1)
+	b := bundleOf(100_000, 1)
 	s := serve(t, func(k talk) { k.file(b, tag, -1) })
 	away, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -151,7 +151,7 @@ func TestBackoff(t *testing.T) {
 		require.LessOrEqual(t, r.backoff(), 5*time.Minute)
 		require.GreaterOrEqual(t, r.backoff(), 150*time.Second)
 	}
-	b := bundle(1000, 1)
+	b := bundleOf(1000, 1)
 	s := serve(t, first(answer("HTTP/1.1 503 Busy\nRetry-After: 77\nContent-Length: 0"), func(k talk) { k.file(b, tag, -1) }))
 	_, err := do(t, stepFor(s.clk), newTask(t, from(s.url(), b)))
 	require.NoError(t, err)
@@ -161,7 +161,7 @@ func TestBackoff(t *testing.T) {
 // TestTricklesDoNotResetTheBackoff: a server that gives a byte a connection is
 // not asked once a second for ever.
 func TestTricklesDoNotResetTheBackoff(t *testing.T) {
-	b := bundle(30, 1)
+	b := bundleOf(30, 1)
 	s := serve(t, func(k talk) { k.file(b, tag, 1) })
 	task := newTask(t, from(s.url(), b))
 	out, err := do(t, stepFor(s.clk), task)
@@ -191,7 +191,7 @@ func TestConnectLimit(t *testing.T) {
 	}
 
 	clk := clocktest.New()
-	b := bundle(10, 1)
+	b := bundleOf(10, 1)
 	task := newTask(t, from("http://"+address+"/", b))
 	stop := errors.New("seen enough")
 	ctx, cancel := contextWithCause(t)
@@ -215,7 +215,7 @@ func TestConnectLimit(t *testing.T) {
 
 // TestMemory: a bundle of any size goes through one buffer.
 func TestMemory(t *testing.T) {
-	b := bundle(32<<20, 1)
+	b := bundleOf(32<<20, 1)
 	s := serve(t, func(k talk) { k.file(b, tag, -1) })
 	task := stepstest.Task(t, from(s.url(), b))
 	var before, after runtime.MemStats

@@ -43,7 +43,11 @@ func (s localSource) judge(f *os.File, w want) (*offer, error) {
 	if !info.Mode().IsRegular() {
 		return nil, unavailable("name a bundle file", "not a regular file")
 	}
-	o := &offer{offset: w.offset, end: info.Size(), total: info.Size(), marked: true, mark: markOfFile(info)}
+	end := info.Size()
+	if w.end > 0 {
+		end = min(end, max(w.end, w.offset))
+	}
+	o := &offer{offset: w.offset, end: end, total: info.Size(), marked: true, mark: markOfFile(info)}
 	if w.offset > 0 && (o.mark != w.mark || w.offset > o.total) {
 		o.offset, o.event = 0, fileChanged
 	}

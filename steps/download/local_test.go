@@ -14,7 +14,7 @@ import (
 )
 
 func TestLocalFiles(t *testing.T) {
-	b := bundle(300_000, 1)
+	b := bundleOf(300_000, 1)
 	dir := filepath.Join(t.TempDir(), "a b")
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	path := filepath.Join(dir, "r.zip")
@@ -73,7 +73,7 @@ func TestLocalFiles(t *testing.T) {
 // TestLocalFileResumes: the same file goes on from the checkpoint, another one
 // under its name from the start.
 func TestLocalFileResumes(t *testing.T) {
-	b := bundle(300_000, 1)
+	b := bundleOf(300_000, 1)
 	for name, c := range map[string]struct {
 		touch   func(path string) error
 		resumed int64
@@ -115,7 +115,7 @@ func (m *meddler) Save(v any) error {
 }
 
 func TestLocalFileChangesWhileCopied(t *testing.T) {
-	b := bundle(2<<20, 1)
+	b := bundleOf(2<<20, 1)
 	for name, c := range map[string]struct {
 		meddle func(path string) error
 		text   string

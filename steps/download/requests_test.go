@@ -10,7 +10,7 @@ import (
 
 // TestDripIsTooSlow: a byte a second is fewer than 100 a second, over 60 s.
 func TestDripIsTooSlow(t *testing.T) {
-	b := bundle(10_000, 1)
+	b := bundleOf(10_000, 1)
 	took := make(chan time.Duration, 1)
 	task := newTask(t)
 	s := serve(t, first(func(k talk) {
@@ -37,7 +37,7 @@ func TestDripIsTooSlow(t *testing.T) {
 
 // TestRequestsSayWhoAsks: the headers of a first request and of a resumed one.
 func TestRequestsSayWhoAsks(t *testing.T) {
-	b := bundle(100_000, 1)
+	b := bundleOf(100_000, 1)
 	s := serve(t, first(func(k talk) { k.file(b, tag, 40_000) }, func(k talk) { k.file(b, tag, -1) }))
 	task := newTask(t, from(s.url(), b))
 	_, err := do(t, stepFor(s.clk), task)

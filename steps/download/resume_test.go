@@ -71,7 +71,7 @@ func saved(t *testing.T, notes *stepstest.Notes) checkpoint {
 // TestResumeAfterKill kills a download in the middle and counts, at the server,
 // what the next one fetches: exactly what the checkpoint does not have.
 func TestResumeAfterKill(t *testing.T) {
-	b := bundle(10<<20, 1)
+	b := bundleOf(10<<20, 1)
 	tails := map[string]func(t *testing.T, part string, at int64){
 		"as it was": func(*testing.T, string, int64) {},
 		"unsynced bytes lost": func(t *testing.T, part string, at int64) {
@@ -133,7 +133,7 @@ func TestResumeAfterKill(t *testing.T) {
 // TestCutsCostNothing: within one process, not even the bytes since the
 // checkpoint come again.
 func TestCutsCostNothing(t *testing.T) {
-	b := bundle(1<<20, 1)
+	b := bundleOf(1<<20, 1)
 	s := serve(t, func(k talk) { k.file(b, tag, 100_000) })
 	task := newTask(t, from(s.url(), b))
 	out, err := do(t, stepFor(s.clk), task)
@@ -150,7 +150,7 @@ func TestCutsCostNothing(t *testing.T) {
 // TestCheckpointRate: a checkpoint needs both 2 s and 4 MiB.
 func TestCheckpointRate(t *testing.T) {
 	const mib = 1 << 20
-	b := bundle(16*mib, 1)
+	b := bundleOf(16*mib, 1)
 	for name, c := range map[string]struct {
 		perMiB time.Duration
 		most   int
@@ -186,7 +186,7 @@ func TestCheckpointRate(t *testing.T) {
 // TestStopKeepsWhatItHas: a step that is told to stop says so, and leaves a
 // checkpoint behind even before one is due.
 func TestStopKeepsWhatItHas(t *testing.T) {
-	b := bundle(1<<20, 1)
+	b := bundleOf(1<<20, 1)
 	stop := errors.New("the system is stopping")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	s := serve(t, first(func(k talk) {
@@ -218,7 +218,7 @@ func TestStopDuringAnOutage(t *testing.T) {
 	stop := errors.New("cancelled by the user")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	s := serve(t, func(talk) {})
-	b := bundle(10, 1)
+	b := bundleOf(10, 1)
 	task := newTask(t, from(s.url(), b))
 	clk := s.clk.Fake // on which back-offs do not pass by themselves
 	go func() {
@@ -234,7 +234,7 @@ func TestStopDuringAnOutage(t *testing.T) {
 
 // TestCheckpointsThatDoNotFit: whatever is left on disk, the download ends well.
 func TestCheckpointsThatDoNotFit(t *testing.T) {
-	b := bundle(300_000, 1)
+	b := bundleOf(300_000, 1)
 	half := md5.New()
 	half.Write(b[:150_000])
 	state, err := half.(interface{ MarshalBinary() ([]byte, error) }).MarshalBinary()
@@ -304,7 +304,7 @@ func stateOf(b []byte) []byte {
 // TestFoundWhole: a bundle that was published before the journal knew is not
 // fetched again; a damaged one is.
 func TestFoundWhole(t *testing.T) {
-	b := bundle(300_000, 1)
+	b := bundleOf(300_000, 1)
 	damaged := append([]byte(nil), b...)
 	damaged[200_000] ^= 1
 	for name, c := range map[string]struct {

@@ -27,6 +27,12 @@ type run struct {
 
 	contentType string
 	fetched     steps.Fetched
+	wire        steps.Wire
+	release     steps.Release
+
+	// position and startOver are set while parts are fetched.
+	position  func() int64
+	startOver func() error
 }
 
 func newRun(cfg Config, t *steps.Task) *run {
@@ -51,6 +57,9 @@ func (r *run) do(ctx context.Context) error {
 	}
 	r.noted = r.note.Offset
 	r.buf = make([]byte, bufferSize)
+	if done, err := r.partially(ctx); done || err != nil {
+		return err
+	}
 	if done, err := r.adopt(ctx); done || err != nil {
 		return err
 	}
@@ -163,8 +172,12 @@ func (r *run) meter() { r.task.Meter.Set(r.sink.offset, max(0, r.total())) }
 func (r *run) event(what, detail string) { r.note.add(what, detail, r.cfg.Clock.Now()) }
 
 func (r *run) evidence() Evidence {
+	var wire *steps.Wire
+	if r.fetched.Digest != "" {
+		wire = &r.wire
+	}
 	return Evidence{
-		Fetched: r.fetched, URL: redacted(r.task.Source.URL),
+		Wire: wire, Fetched: r.fetched, URL: redacted(r.task.Source.URL),
 		ETag: r.note.Mark.ETag, LastModified: r.note.Mark.Modified, ContentType: r.contentType,
 		History: r.note.History,
 	}

@@ -38,6 +38,9 @@ type Config struct {
 	Limits  Limits
 	// RootCAs are trusted for https; nil is the system's.
 	RootCAs *x509.CertPool
+	// Partial is the format of which only parts are fetched; nil for none. A
+	// source with a declared MD5 is always downloaded whole.
+	Partial Partial
 	// Preflight says whether there is room: disk.Preflight.
 	Preflight func(path string, bytes, inodes uint64) error
 	// Random gives the jitter, in [0,1): math/rand.
@@ -119,7 +122,8 @@ func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 	switch {
 	case err == nil:
 		_, known := t.Found[steps.Download]
-		if known && info.Mode().IsRegular() && (t.Source.Size == 0 || info.Size() == t.Source.Size) {
+		_, lacking := os.Lstat(filepath.Join(t.WorkDir, steps.LackingFile))
+		if known && errors.Is(lacking, fs.ErrNotExist) && info.Mode().IsRegular() && (t.Source.Size == 0 || info.Size() == t.Source.Size) {
 			return steps.Done, nil
 		}
 		return steps.Partly, nil
@@ -145,13 +149,15 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if err != nil {
 		return out, r.verdict(ctx, err)
 	}
-	out.Release.Digest = "md5:" + r.fetched.MD5
+	if out.Release = r.release; r.fetched.Digest == "" {
+		out.Release = steps.Release{Digest: "md5:" + r.fetched.MD5}
+	}
 	return out, nil
 }
 
 // Undo implements steps.Step.
 func (s *Step) Undo(_ context.Context, t *steps.Task) error {
-	for _, name := range []string{PartFile, steps.BundleFile} {
+	for _, name := range []string{PartFile, steps.BundleFile, steps.PlanFile, steps.LackingFile} {
 		if err := os.Remove(filepath.Join(t.WorkDir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return steps.FromOS(err, "cannot remove the download")
 		}

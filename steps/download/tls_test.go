@@ -42,7 +42,7 @@ func trusting(s *httptest.Server) func(*Config) {
 }
 
 func TestTLS(t *testing.T) {
-	b := bundle(300_000, 1)
+	b := bundleOf(300_000, 1)
 	content := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.ServeContent(w, r, "r.zip", time.Time{}, bytes.NewReader(b))
 	})

@@ -50,6 +50,10 @@ type Config struct {
 	// Workers is how many files are unpacked at once; 0 means 2. Each takes
 	// some 250 KiB.
 	Workers int
+	// Lack leaves word, durably, of contents that have to be fetched because
+	// those of this device are not what they should be: supply.Lack. Formats
+	// without spare contents need none.
+	Lack func(workDir string, sha256 []string) error
 }
 
 // Step implements steps.Step.
@@ -68,6 +72,8 @@ type Evidence struct {
 	filelist.Summary
 	// Writable are the directories that were linked to shared ones.
 	Writable []string `json:"writable,omitempty"`
+	// Lacking counts contents that turned out not to be on this device.
+	Lacking int `json:"lacking,omitempty"`
 }
 
 // Probe implements steps.Step.
@@ -141,7 +147,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 		if ctx.Err() != nil {
 			err = steps.Stopped(ctx, "extract to "+staging)
 		}
-		return steps.Outcome{}, steps.FromOS(err, "cannot extract to "+staging)
+		return steps.Outcome{Evidence: ev}, steps.FromOS(err, "cannot extract to "+staging)
 	}
 	return steps.Outcome{Evidence: ev}, nil
 }

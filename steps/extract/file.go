@@ -30,18 +30,42 @@ func (w *writer) write(ctx context.Context, e bundle.Entry) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	f, err := w.content(ctx, e)
+	if err == nil {
+		return w.r.add(f)
+	}
+	var content contentError
+	if !e.Spare || ctx.Err() != nil || !errors.As(err, &content) {
+		return err
+	}
+	// What is left of the file goes with the staging directory.
+	w.r.lack(e, err)
+	return nil
+}
+
+// contentError is about what was read, not about what it is written to.
+type contentError struct{ error }
+
+func (e contentError) Unwrap() error { return e.error }
+
+// content writes the file and compares its digest.
+func (w *writer) content(ctx context.Context, e bundle.Entry) (f versions.File, err error) {
 	in, err := e.Open()
 	if err != nil {
-		return err
+		return f, contentError{err}
 	}
 	mode, size, err := w.copy(ctx, e, in)
 	if err := errors.Join(err, in.Close()); err != nil {
-		return err
+		return f, err
 	}
-	return w.r.add(versions.File{
+	f = versions.File{
 		Path: e.Path, Type: versions.TypeFile, Mode: uint32(mode), Size: size,
 		SHA256: hex.EncodeToString(w.sum.Sum(w.buf[:0])),
-	})
+	}
+	if e.SHA256 != "" && e.SHA256 != f.SHA256 {
+		return f, contentError{bundle.Invalid("%q: its SHA-256 is %s, not %s", e.Path, f.SHA256, e.SHA256)}
+	}
+	return f, nil
 }
 
 func (w *writer) copy(ctx context.Context, e bundle.Entry, in io.Reader) (mode fs.FileMode, size int64, err error) {
@@ -49,10 +73,10 @@ func (w *writer) copy(ctx context.Context, e bundle.Entry, in io.Reader) (mode f
 	// The first buffer is read before the file is made: it may decide the mode.
 	n, end, err := w.fill(in)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, contentError{err}
 	}
 	mode = bundle.ModeOf(e.Mode, w.buf[:n])
-	out, err := w.r.root.OpenFile(e.Path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	out, err := w.r.root.OpenFile(e.Path, os.O_CREATE|os.O_EXCL|os.O_RDWR, mode)
 	if err != nil {
 		return 0, 0, collision(err)
 	}
@@ -60,11 +84,18 @@ func (w *writer) copy(ctx context.Context, e bundle.Entry, in io.Reader) (mode f
 	if err := exactMode(out, mode); err != nil {
 		return 0, 0, err
 	}
+	if in, ok := in.(*os.File); ok && !end {
+		if cloned, err := clone(out, in, e.Size); err != nil {
+			return 0, 0, err
+		} else if cloned {
+			return mode, e.Size, w.hash(ctx, out, e.Size)
+		}
+	}
 	flusher := flusher{f: out}
 	for {
 		size += int64(n)
 		if size > e.Size {
-			return 0, 0, bundle.Invalid("it has more than the %d bytes it declares", e.Size)
+			return 0, 0, contentError{bundle.Invalid("it has more than the %d bytes it declares", e.Size)}
 		}
 		if _, err := out.Write(w.buf[:n]); err != nil {
 			return 0, 0, err
@@ -79,11 +110,11 @@ func (w *writer) copy(ctx context.Context, e bundle.Entry, in io.Reader) (mode f
 			return 0, 0, context.Cause(ctx)
 		}
 		if n, end, err = w.fill(in); err != nil {
-			return 0, 0, err
+			return 0, 0, contentError{err}
 		}
 	}
 	if size != e.Size {
-		return 0, 0, bundle.Invalid("it has %d bytes, not the %d it declares", size, e.Size)
+		return 0, 0, contentError{bundle.Invalid("it has %d bytes, not the %d it declares", size, e.Size)}
 	}
 	flusher.closing(size)
 	return mode, size, nil

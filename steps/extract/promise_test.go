@@ -24,6 +24,7 @@ func (b broken) Match([]byte) bool                                          { re
 func (b broken) Open(*os.File, int64, bundle.Limits) (bundle.Bundle, error) { return b, nil }
 func (b broken) Release() bundle.Release                                    { return bundle.Release{Version: "1.2.0"} }
 
+func (b broken) InOrder() bool         { return false }
 func (b broken) Totals() bundle.Totals { return bundle.Totals{} }
 func (b broken) Close() error          { return nil }
 

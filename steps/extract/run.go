@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -33,6 +35,10 @@ type run struct {
 	// parent is the directory made last: most files lie beside the one before.
 	parent string
 	links  bool
+
+	// lacking are the contents that were to come from the device and are not
+	// what they should be, and why; guarded by mu.
+	lacking map[string]error
 }
 
 // extract unpacks b into staging, which does not exist, syncs it, and leaves the list.
@@ -56,6 +62,10 @@ func (s *Step) extract(ctx context.Context, t *steps.Task, b bundle.Bundle, stag
 		list.Abandon()
 		return Evidence{}, err
 	}
+	if len(r.lacking) > 0 {
+		list.Abandon()
+		return ev, r.fetchAgain(t)
+	}
 	// If the power goes now: any part of the tree, and no list. Afterwards the
 	// list may be there, and the tree is whole.
 	if err := disk.SyncFS(ctx, staging); err != nil {
@@ -71,6 +81,9 @@ func (r *run) all(ctx context.Context, staging string) (Evidence, error) {
 	}
 	if err := r.makeLinks(ctx); err != nil {
 		return Evidence{}, err
+	}
+	if len(r.lacking) > 0 {
+		return Evidence{Lacking: len(r.lacking)}, nil
 	}
 	linked, err := r.writable(staging)
 	if err != nil {
@@ -88,7 +101,11 @@ func (r *run) files(ctx context.Context) error {
 	defer cancel(nil)
 	jobs := make(chan bundle.Entry)
 	var workers sync.WaitGroup
-	for range r.cfg.Workers {
+	n := r.cfg.Workers
+	if r.b.InOrder() {
+		n = 1
+	}
+	for range n {
 		workers.Go(func() {
 			_ = background.Run(func() error { // what fails is told as the cause
 				w := newWriter(r)
@@ -240,6 +257,30 @@ func (r *run) add(f versions.File) error {
 	defer r.mu.Unlock()
 	r.sum.Count(f)
 	return r.list.Add(f)
+}
+
+// lack notes that a content of this device is not what it should be.
+func (r *run) lack(e bundle.Entry, why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.lacking == nil {
+		r.lacking = map[string]error{}
+	}
+	r.lacking[e.SHA256] = fmt.Errorf("%s: %w", e.Path, why)
+}
+
+// fetchAgain leaves word of what has to be fetched. If the power goes before it
+// is durable, Extract finds out again; after it, Download fetches.
+func (r *run) fetchAgain(t *steps.Task) error {
+	list := slices.Sorted(maps.Keys(r.lacking))
+	if err := r.cfg.Lack(t.WorkDir, list); err != nil {
+		return err
+	}
+	return &steps.Error{
+		Class: steps.Lacking, Code: steps.CopyDamaged,
+		Err:  fmt.Errorf("%d contents that were to come from this device are not what they should be, such as %w", len(list), r.lacking[list[0]]),
+		Hint: "they are fetched instead; tope-updater versions verify tells which version is damaged",
+	}
 }
 
 // collision refuses a bundle that wants two things at one path: its format

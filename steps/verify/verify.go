@@ -26,7 +26,7 @@ import (
 	"github.com/tope/updater/steps/bundle"
 )
 
-// Config is what the step needs. Everything but MakeRoom and Limits is required.
+// Config is what the step needs. Everything but Limits and Space.MakeRoom is required.
 type Config struct {
 	Clock   clock.Clock
 	Formats []bundle.Format
@@ -35,12 +35,8 @@ type Config struct {
 	TrustWindow time.Duration
 	// AllowCommands accepts bundles that want shell commands run.
 	AllowCommands bool
-	// Versions is the host path of the versions directory.
-	Versions string
-	// Preflight says whether there is room: disk.Preflight.
-	Preflight func(path string, bytes, inodes uint64) error
-	// MakeRoom removes versions that nothing needs and returns which.
-	MakeRoom func(ctx context.Context, t *steps.Task) ([]string, error)
+	// Space is where there must be room to unpack.
+	Space bundle.Space
 }
 
 // Step implements steps.Step.
@@ -64,6 +60,9 @@ type Evidence struct {
 	NeedInodes uint64   `json:"need_inodes"`
 	Services   []string `json:"services,omitempty"`
 	steps.Commanded
+	steps.Brought
+	// SignedBy is the key that signed the release; empty for none.
+	SignedBy string `json:"signed_by,omitempty"`
 	// Freed are the versions removed to make room.
 	Freed []string `json:"freed,omitempty"`
 }
@@ -101,17 +100,25 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if err := s.acceptable(t.Source, release); err != nil {
 		return steps.Outcome{}, err
 	}
+	if err := bundle.CheckEpoch(t, release.Version, release.Epoch); err != nil {
+		return steps.Outcome{}, err
+	}
+	digest := release.Digest
+	if digest == "" {
+		digest = "md5:" + fetched.MD5
+	}
 	ev := Evidence{
 		Fetched: fetched, Hashed: hashed, Version: release.Version,
 		Files: totals.Files, Dirs: totals.Dirs, Bytes: totals.Bytes,
 		Services: release.Services, Commanded: steps.Commanded{Commands: release.Commands},
+		Brought: steps.Brought{Epoch: release.Epoch, Brought: release.Brought}, SignedBy: release.SignedBy,
 	}
 	ev.NeedBytes, ev.NeedInodes = totals.Room()
-	if ev.Freed, err = s.room(ctx, t, ev.NeedBytes, ev.NeedInodes); err != nil {
+	if ev.Freed, err = s.cfg.Space.Room(ctx, t, ev.NeedBytes, ev.NeedInodes); err != nil {
 		return steps.Outcome{Evidence: ev}, err
 	}
 	return steps.Outcome{Evidence: ev, Release: steps.Release{
-		Version: release.Version, Digest: "md5:" + fetched.MD5, Services: release.Services,
+		Version: release.Version, Digest: digest, Services: release.Services,
 	}}, nil
 }
 
@@ -127,12 +134,17 @@ func (s *Step) prove(ctx context.Context, t *steps.Task, path string) (steps.Fet
 		// Evidence that cannot be read is none; the digest is taken again.
 		_ = json.Unmarshal(found, &fetched)
 	}
-	if fetched.MD5 != "" && fetched.Size != info.Size() {
+	if fetched.Size != 0 && fetched.Size != info.Size() {
 		return steps.Fetched{}, false, &steps.Error{
 			Class: steps.Local, Code: steps.SizeMismatch,
 			Err:  fmt.Errorf("%s has %d bytes, but %d were downloaded", path, info.Size(), fetched.Size),
 			Hint: "the storage lost some of it; download it again",
 		}
+	}
+	if fetched.Digest != "" {
+		// Its parts are proved by its head, which is read again anyway.
+		t.Meter.Set(fetched.Size, fetched.Size)
+		return fetched, false, nil
 	}
 	if fetched.MD5 != "" && steps.Fresh(fetched.At, s.cfg.Clock.Now(), s.cfg.TrustWindow) {
 		t.Meter.Set(fetched.Size, fetched.Size)
@@ -157,7 +169,7 @@ func declared(src steps.Source, f steps.Fetched) error {
 			Hint: "check what was published against what was declared",
 		}
 	}
-	if src.MD5 != "" && src.MD5 != f.MD5 {
+	if src.MD5 != "" && f.MD5 != "" && src.MD5 != f.MD5 {
 		return &steps.Error{
 			Class: steps.Refused, Code: steps.MD5Mismatch,
 			Err:  fmt.Errorf("the bundle's MD5 is %s, declared was %s", f.MD5, src.MD5),
@@ -180,20 +192,6 @@ func (s *Step) acceptable(src steps.Source, r bundle.Release) error {
 		}
 	}
 	return nil
-}
-
-// room asks for space, and again after unused versions have gone.
-func (s *Step) room(ctx context.Context, t *steps.Task, bytes, inodes uint64) ([]string, error) {
-	const what = "cannot unpack the bundle"
-	short := s.cfg.Preflight(s.cfg.Versions, bytes, inodes)
-	if short == nil || s.cfg.MakeRoom == nil {
-		return nil, steps.FromOS(short, what)
-	}
-	freed, err := s.cfg.MakeRoom(ctx, t)
-	if err != nil {
-		return freed, steps.FromOS(errors.Join(short, err), what)
-	}
-	return freed, steps.FromOS(s.cfg.Preflight(s.cfg.Versions, bytes, inodes), what)
 }
 
 // digest reads the whole bundle.

@@ -39,7 +39,7 @@ func newWorld(t *testing.T, z bt.Zip) *world {
 	w.downloaded()
 	w.cfg = verify.Config{
 		Clock: w.clock, Formats: []bundle.Format{legacyzip.Format{}}, TrustWindow: day,
-		Versions: t.TempDir(), Preflight: disk.Preflight,
+		Space: bundle.Space{Versions: t.TempDir(), Preflight: disk.Preflight},
 	}
 	return w
 }
@@ -88,7 +88,7 @@ func TestConform(t *testing.T) {
 			delete(w.task.Found, steps.Download) // so that there is something to interrupt
 			return &stepstest.World{
 				Step: verify.New(w.cfg), Task: w.task,
-				Picture: func() any { return stepstest.Tree(t, w.task.WorkDir, w.cfg.Versions) },
+				Picture: func() any { return stepstest.Tree(t, w.task.WorkDir, w.cfg.Space.Versions) },
 			}
 		},
 	})
@@ -187,30 +187,30 @@ func TestCommandsAllowed(t *testing.T) {
 func TestRoom(t *testing.T) {
 	w := newWorld(t, bt.Package("1.2.0"))
 	have, freed := uint64(0), 0
-	w.cfg.Preflight = func(path string, bytes, inodes uint64) error {
-		require.Equal(t, w.cfg.Versions, path)
+	w.cfg.Space.Preflight = func(path string, bytes, inodes uint64) error {
+		require.Equal(t, w.cfg.Space.Versions, path)
 		if bytes > have {
 			return &disk.SpaceError{Path: path, Need: disk.Space{Bytes: bytes, Inodes: inodes}, Have: disk.Space{Bytes: have, Inodes: inodes}}
 		}
 		return nil
 	}
 	text := stepstest.Fails(t, verify.New(w.cfg), w.task, steps.Local, steps.DiskFull)
-	require.Contains(t, text, w.cfg.Versions)
+	require.Contains(t, text, w.cfg.Space.Versions)
 
-	w.cfg.MakeRoom = func(context.Context, *steps.Task) ([]string, error) {
+	w.cfg.Space.MakeRoom = func(context.Context, *steps.Task) ([]string, error) {
 		freed++
 		return []string{"1.0.0"}, nil
 	}
 	stepstest.Fails(t, verify.New(w.cfg), w.task, steps.Local, steps.DiskFull)
 	require.Equal(t, 1, freed)
 
-	w.cfg.MakeRoom = func(context.Context, *steps.Task) ([]string, error) {
+	w.cfg.Space.MakeRoom = func(context.Context, *steps.Task) ([]string, error) {
 		have = 1 << 40
 		return []string{"1.0.0"}, nil
 	}
 	ev, _ := w.do()
 	require.Equal(t, []string{"1.0.0"}, ev.Freed)
-	w.cfg.MakeRoom = func(context.Context, *steps.Task) ([]string, error) {
+	w.cfg.Space.MakeRoom = func(context.Context, *steps.Task) ([]string, error) {
 		t.Fatal("there is room already")
 		return nil, nil
 	}

@@ -35,6 +35,8 @@ type Config struct {
 	Retention Retention `toml:"retention"`
 	Legacy    Legacy    `toml:"legacy"`
 	Trust     Trust     `toml:"trust"`
+	Device    Device    `toml:"device"`
+	Download  Download  `toml:"download"`
 }
 
 // Paths are directories of the device, absolute.
@@ -160,6 +162,23 @@ type Legacy struct {
 type Trust struct {
 	// RequireSignature refuses every bundle that is not signed by a known key.
 	RequireSignature bool `toml:"require_signature"`
+	// AllowUnsigned accepts unsigned bundles and legacy packages although there
+	// are keys. It takes away what the keys are for.
+	AllowUnsigned bool `toml:"allow_unsigned"`
+}
+
+// Device is what this device is: releases for another are refused.
+type Device struct {
+	// Product and Hardware are compared with a signed release's; empty accepts any.
+	Product  string `toml:"product"`
+	Hardware string `toml:"hardware"`
+}
+
+// Download says how signed bundles are downloaded.
+type Download struct {
+	// MaxPatch is the largest file, old or new, that is patched, in bytes: a
+	// patch takes both in memory. Larger ones are downloaded whole.
+	MaxPatch int64 `toml:"max_patch"`
 }
 
 // Duration is a time.Duration written as "30s" or "1h30m".

@@ -22,6 +22,7 @@ func Default() Config {
 		Recovery:  Recovery{Budget: 2},
 		Retention: Retention{Versions: 3, Updates: 100},
 		Legacy:    Legacy{TrustWindow: Duration(24 * time.Hour)},
+		Download:  Download{MaxPatch: 24 << 20},
 	}
 	c.fill()
 	return c

@@ -44,6 +44,12 @@ func (c *Config) validate() error {
 	within("recovery.budget", c.Recovery.Budget, 1, 100)
 	within("retention.versions", c.Retention.Versions, 1, 1000)
 	within("retention.updates", c.Retention.Updates, 1, 10000)
+	if m := c.Download.MaxPatch; m < 0 || m > 1<<30 {
+		add("download.max_patch", "%d is not between 0 and 1073741824 bytes", m)
+	}
+	if c.Trust.RequireSignature && c.Trust.AllowUnsigned {
+		add("trust.allow_unsigned", "contradicts trust.require_signature")
+	}
 	return errors.Join(problems...)
 }
 

@@ -63,8 +63,8 @@ func TestVerbsReachTheEngine(t *testing.T) {
 			},
 			func() (string, error) { return c.Proceed(ctx, "1.2.0") },
 			func() (string, error) { return c.Cancel(ctx) },
-			func() (string, error) { return c.Rollback(ctx, "") },
-			func() (string, error) { return c.Rollback(ctx, "1.0.0") },
+			func() (string, error) { return c.Rollback(ctx, "", false) },
+			func() (string, error) { return c.Rollback(ctx, "1.0.0", false) },
 			func() (string, error) { return c.RestoreFactory(ctx) },
 		} {
 			id, err := begin()
@@ -140,7 +140,7 @@ func TestErrorsAreTheEnginesOnBothPaths(t *testing.T) {
 			versions.ErrDamaged, versions.ErrMismatch, versions.ErrNotExecutable,
 		} {
 			d.Fail(wrapped{want})
-			_, err := c.Rollback(t.Context(), "")
+			_, err := c.Rollback(t.Context(), "", false)
 			require.ErrorIs(t, err, want)
 			require.EqualError(t, err, "what was asked for: "+want.Error())
 			for _, other := range []error{engine.ErrBusy, engine.ErrTooLate, versions.ErrInUse} {
@@ -154,14 +154,14 @@ func TestErrorsAreTheEnginesOnBothPaths(t *testing.T) {
 		require.ErrorIs(t, err, engine.ErrNotFound, "one exit code for what is missing")
 
 		d.Fail(&engine.BusyError{Update: "u2", State: engine.Staging})
-		_, err = c.Rollback(t.Context(), "")
+		_, err = c.Rollback(t.Context(), "", false)
 		var busy *engine.BusyError
 		require.ErrorAs(t, err, &busy)
 		require.ErrorIs(t, err, engine.ErrBusy)
 		require.Equal(t, engine.BusyError{Update: "u2", State: engine.Staging}, *busy)
 
 		d.Fail(&steps.Error{Class: steps.Refused, Code: steps.InvalidPackage, Err: errors.New("bad"), Hint: "publish it again"})
-		_, err = c.Rollback(t.Context(), "")
+		_, err = c.Rollback(t.Context(), "", false)
 		var step *steps.Error
 		require.ErrorAs(t, err, &step)
 		require.Equal(t, steps.Refused, step.Class)

@@ -15,7 +15,7 @@ import (
 // Install begins to install a bundle and returns the update's id. A local file
 // is named by its absolute path.
 func (c *Client) Install(ctx context.Context, r engine.InstallRequest) (id string, err error) {
-	in := map[string]any{"url": r.Source.URL, "hold": r.Hold, "retry": r.Retry}
+	in := map[string]any{"url": r.Source.URL, "hold": r.Hold, "retry": r.Retry, "force": r.Force}
 	for name, value := range map[string]string{"name": r.Source.Name, "md5": r.Source.MD5, "version": r.Source.Version} {
 		if value != "" {
 			in[name] = value
@@ -37,9 +37,10 @@ func (c *Client) Cancel(ctx context.Context) (id string, err error) {
 	return c.begin(ctx, "/api/v2/cancel", nil)
 }
 
-// Rollback goes to an installed version, "" for the previous one.
-func (c *Client) Rollback(ctx context.Context, to string) (id string, err error) {
-	in := map[string]any{}
+// Rollback goes to an installed version, "" for the previous one; force takes
+// one of an epoch below the floor.
+func (c *Client) Rollback(ctx context.Context, to string, force bool) (id string, err error) {
+	in := map[string]any{"force": force}
 	if to != "" {
 		in["to"] = to
 	}

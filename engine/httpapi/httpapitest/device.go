@@ -130,7 +130,7 @@ func (e *Engine) Cancel(context.Context) (string, error) {
 }
 
 // Rollback notes the request.
-func (e *Engine) Rollback(_ context.Context, to string) (string, error) {
+func (e *Engine) Rollback(_ context.Context, to string, _ bool) (string, error) {
 	return "u2", e.device().call("rollback %q", to)
 }
 

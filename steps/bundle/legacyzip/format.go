@@ -157,6 +157,9 @@ func (z *archive) checkPlan(m *manifest) error {
 func (z *archive) Release() bundle.Release { return z.release }
 
 // Totals implements bundle.Bundle.
+// InOrder implements bundle.Bundle.
+func (z *archive) InOrder() bool { return false }
+
 func (z *archive) Totals() bundle.Totals { return z.totals }
 
 // Close implements bundle.Bundle.

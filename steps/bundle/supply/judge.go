@@ -1,0 +1,84 @@
+package supply
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
+	"github.com/tope/updater/steps/bundle/native"
+)
+
+// Device is what this device is and whom it trusts.
+type Device struct {
+	// Verify judges the signature of a packed release file and returns the key
+	// that made it; "" when this device asks for nobody's. It is asked anew for
+	// each bundle. Its error refuses the bundle.
+	Verify func(packed, signature []byte) (by string, err error)
+	// Product and Hardware are this device's; empty accepts any.
+	Product, Hardware string
+	// Updater is this program's version; what is no semantic version (a build
+	// from a working tree) is taken for the newest.
+	Updater string
+	Clock   clock.Clock
+	Limits  bundle.Limits
+}
+
+// head reads and judges a head: what is true of it on this device whoever asks.
+func (d *Device) head(begin []byte) (h *native.Head, by string, err error) {
+	h, err = native.ReadHead(begin, d.limits(), func(packed, signature []byte) (err error) {
+		by, err = d.Verify(packed, signature)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return h, by, d.fits(h.Release)
+}
+
+func (d *Device) limits() bundle.Limits {
+	if d.Limits == (bundle.Limits{}) {
+		return bundle.DefaultLimits()
+	}
+	return d.Limits
+}
+
+func (d *Device) fits(r *native.Release) error {
+	wrong := func(hint, format string, args ...any) error {
+		return &steps.Error{Class: steps.Refused, Code: steps.WrongDevice, Err: fmt.Errorf(format, args...), Hint: hint}
+	}
+	switch {
+	case d.Product != "" && r.Product != d.Product:
+		return wrong("check which bundle was meant for this device", "the release is for product %q, this device is %q", r.Product, d.Product)
+	case d.Hardware != "" && len(r.Hardware) > 0 && !slices.Contains(r.Hardware, d.Hardware):
+		return wrong("check which bundle was meant for this device", "the release is for hardware %s, this device is %q",
+			strings.Join(r.Hardware, ", "), d.Hardware)
+	case r.MinUpdater != "" && versions.ValidVersion(strings.TrimPrefix(d.Updater, "v")) == nil &&
+		versions.Compare(strings.TrimPrefix(d.Updater, "v"), r.MinUpdater) < 0:
+		return wrong("update the updater first", "the release needs updater %s or newer, this is %s", r.MinUpdater, d.Updater)
+	}
+	return nil
+}
+
+// current refuses what the task alone can judge.
+func (d *Device) current(t *steps.Task, r *native.Release) error {
+	if t.Source.Version != "" && t.Source.Version != r.Version {
+		return bundle.InvalidManifest("the bundle holds version %s, declared was %s", r.Version, t.Source.Version)
+	}
+	if err := bundle.CheckEpoch(t, r.Version, r.Epoch); err != nil {
+		return err
+	}
+	// A clock that was never set must not keep a device from its updates.
+	const unset = 2024
+	if now := d.Clock.Now(); !r.Expires.IsZero() && now.Year() >= unset && now.After(r.Expires) && !t.Force {
+		return &steps.Error{
+			Class: steps.Refused, Code: steps.ReleaseExpired,
+			Err:  fmt.Errorf("release %s expired at %s: its publisher has a newer one, or somebody keeps it from this device", r.Version, r.Expires.Format("2006-01-02 15:04:05 UTC")),
+			Hint: "find the newest release, or use --force to install it all the same",
+		}
+	}
+	return nil
+}

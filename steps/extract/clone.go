@@ -1,0 +1,48 @@
+package extract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// clone makes out share in's blocks, where the file system can (reflink: btrfs,
+// xfs). It is false where it cannot, and then the bytes are to be copied.
+func clone(out, in *os.File, size int64) (bool, error) {
+	info, err := in.Stat()
+	if err != nil || info.Size() != size {
+		return false, err // it is not what it should be; copying finds that out
+	}
+	err = unix.IoctlFileClone(int(out.Fd()), int(in.Fd()))
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EXDEV), errors.Is(err, unix.EINVAL),
+		errors.Is(err, unix.ENOTTY), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM), errors.Is(err, unix.ETXTBSY):
+		return false, nil
+	}
+	return false, fmt.Errorf("clone %s: %w", in.Name(), err)
+}
+
+// hash reads what was cloned: the blocks are shared, and so is what is wrong
+// with them.
+func (w *writer) hash(ctx context.Context, f *os.File, size int64) error {
+	w.sum.Reset()
+	for at := int64(0); at < size; {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		n, err := f.ReadAt(w.buf[:min(int64(len(w.buf)), size-at)], at)
+		w.sum.Write(w.buf[:n])
+		w.r.meter.Add(int64(n))
+		at += int64(n)
+		if err != nil && (!errors.Is(err, io.EOF) || at < size) {
+			return contentError{fmt.Errorf("read what was cloned: %w", err)}
+		}
+	}
+	return nil
+}
