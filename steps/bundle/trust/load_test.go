@@ -66,8 +66,8 @@ func TestMissingKeysFailClosed(t *testing.T) {
 		{"root that is a file", files{"root": ""}, nil, "root: not a directory"},
 		{"a root key of garbage", files{"root/a.pub": "garbage", "a.pub": p.pub(t)}, nil, "root/a.pub"},
 		{"keys.json without root keys", files{"keys.json": text, "keys.json.minisig": signed, "a.pub": p.pub(t)}, nil, "no root keys"},
-		{"keys.json without signature", files{"root/a.pub": root.pub(t), "keys.json": text}, nil, "signed by 0 root keys, 1 have to"},
-		{"keys.json with an empty signature", files{"root/a.pub": root.pub(t), "keys.json": text, "keys.json.minisig": ""}, nil, "signed by 0 root keys"},
+		{"keys.json without signature", files{"root/a.pub": root.pub(t), "keys.json": text}, nil, "0 of 1 needed root keys"},
+		{"keys.json with an empty signature", files{"root/a.pub": root.pub(t), "keys.json": text, "keys.json.minisig": ""}, nil, "0 of 1 needed"},
 		{"keys.json signed by its own key", files{"root/a.pub": root.pub(t), "keys.json": text, "keys.json.minisig": string(p.sign(text))}, nil, "is no root key"},
 		{"keys.json changed", files{"root/a.pub": root.pub(t), "keys.json": text + " ", "keys.json.minisig": signed}, nil, "did not sign this"},
 		{"keys.json gone, its signature not", files{"root/a.pub": root.pub(t), "a.pub": p.pub(t), "keys.json.minisig": signed}, nil, "put both there"},
@@ -75,7 +75,7 @@ func TestMissingKeysFailClosed(t *testing.T) {
 		{"keys.json that is a directory", files{"root/a.pub": root.pub(t), "keys.json/x": text}, nil, "not a regular file"},
 		{"keys.json too large", files{"root/a.pub": root.pub(t), "keys.json": text + strings.Repeat(" ", 1<<20), "keys.json.minisig": signed}, nil, "more than 1048576 bytes"},
 		{"keys.signed of garbage", files{"root/a.pub": root.pub(t), "keys.signed": "garbage"}, nil, "keys.signed"},
-		{"keys.signed without signatures", files{"root/a.pub": root.pub(t), "keys.signed": `{"schema":1,"keys":"e30=","signatures":[]}`}, nil, "signed by 0 root keys"},
+		{"keys.signed without signatures", files{"root/a.pub": root.pub(t), "keys.signed": `{"schema":1,"keys":"e30=","signatures":[]}`}, nil, "0 of 1 needed"},
 		{"keys.signed without root keys", files{"a.pub": p.pub(t), "keys.signed": `{"schema":1,"keys":"e30=","signatures":[]}`}, nil, "no root keys"},
 		{"two files of one serial", files{"root/a.pub": root.pub(t), "keys.json": text, "keys.json.minisig": signed}, func(t *testing.T, dir string) {
 			other := keysJSON(t, 1, "", p.entry("q", nil))

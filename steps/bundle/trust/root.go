@@ -110,7 +110,7 @@ func (r roots) check(message []byte, signatures []signature) ([]signature, error
 		if why == "" {
 			why = "there is no other signature"
 		}
-		return nil, fmt.Errorf("signed by %d root keys, %d have to (%s); sign it with more root keys", len(signed), r.threshold, why)
+		return nil, fmt.Errorf("%d of %d needed root keys signed it (%s); have more of them sign it", len(signed), r.threshold, why)
 	}
 	return good, nil
 }

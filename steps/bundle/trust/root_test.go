@@ -19,13 +19,13 @@ func TestDuplicateRootKeysCountOnce(t *testing.T) {
 		more files
 		want string
 	}{
-		{"one key", files{"keys.json.minisig": string(a.sign(text))}, "signed by 1 root keys, 2 have to"},
+		{"one key", files{"keys.json.minisig": string(a.sign(text))}, "1 of 2 needed root keys"},
 		{"one signature twice", files{"keys.json.1.minisig": string(a.sign(text)), "keys.json.2.minisig": string(a.sign(text))}, "signed already"},
 		{"two signatures by one key", files{"keys.json.1.minisig": string(a.sign(text)), "keys.json.2.minisig": string(prehash(a, text))}, "signed already"},
-		{"one key in two files", files{"root/c.pub": a.pub(t), "keys.json.1.minisig": string(a.sign(text)), "keys.json.2.minisig": string(a.sign(text))}, "signed by 1"},
-		{"one key under two ids", files{"root/c.pub": alias.pub(t), "keys.json.1.minisig": string(a.sign(text)), "keys.json.2.minisig": string(alias.sign(text))}, "signed by 1"},
+		{"one key in two files", files{"root/c.pub": a.pub(t), "keys.json.1.minisig": string(a.sign(text)), "keys.json.2.minisig": string(a.sign(text))}, "1 of 2 needed"},
+		{"one key under two ids", files{"root/c.pub": alias.pub(t), "keys.json.1.minisig": string(a.sign(text)), "keys.json.2.minisig": string(alias.sign(text))}, "1 of 2 needed"},
 		{"a root key and a stranger", files{"keys.json.1.minisig": string(a.sign(text)), "keys.json.2.minisig": string(p.sign(text))}, "no root key"},
-		{"a root key and garbage", files{"keys.json.1.minisig": string(a.sign(text)), "keys.json.2.minisig": "garbage"}, "signed by 1"},
+		{"a root key and garbage", files{"keys.json.1.minisig": string(a.sign(text)), "keys.json.2.minisig": "garbage"}, "1 of 2 needed"},
 		{"two keys, one of another text", files{"keys.json.1.minisig": string(a.sign(text)), "keys.json.2.minisig": string(b.sign(text + " "))}, "did not sign this"},
 		{"two keys", files{"keys.json.1.minisig": string(a.sign(text)), "keys.json.2.minisig": string(b.sign(text))}, ""},
 		{"two keys and others", files{
@@ -94,7 +94,7 @@ func TestThresholdBelowOneIsRefused(t *testing.T) {
 				return
 			}
 			put(t, dir, files{"keys.json": text})
-			refused(t, dir, "signed by 0 root keys")
+			refused(t, dir, "needed root keys signed it")
 			put(t, dir, files{"keys.json.1.minisig": string(a.sign(text)), "keys.json.2.minisig": string(b.sign(text))})
 			load(t, dir)
 		})
