@@ -37,7 +37,7 @@ type UpdateStatus struct {
 	Progress int `json:"progress"`
 	// Note says why the step stands still at the moment, such as an outage it
 	// waits out; absent when all is well.
-	Note     string       `json:"note,omitempty"`
+	Note string `json:"note,omitempty"`
 	// Wire tells what a signed bundle cost; absent until it is known.
 	Wire     *steps.Wire  `json:"wire,omitempty"`
 	Error    *ErrorStatus `json:"error"`

@@ -11,6 +11,7 @@ import (
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle/trust"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -32,6 +33,7 @@ func TestExitCodes(t *testing.T) {
 		{engine.ErrQuarantined, 10},
 		{engine.ErrExpired, 10},
 		{errRefused, 10},
+		{trust.ErrRefused, 10},
 		{&engine.BusyError{}, 11},
 		{engine.ErrTooLate, 11},
 		{errLocked, 11},

@@ -50,6 +50,8 @@ type Paths struct {
 	State string `toml:"state"`
 	// Run holds the socket; it may be empty after a boot.
 	Run string `toml:"run"`
+	// Keys holds the keys that may sign releases; see package trust.
+	Keys string `toml:"keys"`
 	// Writable are directories inside a version that its programs write to,
 	// relative to it; they become links into Shared.
 	Writable []string `toml:"writable"`

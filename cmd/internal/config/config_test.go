@@ -75,6 +75,8 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 		{"negative duration", "[legacy]\ntrust_window = \"-1h\"", "2: legacy.trust_window: \"-1h\" is negative"},
 		{"relative path", "[paths]\nbin = \"bin\"", "paths.bin: \"bin\" is no clean absolute path"},
 		{"root as path", "[paths]\nbin = \"/\"", "paths.bin"},
+		{"relative keys", "[paths]\nkeys = \"keys\"", "paths.keys: \"keys\" is no clean absolute path"},
+		{"keys inside versions", "[paths]\nkeys = \"/opt/tope/versions/keys\"", "paths.keys: /opt/tope/versions/keys must lie outside"},
 		{"state inside versions", "[paths]\nstate = \"/opt/tope/versions/x\"", "paths.state: /opt/tope/versions/x must lie outside"},
 		{"writable outside", "[paths]\nwritable = [\"../x\"]", "paths.writable: \"../x\""},
 		{"listen", "[http]\nlisten = \"12315\"", "http.listen: \"12315\" is no HOST:PORT"},

@@ -12,6 +12,7 @@ func Default() Config {
 			Bin:      "/usr/local/bin",
 			State:    "/var/lib/tope-updater",
 			Run:      "/run/tope-updater",
+			Keys:     "/etc/tope-updater/keys",
 		},
 		HTTP:      HTTP{Listen: "127.0.0.1:12315"},
 		DeviceAPI: DeviceAPI{URL: "http://127.0.0.1:9080"},

@@ -64,6 +64,7 @@ func (c *Config) validatePaths(add report) {
 		{"bin", p.Bin},
 		{"state", p.State},
 		{"run", p.Run},
+		{"keys", p.Keys},
 	} {
 		if !path.IsAbs(e.path) || path.Clean(e.path) != e.path || e.path == "/" {
 			add("paths."+e.key, "%q is no clean absolute path of a directory", e.path)

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tope/updater/cmd/internal/timeline"
+	"github.com/tope/updater/steps/bundle/trust"
+)
+
+// maxKeyFile keeps a wrong argument from filling the memory of a small device;
+// what is too long by less, package trust refuses.
+const maxKeyFile = 2 << 20
+
+func (a *app) keysCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "keys",
+		Short: "the keys that may sign releases",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usagef("say what to do: %s list or update", cmd.CommandPath())
+		},
+	}
+	cmd.AddCommand(a.keysListCommand(), a.keysUpdateCommand())
+	return cmd
+}
+
+func (a *app) keysListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "list the keys that may sign releases",
+		Args:  cobra.NoArgs,
+		RunE: func(_ *cobra.Command, _ []string) error {
+			dir, now, err := a.keyDirectory()
+			if err != nil {
+				return err
+			}
+			keys, err := trust.Load(dir, now)
+			if err != nil {
+				return err
+			}
+			return a.term.answer(newKeysAnswer(keys), func(t *terminal) { t.keys(keys) })
+		},
+	}
+}
+
+func (a *app) keysUpdateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "update FILE SIGNATURE...",
+		Short: "put a newer keys.json in force",
+		Long: `Put a newer keys.json in force. FILE is the keys.json, each SIGNATURE a .minisig file
+of it by one of the root keys of this device. The exit code is 10 when it is
+refused: too few root keys signed it, it has expired, or its serial is not
+higher than that of the one in force.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return fmt.Errorf("name the keys.json and its signatures: tope-updater keys update keys.json keys.json.minisig")
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			dir, now, err := a.keyDirectory()
+			if err != nil {
+				return err
+			}
+			var texts [][]byte
+			for _, name := range args {
+				text, err := readKeyFile(name)
+				if err != nil {
+					return err
+				}
+				texts = append(texts, text)
+			}
+			if err := trust.Update(dir, texts[0], texts[1:], now); err != nil {
+				return err
+			}
+			keys, err := trust.Load(dir, now)
+			if err != nil {
+				return fmt.Errorf("%s is in place, but no bundle will be accepted: %w", args[0], err)
+			}
+			return a.term.answer(newKeysAnswer(keys), func(t *terminal) { t.keys(keys) })
+		},
+	}
+}
+
+// keyDirectory is where the keys are on this host, and when they are judged.
+func (a *app) keyDirectory() (string, time.Time, error) {
+	d, err := a.device()
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	dir, err := d.root.Resolve(d.cfg.Paths.Keys)
+	return dir, d.clock.Now(), err
+}
+
+func readKeyFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxKeyFile {
+		return nil, fmt.Errorf("%w: %s has more than %d bytes", trust.ErrRefused, name, maxKeyFile)
+	}
+	return text, nil
+}
+
+// keysAnswer is what the verbs about keys print with --json.
+type keysAnswer struct {
+	// Open is set when there is no key at all.
+	Open bool        `json:"open"`
+	Keys []trust.Key `json:"keys"`
+	// Rotation is null without root keys.
+	Rotation *trust.Rotation `json:"rotation"`
+}
+
+func newKeysAnswer(k *trust.Keys) keysAnswer { return keysAnswer{k.Open(), k.List(), k.Rotation()} }
+
+func (t *terminal) keys(k *trust.Keys) {
+	if k.Open() {
+		t.say("there are no keys: whether a release is signed, and by whom, cannot be checked")
+		return
+	}
+	rows := [][]string{{"key", "state", "from", "valid from", "until (UTC)", "name"}}
+	for _, key := range k.List() {
+		rows = append(rows, []string{key.ID, string(key.State), key.From, limit(key.NotBefore), limit(key.NotAfter), key.Name})
+	}
+	if len(rows) > 1 {
+		t.table(rows...)
+	} else {
+		t.say("%s", t.paint(timeline.Warn, "no key may sign releases: none will be accepted"))
+	}
+	if r := k.Rotation(); r != nil {
+		t.say("%s", rotation(r))
+	}
+}
+
+func rotation(r *trust.Rotation) string {
+	s := "no keys.json yet"
+	if r.Serial > 0 {
+		s = fmt.Sprintf("keys.json has serial %d", r.Serial)
+	}
+	if !r.Expires.IsZero() {
+		s += ", expires " + limit(r.Expires)
+	}
+	return s + fmt.Sprintf("; %d of the root keys %s must sign the next", r.Threshold, strings.Join(r.Roots, " "))
+}
+
+func limit(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04")
+}

@@ -1,0 +1,200 @@
+package trust
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// document is a keys.json that enough root keys signed.
+type document struct {
+	// text is what was signed.
+	text    []byte
+	serial  int64
+	expires time.Time // zero for never
+	keys    []listed
+}
+
+// listed is a key in keys.json.
+type listed struct {
+	public
+	name                string
+	notBefore, notAfter time.Time
+	revoked             bool
+}
+
+// keysJSON is the file:
+//
+//	{"schema": 1, "serial": 7, "expires": "2030-01-01T00:00:00Z",
+//	 "keys": [{"name": "release 2026", "key": "RW...",
+//	           "not_before": "2026-01-01T00:00:00Z", "not_after": "2027-12-31T00:00:00Z", "revoked": false}]}
+//
+// expires, not_before, not_after and revoked may be left out. The serial grows
+// with each file, from 1.
+type keysJSON struct {
+	Schema  int        `json:"schema"`
+	Serial  int64      `json:"serial"`
+	Expires *time.Time `json:"expires"`
+	Keys    []keyJSON  `json:"keys"`
+}
+
+type keyJSON struct {
+	Name      string     `json:"name"`
+	Key       string     `json:"key"`
+	NotBefore *time.Time `json:"not_before"`
+	NotAfter  *time.Time `json:"not_after"`
+	Revoked   bool       `json:"revoked"`
+}
+
+// open checks the signatures, and only then reads what they are of.
+func (r roots) open(text []byte, signatures []signature) (document, error) {
+	if _, err := r.check(text, signatures); err != nil {
+		return document{}, err
+	}
+	return parseKeys(text)
+}
+
+func parseKeys(text []byte) (document, error) {
+	var file keysJSON
+	if err := strictJSON(text, &file); err != nil {
+		return document{}, err
+	}
+	d := document{text: text, serial: file.Serial}
+	switch {
+	case file.Schema != 1:
+		return document{}, fmt.Errorf("schema %d, this updater knows 1; update the updater first", file.Schema)
+	case file.Serial < 1:
+		return document{}, fmt.Errorf("serial %d; the first is 1, and each file has a higher one", file.Serial)
+	case len(file.Keys) == 0:
+		return document{}, errors.New("it has no keys; name at least one, if only as revoked")
+	}
+	var err error
+	if d.expires, err = instant("expires", file.Expires); err != nil {
+		return document{}, err
+	}
+	seen := map[[32]byte]string{}
+	for i, k := range file.Keys {
+		l, err := k.listed()
+		if err != nil {
+			return document{}, fmt.Errorf("key number %d: %w", i+1, err)
+		}
+		if other, ok := seen[l.point]; ok {
+			return document{}, fmt.Errorf("key number %d: %q is the same key as %q; list it once", i+1, l.name, other)
+		}
+		seen[l.point] = l.name
+		d.keys = append(d.keys, l)
+	}
+	return d, nil
+}
+
+func (k keyJSON) listed() (listed, error) {
+	l := listed{name: k.Name, revoked: k.Revoked}
+	if k.Name == "" || len(k.Name) > 100 || strings.ContainsFunc(k.Name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return listed{}, fmt.Errorf("%.100q is no name; give it 1 to 100 printable characters", k.Name)
+	}
+	var err error
+	if l.public, err = parsePublic(k.Key); err != nil {
+		return listed{}, fmt.Errorf("%q: %w", k.Name, err)
+	}
+	if l.notBefore, err = instant("not_before", k.NotBefore); err != nil {
+		return listed{}, err
+	}
+	if l.notAfter, err = instant("not_after", k.NotAfter); err != nil {
+		return listed{}, err
+	}
+	if k.NotBefore != nil && k.NotAfter != nil && !l.notBefore.Before(l.notAfter) {
+		return listed{}, fmt.Errorf("%q: not_after must be later than not_before", k.Name)
+	}
+	return l, nil
+}
+
+// instant is t, or the zero time when it was left out. The zero time itself
+// would look left out, and make a limit none.
+func instant(field string, t *time.Time) (time.Time, error) {
+	if t == nil {
+		return time.Time{}, nil
+	}
+	if t.IsZero() {
+		return time.Time{}, fmt.Errorf("%s: %s makes no sense", field, t.Format(time.RFC3339))
+	}
+	return t.UTC(), nil
+}
+
+// expired judges expires.
+func (d document) expired(now time.Time) error {
+	if d.expires.IsZero() || clockUnset(now) || !now.After(d.expires) {
+		return nil
+	}
+	return fmt.Errorf("%s with serial %d: expired at %s, and it is %s now; check the clock, or install a newer one by \"tope-updater keys update\"",
+		keysFile, d.serial, d.expires.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+}
+
+func compareSerial(a, b document) int { return cmp.Compare(a.serial, b.serial) }
+
+// strictJSON decodes one JSON object that can be read in one way only. On top
+// of what the decoder refuses: names other than the fields' exactly, names
+// that are there twice, nulls, invalid UTF-8, and anything behind the object.
+func strictJSON(text []byte, v any) error {
+	if !utf8.Valid(text) {
+		return errors.New("not valid UTF-8")
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return fmt.Errorf("not valid JSON of its kind: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("there is something behind the JSON object")
+	}
+	return checkNames(text)
+}
+
+// checkNames walks valid JSON. The decoder takes "Serial", and of two "serial"
+// the second; both would let two programs read the same bytes differently.
+func checkNames(text []byte) error {
+	type level struct {
+		names map[string]bool // nil in an array
+		value bool            // a name was read, its value is next
+	}
+	var stack []level
+	for dec := json.NewDecoder(bytes.NewReader(text)); ; {
+		t, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if t == json.Delim('}') || t == json.Delim(']') {
+			stack = stack[:len(stack)-1]
+			continue
+		}
+		if n := len(stack); n > 0 && stack[n-1].names != nil {
+			top := &stack[n-1]
+			if !top.value {
+				name, _ := t.(string)
+				if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" || top.names[name] {
+					return fmt.Errorf("%.40q is unknown or there twice", name)
+				}
+				top.names[name], top.value = true, true
+				continue
+			}
+			top.value = false
+		}
+		switch t {
+		case nil:
+			return errors.New("null is no value here; leave the name out")
+		case json.Delim('{'):
+			stack = append(stack, level{names: map[string]bool{}})
+		case json.Delim('['):
+			stack = append(stack, level{})
+		}
+	}
+}

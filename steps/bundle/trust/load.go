@@ -1,0 +1,147 @@
+package trust
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// Keys is what a device trusts, as read once from its key directory; immutable,
+// and so safe for concurrent use. The zero Keys trusts nobody.
+type Keys struct {
+	// open is set, rather than found out from what is missing, so that only
+	// Load can say it.
+	open     bool
+	keys     []entry
+	rotation *Rotation
+}
+
+// entry is a key with what it takes to check a signature.
+type entry struct {
+	pub public
+	key Key
+}
+
+// Rotation is who says which keys may sign.
+type Rotation struct {
+	// Roots are the key ids of the root keys.
+	Roots []string `json:"roots"`
+	// Threshold is how many of them have to sign.
+	Threshold int `json:"threshold"`
+	// Serial is that of the keys.json in force; 0 when there is none yet.
+	Serial int64 `json:"serial"`
+	// Expires is when that ends to be believed; zero for never.
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// Load reads dir, a host path. A missing directory, or one without keys and
+// without root/, gives an empty set that is Open. Anything in it that cannot be
+// read, parsed or checked is an error, and so is a keys.json that has expired:
+// the caller then has to refuse every bundle. Validity is judged at now.
+func Load(dir string, now time.Time) (*Keys, error) {
+	k, err := load(dir, now)
+	if err != nil {
+		return nil, fmt.Errorf("load the keys: %w", err)
+	}
+	return k, nil
+}
+
+func load(dir string, now time.Time) (*Keys, error) {
+	names, there, err := readNames(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !there {
+		return &Keys{open: true}, nil
+	}
+	files, err := readPublics(dir, names)
+	if err != nil {
+		return nil, err
+	}
+	r, err := readRoots(dir)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := r.present(dir, names)
+	if err != nil {
+		return nil, err
+	}
+	k := &Keys{open: len(files) == 0 && len(r.keys) == 0}
+	if len(r.keys) > 0 {
+		k.rotation = &Rotation{Roots: r.ids(), Threshold: r.threshold}
+	}
+	if len(docs) > 0 {
+		d := docs[0]
+		if len(docs) > 1 && compareSerial(d, docs[1]) == 0 && !bytes.Equal(d.text, docs[1].text) {
+			return nil, fmt.Errorf("read %s: %s and %s differ, and both have serial %d; sign one with a higher serial",
+				dir, keysFile, signedFile, d.serial)
+		}
+		if err := d.expired(now); err != nil {
+			return nil, fmt.Errorf("read %s: %w", filepath.Join(dir, keysFile), err)
+		}
+		k.rotation.Serial, k.rotation.Expires = d.serial, d.expires
+		k.list(d, now)
+	}
+	k.add(files)
+	return k, nil
+}
+
+// list takes the keys of a keys.json.
+func (k *Keys) list(d document, now time.Time) {
+	for _, l := range d.keys {
+		state := stateAt(l.notBefore, l.notAfter, now)
+		if l.revoked {
+			state = Revoked
+		}
+		k.keys = append(k.keys, entry{l.public, Key{
+			ID: l.keyID(), Name: l.name, From: FromKeysJSON, State: state, Public: l.String(),
+			NotBefore: l.notBefore, NotAfter: l.notAfter,
+		}})
+	}
+}
+
+// add takes the keys that are files, each once. What keys.json says of one holds
+// for its file too, under whatever key id: that can be chosen by anybody.
+func (k *Keys) add(files []named) {
+	for _, f := range files {
+		key := Key{ID: f.keyID(), Name: f.name, From: FromFile, State: Valid, Public: f.String()}
+		known := false
+		for _, e := range k.keys {
+			if e.pub.point == f.point {
+				key.State, key.NotBefore, key.NotAfter = e.key.State, e.key.NotBefore, e.key.NotAfter
+				known = known || e.pub.ID() == f.ID()
+			}
+		}
+		if !known {
+			k.keys = append(k.keys, entry{f.public, key})
+		}
+	}
+}
+
+// Open reports that there is no key at all, root keys included: nobody has said
+// whom this device trusts. Verify still verifies nothing.
+func (k *Keys) Open() bool { return k != nil && k.open }
+
+// List is every key there is for releases, whatever its state, those of
+// keys.json first. It is the caller's.
+func (k *Keys) List() []Key {
+	list := []Key{}
+	if k != nil {
+		for _, e := range k.keys {
+			list = append(list, e.key)
+		}
+	}
+	return list
+}
+
+// Rotation is nil for a device without root keys. It is the caller's.
+func (k *Keys) Rotation() *Rotation {
+	if k == nil || k.rotation == nil {
+		return nil
+	}
+	r := *k.rotation
+	r.Roots = slices.Clone(r.Roots)
+	return &r
+}

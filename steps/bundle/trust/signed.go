@@ -1,0 +1,43 @@
+package trust
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// signedJSON is keys.signed: a keys.json, byte for byte, and the signatures
+// that counted when it was installed, in base64 both.
+type signedJSON struct {
+	Schema     int      `json:"schema"`
+	Keys       []byte   `json:"keys"`
+	Signatures [][]byte `json:"signatures"`
+}
+
+func encodeSigned(keys []byte, signatures []signature) ([]byte, error) {
+	s := signedJSON{Schema: 1, Keys: keys}
+	for _, sig := range signatures {
+		s.Signatures = append(s.Signatures, sig.text)
+	}
+	text, err := json.MarshalIndent(s, "", "  ")
+	return append(text, '\n'), err
+}
+
+func (r roots) openSigned(text []byte) (document, error) {
+	var s signedJSON
+	if err := strictJSON(text, &s); err != nil {
+		return document{}, err
+	}
+	if s.Schema != 1 {
+		return document{}, fmt.Errorf("schema %d, this updater knows 1", s.Schema)
+	}
+	return r.open(s.Keys, numbered(s.Signatures))
+}
+
+// numbered gives names to signatures that came without.
+func numbered(texts [][]byte) []signature {
+	var all []signature
+	for i, text := range texts {
+		all = append(all, signature{fmt.Sprintf("signature number %d", i+1), text})
+	}
+	return all
+}

@@ -1,0 +1,105 @@
+package trust
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tope/updater/platform/disk"
+)
+
+// Why Update does not take a keys.json; wrapped with the details.
+var (
+	// ErrRefused: the file is to blame, and the present one stays in force.
+	ErrRefused = errors.New("keys.json refused")
+	// ErrOldSerial: an ErrRefused, for a serial that is not higher than the present one's.
+	ErrOldSerial = errors.New("its serial is not higher than the present one's")
+)
+
+// Update checks a new keys.json against the root keys in dir, a host path, and
+// puts it in force, durably. Its signatures have to reach the threshold, it has
+// to be sound and not expired at now, and its serial has to be higher than the
+// present one's. Anything else is ErrRefused, an old serial ErrOldSerial too.
+// The same bytes as the present ones are fine, and change nothing. When what is
+// present cannot be checked, nothing is replaced. Calls wait for each other.
+func Update(dir string, keys []byte, signatures [][]byte, now time.Time) (err error) {
+	unlock, err := lock(dir)
+	if err != nil {
+		return fmt.Errorf("update the keys: %w", err)
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if err := update(dir, keys, numbered(signatures), now); err != nil {
+		return fmt.Errorf("update the keys: %w", err)
+	}
+	return nil
+}
+
+func update(dir string, keys []byte, signatures []signature, now time.Time) error {
+	names, _, err := readNames(dir)
+	if err != nil {
+		return err
+	}
+	r, err := readRoots(dir)
+	if err != nil {
+		return err
+	}
+	if len(keys) > maxKeys {
+		return fmt.Errorf("%w: more than %d bytes", ErrRefused, maxKeys)
+	}
+	good, err := r.check(keys, signatures)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	next, err := parseKeys(keys)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	docs, err := r.present(dir, names)
+	if err != nil {
+		return err
+	}
+	if len(docs) > 0 {
+		present := docs[0]
+		if bytes.Equal(present.text, next.text) {
+			// Whoever put it there may have been killed before it was durable.
+			return disk.SyncDir(dir)
+		}
+		if compareSerial(next, present) <= 0 {
+			return fmt.Errorf("%w: %w: %d, where %d is in force; fetch the newest", ErrRefused, ErrOldSerial, next.serial, present.serial)
+		}
+	}
+	if err := next.expired(now); err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	text, err := encodeSigned(next.text, good)
+	if err != nil {
+		return err
+	}
+	// On disk if the power goes in here: the old file or the new one, whole,
+	// and perhaps a temporary that Load ignores and the next call replaces.
+	return disk.WriteFile(filepath.Join(dir, signedFile), text, 0o644)
+}
+
+// lock keeps two calls from both finding the same serial present. It is the
+// directory's, and ends with the process.
+func lock(dir string) (unlock func() error, err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = unix.Flock(int(d.Fd()), unix.LOCK_EX)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), d.Close())
+	}
+	return d.Close, nil
+}
