@@ -82,6 +82,10 @@ func TestZeroSignaturesVerifyNothing(t *testing.T) {
 		require.ErrorIs(t, err, trust.ErrUnknownKey, name)
 		require.Zero(t, key)
 		require.Equal(t, name == "no keys", k.Open(), name)
+		if name != "one key" {
+			_, err = k.Verify([]byte(release), []byte("garbage"))
+			require.ErrorIs(t, err, trust.ErrUnknownKey, name)
+		}
 	}
 }
 
