@@ -90,6 +90,7 @@ func (d *device) examine(ctx context.Context) []finding {
 		{"services", c.running},
 		{"space", c.space},
 		{"journal", c.journal},
+		{"trust", c.trust},
 		{"clock", c.time},
 		{"daemon", c.daemon},
 	} {

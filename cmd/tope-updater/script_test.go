@@ -52,6 +52,8 @@ func TestScripts(t *testing.T) {
 			"await":   awaitDaemon,
 			"get":     getURL,
 			"reports": awaitReport,
+			"publish": publish,
+			"damage":  damage,
 		},
 	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -123,4 +124,27 @@ func (d *device) planner(space bundle.Space) *supply.Planner {
 
 func (d *device) space(k keeper) bundle.Space {
 	return bundle.Space{Versions: d.store.Dir(), Preflight: disk.Preflight, MakeRoom: k.makeRoom}
+}
+
+// trust tells whom this device takes releases from.
+func (c *checkup) trust(context.Context) {
+	keys, err := c.keys()
+	if err != nil {
+		c.fail("mend or remove what is wrong there; until then every bundle is refused", "the keys cannot be used: %v", err)
+		return
+	}
+	line, open := c.trustLine()
+	switch {
+	case keys.Open() && c.cfg.Trust.RequireSignature:
+		c.fail("put the publisher's public key into "+c.cfg.Paths.Keys, "trusts %s", line)
+	case open && keys.Open():
+		c.warn("put the publisher's public key into "+c.cfg.Paths.Keys, "trusts %s", line)
+	case open:
+		c.warn("remove allow_unsigned from [trust] when the migration is over", "trusts %s", line)
+	default:
+		c.pass("trusts %s", line)
+	}
+	if c.cfg.Device.Product == "" && !open {
+		c.warn("set product under [device] in the configuration", "takes releases for any product")
+	}
 }
