@@ -10,6 +10,7 @@ import (
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/service/embedded"
 	"github.com/tope/updater/platform/service/systemd"
+	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/bundle/legacyzip"
@@ -34,7 +35,7 @@ func (d *device) newEngine(j engine.Journal, m service.Manager) (*engine.Engine,
 	if err != nil {
 		return nil, err
 	}
-	restarts := restart.New(restart.Config{Manager: m, Services: d.services(), Clock: d.clock})
+	restarts := restart.New(restart.Config{Manager: m, Services: d.services(), Clock: d.clock, Versions: d.store})
 	all, err := d.steps(m, gate, restarts, k)
 	if err != nil {
 		return nil, err
@@ -140,7 +141,14 @@ func (d *device) gate(m service.Manager) (*healthcheck.Gate, error) {
 			})
 		}
 	}
-	return healthcheck.New(healthcheck.Config{Manager: m, Services: d.services(), Checks: checks, Clock: d.clock}), nil
+	cfg := healthcheck.Config{
+		Manager: m, Services: d.services(), Checks: checks, Clock: d.clock,
+		Versions: d.store, HookOnly: d.cfg.Services.Manager == config.None,
+	}
+	if d.root.Dir() != "/" {
+		cfg.Resolve = d.root.Resolve
+	}
+	return healthcheck.New(cfg), nil
 }
 
 // hostCommand finds a device's program below --root.
@@ -162,7 +170,9 @@ func (d *device) deadlines() map[steps.Name]time.Duration {
 			health = max(health, time.Duration(h.Timeout)+time.Duration(h.Stable))
 		}
 	}
-	const slack = 2 * time.Minute
+	// A release's own checks may wait for an hour, and its hooks take a minute.
+	health = max(health, versions.MaxHealth)
+	const slack = 3 * time.Minute
 	sw, re, he := 2*stop+slack, 2*stop+slack, 2*health+slack
 	return map[steps.Name]time.Duration{
 		steps.Switch: sw, steps.Restart: re, steps.HealthCheck: he, steps.Commit: he,

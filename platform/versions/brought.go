@@ -41,6 +41,9 @@ const (
 // Hooks returns every hook there is.
 func Hooks() []Hook { return []Hook{PreSwitch, PostSwitch, HealthHook} }
 
+// MaxHealth is the longest Timeout and Stable of a release's check.
+const MaxHealth = time.Hour
+
 // Health is one check that a version must pass. Kind is "active", "http",
 // "tcp" or "command", with URL, Address or Command for the last three.
 type Health struct {
@@ -106,7 +109,7 @@ func (h Health) validate() error {
 		if d == "" {
 			continue
 		}
-		if v, err := time.ParseDuration(d); err != nil || v < 0 || v > time.Hour {
+		if v, err := time.ParseDuration(d); err != nil || v < 0 || v > MaxHealth {
 			return fmt.Errorf("%q is no duration up to an hour, such as 30s", d)
 		}
 	}

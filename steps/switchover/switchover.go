@@ -1,10 +1,13 @@
 // Package switchover is the step Switch: stop the services, write previous,
-// flip current. It is where the downtime begins, so it does nothing else.
+// flip current. It is where the downtime begins, so it does nothing else, but
+// for what the version itself asks for (prepare.go).
 //
 // The package cannot be called switch, which is a word of the language.
 //
 // Order, and what is on disk if the power goes:
 //
+//   - the target's pre-switch hook, while the services still run: what is on
+//     disk then is the hook's business, and it may run twice;
 //   - links of the target version, made while the services still run: links
 //     through current to programs it does not have yet dangle, which harms nobody;
 //   - services stopped: nothing more has changed on disk;
@@ -33,6 +36,9 @@ type Pointers interface {
 	Pointers() (versions.Pointers, error)
 	Point(pointer, version string) error
 	EnsureLinks(version string) (added []string, err error)
+	// LinkPath is the device path of the link of an entry such as "bin/device-api".
+	LinkPath(entry string) string
+	steps.Installed
 }
 
 // Config is what the step works with.
@@ -54,6 +60,8 @@ type Evidence struct {
 	// not be done and was not worth stopping for.
 	Links   []string `json:"links,omitempty"`
 	Blocked string   `json:"blocked,omitempty"`
+	// Hook is the target's pre-switch hook.
+	Hook *steps.HookRan `json:"hook,omitempty"`
 	// StopTook and FlipTook are how long stopping and moving the pointers took.
 	StopTook time.Duration `json:"stop_took_ns"`
 	FlipTook time.Duration `json:"flip_took_ns"`
@@ -94,6 +102,9 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if err := s.link(t, &ev); err != nil {
 		return steps.Outcome{Evidence: ev}, err
 	}
+	if err := s.prepare(ctx, t, &ev); err != nil {
+		return steps.Outcome{Evidence: ev}, err
+	}
 	ev.StoppedAt = steps.Moment{Boot: s.cfg.Clock.Boot(), Mono: s.cfg.Clock.Monotonic()}
 	for i := len(list) - 1; i >= 0; i-- {
 		err := s.cfg.Manager.Stop(ctx, list[i])
@@ -129,6 +140,11 @@ func (s *Step) link(t *steps.Task, ev *Evidence) error {
 	ev.Links, err = s.cfg.Versions.EnsureLinks(t.Target.Current)
 	if err == nil {
 		return nil
+	}
+	if errors.Is(err, versions.ErrForeign) && !t.Back {
+		if err := s.indispensable(t, err); err != nil {
+			return err
+		}
 	}
 	if errors.Is(err, versions.ErrForeign) || t.Back {
 		ev.Blocked = err.Error()
