@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tope/updater/platform/disk"
 )
 
 // Brought is what a release brings beside its files: what the device must do
@@ -66,6 +68,9 @@ type Writable struct {
 	Snapshot bool `json:"snapshot,omitempty"`
 }
 
+// SnapshotPrefix begins the names of snapshots of such directories, in Shared.
+const SnapshotPrefix = ".snapshot-"
+
 // Validate reports the first thing that is wrong with b. It does not look at files.
 func (b Brought) Validate() error {
 	for name, p := range b.Hooks {
@@ -79,6 +84,9 @@ func (b Brought) Validate() error {
 	for i, w := range b.Writable {
 		if !local(w.Path) {
 			return fmt.Errorf("writable %q is no path inside the version", w.Path)
+		}
+		if strings.HasPrefix(w.Path, SnapshotPrefix) || strings.HasPrefix(w.Path, disk.TrashPrefix) {
+			return fmt.Errorf("writable %q: the updater uses such names itself", w.Path)
 		}
 		for _, o := range b.Writable[:i] {
 			if within(o.Path, w.Path) || within(w.Path, o.Path) {
