@@ -107,3 +107,31 @@ func RunHook(ctx context.Context, dir string, t *Task, hook versions.Hook, path 
 	}
 	return output, err
 }
+
+// Prepared is the note that Switch keeps once it has done all that must come
+// before the flip, for versions that ask for any of it (Owes). Until it is there
+// recovery must not complete the switch by itself.
+type Prepared struct {
+	Prepared bool `json:"prepared"`
+}
+
+// Owes says whether Switch has something to do before current may lead from
+// one version to the other: to run a hook, or to take the snapshots listed.
+func Owes(v Installed, from, to string) (owes bool, snapshots []string, err error) {
+	for _, version := range []string{from, to} {
+		b, err := BroughtBy(v, version)
+		if version == from && errors.Is(err, versions.ErrDamaged) {
+			continue // what is left of it must not keep a device from a better one
+		}
+		if err != nil {
+			return true, nil, err
+		}
+		for _, w := range b.Writable {
+			if w.Snapshot {
+				snapshots = append(snapshots, w.Path)
+			}
+		}
+		owes = owes || len(snapshots) > 0 || version == to && b.Hooks[versions.PreSwitch] != ""
+	}
+	return owes, snapshots, nil
+}
