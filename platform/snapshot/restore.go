@@ -79,6 +79,11 @@ func (s *Store) Restore(update string) (Restored, error) {
 			errs = append(errs, fmt.Errorf("put back %s: %w", s.live(p), err))
 		}
 	}
+	if len(errs) > 0 {
+		// So that Tidy does not take the data away. As far as that works: the
+		// disk may be full or failing.
+		errs = append(errs, disk.WriteFile(filepath.Join(s.set(update), failedName), nil, 0o600))
+	}
 	return done, errors.Join(errs...)
 }
 

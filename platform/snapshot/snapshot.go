@@ -38,8 +38,13 @@ const (
 	indexName   = "index.json"
 	dataName    = "data"
 	asideName   = "aside"
+	failedName  = "failed"
 	stampPrefix = ".tope-snapshot-"
 )
+
+// Kept begins the names of sets in the shared directory that could not be put
+// back when they should have been. Nothing removes them.
+const Kept = "kept-snapshot-"
 
 // Store is the shared directory, at this host path.
 type Store struct {
@@ -166,6 +171,19 @@ func (s *Store) drop(update string) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	failed, err := s.failed(update)
+	if err != nil {
+		return err
+	}
+	if failed {
+		// What could not be put back is all that is left of it: it is kept under
+		// a name that nobody here touches, for a person to look at. If the power
+		// goes before this is durable: the same under the old name.
+		if err := os.Rename(s.set(update), filepath.Join(s.dir, Kept+update)); err != nil {
+			return fmt.Errorf("keep the snapshot: %w", err)
+		}
+		return disk.SyncDir(s.dir)
+	}
 	// If the power goes from here on: the whole set, or one that is named as
 	// rubbish.
 	trash, err := disk.Trash(s.set(update))
@@ -173,6 +191,16 @@ func (s *Store) drop(update string) error {
 		return err
 	}
 	return disk.RemoveTree(trash)
+}
+
+// failed says whether the set was to be put back, and part of it could not be.
+func (s *Store) failed(update string) (bool, error) {
+	noted, err := exists(filepath.Join(s.set(update), failedName))
+	if err != nil || !noted {
+		return false, err
+	}
+	pending, err := s.Pending(update)
+	return err == nil && len(pending) > 0, err
 }
 
 func unstamp(dir, update string) error {

@@ -235,6 +235,26 @@ func TestRestoreGoesOnPastAFailure(t *testing.T) {
 	require.Equal(t, "new", w.read("app/data/db"))
 	w.exchange = exchange
 	w.requireBack()
+	_, err = w.Tidy("")
+	require.NoError(t, err)
+	requireNoTrace(w)
+}
+
+// What could not be put back to the end is not thrown away with the update.
+func TestTidyKeepsWhatCouldNotBePutBack(t *testing.T) {
+	w := newWorld(t)
+	w.newVersionRan()
+	w.exchange = func(string, string) error { return unix.EBUSY }
+	_, err := w.Restore(update)
+	require.ErrorIs(t, err, unix.EBUSY)
+	for range 2 {
+		_, err = w.Tidy("")
+		require.NoError(t, err)
+		text, err := os.ReadFile(w.live(Kept + update + "/data/app/data/db"))
+		require.NoError(t, err)
+		require.Equal(t, "old", string(text))
+		require.NoDirExists(t, w.set(update))
+	}
 }
 
 func TestTidyKeepsTheOpenUpdatesSet(t *testing.T) {
