@@ -35,6 +35,9 @@ type Observation struct {
 	// Marked is set when the marker is there; Marker is where it leads.
 	Marked bool
 	Marker string
+	// Unprepared is set while the update is in Switching and its step has not
+	// done yet what its versions ask for before current moves.
+	Unprepared bool
 }
 
 func (o Observation) usable(version string) bool {
@@ -196,6 +199,10 @@ func decideSwitched(u *journal.Update, o Observation, budget int) Action {
 		return Action{Rule: RuleReswitch, Spend: spend, Fire: Reswitch, Again: true, Why: fmt.Sprintf("in %s, but %s does not lead to %s", s, moves[0].Pointer, moves[0].To)}
 	}
 	a := Action{Rule: RuleForward, Spend: spend, Why: fmt.Sprintf("interrupted in %s; on to %s", s, goal.Current)}
+	if s == Switching && o.Unprepared && o.Pointers.Current != goal.Current {
+		a.Why = fmt.Sprintf("interrupted in Switching; the daemon goes on to %s: a hook or a snapshot comes before", goal.Current)
+		return a
+	}
 	if s == Switching && o.By == Oneshot {
 		// At boot no service runs yet: the pointers can be completed here, and
 		// the services then come up from the new version.

@@ -82,6 +82,7 @@ func TestDecide(t *testing.T) {
 		{name: "health, counted in this boot already", open: openIn(CheckingHealth), see: seenAt(Oneshot, next, old), edit: spentHere(2), rule: RuleForward},
 		{name: "an operator's pointer goes before the budget", open: openIn(CheckingHealth), see: seenAt(Oneshot, fact, old), edit: spent(2), rule: RuleForeign, fire: Foreign},
 
+		{name: "switching, not prepared yet", open: openIn(Switching), see: seenAt(Oneshot, old, prev), edit: func(_ *journal.Update, o *Observation) { o.Unprepared = true }, rule: RuleForward},
 		{name: "rolling back", open: openIn(RollingBack), see: seenAt(Oneshot, next, old), rule: RuleBack, move: back},
 		{name: "rolling back, current done", open: openIn(RollingBack), see: seenAt(Oneshot, old, old), rule: RuleBack, move: back[1:]},
 		{name: "rolling back, the daemon's step does it", open: openIn(RollingBack), see: seenAt(Daemon, next, old), rule: RuleBack},

@@ -19,12 +19,14 @@ import (
 type Config struct {
 	Journal  Journal
 	Versions Versions
-	Keeper   Keeper
-	Gate     Gate
-	Starter  Starter
-	Steps    map[steps.Name]steps.Step
-	Clock    clock.Clock
-	Log      *slog.Logger
+	// Data may be nil: then no version asks for anything to be done with it.
+	Data    Data
+	Keeper  Keeper
+	Gate    Gate
+	Starter Starter
+	Steps   map[steps.Name]steps.Step
+	Clock   clock.Clock
+	Log     *slog.Logger
 	// Budget is how many boots and daemon starts a state from Switching on may
 	// cost; default 2.
 	Budget int

@@ -71,3 +71,15 @@ type Gate interface {
 type Starter interface {
 	StartAll(ctx context.Context, t *steps.Task) error
 }
+
+// Data is what services write, as far as a version asks to have it as it was
+// when it is gone back to. Its methods are durable and may be called again.
+type Data interface {
+	// Owes reports whether Switch has something to do before current may lead
+	// from one version to the other: it notes steps.Prepared when that is done.
+	Owes(from, to string) (bool, error)
+	// Pending lists what is still to be put back when the update is turned back.
+	Pending(update string) ([]string, error)
+	// Restore puts it back, by renames only. It returns evidence.
+	Restore(update string) (any, error)
+}

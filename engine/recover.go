@@ -79,6 +79,7 @@ func (e *Engine) observe(by By) (Observation, error) {
 	case err != nil:
 		return o, fmt.Errorf("cannot read the marker: %w", err)
 	}
+	o.Unprepared = e.unprepared()
 	names := []string{o.Pointers.Current, o.Pointers.Previous, o.Pointers.Factory, o.Marker}
 	if u := e.open(); u != nil {
 		names = append(names, u.From, u.To, u.Before.Previous, u.Before.Factory)
@@ -130,6 +131,11 @@ func (e *Engine) apply(ctx context.Context, a Action, o Observation) error {
 	}
 	if a.Unmark {
 		e.startStopped(ctx, o)
+	}
+	if (a.Rule == RuleBack || a.Rule == RuleFactory) && o.By == Oneshot {
+		if err := e.putBack(a, u); err != nil {
+			return err
+		}
 	}
 	if err := e.move(a); err != nil {
 		return err

@@ -18,12 +18,17 @@ const maxOutput = 2 << 10
 // until ctx ends: then it and what it started are killed. The beginning of its
 // output is returned, and is in the error when there is one.
 func Run(ctx context.Context, dir string, command ...string) (output string, err error) {
+	return RunEnv(ctx, dir, nil, command...)
+}
+
+// RunEnv is Run with more ("NAME=value") in the environment.
+func RunEnv(ctx context.Context, dir string, env []string, command ...string) (output string, err error) {
 	if len(command) == 0 {
 		return "", errors.New("no command")
 	}
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Dir = dir
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	cmd.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second // somebody outside the group may keep the pipe open

@@ -17,6 +17,8 @@ import (
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/snapshot"
+	"github.com/tope/updater/steps"
 )
 
 func writable(dir string) bool { return unix.Access(dir, unix.W_OK) == nil }
@@ -119,6 +121,37 @@ func (c *checkup) space(context.Context) {
 			c.pass("%s has %s left", dir, human.Bytes(int64(min(free.Bytes, 1<<62))))
 		}
 	}
+	c.cloning()
+}
+
+// cloning tells what the snapshots that installed versions ask for will cost.
+func (c *checkup) cloning() {
+	if c.store == nil {
+		return
+	}
+	all, err := c.store.List()
+	if err != nil {
+		return // said by versions
+	}
+	var asks []string
+	for _, v := range all {
+		if _, paths, err := steps.Owes(c.store, "", v.Version); err == nil && len(paths) > 0 {
+			asks = append(asks, v.Version)
+		}
+	}
+	if len(asks) == 0 {
+		return
+	}
+	shared, err := c.root.Resolve(c.cfg.Paths.Shared)
+	if err != nil {
+		return // said by directories
+	}
+	who := strings.Join(asks, ", ")
+	if snapshot.CanClone(shared) {
+		c.pass("snapshots for version %s cost no space and next to no time: %s can reflink", who, c.cfg.Paths.Shared)
+		return
+	}
+	c.warn("put it on btrfs, or on xfs with reflink, if its data is large", "snapshots for version %s are copied while the services are stopped: %s cannot reflink", who, c.cfg.Paths.Shared)
 }
 
 // journal must be readable and whole.

@@ -10,6 +10,8 @@ import (
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/service/embedded"
 	"github.com/tope/updater/platform/service/systemd"
+	"github.com/tope/updater/platform/snapshot"
+	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/bundle/supply"
@@ -34,13 +36,13 @@ func (d *device) newEngine(j engine.Journal, m service.Manager) (*engine.Engine,
 	if err != nil {
 		return nil, err
 	}
-	restarts := restart.New(restart.Config{Manager: m, Services: d.services(), Clock: d.clock})
+	restarts := restart.New(restart.Config{Manager: m, Services: d.services(), Clock: d.clock, Versions: d.store})
 	all, err := d.steps(m, gate, restarts, k)
 	if err != nil {
 		return nil, err
 	}
 	return engine.New(engine.Config{
-		Journal: j, Versions: upkeep{d.store}, Keeper: k, Gate: gate, Starter: restarts, Steps: all, Clock: d.clock, Log: d.log,
+		Journal: j, Versions: upkeep{d.store}, Data: data{d.store, k.snapshots}, Keeper: k, Gate: gate, Starter: restarts, Steps: all, Clock: d.clock, Log: d.log,
 		Budget: d.cfg.Recovery.Budget, TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow),
 		Deadlines: d.deadlines(), Trust: d.trust(),
 	})
@@ -49,8 +51,12 @@ func (d *device) newEngine(j engine.Journal, m service.Manager) (*engine.Engine,
 // quietEngine is an engine that can tell how things stand and recover By
 // Oneshot, which needs no step, no service manager and no connection.
 func (d *device) quietEngine(j engine.Journal) (*engine.Engine, error) {
+	snapshots, err := d.snapshots()
+	if err != nil {
+		return nil, err
+	}
 	return engine.New(engine.Config{
-		Journal: j, Versions: upkeep{d.store}, Clock: d.clock, Log: d.log,
+		Journal: j, Versions: upkeep{d.store}, Data: data{d.store, snapshots}, Clock: d.clock, Log: d.log,
 		Budget: d.cfg.Recovery.Budget, TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow), Trust: d.trust(),
 	})
 }
@@ -62,7 +68,20 @@ func (d *device) trust() string {
 
 func (d *device) keeper() (keeper, error) {
 	work, err := d.root.Resolve(d.cfg.Paths.Work())
-	return keeper{store: d.store, work: work, keep: d.cfg.Retention.Versions}, err
+	if err != nil {
+		return keeper{}, err
+	}
+	snapshots, err := d.snapshots()
+	return keeper{store: d.store, snapshots: snapshots, work: work, keep: d.cfg.Retention.Versions}, err
+}
+
+// snapshots keeps what services wrote, in the shared directory.
+func (d *device) snapshots() (*snapshot.Store, error) {
+	shared, err := d.root.Resolve(d.cfg.Paths.Shared)
+	if err != nil {
+		return nil, err
+	}
+	return snapshot.New(shared), nil
 }
 
 func (d *device) steps(m service.Manager, gate *healthcheck.Gate, restarts *restart.Step, k keeper) (map[steps.Name]steps.Step, error) {
@@ -71,7 +90,11 @@ func (d *device) steps(m service.Manager, gate *healthcheck.Gate, restarts *rest
 	if err != nil {
 		return nil, err
 	}
-	flip := switchover.New(switchover.Config{Manager: m, Services: d.services(), Versions: d.store, Clock: d.clock})
+	shared, err := d.root.Path(d.cfg.Paths.Shared)
+	if err != nil {
+		return nil, err
+	}
+	flip := switchover.New(switchover.Config{Manager: m, Services: d.services(), Versions: d.store, Clock: d.clock, Snapshots: k.snapshots})
 	back := turnback.New(flip, restarts, gate)
 	return map[steps.Name]steps.Step{
 		steps.Download: download.New(download.Config{Clock: d.clock, Log: d.log, Version: thisBuild().Version, Partial: d.planner(space)}),
@@ -81,8 +104,8 @@ func (d *device) steps(m service.Manager, gate *healthcheck.Gate, restarts *rest
 			Space: space,
 		}),
 		steps.Extract: extract.New(extract.Config{
-			Versions: d.store, Formats: formats, Limits: bundle.DefaultLimits(), Preflight: disk.Preflight, Writable: writable,
-			Lack: supply.Lack,
+			Versions: d.store, Formats: formats, Limits: bundle.DefaultLimits(), Preflight: disk.Preflight,
+			Writable: writable, Shared: shared, Lack: supply.Lack,
 		}),
 		steps.Stage:       stage.New(d.store),
 		steps.Switch:      flip,
@@ -136,7 +159,14 @@ func (d *device) gate(m service.Manager) (*healthcheck.Gate, error) {
 			})
 		}
 	}
-	return healthcheck.New(healthcheck.Config{Manager: m, Services: d.services(), Checks: checks, Clock: d.clock}), nil
+	cfg := healthcheck.Config{
+		Manager: m, Services: d.services(), Checks: checks, Clock: d.clock,
+		Versions: d.store, HookOnly: d.cfg.Services.Manager == config.None,
+	}
+	if d.root.Dir() != "/" {
+		cfg.Resolve = d.root.Resolve
+	}
+	return healthcheck.New(cfg), nil
 }
 
 // hostCommand finds a device's program below --root.
@@ -158,10 +188,13 @@ func (d *device) deadlines() map[steps.Name]time.Duration {
 			health = max(health, time.Duration(h.Timeout)+time.Duration(h.Stable))
 		}
 	}
-	const slack = 2 * time.Minute
+	// A release's own checks may wait for an hour, and its hooks take a minute.
+	health = max(health, versions.MaxHealth)
+	const slack = 3 * time.Minute
 	sw, re, he := 2*stop+slack, 2*stop+slack, 2*health+slack
 	return map[steps.Name]time.Duration{
-		steps.Switch: sw, steps.Restart: re, steps.HealthCheck: he, steps.Commit: he,
+		// A snapshot may have to be copied.
+		steps.Switch: sw + 15*time.Minute, steps.Restart: re, steps.HealthCheck: he, steps.Commit: he,
 		steps.Rollback: sw + re + he, steps.Factory: sw + re + he,
 	}
 }

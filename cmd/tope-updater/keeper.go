@@ -10,13 +10,15 @@ import (
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/snapshot"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
 
 // keeper is the engine's Keeper: it knows where an update leaves things.
 type keeper struct {
-	store *versions.Store
+	store     *versions.Store
+	snapshots *snapshot.Store
 	// work is the host path that has one directory for each open update.
 	work string
 	// keep is how many versions are kept beside those in use.
@@ -47,6 +49,7 @@ func (k keeper) Tidy(ctx context.Context, n engine.Needs) ([]string, error) {
 		return removed, context.Cause(ctx)
 	}
 	note(k.dropWork(n.Update))
+	note(k.snapshots.Tidy(n.Update))
 	note(k.store.Prune(k.keep, n.Versions...))
 	if p, err := k.store.Pointers(); err != nil {
 		errs = append(errs, err)
@@ -85,3 +88,21 @@ func (k keeper) dropWork(update string) ([]string, error) {
 func (k keeper) makeRoom(_ context.Context, t *steps.Task) ([]string, error) {
 	return k.store.Prune(0, t.Before.Current, t.Before.Previous, t.Before.Factory, t.Release.Version)
 }
+
+// data is the engine's Data.
+type data struct {
+	store     *versions.Store
+	snapshots *snapshot.Store
+}
+
+// Owes implements engine.Data.
+func (d data) Owes(from, to string) (bool, error) {
+	owes, _, err := steps.Owes(d.store, from, to)
+	return owes, err
+}
+
+// Pending implements engine.Data.
+func (d data) Pending(update string) ([]string, error) { return d.snapshots.Pending(update) }
+
+// Restore implements engine.Data.
+func (d data) Restore(update string) (any, error) { return d.snapshots.Restore(update) }

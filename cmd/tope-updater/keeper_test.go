@@ -43,11 +43,20 @@ func TestTidyKeepsWhatIsNeededAndNothingElse(t *testing.T) {
 	require.NoError(t, k.MakeWorkDir("u-old"))
 	require.NoError(t, os.Mkdir(d.store.Staging("u-open"), 0o755))
 	require.NoError(t, os.Mkdir(d.store.Staging("u-old"), 0o755))
+	shared, err := d.root.Resolve(d.cfg.Paths.Shared)
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(filepath.Join(shared, "data"), 0o755))
+	for _, u := range []string{"u-open", "u-old"} {
+		_, err := k.snapshots.Take(t.Context(), u, []string{"data"})
+		require.NoError(t, err)
+	}
 
 	removed, err := k.Tidy(t.Context(), engine.Needs{Update: "u-open", Versions: []string{"1.2.0"}})
 	require.NoError(t, err)
 	require.Contains(t, removed, "work/u-old")
 	require.Contains(t, removed, "1.1.0")
+	require.Contains(t, removed, "shared/.snapshot-u-old")
+	require.DirExists(t, filepath.Join(shared, ".snapshot-u-open"))
 	require.DirExists(t, open)
 	require.DirExists(t, d.store.Staging("u-open"))
 	require.NoDirExists(t, d.store.Staging("u-old"))

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tope/updater/platform/disk"
 )
 
 // Brought is what a release brings beside its files: what the device must do
@@ -41,6 +43,9 @@ const (
 // Hooks returns every hook there is.
 func Hooks() []Hook { return []Hook{PreSwitch, PostSwitch, HealthHook} }
 
+// MaxHealth is the longest Timeout and Stable of a release's check.
+const MaxHealth = time.Hour
+
 // Health is one check that a version must pass. Kind is "active", "http",
 // "tcp" or "command", with URL, Address or Command for the last three.
 type Health struct {
@@ -63,6 +68,9 @@ type Writable struct {
 	Snapshot bool `json:"snapshot,omitempty"`
 }
 
+// SnapshotPrefix begins the names of snapshots of such directories, in Shared.
+const SnapshotPrefix = ".snapshot-"
+
 // Validate reports the first thing that is wrong with b. It does not look at files.
 func (b Brought) Validate() error {
 	for name, p := range b.Hooks {
@@ -76,6 +84,9 @@ func (b Brought) Validate() error {
 	for i, w := range b.Writable {
 		if !local(w.Path) {
 			return fmt.Errorf("writable %q is no path inside the version", w.Path)
+		}
+		if strings.HasPrefix(w.Path, SnapshotPrefix) || strings.HasPrefix(w.Path, disk.TrashPrefix) {
+			return fmt.Errorf("writable %q: the updater uses such names itself", w.Path)
 		}
 		for _, o := range b.Writable[:i] {
 			if within(o.Path, w.Path) || within(w.Path, o.Path) {
@@ -106,7 +117,7 @@ func (h Health) validate() error {
 		if d == "" {
 			continue
 		}
-		if v, err := time.ParseDuration(d); err != nil || v < 0 || v > time.Hour {
+		if v, err := time.ParseDuration(d); err != nil || v < 0 || v > MaxHealth {
 			return fmt.Errorf("%q is no duration up to an hour, such as 30s", d)
 		}
 	}

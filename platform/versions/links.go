@@ -67,6 +67,17 @@ func (s *Store) Links(version string) ([]Link, error) {
 	return links, nil
 }
 
+// LinkPath is the device path of the link of an entry of a version's bin or
+// services directory, such as "bin/device-api".
+func (s *Store) LinkPath(entry string) string {
+	part, name, _ := strings.Cut(entry, "/")
+	dir := s.cfg.Bin
+	if part == "services" {
+		dir = s.cfg.Services
+	}
+	return filepath.Join(dir, name)
+}
+
 // EnsureLinks makes the links that are missing for a version, durably, with the
 // directories they are in, and returns the device paths of those made. Before
 // current leads to the version the new ones dangle, which harms nobody. What is

@@ -47,6 +47,9 @@ type Config struct {
 	// directories are made as needed. One whose parent directory the release
 	// does not have is left out.
 	Writable map[string]string
+	// Shared is the host path below which the release's own writable
+	// directories are linked to, by their path.
+	Shared string
 	// Workers is how many files are unpacked at once; 0 means 2. Each takes
 	// some 250 KiB.
 	Workers int
@@ -54,6 +57,9 @@ type Config struct {
 	// those of this device are not what they should be: supply.Lack. Formats
 	// without spare contents need none.
 	Lack func(workDir string, sha256 []string) error
+
+	// own are the writable directories of the release: their parents are made.
+	own []string
 }
 
 // Step implements steps.Step.

@@ -237,6 +237,31 @@ func TestWritable(t *testing.T) {
 	require.Contains(t, text, "take it out of the bundle")
 }
 
+// A release names writable directories of its own; their parents are made.
+func TestWritableOfTheRelease(t *testing.T) {
+	w := newWorld(t, bt.Package("1.2.0"))
+	w.cfg.Writable = map[string]string{"data": w.dev.Path("/opt/tope/shared/configured")}
+	w.cfg.Shared = w.dev.Path("/opt/tope/shared")
+	found := func(paths ...string) {
+		var b steps.Brought
+		for _, p := range paths {
+			b.Brought.Writable = append(b.Brought.Writable, versions.Writable{Path: p})
+		}
+		stepstest.Found(t, w.task, steps.Verify, b)
+	}
+	found("data", "var/lib/app", "services/web-server/log")
+	require.Equal(t, []string{"data", "services/web-server/log", "var/lib/app"}, w.do().Writable)
+	require.Equal(t, "../../../../shared/var/lib/app", w.listed()["var/lib/app"].Target)
+	require.DirExists(t, w.dev.Path("/opt/tope/shared/var/lib/app"))
+	require.Equal(t, "../../shared/configured", w.listed()["data"].Target, "the configuration has the last word")
+
+	for _, p := range []string{"../out", ".snapshot-x"} {
+		require.NoError(t, extract.New(w.cfg).Undo(t.Context(), w.task))
+		found(p)
+		stepstest.Fails(t, extract.New(w.cfg), w.task, steps.Refused, steps.InvalidManifest)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	lying := func(name string, packed []byte) bt.Zip {
 		z := bt.Package("1.2.0")

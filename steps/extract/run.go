@@ -43,6 +43,10 @@ type run struct {
 
 // extract unpacks b into staging, which does not exist, syncs it, and leaves the list.
 func (s *Step) extract(ctx context.Context, t *steps.Task, b bundle.Bundle, staging string) (Evidence, error) {
+	cfg, err := s.cfg.with(t)
+	if err != nil {
+		return Evidence{}, err
+	}
 	if err := os.Mkdir(staging, 0o755); err != nil {
 		return Evidence{}, err
 	}
@@ -55,7 +59,7 @@ func (s *Step) extract(ctx context.Context, t *steps.Task, b bundle.Bundle, stag
 	if err != nil {
 		return Evidence{}, err
 	}
-	r := &run{cfg: s.cfg, root: root, b: b, meter: t.Meter, list: list, parent: "."}
+	r := &run{cfg: cfg, root: root, b: b, meter: t.Meter, list: list, parent: "."}
 	r.meter.Set(0, b.Totals().Bytes)
 	ev, err := r.all(ctx, staging)
 	if err != nil {
@@ -175,8 +179,8 @@ func (r *run) underWritable(e bundle.Entry) (bool, error) {
 		if e.Type == bundle.Dir {
 			return true, nil
 		}
-		return false, bundle.Invalid("%q lies in %s, which the configuration makes a link to a shared directory; "+
-			"take it out of the bundle or out of the configuration", e.Path, dir)
+		return false, bundle.Invalid("%q lies in %s, which the configuration or the release makes a link to a shared directory; "+
+			"take it out of the bundle, or the directory out of what is writable", e.Path, dir)
 	}
 	return false, nil
 }

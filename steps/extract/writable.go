@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,7 +11,36 @@ import (
 	"slices"
 
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
 )
+
+// with adds the release's own writable directories to the configured ones.
+func (c Config) with(t *steps.Task) (Config, error) {
+	raw := t.Found[steps.Verify]
+	if len(raw) == 0 {
+		return c, nil
+	}
+	var b steps.Brought
+	if err := json.Unmarshal(raw, &b); err != nil {
+		return c, fmt.Errorf("cannot read what Verify found in the journal: %w", err)
+	}
+	if err := b.Brought.Validate(); err != nil {
+		return c, bundle.InvalidManifest("release %s: %v", t.Release.Version, err)
+	}
+	all := maps.Clone(c.Writable)
+	for _, w := range b.Brought.Writable {
+		if all == nil {
+			all = map[string]string{}
+		}
+		if _, configured := all[w.Path]; !configured {
+			all[w.Path] = filepath.Join(c.Shared, filepath.FromSlash(w.Path))
+		}
+		c.own = append(c.own, w.Path)
+	}
+	c.Writable = all
+	return c, nil
+}
 
 // writable links the directories that programs write to, to shared ones, and
 // returns which. The links are relative from one real directory to another, so
@@ -26,6 +56,12 @@ func (r *run) writable(staging string) ([]string, error) {
 	var linked []string
 	for _, dir := range slices.Sorted(maps.Keys(r.cfg.Writable)) {
 		info, err := r.root.Lstat(path.Dir(dir))
+		if errors.Is(err, fs.ErrNotExist) && slices.Contains(r.cfg.own, dir) {
+			if err := r.makeDir(path.Dir(dir)); err != nil {
+				return nil, err
+			}
+			info, err = r.root.Lstat(path.Dir(dir))
+		}
 		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
 			continue
 		}

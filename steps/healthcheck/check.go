@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
 
@@ -27,6 +28,8 @@ const (
 	TCP Kind = "tcp"
 	// Command: Command exits with 0.
 	Command Kind = "command"
+	// Hook: the version's health hook exits with 0.
+	Hook Kind = "hook"
 )
 
 // Check is one thing that must be true of a healthy service.
@@ -49,22 +52,27 @@ func (c Check) Target() string {
 		return c.URL
 	case TCP:
 		return c.Address
-	case Command:
+	case Command, Hook:
 		return strings.Join(c.Command, " ")
 	}
 	return c.Service
 }
 
-// once is how long one look may take at most.
+// once is how long one look may take at most; a hook has its own limit.
 const once = 5 * time.Second
 
 // look looks once; nil means that it is as it should be.
-func (g *Gate) look(ctx context.Context, c Check, svc service.Service) error {
+func (g *Gate) look(ctx context.Context, t *steps.Task, p planned) error {
+	c := p.check
+	if c.Kind == Hook {
+		_, err := steps.RunHook(ctx, p.dir, t, versions.HealthHook, c.Command[0])
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, once)
 	defer cancel()
 	switch c.Kind {
 	case Active:
-		return g.active(ctx, svc)
+		return g.active(ctx, p.svc)
 	case HTTP:
 		return g.get(ctx, c.URL)
 	case TCP:
@@ -74,7 +82,11 @@ func (g *Gate) look(ctx context.Context, c Check, svc service.Service) error {
 		}
 		return conn.Close()
 	case Command:
-		_, err := steps.Run(ctx, "", c.Command...)
+		run := c.Command
+		if p.run != nil {
+			run = p.run
+		}
+		_, err := steps.Run(ctx, p.dir, run...)
 		return err
 	}
 	return fmt.Errorf("unknown kind of check %q", c.Kind)

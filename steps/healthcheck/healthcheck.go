@@ -7,6 +7,10 @@
 // Switching (Gate.Baseline), so that a device whose web server was broken
 // before the update is not driven on to its factory version by the rollback.
 //
+// To the configured checks come those of the version that is judged: its
+// manifest names them (release.go). That version is the running one for the
+// baseline and the task's target otherwise.
+//
 // The gate changes nothing on disk and may be run any number of times.
 package healthcheck
 
@@ -33,6 +37,13 @@ type Config struct {
 	Clock    clock.Clock
 	// Poll is how often a check that is not true yet looks again; default 200 ms.
 	Poll time.Duration
+	// Versions tells what the judged version brings; nil for nothing.
+	Versions steps.Installed
+	// Resolve finds a device's program below --root; nil when that is "/".
+	Resolve func(device string) (string, error)
+	// HookOnly is set where somebody else runs and judges the services: of what
+	// a version brings, only its health hook is run.
+	HookOnly bool
 }
 
 // Evidence is what the journal keeps of the gate.
@@ -55,6 +66,13 @@ type Result struct {
 }
 
 func (r Result) key() string { return r.Service + "\x00" + string(r.Kind) + "\x00" + r.Target }
+
+func (r Result) name() string {
+	if r.Service == "" {
+		return string(r.Kind) + " " + r.Target
+	}
+	return fmt.Sprintf("%s: %s %s", r.Service, r.Kind, r.Target)
+}
 
 // Gate is the step, and also the engine's baseline and the last look of Commit.
 type Gate struct {
@@ -100,7 +118,7 @@ func (g *Gate) Once(ctx context.Context, t *steps.Task) (any, error) {
 func (g *Gate) Baseline(ctx context.Context, t *steps.Task) (json.RawMessage, error) {
 	before := *t
 	before.Since = steps.Moment{} // whatever runs now counts, whenever it was started
-	plan, err := g.plan(ctx, &before)
+	plan, err := g.plan(ctx, &before, t.Before.Current)
 	if err != nil {
 		return nil, err
 	}
@@ -116,10 +134,14 @@ type planned struct {
 	check  Check
 	svc    service.Service
 	needed bool
+	// run is the command as it is found on this host, dir where it runs; empty
+	// for a configured one.
+	run []string
+	dir string
 }
 
-// plan lists the checks of a task and which of them must pass.
-func (g *Gate) plan(ctx context.Context, t *steps.Task) ([]planned, error) {
+// plan lists the checks of a version in a task and which of them must pass.
+func (g *Gate) plan(ctx context.Context, t *steps.Task, version string) ([]planned, error) {
 	if t.Target.Current == "" {
 		return nil, nil
 	}
@@ -135,19 +157,24 @@ func (g *Gate) plan(ctx context.Context, t *steps.Task) ([]planned, error) {
 		}
 		base = map[string]bool{}
 		for _, r := range ev.Results {
-			base[r.key()] = r.Passed
+			before, twice := base[r.key()] // by the configuration and by the release
+			base[r.key()] = r.Passed && (before || !twice)
 		}
 	}
 	var plan []planned
 	for _, svc := range list {
-		checks := g.checksOf(svc)
-		for _, c := range checks {
-			p := planned{check: c, svc: svc, needed: true}
-			if base != nil {
-				p.needed = base[Result{Service: c.Service, Kind: c.Kind, Target: c.Target()}.key()]
-			}
-			plan = append(plan, p)
+		for _, c := range g.checksOf(svc) {
+			plan = append(plan, planned{check: c, svc: svc})
 		}
+	}
+	own, err := g.brought(ctx, list, version)
+	if err != nil {
+		return nil, err
+	}
+	plan = append(plan, own...)
+	for i := range plan {
+		c := plan[i].check
+		plan[i].needed = base == nil || base[Result{Service: c.Service, Kind: c.Kind, Target: c.Target()}.key()]
 	}
 	return plan, nil
 }
@@ -185,7 +212,7 @@ func (g *Gate) all(ctx context.Context, t *steps.Task, plan []planned, look look
 
 // judge runs the checks and gives the verdict.
 func (g *Gate) judge(ctx context.Context, t *steps.Task, look looker) (Evidence, error) {
-	plan, err := g.plan(ctx, t)
+	plan, err := g.plan(ctx, t, t.Target.Current)
 	if err != nil {
 		return Evidence{}, err
 	}
@@ -193,7 +220,7 @@ func (g *Gate) judge(ctx context.Context, t *steps.Task, look looker) (Evidence,
 	var failed []string
 	for _, r := range ev.Results {
 		if r.Needed && !r.Passed {
-			failed = append(failed, fmt.Sprintf("%s: %s %s: %s", r.Service, r.Kind, r.Target, r.Text))
+			failed = append(failed, fmt.Sprintf("%s: %s", r.name(), r.Text))
 		}
 	}
 	if ctx.Err() != nil {

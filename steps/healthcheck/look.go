@@ -19,7 +19,7 @@ const (
 // glance looks once.
 func (g *Gate) glance(ctx context.Context, t *steps.Task, p planned) Result {
 	began := g.cfg.Clock.Monotonic()
-	err := g.look(ctx, p.check, p.svc)
+	err := g.look(ctx, t, p)
 	if err == nil && p.check.Kind == Active {
 		err = g.fresh(ctx, t, p.svc)
 	}
@@ -42,7 +42,7 @@ func (g *Gate) await(ctx context.Context, t *steps.Task, p planned) Result {
 	var trueSince time.Duration
 	good := false
 	for looks := 1; ; looks++ {
-		err := g.look(ctx, p.check, p.svc)
+		err := g.look(ctx, t, p)
 		if err == nil && p.check.Kind == Active {
 			err = g.fresh(ctx, t, p.svc)
 		}

@@ -1,7 +1,8 @@
 // Package restart is the step Restart: start the services from the version
 // current leads to, in dependency order. It is where the downtime ends, and
 // where it is measured. On the way forward it first runs the commands of a
-// legacy package (post_cmds), where the configuration allows them.
+// legacy package (post_cmds), where the configuration allows them, and the
+// version's post-switch hook.
 //
 // It restarts, and never merely starts: a service that something else started
 // between stop and flip would run the old program for ever, and a start of it
@@ -25,6 +26,8 @@ type Config struct {
 	Manager  service.Manager
 	Services []service.Service
 	Clock    clock.Clock
+	// Versions tells what the version brings; nil for nothing.
+	Versions steps.Installed
 }
 
 // Evidence is what the journal keeps of a restart.
@@ -32,6 +35,8 @@ type Evidence struct {
 	Started []Started `json:"started"`
 	// Commands are the package's own, in the order they ran.
 	Commands []Ran `json:"commands,omitempty"`
+	// Hook is the version's post-switch hook.
+	Hook *steps.HookRan `json:"hook,omitempty"`
 	// Downtime is from the first stop to the last start, when both were in
 	// this boot: what users of the device missed.
 	Downtime time.Duration `json:"downtime_ns,omitempty"`
@@ -61,12 +66,17 @@ type Step struct{ cfg Config }
 func New(cfg Config) *Step { return &Step{cfg: cfg} }
 
 // Probe is Done when every service runs with a main process that was started
-// since the flip: after a boot the init system has done this step's work.
+// since the flip: after a boot the init system has done this step's work, but
+// for the version's hook.
 func (s *Step) Probe(ctx context.Context, t *steps.Task) (steps.Reach, error) {
 	if t.Target.Current == "" {
 		return steps.Done, nil
 	}
 	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
+	if err != nil {
+		return "", err
+	}
+	owed, err := s.hookOwed(t)
 	if err != nil {
 		return "", err
 	}
@@ -80,10 +90,10 @@ func (s *Step) Probe(ctx context.Context, t *steps.Task) (steps.Reach, error) {
 			up++
 		}
 	}
-	switch up {
-	case len(list):
+	switch {
+	case up == len(list) && !owed:
 		return steps.Done, nil
-	case 0:
+	case up == 0:
 		return steps.NotStarted, nil
 	}
 	return steps.Partly, nil
@@ -104,6 +114,9 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 		return steps.Outcome{}, steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "make the service manager read its units again", err)
 	}
 	if err := s.runCommands(ctx, t, &ev); err != nil {
+		return steps.Outcome{Evidence: ev}, err
+	}
+	if err := s.runHook(ctx, t, list, &ev); err != nil {
 		return steps.Outcome{Evidence: ev}, err
 	}
 	for _, svc := range list {

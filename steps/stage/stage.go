@@ -121,6 +121,9 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 // an error it has no files.
 func (s *Step) manifest(ctx context.Context, t *steps.Task, ev *Evidence) (*versions.Manifest, error) {
 	m := &versions.Manifest{Version: t.Release.Version, Digest: t.Release.Digest, Services: t.Release.Services}
+	if err := brought(t, m); err != nil {
+		return m, err
+	}
 	head, err := filelist.Read(t.WorkDir, func(f versions.File) error {
 		ev.Count(f)
 		m.Files = append(m.Files, f)
@@ -137,7 +140,7 @@ func (s *Step) manifest(ctx context.Context, t *steps.Task, ev *Evidence) (*vers
 		m.Files = nil
 		return m, lost(err)
 	}
-	return m, nil
+	return m, present(m)
 }
 
 // makeWay trashes the version whose name is wanted, unless something needs it.

@@ -1,18 +1,25 @@
 // Package switchover is the step Switch: stop the services, write previous,
-// flip current. It is where the downtime begins, so it does nothing else.
+// flip current. It is where the downtime begins, so it does nothing else, but
+// for what the version itself asks for (prepare.go).
 //
 // The package cannot be called switch, which is a word of the language.
 //
 // Order, and what is on disk if the power goes:
 //
+//   - the target's pre-switch hook, while the services still run: what is on
+//     disk then is the hook's business, and it may run twice;
 //   - links of the target version, made while the services still run: links
 //     through current to programs it does not have yet dangle, which harms nobody;
 //   - services stopped: nothing more has changed on disk;
+//   - snapshots of what they wrote, where a version asks for that, complete or
+//     under a temporary name: the old version runs on at the next boot;
 //   - previous at the old version: the old version still runs at the next boot;
 //   - current at the new one: the new version runs at the next boot, and all
 //     that is needed to go back is there.
 //
-// Backwards (Task.Back) current goes first: what runs is right as early as can be.
+// Backwards (Task.Back) current goes first: what runs is right as early as can
+// be. Only the data is put back before it, by renames: the old version must not
+// run on what the new one wrote.
 package switchover
 
 import (
@@ -23,6 +30,7 @@ import (
 
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/snapshot"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
@@ -33,6 +41,9 @@ type Pointers interface {
 	Pointers() (versions.Pointers, error)
 	Point(pointer, version string) error
 	EnsureLinks(version string) (added []string, err error)
+	// LinkPath is the device path of the link of an entry such as "bin/device-api".
+	LinkPath(entry string) string
+	steps.Installed
 }
 
 // Config is what the step works with.
@@ -41,6 +52,8 @@ type Config struct {
 	Services []service.Service
 	Versions Pointers
 	Clock    clock.Clock
+	// Snapshots is nil on a device that takes none.
+	Snapshots Snapshots
 }
 
 // Evidence is what the journal keeps of a switch.
@@ -54,6 +67,11 @@ type Evidence struct {
 	// not be done and was not worth stopping for.
 	Links   []string `json:"links,omitempty"`
 	Blocked string   `json:"blocked,omitempty"`
+	// Hook is the target's pre-switch hook.
+	Hook *steps.HookRan `json:"hook,omitempty"`
+	// Snapshot is what was kept of the data, Restored what was put back of it.
+	Snapshot *Snapshot          `json:"snapshot,omitempty"`
+	Restored *snapshot.Restored `json:"restored,omitempty"`
 	// StopTook and FlipTook are how long stopping and moving the pointers took.
 	StopTook time.Duration `json:"stop_took_ns"`
 	FlipTook time.Duration `json:"flip_took_ns"`
@@ -73,7 +91,7 @@ func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 		return "", steps.FromOS(err, "read the pointers")
 	}
 	switch {
-	case p.Current == t.Target.Current && p.Previous == t.Target.Previous:
+	case p.Current == t.Target.Current && p.Previous == t.Target.Previous && !s.owed(t):
 		return steps.Done, nil
 	case p.Current == t.Target.Current || p.Previous == t.Target.Previous:
 		return steps.Partly, nil
@@ -94,6 +112,10 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if err := s.link(t, &ev); err != nil {
 		return steps.Outcome{Evidence: ev}, err
 	}
+	todo, err := s.prepare(ctx, t, &ev)
+	if err != nil {
+		return steps.Outcome{Evidence: ev}, err
+	}
 	ev.StoppedAt = steps.Moment{Boot: s.cfg.Clock.Boot(), Mono: s.cfg.Clock.Monotonic()}
 	for i := len(list) - 1; i >= 0; i-- {
 		err := s.cfg.Manager.Stop(ctx, list[i])
@@ -109,10 +131,17 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	}
 	stopped := s.cfg.Clock.Monotonic()
 	ev.StopTook = stopped - ev.StoppedAt.Mono
+	if err := s.capture(ctx, t, todo, &ev); err != nil {
+		return steps.Outcome{Evidence: ev}, err
+	}
+	if err := s.putBack(t, &ev); err != nil {
+		return steps.Outcome{Evidence: ev}, err
+	}
+	flipping := s.cfg.Clock.Monotonic()
 	if err := s.flip(t, &ev); err != nil {
 		return steps.Outcome{Evidence: ev}, err
 	}
-	ev.FlipTook = s.cfg.Clock.Monotonic() - stopped
+	ev.FlipTook = s.cfg.Clock.Monotonic() - flipping
 	if ev.After, err = s.cfg.Versions.Pointers(); err != nil {
 		return steps.Outcome{Evidence: ev}, steps.FromOS(err, "read the pointers")
 	}
@@ -129,6 +158,11 @@ func (s *Step) link(t *steps.Task, ev *Evidence) error {
 	ev.Links, err = s.cfg.Versions.EnsureLinks(t.Target.Current)
 	if err == nil {
 		return nil
+	}
+	if errors.Is(err, versions.ErrForeign) && !t.Back {
+		if err := s.indispensable(t, err); err != nil {
+			return err
+		}
 	}
 	if errors.Is(err, versions.ErrForeign) || t.Back {
 		ev.Blocked = err.Error()

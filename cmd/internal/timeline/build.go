@@ -232,6 +232,9 @@ func (t *teller) request(a *journal.Accept) string {
 	if a.Retry {
 		text += ", in spite of any quarantine"
 	}
+	if a.Force {
+		text += ", by force: whatever its epoch and expiry"
+	}
 	return text + "; " + pointers(a.Before)
 }
 

@@ -1,0 +1,130 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/enginetest"
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/steps"
+)
+
+// dataOf is what services of a device wrote: it is put back while the new
+// version is still current.
+type dataOf struct {
+	d       *enginetest.Device
+	owes    bool
+	pending []string
+	fail    error
+	at      []string // what current led to at each Restore
+}
+
+func (x *dataOf) Owes(from, to string) (bool, error) { return x.owes && from != to, nil }
+
+func (x *dataOf) Pending(string) ([]string, error) { return x.pending, nil }
+
+func (x *dataOf) Restore(string) (any, error) {
+	x.at = append(x.at, x.d.P.Current)
+	if x.fail != nil {
+		return nil, x.fail
+	}
+	got := x.pending
+	x.pending = nil
+	return map[string][]string{"paths": got}, nil
+}
+
+func (x *dataOf) oneshot(t *testing.T) {
+	t.Helper()
+	e, err := engine.New(engine.Config{Journal: x.d.J, Versions: x.d, Data: x, Clock: x.d.Clock})
+	require.NoError(t, err)
+	_, err = e.Recover(t.Context(), engine.Oneshot)
+	require.NoError(t, err)
+}
+
+// openIn leaves a device whose update was cut on entering state.
+func openIn(t *testing.T, state engine.State) *dataOf {
+	t.Helper()
+	d := enginetest.NewDevice()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	all := d.Steps(d.Bundle)
+	if state == engine.RollingBack {
+		d.Sick["1.1.0"] = true
+	}
+	all[engine.StepOf(state)] = waiting{all[engine.StepOf(state)], nil}
+	e, err := engine.New(engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Starter: d, Steps: all, Clock: d.Clock})
+	require.NoError(t, err)
+	ran := make(chan error, 1)
+	go func() { ran <- e.Run(ctx) }()
+	_, err = e.Install(ctx, engine.InstallRequest{Source: source("1.1.0")})
+	require.NoError(t, err)
+	running{e, d, t}.until(state)
+	cancel()
+	require.NoError(t, <-ran)
+	return &dataOf{d: d}
+}
+
+// At boot the data is put back before current moves back, and journaled.
+func TestDataIsPutBackAtBoot(t *testing.T) {
+	for name, fail := range map[string]error{"it works": nil, "it fails": errors.New("input/output error")} {
+		t.Run(name, func(t *testing.T) {
+			x := openIn(t, engine.RollingBack)
+			require.Equal(t, "1.1.0", x.d.P.Current)
+			x.pending, x.fail = []string{"data"}, fail
+			x.d.Reboot()
+			x.oneshot(t)
+			require.Equal(t, []string{"1.1.0"}, x.at, "before current moved")
+			require.Equal(t, "1.0.0", x.d.P.Current, "data is never an obstacle")
+			require.Equal(t, string(engine.RollingBack), x.d.J.State().Open.State)
+			var told []journal.Record
+			for _, r := range x.d.J.All() {
+				if r.Phase == journal.Outcome && r.Rule == string(engine.RuleBack) {
+					told = append(told, r)
+				}
+			}
+			require.Len(t, told, 1)
+			if fail == nil {
+				require.JSONEq(t, `{"paths":["data"]}`, string(told[0].Evidence))
+				x.oneshot(t)
+				require.Len(t, x.at, 1, "nothing is left to do")
+				return
+			}
+			require.Contains(t, told[0].Why, "input/output error")
+			x.oneshot(t)
+			require.Len(t, x.at, 2, "it is tried again, though current is back")
+		})
+	}
+}
+
+// Recovery does not complete a switch whose snapshot was not taken: the old
+// version runs on, and the daemon does it. With the note it does.
+func TestSwitchIsCompletedAtBootOnlyWhenPrepared(t *testing.T) {
+	for name, c := range map[string]struct {
+		owes, noted bool
+		want        string
+	}{
+		"nothing owed":           {want: "1.1.0"},
+		"owed":                   {owes: true, want: "1.0.0"},
+		"owed, and done already": {owes: true, noted: true, want: "1.1.0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := openIn(t, engine.Switching)
+			require.Equal(t, "1.0.0", x.d.P.Current)
+			x.owes = c.owes
+			if c.noted {
+				require.NoError(t, x.d.J.Note(x.d.J.State().Open.ID, string(steps.Switch), []byte(`{"prepared":true}`)))
+			}
+			x.d.Reboot()
+			x.oneshot(t)
+			require.Equal(t, c.want, x.d.P.Current)
+			require.Empty(t, x.at)
+			x.d.InitStarts()
+			require.NoError(t, x.d.Life(nil, nil))
+			require.Equal(t, string(engine.Committed), x.d.J.State().Last.State)
+		})
+	}
+}

@@ -1,0 +1,317 @@
+package snapshot
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/disk/disktest"
+	"github.com/tope/updater/platform/versions"
+)
+
+const update = "20260101-000000-abcd"
+
+// world is a shared directory in which services wrote app/data and web.
+type world struct {
+	*Store
+	t *testing.T
+}
+
+func newWorld(t *testing.T) *world { return worldAt(t, t.TempDir()) }
+
+func worldAt(t *testing.T, dir string) *world {
+	t.Helper()
+	w := &world{Store: New(dir), t: t}
+	w.write("app/data/db", "old")
+	w.write("app/data/sub/log", "old log")
+	w.write("web/page", "old page")
+	w.write("other", "not asked for")
+	return w
+}
+
+func (w *world) write(path, text string) {
+	w.t.Helper()
+	host := w.live(path)
+	require.NoError(w.t, os.MkdirAll(filepath.Dir(host), 0o755))
+	require.NoError(w.t, os.WriteFile(host, []byte(text), 0o644))
+}
+
+func (w *world) read(path string) string {
+	w.t.Helper()
+	data, err := os.ReadFile(w.live(path))
+	require.NoError(w.t, err)
+	return string(data)
+}
+
+func (w *world) take() Taken {
+	w.t.Helper()
+	taken, err := w.Take(context.Background(), update, []string{"web", "app/data", "app/data/sub", "missing"})
+	require.NoError(w.t, err)
+	return taken
+}
+
+// newVersionRan is what an update leaves that is about to be turned back.
+func (w *world) newVersionRan() {
+	w.take()
+	w.write("app/data/db", "new")
+	w.write("app/data/added", "new")
+	require.NoError(w.t, os.Remove(w.live("web/page")))
+}
+
+// requireBack: all is as the old version left it, and stays so however often it is asked for.
+func (w *world) requireBack() {
+	w.t.Helper()
+	for range 2 {
+		_, err := w.Restore(update)
+		require.NoError(w.t, err)
+		pending, err := w.Pending(update)
+		require.NoError(w.t, err)
+		require.Empty(w.t, pending)
+		require.Equal(w.t, "old", w.read("app/data/db"))
+		require.Equal(w.t, "old log", w.read("app/data/sub/log"))
+		require.Equal(w.t, "old page", w.read("web/page"))
+		require.NoFileExists(w.t, w.live("app/data/added"))
+		require.Equal(w.t, "not asked for", w.read("other"))
+	}
+}
+
+func TestTakeIsALikeness(t *testing.T) {
+	w := newWorld(t)
+	long := time.Date(2020, 2, 3, 4, 5, 6, 7000, time.UTC)
+	require.NoError(t, os.Chmod(w.live("app/data/db"), 0o4750))
+	require.NoError(t, os.Lchown(w.live("app/data/sub"), disktest.Nobody, disktest.Nobody))
+	require.NoError(t, os.Symlink("/etc/passwd", w.live("app/data/link")))
+	require.NoError(t, unix.Mkfifo(w.live("app/data/pipe"), 0o600))
+	require.NoError(t, os.Chmod(w.live("app/data"), 0o2555))
+	for _, p := range []string{"app/data/db", "app/data/sub", "app/data"} {
+		require.NoError(t, os.Chtimes(w.live(p), long, long))
+	}
+	taken := w.take()
+	require.Equal(t, []string{"app/data", "web"}, taken.Paths, "what lies in another is in it; what is missing is left out")
+	require.Equal(t, 3, taken.Files)
+	require.Equal(t, int64(len("old")+len("old log")+len("old page")), taken.Bytes)
+	require.Equal(t, 1, taken.Skipped)
+	for _, p := range []string{"app/data/db", "app/data/sub", "app/data", "app/data/sub/log", "app/data/link"} {
+		var a, b unix.Stat_t
+		require.NoError(t, unix.Lstat(w.live(p), &a))
+		require.NoError(t, unix.Lstat(w.kept(update, p), &b))
+		require.Equal(t, []uint32{a.Mode, a.Uid, a.Gid}, []uint32{b.Mode, b.Uid, b.Gid}, p)
+		if a.Mode&unix.S_IFMT != unix.S_IFLNK {
+			require.Equal(t, a.Mtim, b.Mtim, p)
+		}
+	}
+	target, err := os.Readlink(w.kept(update, "app/data/link"))
+	require.NoError(t, err)
+	require.Equal(t, "/etc/passwd", target)
+	info, err := os.Stat(w.set(update))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o700), info.Mode().Perm(), "nobody else looks into it")
+}
+
+func TestTakeAgainTakesWhatIsThereNow(t *testing.T) {
+	w := newWorld(t)
+	w.take()
+	w.write("app/data/db", "older still")
+	w.take()
+	w.write("app/data/db", "new")
+	_, err := w.Restore(update)
+	require.NoError(t, err)
+	require.Equal(t, "older still", w.read("app/data/db"))
+}
+
+// A set that was not finished bears no final name: it puts nothing back, and
+// the next one takes its place.
+func TestTakeThatWasCut(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := w.Take(ctx, update, []string{"web"})
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, os.MkdirAll(w.set(update)+disk.TempSuffix+"/data/web", 0o755))
+	there, err := w.Exists(update)
+	require.NoError(t, err)
+	require.False(t, there)
+	done, err := w.Restore(update)
+	require.NoError(t, err)
+	require.Empty(t, done.Paths)
+	w.newVersionRan()
+	w.requireBack()
+}
+
+// Wherever the power went while it was being put back, asking again ends with
+// the old data, whole.
+func TestRestoreFromEveryHalf(t *testing.T) {
+	none := func(string, string) error { return unix.EINVAL }
+	for _, how := range []struct {
+		name     string
+		exchange func(a, b string) error
+	}{{"exchange", exchange}, {"two renames", none}} {
+		for name, half := range map[string]func(*world){
+			"nothing done": func(*world) {},
+			"one of two exchanged": func(w *world) {
+				require.NoError(w.t, exchange(w.kept(update, "web"), w.live("web")))
+			},
+			"the other exchanged": func(w *world) {
+				require.NoError(w.t, exchange(w.kept(update, "app/data"), w.live("app/data")))
+			},
+			"the first of two renames": func(w *world) {
+				require.NoError(w.t, w.aside(update, w.live("app/data")))
+			},
+			"the first rename, and a program made the directory anew": func(w *world) {
+				require.NoError(w.t, w.aside(update, w.live("app/data")))
+				w.write("app/data/added", "by a program")
+			},
+			"both renames": func(w *world) {
+				require.NoError(w.t, w.aside(update, w.live("app/data")))
+				require.NoError(w.t, os.Rename(w.kept(update, "app/data"), w.live("app/data")))
+			},
+			"a program removed a directory with its parent": func(w *world) {
+				require.NoError(w.t, os.RemoveAll(w.live("app")))
+			},
+			"all done, and a program removed the stamp": func(w *world) {
+				_, err := w.Restore(update)
+				require.NoError(w.t, err)
+				require.NoError(w.t, os.Remove(stamp(w.live("web"), update)))
+			},
+		} {
+			t.Run(how.name+"/"+name, func(t *testing.T) {
+				w := newWorld(t)
+				w.newVersionRan()
+				half(w)
+				w.exchange = how.exchange
+				w.requireBack()
+				_, err := w.Tidy("")
+				require.NoError(t, err)
+				requireNoTrace(w)
+				require.Equal(t, "old", w.read("app/data/db"))
+			})
+		}
+	}
+}
+
+func requireNoTrace(w *world) {
+	w.t.Helper()
+	require.NoError(w.t, filepath.WalkDir(w.dir, func(path string, d os.DirEntry, err error) error {
+		require.NotContains(w.t, d.Name(), "snapshot")
+		return err
+	}))
+}
+
+// What the old version writes after it was gone back to is its own: a stamp in
+// the live directory means that it is not put back once more.
+func TestRestoreKeepsWhatWasWrittenSince(t *testing.T) {
+	w := newWorld(t)
+	w.newVersionRan()
+	done, err := w.Restore(update)
+	require.NoError(t, err)
+	require.Equal(t, []string{"app/data", "web"}, done.Paths)
+	w.write("app/data/db", "written since")
+	done, err = w.Restore(update)
+	require.NoError(t, err)
+	require.Equal(t, Restored{Before: 2}, done)
+	require.Equal(t, "written since", w.read("app/data/db"))
+}
+
+// One directory that cannot be put back does not keep the others from it.
+func TestRestoreGoesOnPastAFailure(t *testing.T) {
+	w := newWorld(t)
+	w.newVersionRan()
+	w.exchange = func(a, b string) error {
+		if b == w.live("app/data") {
+			return unix.EBUSY
+		}
+		return exchange(a, b)
+	}
+	done, err := w.Restore(update)
+	require.ErrorIs(t, err, unix.EBUSY)
+	require.ErrorContains(t, err, w.live("app/data"))
+	require.Equal(t, []string{"web"}, done.Paths)
+	require.Equal(t, "new", w.read("app/data/db"))
+	w.exchange = exchange
+	w.requireBack()
+	_, err = w.Tidy("")
+	require.NoError(t, err)
+	requireNoTrace(w)
+}
+
+// What could not be put back to the end is not thrown away with the update.
+func TestTidyKeepsWhatCouldNotBePutBack(t *testing.T) {
+	w := newWorld(t)
+	w.newVersionRan()
+	w.exchange = func(string, string) error { return unix.EBUSY }
+	_, err := w.Restore(update)
+	require.ErrorIs(t, err, unix.EBUSY)
+	for range 2 {
+		_, err = w.Tidy("")
+		require.NoError(t, err)
+		text, err := os.ReadFile(w.live(Kept + update + "/data/app/data/db"))
+		require.NoError(t, err)
+		require.Equal(t, "old", string(text))
+		require.NoDirExists(t, w.set(update))
+	}
+}
+
+func TestTidyKeepsTheOpenUpdatesSet(t *testing.T) {
+	w := newWorld(t)
+	w.take()
+	_, err := w.Take(t.Context(), "old", []string{"web"})
+	require.NoError(t, err)
+	require.NoError(t, os.Mkdir(w.set("cut")+disk.TempSuffix, 0o700))
+	require.NoError(t, os.MkdirAll(w.live(disk.TrashPrefix+versions.SnapshotPrefix+"x-0/data"), 0o700))
+	removed, err := w.Tidy(update)
+	require.NoError(t, err)
+	require.Len(t, removed, 3)
+	there, err := w.Exists(update)
+	require.NoError(t, err)
+	require.True(t, there)
+	removed, err = w.Tidy("")
+	require.NoError(t, err)
+	require.Len(t, removed, 1)
+	requireNoTrace(w)
+	removed, err = w.Tidy("")
+	require.NoError(t, err)
+	require.Empty(t, removed)
+}
+
+func TestMeasureRefusesWhatCannotBePutBack(t *testing.T) {
+	w := newWorld(t)
+	require.NoError(t, os.Symlink("web", w.live("link")))
+	_, err := w.Measure(t.Context(), []string{"link"})
+	require.ErrorContains(t, err, "is no directory")
+	e := disktest.NewExt4(t, 4<<20)
+	require.NoError(t, os.Mkdir(w.live("mnt"), 0o755))
+	require.NoError(t, unix.Mount(e.Dir, w.live("mnt"), "", unix.MS_BIND, ""))
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(w.live("mnt"), unix.MNT_DETACH)) })
+	_, err = w.Measure(t.Context(), []string{"mnt"})
+	require.ErrorContains(t, err, "another file system")
+}
+
+// ext4 cannot clone: there a snapshot must fit, and one that is put back is
+// exchanged within it.
+func TestOnExt4(t *testing.T) {
+	e := disktest.NewExt4(t, 16<<20)
+	require.False(t, CanClone(e.Dir))
+	w := worldAt(t, e.Dir)
+	w.write("web/big", string(make([]byte, 2<<20)))
+	size, err := w.Measure(t.Context(), []string{"web", "app/data"})
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, size.Bytes, uint64(2<<20))
+	require.NoError(t, w.Fits(size))
+	release := e.Fill(t, 1<<20)
+	err = w.Fits(size)
+	require.ErrorIs(t, err, disk.ErrNoSpace)
+	_, err = w.Take(t.Context(), update, size.Paths)
+	require.True(t, disk.OutOfSpace(err), "%v", err)
+	there, err := w.Exists(update)
+	require.NoError(t, err)
+	require.False(t, there, "half a snapshot is none")
+	release()
+	w.newVersionRan()
+	w.requireBack()
+}

@@ -1,0 +1,86 @@
+package healthcheck
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+)
+
+// brought lists the checks that the judged version brings: its own, and its
+// health hook.
+func (g *Gate) brought(ctx context.Context, list []service.Service, version string) ([]planned, error) {
+	b, err := steps.BroughtBy(g.cfg.Versions, version)
+	if err != nil {
+		return nil, err
+	}
+	var plan []planned
+	for _, h := range b.Health {
+		if g.cfg.HookOnly {
+			break
+		}
+		c := Check{
+			Service: h.Service, Kind: Kind(h.Kind), URL: h.URL, Address: h.Address, Command: h.Command,
+			// They are durations: the manifest was validated.
+			Timeout: duration(h.Timeout), Stable: duration(h.Stable),
+		}
+		p := planned{check: c, svc: service.Service{Name: h.Service}}
+		known := false
+		for _, s := range list {
+			if s.Name == h.Service {
+				p.svc, known = s, true
+			}
+		}
+		if c.Kind == Active && !known {
+			st, err := g.cfg.Manager.Status(ctx, p.svc)
+			if err != nil {
+				return nil, steps.ServiceError(ctx, g.cfg.Manager, steps.Local, "ask for the state of "+h.Service, err)
+			}
+			if !st.Loaded {
+				continue // this device has no such service
+			}
+		}
+		if c.Kind == Command {
+			if p.run, err = g.program(h.Command, version); err != nil {
+				return nil, err
+			}
+			p.dir = g.cfg.Versions.Path(version)
+		}
+		plan = append(plan, p)
+	}
+	if path := b.Hooks[versions.HealthHook]; path != "" {
+		plan = append(plan, planned{
+			check: Check{Kind: Hook, Command: []string{path}, Timeout: steps.HookTimeout},
+			dir:   g.cfg.Versions.Path(version),
+		})
+	}
+	return plan, nil
+}
+
+// program finds the program of a release's command on this host: a relative
+// path is in the version.
+func (g *Gate) program(command []string, version string) ([]string, error) {
+	run := append([]string(nil), command...)
+	switch {
+	case !filepath.IsAbs(run[0]):
+		run[0] = filepath.Join(g.cfg.Versions.Path(version), filepath.FromSlash(run[0]))
+	case g.cfg.Resolve != nil:
+		host, err := g.cfg.Resolve(run[0])
+		if err != nil {
+			return nil, steps.FromOS(err, "find "+run[0])
+		}
+		run[0] = host
+	}
+	return run, nil
+}
+
+func duration(text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0 // the default
+	}
+	return d
+}

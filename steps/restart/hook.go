@@ -1,0 +1,54 @@
+package restart
+
+import (
+	"context"
+
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+)
+
+// hooked is the step's note: after a boot, services that run do not tell
+// whether the version's hook has.
+type hooked struct {
+	PostSwitch bool `json:"post_switch"`
+}
+
+// hookOwed says whether the version has a post-switch hook that has not run in
+// this update. A version that is gone back to has had it run when it came.
+func (s *Step) hookOwed(t *steps.Task) (bool, error) {
+	if t.Back {
+		return false, nil
+	}
+	b, err := steps.BroughtBy(s.cfg.Versions, t.Target.Current)
+	if err != nil || b.Hooks[versions.PostSwitch] == "" {
+		return false, err
+	}
+	var note hooked
+	if _, err := t.Notes.Load(&note); err != nil {
+		return false, steps.FromOS(err, "read whether the post-switch hook has run")
+	}
+	return !note.PostSwitch, nil
+}
+
+// runHook runs the version's post-switch hook while no service runs. After a
+// cut the init system may have started them already, without it: they are
+// stopped once more.
+func (s *Step) runHook(ctx context.Context, t *steps.Task, list []service.Service, ev *Evidence) error {
+	owed, err := s.hookOwed(t)
+	if err != nil || !owed {
+		return err
+	}
+	for i := len(list) - 1; i >= 0; i-- {
+		if err := s.cfg.Manager.Stop(ctx, list[i]); err != nil {
+			return steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "stop "+list[i].Name, err)
+		}
+	}
+	hooks := steps.Hooks{Versions: s.cfg.Versions, Manager: s.cfg.Manager, Clock: s.cfg.Clock}
+	if ev.Hook, err = hooks.Run(ctx, t, t.Target.Current, versions.PostSwitch); err != nil {
+		return err
+	}
+	// If the power goes before this is on disk, the hook has run and is run
+	// again: a hook must bear that.
+	return steps.FromOS(t.Notes.Save(hooked{PostSwitch: true}), "note that the post-switch hook has run")
+}

@@ -1,0 +1,152 @@
+package switchover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tope/updater/platform/snapshot"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+)
+
+// Snapshots keeps what services wrote, and puts it back: *snapshot.Store.
+type Snapshots interface {
+	Measure(ctx context.Context, paths []string) (snapshot.Size, error)
+	Fits(size snapshot.Size) error
+	Take(ctx context.Context, update string, paths []string) (snapshot.Taken, error)
+	Pending(update string) ([]string, error)
+	Restore(update string) (snapshot.Restored, error)
+}
+
+// Snapshot is what the journal keeps of the one that was taken.
+type Snapshot struct {
+	snapshot.Taken
+	Took time.Duration `json:"took_ns"`
+}
+
+// plan is what is left to do between the stop and the flip.
+type plan struct {
+	snapshots []string
+	note      bool
+}
+
+// prepare does what the versions ask for while the old one still runs. Once
+// current leads to the target there is nothing left to prepare: the new version
+// may have run, and a snapshot of what it wrote would be none. The note that all
+// was done says the same of a snapshot that was taken before.
+func (s *Step) prepare(ctx context.Context, t *steps.Task, ev *Evidence) (p plan, err error) {
+	if t.Back || t.Target.Current == "" || ev.Before.Current == t.Target.Current {
+		return p, nil
+	}
+	var note steps.Prepared
+	if _, err := t.Notes.Load(&note); err != nil {
+		return p, steps.FromOS(err, "read whether the switch is prepared")
+	}
+	if note.Prepared {
+		return p, nil
+	}
+	if p.note, p.snapshots, err = steps.Owes(s.cfg.Versions, ev.Before.Current, t.Target.Current); err != nil {
+		return p, err
+	}
+	hooks := steps.Hooks{Versions: s.cfg.Versions, Manager: s.cfg.Manager, Clock: s.cfg.Clock}
+	if ev.Hook, err = hooks.Run(ctx, t, t.Target.Current, versions.PreSwitch); err != nil {
+		return p, err
+	}
+	if s.cfg.Snapshots == nil || len(p.snapshots) == 0 {
+		p.snapshots = nil
+		return p, nil
+	}
+	size, err := s.cfg.Snapshots.Measure(ctx, p.snapshots)
+	if err == nil {
+		err = s.cfg.Snapshots.Fits(size)
+	}
+	return p, s.snapshotError(ctx, err)
+}
+
+func (s *Step) snapshotError(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return steps.Stopped(ctx, "take the snapshot of what the services wrote")
+	}
+	return steps.FromOS(err, "cannot take the snapshot of what the services wrote")
+}
+
+// capture takes the snapshots, with the services stopped. One that an earlier
+// try took is taken again: current never left the old version, which may have
+// run and written since.
+//
+// If the power goes before the note is on disk, the old version runs at the
+// next boot, and all of this is done again. Afterwards recovery may flip.
+func (s *Step) capture(ctx context.Context, t *steps.Task, p plan, ev *Evidence) error {
+	if len(p.snapshots) > 0 {
+		began := s.cfg.Clock.Monotonic()
+		taken, err := s.cfg.Snapshots.Take(ctx, t.Update, p.snapshots)
+		ev.Snapshot = &Snapshot{Taken: taken, Took: s.cfg.Clock.Monotonic() - began}
+		if err != nil {
+			return s.snapshotError(ctx, err)
+		}
+	}
+	if !p.note {
+		return nil
+	}
+	return steps.FromOS(t.Notes.Save(steps.Prepared{Prepared: true}), "note that the switch is prepared")
+}
+
+// putBack puts the data back that the version gone back to had, while nothing
+// runs and before current leads to it. The second attempt does not let it keep
+// current from being right.
+func (s *Step) putBack(t *steps.Task, ev *Evidence) error {
+	if !t.Back || s.cfg.Snapshots == nil {
+		return nil
+	}
+	done, err := s.cfg.Snapshots.Restore(t.Update)
+	if len(done.Paths)+done.Before > 0 {
+		ev.Restored = &done
+	}
+	if err != nil && t.Attempt > 1 {
+		ev.Blocked = strings.TrimSpace(ev.Blocked + " " + err.Error())
+		return nil
+	}
+	return steps.FromOS(err, "cannot put back what the services had written")
+}
+
+// owed says whether data is still to be put back. What cannot be read is for Do
+// to fail on.
+func (s *Step) owed(t *steps.Task) bool {
+	if !t.Back || s.cfg.Snapshots == nil {
+		return false
+	}
+	pending, err := s.cfg.Snapshots.Pending(t.Update)
+	return err != nil || len(pending) > 0
+}
+
+// indispensable refuses to go on without a link that the target's release
+// cannot do without.
+func (s *Step) indispensable(t *steps.Task, err error) error {
+	var blocked *versions.BlockedError
+	if !errors.As(err, &blocked) {
+		return nil
+	}
+	b, err := steps.BroughtBy(s.cfg.Versions, t.Target.Current)
+	if err != nil {
+		return err
+	}
+	var missing []string
+	for _, entry := range b.Links {
+		if path := s.cfg.Versions.LinkPath(entry); slices.Contains(blocked.Paths, path) {
+			missing = append(missing, path)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	paths := strings.Join(missing, ", ")
+	return &steps.Error{
+		Class: steps.Local, Code: steps.DeploymentFailed,
+		Err:  fmt.Errorf("version %s cannot do without the link %s: %w", t.Target.Current, paths, versions.ErrForeign),
+		Hint: "move " + paths + " away and install again",
+	}
+}
