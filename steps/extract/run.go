@@ -283,7 +283,7 @@ func (r *run) fetchAgain(t *steps.Task) error {
 	return &steps.Error{
 		Class: steps.Lacking, Code: steps.CopyDamaged,
 		Err:  fmt.Errorf("%d contents that were to come from this device are not what they should be, such as %w", len(list), r.lacking[list[0]]),
-		Hint: "they are fetched instead; tope-updater versions verify tells which version is damaged",
+		Hint: "they are fetched instead; \"tope-updater versions --verify\" tells which version is damaged",
 	}
 }
 
