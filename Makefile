@@ -21,10 +21,12 @@ help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## the device program for linux amd64, arm64 and armv7, static and stripped, into dist/
+build: ## the device program (amd64, arm64, armv7) and the publisher's (amd64, arm64), static and stripped, into dist/
 	GOOS=linux GOARCH=amd64       $(BUILD) -ldflags '$(LDFLAGS)' -o $(DIST)/tope-updater-linux-amd64 ./cmd/tope-updater
 	GOOS=linux GOARCH=arm64       $(BUILD) -ldflags '$(LDFLAGS)' -o $(DIST)/tope-updater-linux-arm64 ./cmd/tope-updater
 	GOOS=linux GOARCH=arm GOARM=7 $(BUILD) -ldflags '$(LDFLAGS)' -o $(DIST)/tope-updater-linux-armv7 ./cmd/tope-updater
+	GOOS=linux GOARCH=amd64       $(BUILD) -ldflags '$(LDFLAGS)' -o $(DIST)/tope-bundle-linux-amd64 ./cmd/tope-bundle
+	GOOS=linux GOARCH=arm64       $(BUILD) -ldflags '$(LDFLAGS)' -o $(DIST)/tope-bundle-linux-arm64 ./cmd/tope-bundle
 	@ls -l $(DIST)
 
 # The programs the demo and the crash laboratory run, for this machine.

@@ -74,6 +74,18 @@ func (a *app) make(ctx context.Context, f *makeFlags, dir string, r native.Relea
 	if f.level < 1 || f.level > 19 {
 		return usagef("--level %d is not between 1 and 19", f.level)
 	}
+	// A wrong password is told now, not after minutes of compressing.
+	sign := func(*pack.Bundle) string { return "" }
+	if f.key.key != "" {
+		key, err := f.key.load(a.in)
+		if err != nil {
+			return err
+		}
+		sign = func(b *pack.Bundle) string {
+			b.Sign(key)
+			return fmt.Sprintf("%016X", key.ID())
+		}
+	}
 	scratch, err := os.MkdirTemp("", "tope-bundle-")
 	if err != nil {
 		return err
@@ -84,8 +96,12 @@ func (a *app) make(ctx context.Context, f *makeFlags, dir string, r native.Relea
 	if err != nil {
 		return err
 	}
-	for _, w := range tree.Warnings {
+	const most = 5
+	for _, w := range tree.Warnings[:min(most, len(tree.Warnings))] {
 		a.note("warning: %s", w)
+	}
+	if more := len(tree.Warnings) - most; more > 0 {
+		a.note("warning: and %d more of that kind", more)
 	}
 	o := pack.Options{
 		Tree: tree, Release: r, MaxPatch: f.patch, Limits: limits, Scratch: scratch,
@@ -103,19 +119,12 @@ func (a *app) make(ctx context.Context, f *makeFlags, dir string, r native.Relea
 	if err != nil {
 		return err
 	}
-	return a.write(f, b, o.Compressor.Name())
+	return a.write(b, made{File: f.output, Signed: sign(b), Compress: o.Compressor.Name()})
 }
 
-func (a *app) write(f *makeFlags, b *pack.Bundle, compressor string) error {
-	m := made{File: f.output, Files: len(b.Release.Files), Patches: len(b.Release.Payload.Patches), Compress: compressor}
-	if f.key.key != "" {
-		key, err := f.key.load(a.in)
-		if err != nil {
-			return err
-		}
-		b.Sign(key)
-		m.Signed = fmt.Sprintf("%016X", key.ID())
-	}
+// write writes the bundle and tells about it.
+func (a *app) write(b *pack.Bundle, m made) error {
+	m.Files, m.Patches = len(b.Release.Files), len(b.Release.Payload.Patches)
 	if m.File == "" {
 		m.File = fmt.Sprintf("%s-%s.tope", filepath.Base(b.Release.Product), b.Release.Version)
 	}

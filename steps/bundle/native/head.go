@@ -1,13 +1,15 @@
 package native
 
 import (
-	"archive/tar"
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -34,35 +36,42 @@ func Match(begin []byte) bool {
 	return bytes.HasPrefix(begin, append([]byte(ReleaseName), 0)) && len(begin) >= 262 && string(begin[257:262]) == "ustar"
 }
 
-// Header is the tar header of a member: the same for everybody who packs.
+// Header is the ustar header of a member (POSIX.1-1988): the same for everybody
+// who packs. The name has fewer than 100 bytes.
 func Header(name string, size int64) []byte {
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
-	// The names are short and the sizes below 8 GiB but for the solid member,
-	// for which base-256 sizes (GNU) are written.
-	h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, Format: tar.FormatUSTAR}
-	if size > 0o77777777777 {
-		h.Format = tar.FormatGNU
+	h := make([]byte, block)
+	copy(h, name)
+	copy(h[100:], "0000644\x000000000\x000000000\x00") // mode, owner, group
+	if size <= 0o77777777777 {
+		copy(h[124:], fmt.Sprintf("%011o\x00", size))
+	} else { // GNU's base-256
+		h[124] = 0x80
+		binary.BigEndian.PutUint64(h[128:], uint64(size)) //nolint:gosec // not negative
 	}
-	if err := w.WriteHeader(h); err != nil {
-		panic(fmt.Sprintf("a tar header for %s of %d bytes: %v", name, size, err)) // both are checked before
+	copy(h[136:], "00000000000\x00        0") // time, the sum's place, type
+	copy(h[257:], "ustar\x0000")
+	copy(h[329:], "0000000\x000000000\x00") // device numbers
+	sum := 0
+	for _, c := range h {
+		sum += int(c)
 	}
-	return out.Bytes()
+	copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return h
 }
 
 // memberSize reads the size in a header that should be name's.
 func memberSize(header []byte, name string, most int64) (int64, error) {
-	h, err := tar.NewReader(bytes.NewReader(header)).Next()
+	size, err := strconv.ParseInt(strings.TrimRight(string(header[124:136]), "\x00 "), 8, 64)
 	if err != nil {
-		return 0, bundle.Invalid("there is no tar header for %s: %w", name, err)
+		return 0, bundle.Invalid("there is no tar header for %s", name)
 	}
-	if h.Size <= 0 || h.Size > most {
-		return 0, bundle.Invalid("%s has %d bytes, not between 1 and %d", name, h.Size, most)
+	if size <= 0 || size > most {
+		return 0, bundle.Invalid("%s has %d bytes, not between 1 and %d", name, size, most)
 	}
-	if !bytes.Equal(header, Header(name, h.Size)) {
+	if !bytes.Equal(header, Header(name, size)) {
 		return 0, bundle.Invalid("the tar header for %s is not as it has to be", name)
 	}
-	return h.Size, nil
+	return size, nil
 }
 
 // Head is the head of a bundle. Packed is what the signature is over; Release
