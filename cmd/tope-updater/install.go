@@ -96,6 +96,9 @@ func (a *app) update(ctx context.Context, noWait bool, begin func(context.Contex
 	}
 	if err == nil && !a.term.json {
 		a.term.say("%s is current", u.To)
+		if u.Wire != nil {
+			a.term.say("%s", wire(u.Wire))
+		}
 	}
 	return err
 }

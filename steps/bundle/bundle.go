@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"time"
 
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
@@ -56,6 +57,8 @@ type Release struct {
 	Digest string
 	// Epoch is compared with the device's floor. Formats without epochs have 0.
 	Epoch int64
+	// Expires is when it no longer may be installed; zero for never.
+	Expires time.Time
 	// Brought is what the release brings beside its files.
 	Brought versions.Brought
 	// SignedBy is the key that signed it; empty when nobody's signature counts.

@@ -2,19 +2,34 @@ package bundle
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/tope/updater/steps"
 )
 
-// CheckEpoch refuses a release older than what this device has committed
-// already, validly signed or not, unless the task is forced.
-func CheckEpoch(t *steps.Task, version string, epoch int64) error {
-	if epoch >= t.EpochFloor || t.Force {
+// CheckAge refuses a release that is older than it may be, validly signed or
+// not: of a lower epoch than this device has committed, or expired. A forced
+// task may have both.
+func CheckAge(t *steps.Task, r Release, now time.Time) error {
+	if t.Force {
 		return nil
 	}
-	return &steps.Error{
-		Class: steps.Refused, Code: steps.EpochTooLow,
-		Err:  fmt.Errorf("release %s is of epoch %d, and this device has committed epoch %d: it would be a step back", version, epoch, t.EpochFloor),
-		Hint: "use --force to install it all the same",
+	if r.Epoch < t.EpochFloor {
+		return &steps.Error{
+			Class: steps.Refused, Code: steps.EpochTooLow,
+			Err:  fmt.Errorf("release %s is of epoch %d, and this device has committed epoch %d: it would be a step back", r.Version, r.Epoch, t.EpochFloor),
+			Hint: "use --force to install it all the same",
+		}
 	}
+	// A clock that was never set must not keep a device from its updates.
+	const unset = 2024
+	if !r.Expires.IsZero() && now.Year() >= unset && now.After(r.Expires) {
+		return &steps.Error{
+			Class: steps.Refused, Code: steps.ReleaseExpired,
+			Err: fmt.Errorf("release %s expired at %s: its publisher has a newer one, or somebody keeps it from this device",
+				r.Version, r.Expires.UTC().Format("2006-01-02 15:04:05 UTC")),
+			Hint: "find the newest release, or use --force to install it all the same",
+		}
+	}
+	return nil
 }

@@ -252,6 +252,9 @@ func (p *partial) payload(ctx context.Context) error {
 	if err := p.cfg.Partial.Amended(p.task); err != nil {
 		return err
 	}
+	if err := p.roomFor(p.missing()); err != nil {
+		return err
+	}
 	p.show()
 	for ; p.at < len(p.parts.Pieces); p.at++ {
 		if p.have[p.at] {
@@ -267,12 +270,9 @@ func (p *partial) payload(ctx context.Context) error {
 
 // show sets the meter: what is wanted, without the gaps.
 func (p *partial) show() {
-	total := p.parts.Head
-	for _, piece := range p.parts.Pieces {
-		total += piece.Length
-	}
+	done := p.parts.Head + p.sofar()
 	p.task.Meter.SetNote("")
-	p.task.Meter.Set(p.parts.Head+p.sofar(), total)
+	p.task.Meter.Set(done, done+p.missing())
 }
 
 // keyOf names a list of pieces.
@@ -324,6 +324,15 @@ func (p *partial) sofar() int64 {
 		if have {
 			n += p.parts.Pieces[i].Length
 		}
+	}
+	return n
+}
+
+// missing is how many bytes of the pieces are still to come.
+func (p *partial) missing() int64 {
+	n := -p.sofar()
+	for _, piece := range p.parts.Pieces {
+		n += piece.Length
 	}
 	return n
 }
@@ -503,8 +512,8 @@ func (p *partial) publish() error {
 	if err := disk.SyncDir(p.task.WorkDir); err != nil {
 		return steps.FromOS(err, "cannot sync the download")
 	}
-	p.run.wire = p.parts.Wire
-	p.run.release = p.parts.Release
+	p.wire = p.parts.Wire
+	p.release = p.parts.Release
 	p.fetched = steps.Fetched{Size: p.parts.Total, Digest: p.parts.Release.Digest, At: p.cfg.Clock.Now()}
 	return nil
 }

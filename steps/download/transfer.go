@@ -132,8 +132,13 @@ func (r *run) preflight() error {
 	if total == unknown {
 		return nil
 	}
-	missing := uint64(total-r.sink.offset) + r.cfg.Reserve //nolint:gosec // checked: offset ≤ total
-	if err := r.cfg.Preflight(r.task.WorkDir, missing, 0); err != nil {
+	return r.roomFor(total - r.sink.offset)
+}
+
+// roomFor asks for room for so many bytes more.
+func (r *run) roomFor(missing int64) error {
+	need := uint64(missing) + r.cfg.Reserve //nolint:gosec // checked: not negative
+	if err := r.cfg.Preflight(r.task.WorkDir, need, 0); err != nil {
 		e := steps.AsError(steps.FromOS(err, "cannot keep the bundle"))
 		if disk.OutOfSpace(err) {
 			e.Code, e.Hint = steps.DiskFull, "free some space there and try again"

@@ -100,7 +100,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if err := s.acceptable(t.Source, release); err != nil {
 		return steps.Outcome{}, err
 	}
-	if err := bundle.CheckEpoch(t, release.Version, release.Epoch); err != nil {
+	if err := bundle.CheckAge(t, release, s.cfg.Clock.Now()); err != nil {
 		return steps.Outcome{}, err
 	}
 	digest := release.Digest

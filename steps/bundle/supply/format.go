@@ -87,7 +87,7 @@ type opened struct {
 func (b *opened) Release() bundle.Release {
 	r := b.Head.Release
 	return bundle.Release{
-		Version: r.Version, Services: r.Services, Digest: b.Digest, Epoch: r.Epoch, Brought: r.Brought, SignedBy: b.by,
+		Version: r.Version, Services: r.Services, Digest: b.Digest, Epoch: r.Epoch, Expires: r.Expires, Brought: r.Brought, SignedBy: b.by,
 	}
 }
 

@@ -68,17 +68,5 @@ func (d *Device) current(t *steps.Task, r *native.Release) error {
 	if t.Source.Version != "" && t.Source.Version != r.Version {
 		return bundle.InvalidManifest("the bundle holds version %s, declared was %s", r.Version, t.Source.Version)
 	}
-	if err := bundle.CheckEpoch(t, r.Version, r.Epoch); err != nil {
-		return err
-	}
-	// A clock that was never set must not keep a device from its updates.
-	const unset = 2024
-	if now := d.Clock.Now(); !r.Expires.IsZero() && now.Year() >= unset && now.After(r.Expires) && !t.Force {
-		return &steps.Error{
-			Class: steps.Refused, Code: steps.ReleaseExpired,
-			Err:  fmt.Errorf("release %s expired at %s: its publisher has a newer one, or somebody keeps it from this device", r.Version, r.Expires.Format("2006-01-02 15:04:05 UTC")),
-			Hint: "find the newest release, or use --force to install it all the same",
-		}
-	}
-	return nil
+	return bundle.CheckAge(t, bundle.Release{Version: r.Version, Epoch: r.Epoch, Expires: r.Expires}, d.Clock.Now())
 }
