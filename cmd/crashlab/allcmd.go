@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/tope/updater/cmd/crashlab/internal/device"
 	"github.com/tope/updater/cmd/crashlab/internal/sweep"
 )
 
@@ -22,7 +23,8 @@ func allCommand() *cobra.Command {
 		Short: "every mode over every flow, then the planted bugs",
 		Long: `Every mode over every flow, then the planted bugs. With --sample N: N kills and
 N pairs a flow, half as many torn writes, of each errno and of full disks, and a
-tenth as many states a call. Losses during recovery are always a sample.`,
+tenth as many states a call; of each, the flows with native bundles get half or
+a quarter. Losses during recovery are always a sample.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.all(cmd.Context(), source)
@@ -35,12 +37,12 @@ tenth as many states a call. Losses during recovery are always a sample.`,
 
 func (f *flags) all(ctx context.Context, source string) error {
 	reports, err := f.reports(ctx, filepath.Join(f.bin, "tope-updater"),
-		killMode(false),
+		part(killMode(false), 1),
 		part(killMode(true), 2),
 		part(errnoMode(unix.ENOSPC), 2),
 		part(errnoMode(unix.EIO), 2),
 		part(sweep.Full, 2),
-		sweep.Pairs,
+		part(sweep.Pairs, 1),
 		shallow(part(sweep.Lose, 10)),
 		shallow(f.relapses()),
 	)
@@ -74,11 +76,15 @@ func (f *flags) relapses() mode {
 	}
 }
 
-// part is a mode that takes its part of the sample.
+// part is a mode that takes its part of the sample, and of that the flow's.
 func part(m mode, by int) mode {
 	return func(ctx context.Context, b []sweep.Bench, o sweep.Options) (*sweep.Report, error) {
+		of := by
+		if flow, ok := device.FlowNamed(o.Flow); ok && flow.Part > 0 {
+			of *= flow.Part
+		}
 		if o.Sample > 0 {
-			o.Sample = max(o.Sample/by, 2)
+			o.Sample = max(o.Sample/of, 2)
 		}
 		return m(ctx, b, o)
 	}

@@ -133,8 +133,11 @@ func compressFile(from, to string, dict []byte) (err error) {
 	for window < len(dict)+len(data) && window < zstd.MaxWindowSize {
 		window *= 2
 	}
+	// A single segment: otherwise a frame of less than 256 bytes does not say its
+	// size, and a device refuses a patch that does not.
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1),
-		zstd.WithEncoderCRC(false), zstd.WithWindowSize(window), zstd.WithEncoderDictRaw(0, dict))
+		zstd.WithEncoderCRC(false), zstd.WithWindowSize(window), zstd.WithSingleSegment(len(data) <= window),
+		zstd.WithEncoderDictRaw(0, dict))
 	if err != nil {
 		return err
 	}

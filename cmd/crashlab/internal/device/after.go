@@ -41,7 +41,7 @@ func (d *Device) unmoved(what string, f func() error) error {
 
 // leadsToWhole checks one pointer.
 func (d *Device) leadsToWhole(name, version string) error {
-	r, err := release(version)
+	r, err := d.flow.release(version)
 	if err != nil {
 		return sweep.Violate("%s leads to %q: %v", name, version, err)
 	}
@@ -94,7 +94,7 @@ func (d *Device) next(ctx context.Context, s sweep.Story, end End) error {
 			return err
 		}
 	}
-	exit, err := m.updater(ctx, false, "install", url(later()))
+	exit, err := m.updater(ctx, false, "install", d.flow.later())
 	if err != nil && !errors.Is(err, errHung) {
 		return err
 	}

@@ -3,6 +3,7 @@
 package device
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,24 +52,35 @@ func Open(dir, updater string) (*Lab, error) {
 		updateID: regexp.MustCompile(`\d{8}-\d{6}-\d+`),
 		promise:  regexp.MustCompile(`\bCommitted\b|"stage": ?"success"`),
 	}
-	if l.handler, err = packages(); err != nil {
+	if l.handler, err = packages(dir); err != nil {
 		return nil, err
 	}
 	return l, os.WriteFile(l.config, []byte(configuration), 0o644)
 }
 
-// packages serves every release.
-func packages() (http.Handler, error) {
+// packages serves every release, some as native bundles too, which are made in
+// dir. Ranges are served, and If-Range is heeded.
+func packages(dir string) (http.Handler, error) {
 	mux := http.NewServeMux()
+	serve := func(name string, data []byte) {
+		mux.HandleFunc("/"+name, func(w http.ResponseWriter, q *http.Request) {
+			w.Header().Set("ETag", `"`+name+`"`)
+			http.ServeContent(w, q, "", time.Time{}, bytes.NewReader(data))
+		})
+	}
 	for _, r := range releases() {
 		data, err := r.zip()
 		if err != nil {
 			return nil, err
 		}
-		mux.HandleFunc("/"+r.Version+".zip", func(w http.ResponseWriter, q *http.Request) {
-			w.Header().Set("ETag", `"`+r.Version+`"`)
-			http.ServeContent(w, q, "", time.Time{}, strings.NewReader(string(data)))
-		})
+		serve(r.Version+".zip", data)
+	}
+	for _, r := range []Release{trusted(), later()} {
+		data, err := r.native(dir)
+		if err != nil {
+			return nil, fmt.Errorf("make the native bundle of %s: %w", r.Version, err)
+		}
+		serve(r.Version+".tope", data)
 	}
 	return mux, nil
 }

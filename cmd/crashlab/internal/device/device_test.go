@@ -4,6 +4,7 @@ package device_test
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"github.com/tope/updater/cmd/crashlab/internal/device"
 	"github.com/tope/updater/cmd/crashlab/internal/sweep"
 	"github.com/tope/updater/cmd/crashlab/internal/trace"
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/steps"
 )
 
 func TestMain(m *testing.M) {
@@ -77,6 +80,44 @@ func TestFlows(t *testing.T) {
 			require.NoError(t, os.WriteFile(damaged[0], nil, 0o555))
 			_, err = b.Judge(ctx, sweep.Story{Cut: true}, sweep.Quick)
 			require.ErrorContains(t, err, "is not whole")
+		})
+	}
+}
+
+// The native flows are worth their time only if bundles are fetched in the ways
+// they are named for.
+func TestWaysOfFetching(t *testing.T) {
+	lab := laboratory(t)
+	ctx := context.Background()
+	for name, want := range map[string]steps.Wire{
+		"signed":  {Local: 1, Patched: 5, Alone: 1},
+		"damaged": {Patched: 4, Alone: 3, Lacking: 2},
+		"solid":   {Solid: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, ok := device.FlowNamed(name)
+			require.True(t, ok)
+			benches, err := lab.New(ctx, f, 1)
+			require.NoError(t, err)
+			require.NoError(t, benches[0].Reset(""))
+			_, err = benches[0].Act(ctx, sweep.Watch{})
+			require.NoError(t, err)
+
+			r, err := journal.OpenReader(filepath.Join(benches[0].Root(), "var/lib/tope-updater/journal.db"), journal.Options{})
+			require.NoError(t, err)
+			defer r.Close()
+			records, err := r.Records(r.State().Last.ID)
+			require.NoError(t, err)
+			var last steps.Wire
+			for _, rec := range records {
+				var e struct{ Wire *steps.Wire }
+				if json.Unmarshal(rec.Evidence, &e) == nil && e.Wire != nil {
+					last = *e.Wire
+				}
+			}
+			require.Equal(t, "00000000000001AB (publisher.pub)", last.SignedBy)
+			got := steps.Wire{Local: last.Local, Patched: last.Patched, Alone: last.Alone, Solid: last.Solid, Lacking: last.Lacking}
+			require.Equal(t, want, got)
 		})
 	}
 }

@@ -4,7 +4,6 @@ package device
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +18,7 @@ const (
 	journalFile = "var/lib/tope-updater/journal.db"
 	binDir      = "usr/local/bin"
 	servicesDir = "opt/tope/services"
+	keysDir     = "etc/tope-updater/keys"
 	marker      = ".uncommitted"
 )
 
@@ -91,16 +91,6 @@ func (d *Device) pointer(name string) (string, error) {
 	return strings.TrimPrefix(target, "v"), nil
 }
 
-// release finds a release by its version.
-func release(version string) (Release, error) {
-	for _, r := range releases() {
-		if r.Version == version {
-			return r, nil
-		}
-	}
-	return Release{}, fmt.Errorf("there is no release %q", version)
-}
-
 // wholeVersions checks that whatever bears a version's name is that release, whole.
 func (d *Device) wholeVersions() error {
 	entries, err := os.ReadDir(filepath.Join(d.root, versionsDir))
@@ -115,7 +105,7 @@ func (d *Device) wholeVersions() error {
 		if !ok || !e.IsDir() {
 			continue
 		}
-		r, err := release(version)
+		r, err := d.flow.release(version)
 		if err == nil {
 			err = r.whole(filepath.Join(d.root, versionsDir, e.Name()))
 		}
@@ -128,7 +118,7 @@ func (d *Device) wholeVersions() error {
 
 // linksOf checks that every entry of a version has its link through current.
 func (d *Device) linksOf(version string) error {
-	r, err := release(version)
+	r, err := d.flow.release(version)
 	if err != nil {
 		return sweep.Violate("current: %v", err)
 	}

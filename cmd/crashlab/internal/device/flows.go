@@ -19,8 +19,15 @@ func broken() Release  { return Release{Version: "1.2.0", Tool: "new-tool", Web:
 func hostile() Release { return Release{Version: "1.3.0", Tool: "new-tool", Web: "poison unhealthy"} }
 func later() Release   { return Release{Version: "1.4.0"} }
 
+// The releases of the flows with native bundles: of trusted, a device with
+// resident needs only what is new in it.
+func resident() Release { return Release{Version: "1.0.1", Tool: "old-tool", Art: true} }
+func trusted() Release {
+	return Release{Version: "1.1.1", Tool: "new-tool", API: "ready-after=200ms", Art: true}
+}
+
 func releases() []Release {
-	return []Release{factory(), before(), good(), broken(), hostile(), later()}
+	return []Release{factory(), before(), good(), broken(), hostile(), later(), resident(), trusted()}
 }
 
 // Flow is one thing that a device is made to do.
@@ -32,6 +39,14 @@ type Flow struct {
 	Args []string
 	// Empty: the device begins without any version, and without a journal.
 	Empty bool
+	// Signed: the device comes with resident and has a key, so that it takes
+	// native bundles only.
+	Signed bool
+	// Spoilt are files of the installed version that are damaged beforehand.
+	Spoilt []string
+	// Part is what the flow gets of a sample in all: one of so many; 0 for the
+	// whole.
+	Part int
 	// Exits are the exit statuses of a run that nothing disturbs.
 	Exit int
 	// Ends are how the device may end after one power cut. Unchanged is always
@@ -69,6 +84,36 @@ const unchanged = "Unchanged"
 
 func url(r Release) string { return "http://" + addrPackages + "/" + r.Version + ".zip" }
 
+func nativeURL(r Release) string { return "http://" + addrPackages + "/" + r.Version + ".tope" }
+
+// before is the version the device comes with, as it is installed there.
+func (f Flow) before() Release {
+	if !f.Signed {
+		return before()
+	}
+	r := resident()
+	r.Spoilt = f.Spoilt
+	return r
+}
+
+// later is where the next update comes from.
+func (f Flow) later() string {
+	if f.Signed {
+		return nativeURL(later())
+	}
+	return url(later())
+}
+
+// release finds a release by its version, as it is when it is installed.
+func (f Flow) release(version string) (Release, error) {
+	for _, r := range append([]Release{f.before()}, releases()...) {
+		if r.Version == version {
+			return r, nil
+		}
+	}
+	return Release{}, fmt.Errorf("there is no release %q", version)
+}
+
 // Flows are all the flows there are.
 func Flows() []Flow {
 	at := func(state string, current, previous Release) End {
@@ -76,6 +121,7 @@ func Flows() []Flow {
 	}
 	none := Release{}
 	factory, before, good, broken, hostile := factory(), before(), good(), broken(), hostile()
+	resident, trusted := resident(), trusted()
 	return []Flow{
 		{
 			Name: "install", About: "a good update", Args: []string{"install", url(good)},
@@ -106,6 +152,26 @@ func Flows() []Flow {
 		{
 			Name: "first", About: "the first version of a device without a journal", Args: []string{"install", url(factory)}, Empty: true,
 			Ends: []End{at("Committed", factory, none)},
+			More: []End{at("Failed", none, none), at("RolledBack", none, none), at("NeedsAttention", none, none)},
+		},
+		{
+			Name: "signed", About: "a native bundle: a file is copied, others are patched or fetched",
+			Args: []string{"install", nativeURL(trusted)}, Signed: true, Part: 2,
+			Ends: []End{at("Committed", trusted, resident)},
+			More: []End{at("RolledBack", resident, factory), at("Failed", resident, factory)},
+			Full: []End{at("RolledBack", resident, resident)},
+		},
+		{
+			Name: "damaged", About: "the same, but what is to be copied or patched is damaged on the device",
+			Args: []string{"install", nativeURL(trusted)}, Signed: true, Spoilt: []string{font, picture}, Part: 2,
+			Ends: []End{at("Committed", trusted, resident)},
+			More: []End{at("RolledBack", resident, factory), at("Failed", resident, factory)},
+			Full: []End{at("RolledBack", resident, resident)},
+		},
+		{
+			Name: "solid", About: "the first version of a device without a journal, from a native bundle",
+			Args: []string{"install", nativeURL(trusted)}, Signed: true, Empty: true, Part: 4,
+			Ends: []End{at("Committed", trusted, none)},
 			More: []End{at("Failed", none, none), at("RolledBack", none, none), at("NeedsAttention", none, none)},
 		},
 	}

@@ -3,6 +3,7 @@ package device
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -18,7 +19,18 @@ type Release struct {
 	API, Web string
 	// Tool names a program that only this release has.
 	Tool string
+	// Art: it has a font, the same in all such releases, and a picture of which
+	// each release changes a little. Neither can be compressed.
+	Art bool
+	// Spoilt are files that are damaged where this release is installed.
+	Spoilt []string
 }
+
+// Files that a native bundle need not bring.
+const (
+	font    = "services/web-server/font.bin"
+	picture = "services/web-server/picture.bin"
+)
 
 // Interpreter runs the scripts that releases are made of.
 const Interpreter = "/proc/1/exe"
@@ -41,7 +53,39 @@ func (r Release) files() map[string][]byte {
 	if r.Tool != "" {
 		files["bin/"+r.Tool] = r.program(r.Tool, "", "")
 	}
+	if r.Art {
+		files[font] = noise(3000)
+		files[picture] = append(fmt.Appendf(nil, "version %s ", r.Version), noise(2500)...)
+	}
 	return files
+}
+
+// installed are the files as they are on the device.
+func (r Release) installed() map[string][]byte {
+	files := r.files()
+	for _, p := range r.Spoilt {
+		files[p] = spoil(files[p])
+	}
+	return files
+}
+
+// spoil is what a bad sector makes of a file.
+func spoil(data []byte) []byte {
+	bad := bytes.Clone(data)
+	for i := len(bad) / 2; i < len(bad) && i < len(bad)/2+8; i++ {
+		bad[i] ^= 0xff
+	}
+	return bad
+}
+
+// noise is n bytes that cannot be compressed, always the same.
+func noise(n int) []byte {
+	var out []byte
+	for i := 0; len(out) < n; i++ {
+		sum := sha256.Sum256(fmt.Append(nil, n, i))
+		out = append(out, sum[:]...)
+	}
+	return out[:n]
 }
 
 // zip is the release as a legacy package.
@@ -98,9 +142,10 @@ func (r Release) zip() ([]byte, error) {
 }
 
 // whole says what is wrong with the version at dir, which should be this
-// release: its files, their bytes, their bits, and nothing else.
+// release: its files, their bytes, their bits, and nothing else. What was
+// spoilt beforehand must be as bad as it was.
 func (r Release) whole(dir string) error {
-	want := r.files()
+	want := r.installed()
 	err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
 		if err != nil {
 			return err

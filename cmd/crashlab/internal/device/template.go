@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"aead.dev/minisign"
+
 	"github.com/tope/updater/cmd/crashlab/internal/sweep"
 )
 
@@ -65,6 +67,11 @@ func (d *Device) born(ctx context.Context) error {
 			return err
 		}
 	}
+	if d.flow.Signed {
+		if err := d.trust(); err != nil {
+			return err
+		}
+	}
 	if err := sweep.RemoveTree(filepath.Join(d.root, "run")); err != nil {
 		return err
 	}
@@ -78,6 +85,33 @@ func (d *Device) born(ctx context.Context) error {
 	return sweep.CopyTree(d.root, d.template)
 }
 
+// trust gives the device its key; from then on it takes no legacy packages.
+// What is spoilt is spoilt now: a write that the updater knows nothing of.
+func (d *Device) trust() error {
+	key, err := publisher()
+	if err != nil {
+		return err
+	}
+	public, err := key.Public().(minisign.PublicKey).MarshalText()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(d.root, keysDir), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(d.root, keysDir, "publisher.pub"), append(public, '\n'), 0o644); err != nil {
+		return err
+	}
+	r := d.flow.before()
+	for _, p := range r.Spoilt {
+		at := filepath.Join(d.root, versionsDir, "v"+r.Version, p)
+		if err := os.WriteFile(at, r.installed()[p], 0o444); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (d *Device) furnish(ctx context.Context) error {
 	m, err := d.boot(sweep.Watch{})
 	if err != nil {
@@ -87,7 +121,7 @@ func (d *Device) furnish(ctx context.Context) error {
 	for _, args := range [][]string{
 		{"install", url(factory())},
 		{"factory", "create", factory().Version},
-		{"install", url(before())},
+		{"install", url(d.flow.before())},
 	} {
 		exit, err := m.updater(ctx, false, args...)
 		if err != nil {
