@@ -207,6 +207,9 @@ func (p *partial) head(ctx context.Context) error {
 			if len(p.begin) == 0 && (errors.As(err, &final) || errors.Is(err, errEnds)) {
 				return errOtherFormat // whatever is the matter, the plain download says it
 			}
+			if errors.Is(err, errEnds) {
+				return refused(steps.InvalidPackage, "check what was published: it is no whole bundle", "it ends within its head, which has %d bytes or more", need)
+			}
 			return err
 		}
 		first := len(p.begin) == 0

@@ -7,18 +7,25 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxDepth bounds how deep JSON may be nested.
 const maxDepth = 16
 
+// notesKey is the one object with keys that the publisher chooses.
+const notesKey = "notes"
+
 // strictJSON decodes one JSON document into v. Unlike encoding/json it refuses
-// what two readers could understand differently: unknown fields, a key that is
-// there twice (also in another case, which encoding/json takes for the same),
-// and anything behind the document.
+// what two readers could understand differently: unknown keys, known ones in
+// another case (encoding/json takes "Files", and "fileſ" too), a key that is
+// there twice, null, what is not UTF-8, and anything behind the document.
 func strictJSON(data []byte, v any) error {
+	if !utf8.Valid(data) {
+		return errors.New("it is not UTF-8")
+	}
 	dec := json.NewDecoder(bytes.NewReader(data))
-	if err := noDuplicates(dec, 0); err != nil {
+	if err := unambiguous(dec, 0, ""); err != nil {
 		return err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
@@ -29,8 +36,8 @@ func strictJSON(data []byte, v any) error {
 	return dec.Decode(v)
 }
 
-// noDuplicates reads one value.
-func noDuplicates(dec *json.Decoder, depth int) error {
+// unambiguous reads one value, which lies at key.
+func unambiguous(dec *json.Decoder, depth int, key string) error {
 	if depth > maxDepth {
 		return fmt.Errorf("nested more than %d deep", maxDepth)
 	}
@@ -40,25 +47,40 @@ func noDuplicates(dec *json.Decoder, depth int) error {
 	}
 	delim, ok := t.(json.Delim)
 	if !ok {
+		if t == nil {
+			return fmt.Errorf("null, at %.40q, is no value: leave the key out", key)
+		}
 		return nil
 	}
 	seen := map[string]bool{}
 	for dec.More() {
+		at := key
 		if delim == '{' {
-			key, err := dec.Token()
-			if err != nil {
+			if at, err = name(dec, key, seen); err != nil {
 				return err
 			}
-			name, _ := key.(string)
-			if folded := strings.ToLower(name); seen[folded] {
-				return fmt.Errorf("the key %q is there twice", name)
-			}
-			seen[strings.ToLower(name)] = true
 		}
-		if err := noDuplicates(dec, depth+1); err != nil {
+		if err := unambiguous(dec, depth+1, at); err != nil {
 			return err
 		}
 	}
 	_, err = dec.Token()
 	return err
+}
+
+// name reads a key of the object that lies at key.
+func name(dec *json.Decoder, key string, seen map[string]bool) (string, error) {
+	t, err := dec.Token()
+	if err != nil {
+		return "", err
+	}
+	name, _ := t.(string)
+	if key != notesKey && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
+		return "", fmt.Errorf("the key %.40q is unknown", name)
+	}
+	if seen[name] {
+		return "", fmt.Errorf("the key %.40q is there twice", name)
+	}
+	seen[name] = true
+	return name, nil
 }
