@@ -19,6 +19,11 @@
 //     a wrong size) fails at once.
 //   - Memory: one buffer, whatever the size of the bundle.
 //
+// A bundle of which only parts are needed (Config.Partial) is brought as a file
+// with holes: its head first, which Partial.Plan judges and plans by, then the
+// pieces that the plan names, each compared with its SHA-256. A piece whose
+// bytes are on disk does not come again, whoever brought it.
+//
 // It never looks inside the bundle (that is Verify), and trusts no server:
 // every answer is judged, in one pure function, before a byte of it is used.
 //
@@ -26,7 +31,8 @@
 //
 // Step (step.go) is the contract with the engine; run.go the loop of attempts,
 // transfer.go one attempt, endure.go the wait before the next, finish.go the
-// end; answer.go what each possible answer of a server means and failure.go
+// end; partial.go is the same for parts, partialnote.go its checkpoints and
+// ranges.go its requests; answer.go what each possible answer of a server means and failure.go
 // what each way to fail means. source.go, http.go and local.go are where bundles
 // come from; sink.go and checkpoint.go are about the disk, pace.go about servers
 // that go quiet, history.go about what the journal will tell afterwards.

@@ -2,8 +2,6 @@ package download
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -66,15 +64,6 @@ type partial struct {
 	st    *stream
 	pos   int64 // of the next byte of st
 	scrap []byte
-}
-
-// partialNote is the checkpoint: the first At pieces are on disk, and the first
-// Within bytes of the next, after which Sum is the hash's state.
-type partialNote struct {
-	Key    string `json:"key"`
-	At     int    `json:"at"`
-	Within int64  `json:"within"`
-	Sum    []byte `json:"sum,omitempty"`
 }
 
 // partially is true when the bundle is of a partial format and was brought.
@@ -278,84 +267,6 @@ func (p *partial) show() {
 	p.task.Meter.Set(done, done+p.missing())
 }
 
-// keyOf names a list of pieces.
-func keyOf(parts bundle.Parts) string {
-	sum := sha256.New()
-	fmt.Fprintln(sum, parts.Release.Digest)
-	for _, p := range parts.Pieces {
-		fmt.Fprintln(sum, p.Offset, p.Length, p.SHA256)
-	}
-	return hex.EncodeToString(sum.Sum(nil)[:16])
-}
-
-// resumeAt finds out which pieces are there: those that this process or the
-// note speaks of, and those whose bytes say so. They are not fetched again.
-func (p *partial) resumeAt(ctx context.Context, planned string) error {
-	if p.sum != nil && p.key == planned {
-		return nil // another attempt of the same process
-	}
-	p.key = planned
-	p.at, p.within, p.sum = 0, 0, sha256.New()
-	n := p.note.Partial
-	if n != nil && n.Key == p.key && n.At <= len(p.parts.Pieces) && (n.Within == 0 || restore(p.sum, n.Sum) == nil) {
-		p.at, p.within = n.At, n.Within
-	}
-	p.have = make([]bool, len(p.parts.Pieces))
-	for i := range p.parts.Pieces {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if p.have[i] = i < p.at; p.have[i] || i == p.at && p.within > 0 {
-			continue
-		}
-		var err error
-		if p.have[i], err = p.there(p.parts.Pieces[i]); err != nil {
-			return err
-		}
-	}
-	if sofar := p.sofar(); sofar > 0 {
-		p.note.Resumed++
-		p.note.ResumedBytes += sofar
-	}
-	return nil
-}
-
-// sofar is how many bytes of the pieces are there.
-func (p *partial) sofar() int64 {
-	n := p.within
-	for i, have := range p.have {
-		if have {
-			n += p.parts.Pieces[i].Length
-		}
-	}
-	return n
-}
-
-// missing is how many bytes of the pieces are still to come.
-func (p *partial) missing() int64 {
-	n := -p.sofar()
-	for _, piece := range p.parts.Pieces {
-		n += piece.Length
-	}
-	return n
-}
-
-// there reads a piece's place in the file.
-func (p *partial) there(piece bundle.Piece) (bool, error) {
-	info, err := p.f.Stat()
-	if err != nil {
-		return false, steps.FromOS(err, "cannot read the download")
-	}
-	if info.Size() < piece.End() {
-		return false, nil
-	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, io.NewSectionReader(p.f, piece.Offset, piece.Length)); err != nil {
-		return false, steps.FromOS(err, "cannot read the download")
-	}
-	return hex.EncodeToString(sum.Sum(nil)) == piece.SHA256, nil
-}
-
 // piece fetches the rest of one piece and compares its digest.
 func (p *partial) piece(ctx context.Context) error {
 	piece := p.parts.Pieces[p.at]
@@ -427,56 +338,6 @@ func (p *partial) requestEnd() int64 {
 		end = next.End()
 	}
 	return end
-}
-
-// due makes a checkpoint when one is.
-func (p *partial) due() error {
-	if p.unsynced < p.cfg.CheckpointBytes || p.cfg.Clock.Monotonic()-p.notedAt < p.cfg.CheckpointTime {
-		return nil
-	}
-	return p.checkpointNow()
-}
-
-// checkpointNow makes what is there safe from everything.
-func (p *partial) checkpointNow() error {
-	if err := datasync(p.f); err != nil {
-		return steps.FromOS(err, "cannot sync the download")
-	}
-	if !p.linked {
-		if err := disk.SyncDir(p.task.WorkDir); err != nil {
-			return steps.FromOS(err, "cannot sync the download")
-		}
-		p.linked = true
-	}
-	// Power lost here: the note before this one, which still holds.
-	return p.saveNote()
-}
-
-func (p *partial) saveNote() error {
-	n := &partialNote{Key: p.key, At: p.at, Within: p.within}
-	if p.within > 0 {
-		m, ok := p.sum.(encoding.BinaryMarshaler)
-		if !ok {
-			return fmt.Errorf("cannot save the state of %T", p.sum)
-		}
-		var err error
-		if n.Sum, err = m.MarshalBinary(); err != nil {
-			return err
-		}
-	}
-	p.note.Partial = n
-	p.unsynced = 0
-	return p.save(p.sofar(), nil)
-}
-
-// keep saves the last bytes of a download that is stopped, as far as it can.
-func (p *partial) keep() {
-	if p.f == nil || p.unsynced < worthwhile {
-		return
-	}
-	if err := p.checkpointNow(); err != nil {
-		p.cfg.Log.Warn("cannot keep the download's last bytes", "update", p.task.Update, "error", err)
-	}
 }
 
 // restart forgets everything: what the server has is another file. The note
