@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/tope/updater/platform/service"
 )
 
 // validate reports everything that is wrong, not the first thing only.
@@ -88,18 +90,6 @@ func (c *Config) validateWritable(add report) {
 
 func inside(p, dir string) bool { return p == dir || strings.HasPrefix(p, dir+"/") }
 
-// serviceName keeps names safe as file names and as systemd units. It is no
-// regular expression: compiling that would be a tenth of the program's start.
-func serviceName(s string) bool {
-	for i, c := range []byte(s) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && (i == 0 || !strings.ContainsRune("_.@-", rune(c))) {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 101
-}
-
 func (c *Config) validateServices(add report) {
 	names := map[string]bool{}
 	for _, s := range c.Service {
@@ -110,7 +100,7 @@ func (c *Config) validateServices(add report) {
 	}
 	for i, s := range c.Service {
 		key := "service " + s.Name
-		if !serviceName(s.Name) {
+		if !service.ValidName(s.Name) {
 			add(fmt.Sprintf("service number %d", i+1), "name %q is no service name (letters, digits, - _ . @)", s.Name)
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps/bundle"
 )
@@ -69,7 +70,7 @@ func (r *Release) validate(limits bundle.Limits) error {
 		return bundle.InvalidManifest("the notes have %d bytes, more than the %d allowed", notes, maxNotes)
 	}
 	for _, s := range r.Services {
-		if !serviceName(s) {
+		if !service.ValidName(s) {
 			return bundle.InvalidManifest("service %.40q is no name of a service (letters, digits, - _ . @)", s)
 		}
 	}
@@ -83,16 +84,6 @@ func (r *Release) validate(limits bundle.Limits) error {
 		return err
 	}
 	return r.validatePayload(limits)
-}
-
-func serviceName(s string) bool {
-	for i, c := range []byte(s) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && (i == 0 || !strings.ContainsRune("_.@-", rune(c))) {
-			return false
-		}
-	}
-	return s != "" && len(s) <= maxName
 }
 
 func (r *Release) validateFiles(limits bundle.Limits) error {
