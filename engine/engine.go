@@ -158,6 +158,9 @@ func intent(u *journal.Update, step steps.Name, attempt int) journal.Record {
 func (e *Engine) fire(ctx context.Context, t Trigger, move journal.Record, then ...journal.Record) error {
 	s, u := e.state()
 	move.From, move.Trigger = string(s), string(t)
+	if t == Fail && s.Switched() {
+		move.Why = e.exempt(move.Why, wayBack(u, s))
+	}
 	if move.Phase == "" {
 		move.Phase = journal.Outcome
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 
+	"github.com/tope/updater/journal"
 	"github.com/tope/updater/steps"
 )
 
@@ -57,4 +58,36 @@ func (e *Engine) committedEpoch(version string) int64 {
 		e.cfg.Log.Warn("cannot read a version's epoch", "version", version, "err", err)
 	}
 	return epoch
+}
+
+// exempt adds to why that the way leads below the floor, where it does: what
+// recovery chooses, and the factory version, may be of any epoch.
+func (e *Engine) exempt(why, version string) string {
+	if version == "" {
+		return why
+	}
+	epoch, err := e.cfg.Versions.Epoch(version)
+	if err != nil {
+		return why // recovery does not fail over a remark
+	}
+	floor := e.epochFloor()
+	if epoch >= floor {
+		return why
+	}
+	text := fmt.Sprintf("version %s is of epoch %d, below the floor %d: going back is exempt", version, epoch, floor)
+	if why == "" {
+		return text
+	}
+	return why + "; " + text
+}
+
+// wayBack is the version that the failure edge of a state leads to.
+func wayBack(u *journal.Update, s State) string {
+	switch s {
+	case Switching, Restarting, CheckingHealth, Committing:
+		return u.Before.Current
+	case RollingBack:
+		return u.Before.Factory
+	}
+	return ""
 }

@@ -120,6 +120,11 @@ func (e *Engine) apply(ctx context.Context, a Action, o Observation) error {
 		Phase: journal.Observed, Rule: string(a.Rule), Why: a.Why, Spend: a.Spend,
 		Evidence: evidence(seen{o.By, o.Pointers, o.Strange, o.States, o.Marker, a.Moves}),
 	}
+	for _, m := range a.Moves {
+		if m.Pointer == versions.Current {
+			rec.Why = e.exempt(rec.Why, m.To)
+		}
+	}
 	if u != nil {
 		rec.Update = u.ID
 	}

@@ -215,6 +215,9 @@ func (e *Engine) begins(ctx context.Context, a journal.Accept) (string, error) {
 	}
 	a.Before, a.From = p, p.Current
 	rec := journal.Record{Update: e.newID(), Phase: journal.Outcome, Accept: &a}
+	if a.Kind == string(steps.Restore) {
+		rec.Why = e.exempt("", a.To)
+	}
 	return rec.Update, e.accept(ctx, rec)
 }
 
