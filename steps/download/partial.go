@@ -60,6 +60,8 @@ type partial struct {
 	got      int64
 	unsynced int64
 	linked   bool
+	// found says that the head was on disk, and that nobody has judged it yet.
+	found bool
 
 	st    *stream
 	pos   int64 // of the next byte of st
@@ -129,10 +131,18 @@ func (p *partial) onDisk() (known, ours bool, err error) {
 			return false, false, steps.FromOS(errors.Join(err, f.Close()), "cannot read the download")
 		}
 		if n < probeSize || !p.cfg.Partial.Match(begin) {
+			if err := f.Close(); err != nil {
+				return false, false, steps.FromOS(err, "cannot read the download")
+			}
+			if name == PartFile && (p.note.Offset == 0 || p.note.Partial != nil) {
+				// Nobody vouches for these bytes: they may be what a power cut
+				// has left of a head. The source says what it is.
+				continue
+			}
 			// A legacy package grows there, if something does.
-			return n > 0, false, f.Close()
+			return n > 0, false, nil
 		}
-		p.f, p.begin = f, begin
+		p.f, p.begin, p.found = f, begin, true
 		if name == steps.BundleFile {
 			// It has to be gone on with, so it is a part again. If the power
 			// goes, it has one name or the other, and is found under both.
@@ -145,6 +155,21 @@ func (p *partial) onDisk() (known, ours bool, err error) {
 
 // all brings everything. It is false when the source is of another format.
 func (p *partial) all(ctx context.Context) (bool, error) {
+	is, err := p.once(ctx)
+	var judged *steps.Error
+	if !p.found || !errors.As(err, &judged) || judged.Class != steps.Refused {
+		return is, err
+	}
+	// A head from before a power cut was perhaps never synced, and may have any
+	// bytes: only what the server sends now refuses the bundle.
+	p.event(lostCheckpoint, err.Error())
+	if err := p.restart(); err != nil {
+		return true, err
+	}
+	return p.once(ctx)
+}
+
+func (p *partial) once(ctx context.Context) (bool, error) {
 	if err := p.head(ctx); err != nil {
 		if errors.Is(err, errOtherFormat) {
 			return false, nil
@@ -187,7 +212,7 @@ func (p *partial) head(ctx context.Context) error {
 				continue
 			}
 			_ = p.f.Close() // nothing of it is kept
-			p.f, p.begin = nil, nil
+			p.f, p.begin, p.found = nil, nil, false
 			continue
 		}
 		more := make([]byte, need-int64(len(p.begin)))
@@ -215,13 +240,20 @@ func (p *partial) openPart() error {
 	if p.f != nil {
 		return nil
 	}
+	// The note goes first, so that it never speaks of bytes that are not there.
+	if p.note.Partial != nil {
+		p.note.Partial = nil
+		if err := p.save(0, nil); err != nil {
+			return err
+		}
+	}
 	f, err := os.OpenFile(filepath.Join(p.task.WorkDir, PartFile), os.O_RDWR|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return steps.FromOS(err, "cannot write the download")
 	}
 	p.f = f
-	// If the power goes before the next sync: any part of it. A head that is
-	// not whole is not even a tar header's worth, or fails its signature.
+	// If the power goes before the next sync: any part of it, zeros between.
+	// What is not whole is found out by its signature, and fetched again.
 	if _, err := f.WriteAt(p.begin, 0); err != nil {
 		return steps.FromOS(err, "cannot write the download")
 	}
@@ -234,6 +266,7 @@ func (p *partial) payload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.found = false
 	if total := p.total(); total >= 0 && total != parts.Total {
 		return refused(steps.SizeMismatch, "", "the server's file has %d bytes, and the signed list makes %d", total, parts.Total)
 	}
@@ -354,7 +387,7 @@ func (p *partial) restart() error {
 		_ = p.f.Close() // truncated when it is opened again
 		p.f = nil
 	}
-	p.begin, p.unranged, p.sum = nil, false, nil
+	p.begin, p.unranged, p.sum, p.found = nil, false, nil, false
 	return nil
 }
 
