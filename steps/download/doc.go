@@ -31,8 +31,8 @@
 //
 // Step (step.go) is the contract with the engine; run.go the loop of attempts,
 // transfer.go one attempt, endure.go the wait before the next, finish.go the
-// end; partial.go is the same for parts, partialnote.go its checkpoints and
-// ranges.go its requests; answer.go what each possible answer of a server means and failure.go
+// end; partial.go is the same for parts, partialnote.go its checkpoints,
+// partialend.go its end and ranges.go its requests; answer.go what each possible answer of a server means and failure.go
 // what each way to fail means. source.go, http.go and local.go are where bundles
 // come from; sink.go and checkpoint.go are about the disk, pace.go about servers
 // that go quiet, history.go about what the journal will tell afterwards.

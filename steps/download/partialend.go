@@ -1,0 +1,51 @@
+package download
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/steps"
+)
+
+// restart forgets everything: what the server has is another file. The note
+// goes first, so that it never speaks of bytes that are not there.
+func (p *partial) restart() error {
+	p.drop()
+	p.note.Total, p.note.Mark, p.note.Partial = unknown, mark{}, nil
+	if p.noted != 0 {
+		if err := p.save(0, nil); err != nil {
+			return err
+		}
+	}
+	if p.f != nil {
+		_ = p.f.Close() // truncated when it is opened again
+		p.f = nil
+	}
+	p.begin, p.unranged, p.sum, p.found = nil, false, nil, false
+	return nil
+}
+
+// publish gives the file its size and its name.
+func (p *partial) publish() error {
+	// The end of the file need not be there; with its size the file says which
+	// bundle it is.
+	if err := p.f.Truncate(p.parts.Total); err != nil {
+		return steps.FromOS(err, "cannot write the download")
+	}
+	if err := p.f.Sync(); err != nil {
+		return steps.FromOS(err, "cannot sync the download")
+	}
+	// Power lost from here on: all pieces are on disk, at worst under the part
+	// file's name and with an older note; they are found by their digests.
+	if err := os.Rename(filepath.Join(p.task.WorkDir, PartFile), filepath.Join(p.task.WorkDir, steps.BundleFile)); err != nil {
+		return steps.FromOS(err, "cannot name the download")
+	}
+	if err := disk.SyncDir(p.task.WorkDir); err != nil {
+		return steps.FromOS(err, "cannot sync the download")
+	}
+	p.wire = p.parts.Wire
+	p.release = p.parts.Release
+	p.fetched = steps.Fetched{Size: p.parts.Total, Digest: p.parts.Release.Digest, At: p.cfg.Clock.Now()}
+	return nil
+}
