@@ -10,6 +10,7 @@ package stage
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -121,6 +122,13 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 // an error it has no files.
 func (s *Step) manifest(ctx context.Context, t *steps.Task, ev *Evidence) (*versions.Manifest, error) {
 	m := &versions.Manifest{Version: t.Release.Version, Digest: t.Release.Digest, Services: t.Release.Services}
+	if found := t.Found[steps.Verify]; len(found) > 0 {
+		var b steps.Brought
+		if err := json.Unmarshal(found, &b); err != nil {
+			return m, fmt.Errorf("cannot read what Verify found in the journal: %w", err)
+		}
+		m.Epoch, m.Brought = b.Epoch, b.Brought
+	}
 	head, err := filelist.Read(t.WorkDir, func(f versions.File) error {
 		ev.Count(f)
 		m.Files = append(m.Files, f)
