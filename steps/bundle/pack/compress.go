@@ -133,7 +133,8 @@ func compressFile(from, to string, dict []byte) (err error) {
 	for window < len(dict)+len(data) && window < zstd.MaxWindowSize {
 		window *= 2
 	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1),
+	// One segment: its header says the size, which a device wants to know first.
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithSingleSegment(true),
 		zstd.WithEncoderCRC(false), zstd.WithWindowSize(window), zstd.WithEncoderDictRaw(0, dict))
 	if err != nil {
 		return err
