@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -158,6 +159,30 @@ func swaps() []hostile {
 	return list
 }
 
+// endless are servers whose file does not end, and says nothing of its size.
+func endless() []hostile {
+	// stream sends the first n bytes of the file, and data for ever.
+	stream := func(n int, data byte) func([]byte) http.Handler {
+		return func(file []byte) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, err := w.Write(file[:min(n, len(file))])
+				for more := bytes.Repeat([]byte{data}, 64<<10); err == nil; {
+					_, err = w.Write(more)
+				}
+			})
+		}
+	}
+	return []hostile{
+		{name: "zeros for a payload, without end", bare: true, serve: stream(4096, 0), code: steps.InvalidPackage, says: "not what was signed"},
+		{name: "zeros for a release file, without end", serve: stream(512, 0), code: steps.InvalidPackage, says: "release.json.zst.minisig"},
+		{name: "blanks for a signature, without end", serve: stream(600, ' '), code: steps.InvalidPackage, says: "release.json.zst.minisig"},
+	}
+}
+
+func TestEndlessData(t *testing.T) {
+	attack(t, nativetest.New(t), endless())
+}
+
 // RAUC read the bundle again after it had checked it.
 func TestSwappedBetweenCheckAndUse_RAUC_CVE_2020_25860(t *testing.T) {
 	attack(t, nativetest.New(t), swaps())
@@ -168,7 +193,7 @@ func TestHostileBundlesAreAHundredAtLeast(t *testing.T) {
 	seen, n := map[string]bool{}, 0
 	for _, group := range [][]hostile{
 		traversals(), linksAndModes(), descriptions(), texts(), frames(t), signatures(), unsigned(), heads(),
-		numbers(), unlisted(), trailing(), contents(t), wrongBytes(), keyless(t), unfit(), swaps(),
+		numbers(), unlisted(), trailing(), contents(t), wrongBytes(), keyless(t), unfit(), swaps(), endless(),
 	} {
 		for _, h := range group {
 			require.NotEmpty(t, h.code, h.name)
