@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -168,27 +169,39 @@ func onDisk(t *testing.T, file []byte) http.Handler {
 	return http.FileServer(http.Dir(dir))
 }
 
+// atOnce is how many devices are attacked at a time: they wait for their disk
+// more than for a processor.
+const atOnce = 8
+
 // attack tries each bundle over HTTP and from a file, on a device of its own.
 func attack(t *testing.T, kit *nativetest.Kit, cases []hostile) {
 	t.Helper()
+	var all sync.WaitGroup
+	slots := make(chan struct{}, atOnce)
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			v := newVictim(t, kit, c.bare)
-			if c.device != nil {
-				c.device(t, v)
-			}
-			file := kit.Make(t, c.edit)
-			if c.serve != nil {
-				v.requireRefused(t, published(t, c.serve(file)), c.code, c.says)
-				return
-			}
-			v.requireRefused(t, published(t, onDisk(t, file)), c.code, c.says)
-			share := filepath.Join(t.TempDir(), "release.tope")
-			require.NoError(t, os.WriteFile(share, file, 0o600))
-			v.requireRefused(t, share, c.code, c.says)
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			t.Run(c.name, func(t *testing.T) { c.run(t, kit) })
 		})
 	}
+	all.Wait()
+}
+
+func (c hostile) run(t *testing.T, kit *nativetest.Kit) {
+	v := newVictim(t, kit, c.bare)
+	if c.device != nil {
+		c.device(t, v)
+	}
+	file := kit.Make(t, c.edit)
+	if c.serve != nil {
+		v.requireRefused(t, published(t, c.serve(file)), c.code, c.says)
+		return
+	}
+	v.requireRefused(t, published(t, onDisk(t, file)), c.code, c.says)
+	share := filepath.Join(t.TempDir(), "release.tope")
+	require.NoError(t, os.WriteFile(share, file, 0o600))
+	v.requireRefused(t, share, c.code, c.says)
 }
 
 // The bundle that all hostile ones are made of is taken: they are refused for

@@ -20,23 +20,27 @@ const patchSlack = 2
 
 // Decoder reads members of codec Zstd, one after the other. It is for one
 // goroutine, and takes some MaxWindow of memory.
-type Decoder struct{ dec *zstd.Decoder }
+type Decoder struct {
+	dec *zstd.Decoder
+	in  source
+}
 
 // Reader returns the content of a member of which r has the compressed bytes.
 // It is good until the next call.
 func (d *Decoder) Reader(r io.Reader) (io.Reader, error) {
+	d.in = source{r: r}
 	if d.dec != nil {
-		if err := d.dec.Reset(r); err != nil {
-			return nil, bundle.Invalid("it cannot be decompressed: %w", err)
+		if err := d.dec.Reset(&d.in); err != nil {
+			return nil, d.judge(err)
 		}
-		return reading{d.dec}, nil
+		return reading{d}, nil
 	}
 	var err error
-	d.dec, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(MaxWindow))
+	d.dec, err = zstd.NewReader(&d.in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(MaxWindow))
 	if err != nil {
-		return nil, bundle.Invalid("it cannot be decompressed: %w", err)
+		return nil, d.judge(err)
 	}
-	return reading{d.dec}, nil
+	return reading{d}, nil
 }
 
 // Close frees the decoder's memory.
@@ -47,26 +51,38 @@ func (d *Decoder) Close() {
 	}
 }
 
-// reading tells a broken member from a broken disk: the decoder's own errors
-// are the member's fault.
-type reading struct{ dec *zstd.Decoder }
+// source remembers that the compressed bytes could not be read.
+type source struct {
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
+
+// judge tells a broken member from a broken disk: what the source did not say
+// is the member's fault.
+func (d *Decoder) judge(err error) error {
+	if d.in.err != nil {
+		return fmt.Errorf("decompress: %w", d.in.err)
+	}
+	// Not wrapped: a reader must not take io.ErrUnexpectedEOF for the end.
+	return bundle.Invalid("it cannot be decompressed: %v", err)
+}
+
+type reading struct{ d *Decoder }
 
 func (r reading) Read(p []byte) (int, error) {
-	n, err := r.dec.Read(p)
+	n, err := r.d.dec.Read(p)
 	if err == nil || errors.Is(err, io.EOF) {
 		return n, err
 	}
-	for _, own := range []error{
-		zstd.ErrReservedBlockType, zstd.ErrCompressedSizeTooBig, zstd.ErrBlockTooSmall, zstd.ErrUnexpectedBlockSize,
-		zstd.ErrMagicMismatch, zstd.ErrWindowSizeExceeded, zstd.ErrWindowSizeTooSmall, zstd.ErrDecoderSizeExceeded,
-		zstd.ErrUnknownDictionary, zstd.ErrFrameSizeExceeded, zstd.ErrFrameSizeMismatch, zstd.ErrCRCMismatch,
-		io.ErrUnexpectedEOF,
-	} {
-		if errors.Is(err, own) {
-			return n, bundle.Invalid("it cannot be decompressed: %w", err)
-		}
-	}
-	return n, fmt.Errorf("decompress: %w", err)
+	return n, r.d.judge(err)
 }
 
 // ApplyPatch makes a content of size bytes from base and patch. It takes the

@@ -53,6 +53,11 @@ func (f Format) Open(file *os.File, size int64, _ bundle.Limits) (bundle.Bundle,
 	for i, c := range contents {
 		b.contents[c.SHA256] = i
 	}
+	for _, f := range h.Release.Files {
+		if f.Size > 0 {
+			b.last = f.Path
+		}
+	}
 	if b.plan, err = readPlan(filepath.Dir(file.Name()), h.Digest, len(contents)); err != nil {
 		return nil, err
 	}
@@ -81,6 +86,7 @@ type opened struct {
 
 	solid    native.Decoder
 	solidOut io.Reader
+	last     string // the path of the last file in the solid member
 }
 
 // Release implements bundle.Bundle.
@@ -142,6 +148,10 @@ func (b *opened) next(f *native.File) (io.ReadCloser, error) {
 			return nil, err
 		}
 		b.solidOut = r
+	}
+	if b.last == f.Path {
+		// Not limited: whoever reads it finds out that the member does not end there.
+		return io.NopCloser(b.solidOut), nil
 	}
 	return io.NopCloser(io.LimitReader(b.solidOut, f.Size)), nil
 }

@@ -133,7 +133,7 @@ func choose(h *native.Head, have map[string]string, maxPatch int64, ranged bool)
 	p := &plan{Digest: h.Digest, Contents: make([]source, len(contents))}
 	best := map[int]int{} // content's first file to patch+1
 	for i, t := range r.Payload.Patches {
-		if _, there := have[t.Base]; !there || max(t.BaseSize, r.Files[t.File].Size) > maxPatch {
+		if _, there := have[t.Base]; !there || max(t.BaseSize, r.Files[t.File].Size, t.Length) > maxPatch {
 			continue
 		}
 		if at, ok := best[t.File]; !ok || t.Length < r.Payload.Patches[at-1].Length {
