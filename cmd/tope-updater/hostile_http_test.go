@@ -49,6 +49,8 @@ func TestHostileBundlesByTheAPI(t *testing.T) {
 			url := published(t, onDisk(t, kit.Make(t, c.edit)))
 			res, err := http.Post(base+"/api/v2/install", "application/json", bytes.NewReader([]byte(`{"url":"`+url+`"}`)))
 			require.NoError(t, err)
+			var accepted struct{ Update string }
+			require.NoError(t, json.NewDecoder(res.Body).Decode(&accepted))
 			require.NoError(t, res.Body.Close())
 			require.Equal(t, http.StatusAccepted, res.StatusCode)
 			var st engine.Status
@@ -58,7 +60,7 @@ func TestHostileBundlesByTheAPI(t *testing.T) {
 				defer res.Body.Close()
 				st = engine.Status{}
 				require.NoError(t, json.NewDecoder(res.Body).Decode(&st))
-				return st.State == engine.Idle || !st.State.Busy()
+				return st.Last != nil && st.Last.ID == accepted.Update
 			}, 30*time.Second, 10*time.Millisecond)
 			require.NotNil(t, st.Last)
 			require.Equal(t, engine.Failed, st.Last.State)
