@@ -23,8 +23,8 @@ func allCommand() *cobra.Command {
 		Short: "every mode over every flow, then the planted bugs",
 		Long: `Every mode over every flow, then the planted bugs. With --sample N: N kills and
 N pairs a flow, half as many torn writes, of each errno and of full disks, and a
-tenth as many states a call; of each, the flows with native bundles get half or
-a quarter. Losses during recovery are always a sample.`,
+tenth as many states a call; of each, the flows with native bundles get a quarter
+or less. Losses during recovery are always a sample.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.all(cmd.Context(), source)

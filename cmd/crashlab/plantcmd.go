@@ -97,7 +97,10 @@ func (f *flags) hunt(ctx context.Context, b plant.Bug, source, to string) (*swee
 	if b.Mode == plant.Lose && g.sample == 0 {
 		g.sample = plantSample
 	}
-	reports, err := g.reports(ctx, to, modes[b.Mode])
+	reports, err := g.reports(ctx, to, func(ctx context.Context, benches []sweep.Bench, o sweep.Options) (*sweep.Report, error) {
+		o.From = b.From
+		return modes[b.Mode](ctx, benches, o)
+	})
 	if err != nil {
 		return nil, err
 	}

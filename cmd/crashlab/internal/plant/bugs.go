@@ -9,6 +9,8 @@ type Bug struct {
 	File, Old, New string
 	// Mode and Flow are where it must be found.
 	Mode, Flow string
+	// From is the call from which Lose begins; empty for the first.
+	From string
 }
 
 // Modes that find bugs.
@@ -92,6 +94,20 @@ func Bugs() []Bug {
 			File:  "platform/disk/link.go",
 			Old:   "\t\treturn errors.Join(fmt.Errorf(\"swap link: %w\", err), os.Remove(tmp))\n",
 			New:   "\t\treturn os.Remove(tmp)\n",
+		},
+		{
+			Name: "no fsync of the plan", Mode: Lose, Flow: "signed", From: "create work/UPDATE/plan.json #1",
+			About: "the pieces of a native bundle are there, and what they are for may not be",
+			File:  "steps/bundle/supply/plan.go",
+			Old:   "disk.WriteFile(filepath.Join(workDir, steps.PlanFile), data, 0o600)",
+			New:   "os.WriteFile(filepath.Join(workDir, steps.PlanFile), data, 0o600)",
+		},
+		{
+			Name: "no fsync of what is lacking", Mode: Lose, Flow: "damaged", From: "create work/UPDATE/lacking.json #1",
+			About: "the journal says to fetch what is damaged, and what that is may be lost",
+			File:  "steps/bundle/supply/plan.go",
+			Old:   "return disk.WriteFile(filepath.Join(workDir, steps.LackingFile), data, 0o600)",
+			New:   "return os.WriteFile(filepath.Join(workDir, steps.LackingFile), data, 0o600)",
 		},
 	}
 }

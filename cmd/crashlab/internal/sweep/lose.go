@@ -107,6 +107,7 @@ func (l *loss) replay(ctx context.Context, benches []Bench, fs *model.FS, calls 
 	l.namer = trace.Namer{Class: benches[0].Class}
 	promised := l.story.Promised
 	var where string
+	begun := l.opt.From == ""
 	for i, c := range calls {
 		if c.Said {
 			promised = true
@@ -117,7 +118,8 @@ func (l *loss) replay(ctx context.Context, benches []Bench, fs *model.FS, calls 
 			}
 			where = l.prefix + l.namer.Name(c)
 		}
-		if l.opt.At != "" && where != l.opt.At {
+		begun = begun || where == l.opt.From
+		if l.opt.At != "" && where != l.opt.At || !begun {
 			continue
 		}
 		states, all := fs.States(l.limit, l.opt.Seed^uint64(i))

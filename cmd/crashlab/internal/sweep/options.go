@@ -27,6 +27,8 @@ type Options struct {
 	Count bool
 	// At, when not empty, is the only point tried.
 	At string
+	// From, when not empty, is the first call that Lose tries.
+	From string
 	// Rerun is of how many points one is tried again, to compare; 0 for none.
 	Rerun int
 	// NextEvery and FinishEvery are of how many one is judged that deep.
