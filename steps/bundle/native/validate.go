@@ -9,6 +9,7 @@ import (
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps/bundle"
+	"github.com/tope/updater/steps/bundle/strictjson"
 )
 
 // Limits beyond bundle.Limits.
@@ -32,7 +33,7 @@ func ParseRelease(data []byte, limits bundle.Limits) (*Release, error) {
 		return nil, bundle.InvalidManifest("the release file has %d bytes, more than the %d allowed", len(data), MaxRelease)
 	}
 	r := new(Release)
-	if err := strictJSON(data, r); err != nil {
+	if err := strictjson.Decode(data, r, "notes"); err != nil {
 		return nil, bundle.InvalidManifest("the release file cannot be read: %w", err)
 	}
 	if err := r.validate(limits); err != nil {

@@ -1,16 +1,14 @@
 package trust
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
+
+	"github.com/tope/updater/steps/bundle/strictjson"
 )
 
 // document is a keys.json that enough root keys signed.
@@ -63,7 +61,7 @@ func (r roots) open(text []byte, signatures []signature) (document, error) {
 
 func parseKeys(text []byte) (document, error) {
 	var file keysJSON
-	if err := strictJSON(text, &file); err != nil {
+	if err := strictjson.Decode(text, &file); err != nil {
 		return document{}, err
 	}
 	d := document{text: text, serial: file.Serial}
@@ -137,64 +135,3 @@ func (d document) expired(now time.Time) error {
 }
 
 func compareSerial(a, b document) int { return cmp.Compare(a.serial, b.serial) }
-
-// strictJSON decodes one JSON object that can be read in one way only. On top
-// of what the decoder refuses: names other than the fields' exactly, names
-// that are there twice, nulls, invalid UTF-8, and anything behind the object.
-func strictJSON(text []byte, v any) error {
-	if !utf8.Valid(text) {
-		return errors.New("not valid UTF-8")
-	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return fmt.Errorf("not valid JSON of its kind: %w", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is something behind the JSON object")
-	}
-	return checkNames(text)
-}
-
-// checkNames walks valid JSON. The decoder takes "Serial", and of two "serial"
-// the second; both would let two programs read the same bytes differently.
-func checkNames(text []byte) error {
-	type level struct {
-		names map[string]bool // nil in an array
-		value bool            // a name was read, its value is next
-	}
-	var stack []level
-	for dec := json.NewDecoder(bytes.NewReader(text)); ; {
-		t, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if t == json.Delim('}') || t == json.Delim(']') {
-			stack = stack[:len(stack)-1]
-			continue
-		}
-		if n := len(stack); n > 0 && stack[n-1].names != nil {
-			top := &stack[n-1]
-			if !top.value {
-				name, _ := t.(string)
-				if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" || top.names[name] {
-					return fmt.Errorf("%.40q is unknown or there twice", name)
-				}
-				top.names[name], top.value = true, true
-				continue
-			}
-			top.value = false
-		}
-		switch t {
-		case nil:
-			return errors.New("null is no value here; leave the name out")
-		case json.Delim('{'):
-			stack = append(stack, level{names: map[string]bool{}})
-		case json.Delim('['):
-			stack = append(stack, level{})
-		}
-	}
-}

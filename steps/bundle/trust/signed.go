@@ -3,6 +3,8 @@ package trust
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/tope/updater/steps/bundle/strictjson"
 )
 
 // signedJSON is keys.signed: a keys.json, byte for byte, and the signatures
@@ -24,7 +26,7 @@ func encodeSigned(keys []byte, signatures []signature) ([]byte, error) {
 
 func (r roots) openSigned(text []byte) (document, error) {
 	var s signedJSON
-	if err := strictJSON(text, &s); err != nil {
+	if err := strictjson.Decode(text, &s); err != nil {
 		return document{}, err
 	}
 	if s.Schema != 1 {

@@ -1,4 +1,6 @@
-package native
+// Package strictjson decodes JSON that two readers cannot understand differently:
+// documents that are signed, and that programs with other decoders read too.
+package strictjson
 
 import (
 	"bytes"
@@ -6,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,31 +16,32 @@ import (
 // maxDepth bounds how deep JSON may be nested.
 const maxDepth = 16
 
-// notesKey is the one object with keys that the publisher chooses.
-const notesKey = "notes"
-
-// strictJSON decodes one JSON document into v. Unlike encoding/json it refuses
+// Decode decodes one JSON document into v. Unlike encoding/json it refuses
 // what two readers could understand differently: unknown keys, known ones in
 // another case (encoding/json takes "Files", and "fileſ" too), a key that is
-// there twice, null, what is not UTF-8, and anything behind the document.
-func strictJSON(data []byte, v any) error {
+// there twice, null, what is not UTF-8, and anything behind the document. The
+// objects at the keys in free have keys of their maker's choosing.
+func Decode(data []byte, v any, free ...string) error {
 	if !utf8.Valid(data) {
-		return errors.New("it is not UTF-8")
+		return errors.New("it is not valid UTF-8")
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
-	if err := unambiguous(dec, 0, ""); err != nil {
-		return err
+	if err := unambiguous(dec, 0, "", free); err != nil {
+		return fmt.Errorf("no valid JSON of its kind: %w", err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("there is something behind the end of the document")
 	}
 	dec = json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
-	return dec.Decode(v)
+	if err := dec.Decode(v); err != nil {
+		return fmt.Errorf("no valid JSON of its kind: %w", err)
+	}
+	return nil
 }
 
 // unambiguous reads one value, which lies at key.
-func unambiguous(dec *json.Decoder, depth int, key string) error {
+func unambiguous(dec *json.Decoder, depth int, key string, free []string) error {
 	if depth > maxDepth {
 		return fmt.Errorf("nested more than %d deep", maxDepth)
 	}
@@ -56,11 +60,11 @@ func unambiguous(dec *json.Decoder, depth int, key string) error {
 	for dec.More() {
 		at := key
 		if delim == '{' {
-			if at, err = name(dec, key, seen); err != nil {
+			if at, err = name(dec, key, seen, free); err != nil {
 				return err
 			}
 		}
-		if err := unambiguous(dec, depth+1, at); err != nil {
+		if err := unambiguous(dec, depth+1, at, free); err != nil {
 			return err
 		}
 	}
@@ -69,13 +73,13 @@ func unambiguous(dec *json.Decoder, depth int, key string) error {
 }
 
 // name reads a key of the object that lies at key.
-func name(dec *json.Decoder, key string, seen map[string]bool) (string, error) {
+func name(dec *json.Decoder, key string, seen map[string]bool, free []string) (string, error) {
 	t, err := dec.Token()
 	if err != nil {
 		return "", err
 	}
 	name, _ := t.(string)
-	if key != notesKey && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
+	if !slices.Contains(free, key) && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
 		return "", fmt.Errorf("the key %.40q is unknown", name)
 	}
 	if seen[name] {
