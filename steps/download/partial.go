@@ -341,7 +341,7 @@ func (p *partial) there(piece bundle.Piece) (bool, error) {
 	if _, err := io.Copy(sum, io.NewSectionReader(p.f, piece.Offset, piece.Length)); err != nil {
 		return false, steps.FromOS(err, "cannot read the download")
 	}
-	return hex.EncodeToString(sum.Sum(nil)) == piece.SHA256, nil
+	return piece.Is(sum.Sum(nil)), nil
 }
 
 // piece fetches the rest of one piece and compares its digest.
@@ -370,7 +370,7 @@ func (p *partial) piece(ctx context.Context) error {
 			return err
 		}
 	}
-	if hex.EncodeToString(p.sum.Sum(nil)) != piece.SHA256 {
+	if !piece.Is(p.sum.Sum(nil)) {
 		return p.wrong(piece)
 	}
 	p.have[p.at], p.within = true, 0
