@@ -25,11 +25,12 @@ type publisher struct {
 	program string
 	key     string // the secret key; its .pub lies beside it
 	about   string // what a bundle depends on beside its input
+	level   int    // zstd's
 }
 
 func newPublisher(b *testing.B, l *lab) publisher {
 	b.Helper()
-	p := publisher{program: filepath.Join(l.dir, "tope-bundle")}
+	p := publisher{program: filepath.Join(l.dir, "tope-bundle"), level: 19}
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", p.program, "../../tope-bundle")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	text, err := cmd.CombinedOutput()
@@ -56,7 +57,7 @@ func (p publisher) pack(b *testing.B, tree, version string, epoch int, from ...s
 	b.Helper()
 	args := []string{
 		"pack", tree, "-o", "out.tope", "--product", "figures", "--version", version, "--epoch", fmt.Sprint(epoch),
-		"--created", "2026-01-01T00:00:00Z", "--key", p.key,
+		"--created", "2026-01-01T00:00:00Z", "--key", p.key, "--level", fmt.Sprint(p.level),
 	}
 	sum := sha256.New()
 	fmt.Fprintln(sum, p.about, args[4:], digestOfTree(b, tree), from)

@@ -58,7 +58,9 @@ func pairs() []pair {
 	}
 }
 
-func (p pair) String() string { return fmt.Sprintf("%s %s → %s", p.name, p.old.version, p.new.version) }
+func (p pair) String() string {
+	return fmt.Sprintf("%s %s → %s", p.name, p.old.version, p.new.version)
+}
 
 // metric names the pair in the benchmark's output.
 func (p pair) metric(what string) string { return what + "-" + p.name + "-" + p.new.version }
@@ -105,7 +107,7 @@ func fromNPM(name, version, digest string) func(*testing.B, string) {
 		out, err := os.Create(packed)
 		require.NoError(b, err)
 		defer out.Close()
-		answer, err := http.Get(url) //nolint:noctx // the benchmark's own time limit holds
+		answer, err := http.Get(url)
 		require.NoError(b, err)
 		defer answer.Body.Close()
 		require.Equal(b, http.StatusOK, answer.StatusCode, url)
