@@ -152,7 +152,9 @@ func (d *device) take(b *testing.B, c *counted, path, version string) (got insta
 	require.NotNil(b, status.Last.Wire)
 	got.Wire = *status.Last.Wire
 	require.NotEmpty(b, got.SignedBy)
-	require.Equal(b, got.bytes, got.Head+got.Payload, "the server sent what the device does not tell of")
+	// Pieces that lie close together are fetched by one request, with the few
+	// bytes between them: those are counted here, and in no status.
+	require.LessOrEqual(b, got.Head+got.Payload, got.bytes, "the device tells of what the server did not send")
 	got.staged = took(b, recs, engine.Staging)
 	got.applied = got.staged - took(b, recs, engine.Downloading)
 	got.peak = highWater(b, d.daemon.Process.Pid)

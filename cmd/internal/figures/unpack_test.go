@@ -41,7 +41,11 @@ func unpack(b *testing.B, l *lab) []row {
 	// Both sides read the same bytes: that they could be fewer is no matter.
 	publish.level = 3
 	server := serveCounted(b)
-	path := publish.pack(b, plant(b, b.TempDir(), ordinary().Files), hundredMB, 1)
+	files := ordinary().Files
+	for i := range 20 { // so that what is in common makes the solid member the smaller way
+		files[fmt.Sprintf("services/small/%02d", i)] = append(random(8)[:30000], byte(i))
+	}
+	path := publish.pack(b, plant(b, b.TempDir(), files), hundredMB, 1)
 	o, err := pack.Open(path, bundle.DefaultLimits(), func([]byte, []byte) error { return nil })
 	require.NoError(b, err)
 	solid := o.Layout.Solid
