@@ -116,8 +116,8 @@ type installed struct {
 	steps.Wire
 	// bytes and requests are the server's word.
 	bytes, requests int64
-	// staged is from the request to the version on the disk, applied without the
-	// download; peak is the process's VmHWM.
+	// staged is from the request to the version on the disk, applied the part of it
+	// that verifies and extracts; peak is the process's VmHWM.
 	staged, applied time.Duration
 	peak            float64
 }
@@ -156,7 +156,7 @@ func (d *device) take(b *testing.B, c *counted, path, version string) (got insta
 	// bytes between them: those are counted here, and in no status.
 	require.LessOrEqual(b, got.Head+got.Payload, got.bytes, "the device tells of what the server did not send")
 	got.staged = took(b, recs, engine.Staging)
-	got.applied = got.staged - took(b, recs, engine.Downloading)
+	got.applied = took(b, recs, engine.Extracting) - took(b, recs, engine.Downloading)
 	got.peak = highWater(b, d.daemon.Process.Pid)
 	return got
 }
