@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/platform/background"
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/bundle/native"
@@ -78,7 +79,12 @@ func (l *lab) bareUnpack(b *testing.B, path string, solid native.Span) time.Dura
 
 func playUnpack() int {
 	began := time.Now()
-	if err := unpackBare(os.Getenv("FIGURES_PATH"), os.Getenv("FIGURES_SPAN"), os.Getenv("FIGURES_DIR")); err != nil {
+	// At the low priority that the updater works with: what else the machine
+	// does must meet both alike.
+	err := background.Run(func() error {
+		return unpackBare(os.Getenv("FIGURES_PATH"), os.Getenv("FIGURES_SPAN"), os.Getenv("FIGURES_DIR"))
+	})
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
