@@ -1,12 +1,21 @@
 package bundle
 
-import "github.com/tope/updater/steps"
+import (
+	"encoding/hex"
+	"strings"
+
+	"github.com/tope/updater/steps"
+)
+
+// ShortDigest is how many hex digits of a SHA-256 a piece's digest has at least:
+// 128 bits, which nobody finds a second content for.
+const ShortDigest = 32
 
 // Piece is a run of bytes of a published bundle, in bytes, and what they must
 // hash to.
 type Piece struct {
 	Offset, Length int64
-	// SHA256 is 64 lower-case hex digits.
+	// SHA256 is lower-case hex digits, the first ShortDigest of them or more.
 	SHA256 string
 	// Content is the SHA-256 of the one content it makes; empty for several.
 	Content string
@@ -16,6 +25,11 @@ type Piece struct {
 
 // End is the first byte behind the piece.
 func (p Piece) End() int64 { return p.Offset + p.Length }
+
+// Is says whether the SHA-256 sum is the piece's.
+func (p Piece) Is(sum []byte) bool {
+	return len(p.SHA256) >= ShortDigest && strings.HasPrefix(hex.EncodeToString(sum), p.SHA256)
+}
 
 // Parts is what has to be fetched of a bundle that is not needed as a whole.
 type Parts struct {

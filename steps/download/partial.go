@@ -2,7 +2,6 @@ package download
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -325,7 +324,7 @@ func (p *partial) piece(ctx context.Context) error {
 			return err
 		}
 	}
-	if hex.EncodeToString(p.sum.Sum(nil)) != piece.SHA256 {
+	if !piece.Is(p.sum.Sum(nil)) {
 		return p.wrong(piece)
 	}
 	p.have[p.at], p.within = true, 0

@@ -97,7 +97,7 @@ func (p *partial) there(piece bundle.Piece) (bool, error) {
 	if _, err := io.Copy(sum, io.NewSectionReader(p.f, piece.Offset, piece.Length)); err != nil {
 		return false, steps.FromOS(err, "cannot read the download")
 	}
-	return hex.EncodeToString(sum.Sum(nil)) == piece.SHA256, nil
+	return piece.Is(sum.Sum(nil)), nil
 }
 
 // due makes a checkpoint when one is.

@@ -13,6 +13,8 @@ func TestMain(m *testing.M) {
 		os.Exit(playBare())
 	case roleConstant:
 		os.Exit(playConstant())
+	case roleUnpack:
+		os.Exit(playUnpack())
 	case rolePoller:
 		os.Exit(playPoller())
 	}
@@ -35,6 +37,9 @@ func BenchmarkFigures(b *testing.B) {
 		{"recover", recovery},
 		{"polls", polls},
 		{"size", size},
+		{"unpack", unpack},
+		{"patched", patched},
+		{"wire", wire},
 	} {
 		b.Run(figure.name, func(b *testing.B) {
 			for b.Loop() {
@@ -48,5 +53,5 @@ func BenchmarkFigures(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
-	fmt.Printf("\n%s\n", t)
+	fmt.Printf("\n%s\n%s\n", t, l.wires)
 }

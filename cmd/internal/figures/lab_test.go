@@ -32,6 +32,7 @@ type lab struct {
 	programs fixtures.Programs
 	shop     string // URL
 	packages map[string]fixtures.Package
+	wires    wires
 }
 
 func newLab(b *testing.B) *lab {

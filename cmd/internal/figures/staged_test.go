@@ -29,6 +29,7 @@ const (
 	roleBare     = "bare"
 	roleConstant = "constant"
 	rolePoller   = "poller"
+	roleUnpack   = "unpack"
 )
 
 // role is this program in a role.

@@ -35,6 +35,7 @@ const (
 	seconds
 	mebibytes // memory
 	megabytes // files
+	wireBytes // what is on the wire
 )
 
 const (
@@ -58,6 +59,12 @@ func (q quantity) String() string {
 	case q.kind == mebibytes:
 		return fmt.Sprintf("%.1f MiB", q.of/mebi)
 	case q.kind == megabytes:
+		return fmt.Sprintf("%.2f MB", q.of/mega)
+	case q.kind == wireBytes && q.of < 1e4:
+		return fmt.Sprintf("%.0f B", q.of)
+	case q.kind == wireBytes && q.of < mega:
+		return fmt.Sprintf("%.1f kB", q.of/1e3)
+	case q.kind == wireBytes:
 		return fmt.Sprintf("%.2f MB", q.of/mega)
 	case q.of >= 1:
 		return fmt.Sprintf("%.2f s", q.of)
@@ -84,7 +91,7 @@ func (r row) unit() string {
 func (r row) cells() []string {
 	floor, ratio, reach, verdict := "", "", "≤ "+quantity{r.reach, r.ours.kind}.String(), "ok"
 	if r.floor != nil {
-		floor, ratio, reach = r.floor.String(), fmt.Sprintf("%.2f ×", r.value()), fmt.Sprintf("≤ %g ×", r.reach)
+		floor, ratio, reach = r.floor.String(), times(r.value()), fmt.Sprintf("≤ %g ×", r.reach)
 	}
 	switch {
 	case r.reach == 0:
@@ -95,6 +102,14 @@ func (r row) cells() []string {
 	return []string{r.what, r.ours.String(), floor, ratio, reach, verdict}
 }
 
+// times writes a ratio with two digits that say something.
+func times(ratio float64) string {
+	if ratio > 0 && ratio < 0.1 {
+		return fmt.Sprintf("%.2g ×", ratio)
+	}
+	return fmt.Sprintf("%.2f ×", ratio)
+}
+
 // table prints as Markdown that is readable as plain text.
 type table []row
 
@@ -103,6 +118,11 @@ func (t table) String() string {
 	for _, r := range t {
 		lines = append(lines, r.cells())
 	}
+	return markdown(lines)
+}
+
+// markdown aligns the cells; the first line is the head.
+func markdown(lines [][]string) string {
 	widths := make([]int, len(lines[0]))
 	for _, l := range lines {
 		for i, cell := range l {

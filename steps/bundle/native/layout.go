@@ -58,7 +58,7 @@ func (m *Member) validate(what, codec string) error {
 	switch {
 	case m.Length <= 0 || m.Length > MaxMember:
 		return bundle.Invalid("%s: its length %d is not between 1 and %d", what, m.Length, int64(MaxMember))
-	case !isDigest(m.SHA256):
+	case !isDigest(m.SHA256) && !isShortDigest(m.SHA256):
 		return bundle.Invalid("%s: %.80q is no SHA-256", what, m.SHA256)
 	case got != codec:
 		return bundle.Invalid("%s: codec %.20q is not %s", what, m.Codec, codec)

@@ -73,7 +73,10 @@ const (
 
 // Member is a run of bytes in the payload.
 type Member struct {
-	Length int64  `json:"length"`
+	Length int64 `json:"length"`
+	// SHA256 is of the member's bytes: 64 lower-case hex digits, or the first 32
+	// of them. It tells a broken transfer early; what a device installs is
+	// compared with its content's whole digest in any case.
 	SHA256 string `json:"sha256"`
 	// Codec is Zstd when it is absent.
 	Codec string `json:"codec,omitempty"`

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"io/fs"
 	"strconv"
@@ -170,8 +171,12 @@ func (f *File) Type() bundle.Type {
 	return bundle.File
 }
 
-func isDigest(s string) bool {
-	if len(s) != 64 || strings.ToLower(s) != s {
+func isDigest(s string) bool { return isHex(s, 2*sha256.Size) }
+
+func isShortDigest(s string) bool { return isHex(s, bundle.ShortDigest) }
+
+func isHex(s string, digits int) bool {
+	if len(s) != digits || strings.ToLower(s) != s {
 		return false
 	}
 	_, err := hex.DecodeString(s)

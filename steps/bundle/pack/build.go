@@ -147,7 +147,7 @@ func (o *Options) alone(ctx context.Context, b *Bundle, contents []native.Conten
 	b.alone = make([]string, len(contents))
 	for i, c := range contents {
 		b.alone[i] = filepath.Join(out, c.SHA256+".zst")
-		m, err := memberOf(b.alone[i])
+		m, err := shortMemberOf(b.alone[i])
 		if err != nil {
 			return err
 		}
@@ -214,7 +214,7 @@ func (o *Options) patches(ctx context.Context, b *Bundle, contents []native.Cont
 		return fmt.Errorf("make patches: %w", err)
 	}
 	for _, j := range jobs {
-		m, err := memberOf(j.path)
+		m, err := shortMemberOf(j.path)
 		if err != nil {
 			return err
 		}

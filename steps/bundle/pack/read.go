@@ -176,7 +176,7 @@ func (o *Opened) eachOfSolid(ctx context.Context, dec *native.Decoder, each func
 	if _, err := io.Copy(packed, section); err != nil { // what the decoder did not read
 		return err
 	}
-	if hex.EncodeToString(packed.Sum(nil)) != o.Release.Payload.Solid.SHA256 {
+	if !(bundle.Piece{SHA256: o.Release.Payload.Solid.SHA256}).Is(packed.Sum(nil)) {
 		return bundle.Invalid("the solid member is not the one that was signed")
 	}
 	return nil
@@ -206,7 +206,7 @@ func (o *Opened) hasDigest(s native.Span, want string) error {
 	if _, err := io.Copy(sum, o.section(s)); err != nil {
 		return err
 	}
-	if hex.EncodeToString(sum.Sum(nil)) != want {
+	if !(bundle.Piece{SHA256: want}).Is(sum.Sum(nil)) {
 		return bundle.Invalid("its member is not the one that was signed")
 	}
 	return nil

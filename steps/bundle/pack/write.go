@@ -174,6 +174,16 @@ func memberOf(path string) (native.Member, error) {
 	return native.Member{Length: n, SHA256: hex.EncodeToString(sum.Sum(nil))}, err
 }
 
+// shortMemberOf is memberOf with half the digest: there are as many of these
+// members as contents, and their digests are a third of the head.
+func shortMemberOf(path string) (native.Member, error) {
+	m, err := memberOf(path)
+	if err == nil {
+		m.SHA256 = m.SHA256[:bundle.ShortDigest]
+	}
+	return m, err
+}
+
 // Resign writes the bundle at from to another file, or to itself, with another
 // signature. The payload moves when the signature's size changes; nothing that
 // is signed says where it lies.
