@@ -79,11 +79,12 @@ func (f *flags) relapses() mode {
 // part is a mode that takes its part of the sample, and of that the flow's.
 func part(m mode, by int) mode {
 	return func(ctx context.Context, b []sweep.Bench, o sweep.Options) (*sweep.Report, error) {
-		of := by
-		if flow, ok := device.FlowNamed(o.Flow); ok && flow.Part > 0 {
-			of *= flow.Part
-		}
 		if o.Sample > 0 {
+			of := by
+			if flow, ok := device.FlowNamed(o.Flow); ok && flow.Part > 0 {
+				of *= flow.Part
+				o.Every = flow.Part // two states a call are few already
+			}
 			o.Sample = max(o.Sample/of, 2)
 		}
 		return m(ctx, b, o)

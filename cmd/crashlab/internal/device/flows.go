@@ -164,7 +164,7 @@ func Flows() []Flow {
 		},
 		{
 			Name: "damaged", About: "the same, but what is to be copied or patched is damaged on the device",
-			Args: []string{"install", nativeURL(trusted)}, Signed: true, Spoilt: []string{font, picture}, Part: 4,
+			Args: []string{"install", nativeURL(trusted)}, Signed: true, Spoilt: []string{font, picture}, Part: 6,
 			Ends: []End{at("Committed", trusted, resident)},
 			More: []End{at("RolledBack", resident, factory), at("Failed", resident, factory)},
 			Full: []End{at("RolledBack", resident, resident)},

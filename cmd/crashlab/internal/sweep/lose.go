@@ -122,6 +122,9 @@ func (l *loss) replay(ctx context.Context, benches []Bench, fs *model.FS, calls 
 		if l.opt.At != "" && where != l.opt.At || !begun {
 			continue
 		}
+		if l.opt.Every > 1 && (hash(where)^l.opt.Seed)%uint64(l.opt.Every) != 0 {
+			continue
+		}
 		states, all := fs.States(l.limit, l.opt.Seed^uint64(i))
 		l.calls++
 		l.states += len(states)

@@ -27,6 +27,8 @@ type Options struct {
 	Count bool
 	// At, when not empty, is the only point tried.
 	At string
+	// Every is of how many calls Lose and Relapse try one; 0 for all.
+	Every int
 	// From, when not empty, is the first call that Lose tries.
 	From string
 	// Rerun is of how many points one is tried again, to compare; 0 for none.
