@@ -24,7 +24,7 @@ import (
 
 // The daemon is small on purpose: the device's memory belongs to its services.
 const (
-	memoryLimit = 14 << 20
+	memoryLimit = 32 << 20
 	gcPercent   = 25
 )
 
