@@ -26,21 +26,22 @@ func TestCommandsReachTheEngine(t *testing.T) {
 	}{
 		"install": {
 			"/api/v2/install", `{"url":"https://h/b.zip"}`, update,
-			[]string{"install {Source:{URL:https://h/b.zip Name: Size:0 MD5: Version:} Hold:false Retry:false}"},
+			[]string{"install {Source:{URL:https://h/b.zip Name: Size:0 MD5: Version:} Hold:false Retry:false Force:false}"},
 		},
 		"install a file": {
 			"/api/v2/install", `{"url":"/media/usb/app 100%?.zip","retry":true}`, update,
-			[]string{"install {Source:{URL:/media/usb/app 100%?.zip Name: Size:0 MD5: Version:} Hold:false Retry:true}"},
+			[]string{"install {Source:{URL:/media/usb/app 100%?.zip Name: Size:0 MD5: Version:} Hold:false Retry:true Force:false}"},
 		},
 		"install a file URL": {
 			"/api/v2/install", `{"url":"file:///media/b.zip","hold":true}`, update,
-			[]string{"install {Source:{URL:file:///media/b.zip Name: Size:0 MD5: Version:} Hold:true Retry:false}"},
+			[]string{"install {Source:{URL:file:///media/b.zip Name: Size:0 MD5: Version:} Hold:true Retry:false Force:false}"},
 		},
 		"proceed":                {"/api/v2/proceed", `{"version":"1.2.0"}`, update, []string{"proceed 1.2.0"}},
 		"cancel":                 {"/api/v2/cancel", ``, update, []string{"cancel"}},
 		"cancel, empty object":   {"/api/v2/cancel", `{}`, update, []string{"cancel"}},
 		"rollback":               {"/api/v2/rollback", ``, update, []string{`rollback ""`}},
 		"rollback to":            {"/api/v2/rollback", `{"to":"1.0.0"}`, update, []string{`rollback "1.0.0"`}},
+		"rollback by force":      {"/api/v2/rollback", `{"to":"1.0.0","force":true}`, update, []string{`rollback "1.0.0" by force`}},
 		"restore":                {"/api/v2/factory/restore", ``, update, []string{"restore factory"}},
 		"prune as configured":    {"/api/v2/prune", ``, "/api/v2/versions", []string{"exclusive prune", "prune 3"}},
 		"prune to one":           {"/api/v2/prune", `{"keep":1}`, "/api/v2/versions", []string{"exclusive prune", "prune 1"}},

@@ -31,7 +31,7 @@ func TestDripIsTooSlow(t *testing.T) {
 	// Not to the second: what passes while the client writes is not counted.
 	waited := <-took
 	require.GreaterOrEqual(t, waited, 60*time.Second)
-	require.Less(t, waited, 3*time.Minute)
+	require.Less(t, waited, time.Hour, "the whole file would take almost three")
 	require.Equal(t, int64(len(b)), ev.Received, "what dripped in was kept")
 }
 

@@ -64,7 +64,7 @@ func TestVerbsReachTheEngine(t *testing.T) {
 			func() (string, error) { return c.Proceed(ctx, "1.2.0") },
 			func() (string, error) { return c.Cancel(ctx) },
 			func() (string, error) { return c.Rollback(ctx, "", false) },
-			func() (string, error) { return c.Rollback(ctx, "1.0.0", false) },
+			func() (string, error) { return c.Rollback(ctx, "1.0.0", true) },
 			func() (string, error) { return c.RestoreFactory(ctx) },
 		} {
 			id, err := begin()
@@ -83,9 +83,9 @@ func TestVerbsReachTheEngine(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []string{"/usr/local/bin/web-server"}, mended.Added)
 		require.Equal(t, []string{
-			"install {Source:{URL:http://h/b.zip Name:b.zip Size:9 MD5:600aff0f78265dd25bb6907828f916dd Version:1.2.0} Hold:true Retry:true}",
-			"install {Source:{URL:/tmp/b.zip Name: Size:0 MD5: Version:} Hold:false Retry:false}",
-			"proceed 1.2.0", "cancel", `rollback ""`, `rollback "1.0.0"`, "restore factory",
+			"install {Source:{URL:http://h/b.zip Name:b.zip Size:9 MD5:600aff0f78265dd25bb6907828f916dd Version:1.2.0} Hold:true Retry:true Force:false}",
+			"install {Source:{URL:/tmp/b.zip Name: Size:0 MD5: Version:} Hold:false Retry:false Force:false}",
+			"proceed 1.2.0", "cancel", `rollback ""`, `rollback "1.0.0" by force`, "restore factory",
 			"exclusive prune", "prune 3", "exclusive prune", "prune 0",
 			"exclusive factory create", "create factory 1.1.0 false", "exclusive factory create", "create factory 1.0.0 true",
 			"exclusive links", "ensure links 1.1.0", "sweep links 1.1.0",

@@ -130,7 +130,10 @@ func (e *Engine) Cancel(context.Context) (string, error) {
 }
 
 // Rollback notes the request.
-func (e *Engine) Rollback(_ context.Context, to string, _ bool) (string, error) {
+func (e *Engine) Rollback(_ context.Context, to string, force bool) (string, error) {
+	if force {
+		return "u2", e.device().call("rollback %q by force", to)
+	}
 	return "u2", e.device().call("rollback %q", to)
 }
 

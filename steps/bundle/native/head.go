@@ -61,9 +61,15 @@ func Header(name string, size int64) []byte {
 
 // memberSize reads the size in a header that should be name's.
 func memberSize(header []byte, name string, most int64) (int64, error) {
-	size, err := strconv.ParseInt(strings.TrimRight(string(header[124:136]), "\x00 "), 8, 64)
-	if err != nil {
-		return 0, bundle.Invalid("there is no tar header for %s", name)
+	var size int64
+	if header[124] == 0x80 { // base-256
+		size = int64(binary.BigEndian.Uint64(header[128:136])) //nolint:gosec // what turns negative is refused
+	} else {
+		var err error
+		size, err = strconv.ParseInt(strings.TrimRight(string(header[124:136]), "\x00 "), 8, 64)
+		if err != nil {
+			return 0, bundle.Invalid("there is no tar header for %s", name)
+		}
 	}
 	if size <= 0 || size > most {
 		return 0, bundle.Invalid("%s has %d bytes, not between 1 and %d", name, size, most)
