@@ -80,7 +80,7 @@ type opened struct {
 	decoders sync.Pool
 
 	solid    native.Decoder
-	solidOut *ahead
+	solidOut io.Reader
 }
 
 // Release implements bundle.Bundle.
@@ -99,7 +99,6 @@ func (b *opened) InOrder() bool { return b.plan.Solid }
 
 // Close implements bundle.Bundle.
 func (b *opened) Close() error {
-	b.solidOut.stop()
 	b.solid.Close()
 	return b.f.Close()
 }
@@ -107,7 +106,6 @@ func (b *opened) Close() error {
 // Entries implements bundle.Bundle.
 func (b *opened) Entries() iter.Seq2[bundle.Entry, error] {
 	return func(yield func(bundle.Entry, error) bool) {
-		b.solidOut.stop()
 		b.solidOut = nil
 		for i := range b.Head.Release.Files {
 			if !yield(b.entry(&b.Head.Release.Files[i]), nil) {
@@ -143,7 +141,7 @@ func (b *opened) next(f *native.File) (io.ReadCloser, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.solidOut = readAhead(r)
+		b.solidOut = r
 	}
 	return io.NopCloser(io.LimitReader(b.solidOut, f.Size)), nil
 }
