@@ -85,7 +85,7 @@ type opened struct {
 	decoders sync.Pool
 
 	solid    native.Decoder
-	solidOut *ahead
+	solidOut io.Reader
 	last     string // the path of the last file in the solid member
 }
 
@@ -105,7 +105,6 @@ func (b *opened) InOrder() bool { return b.plan.Solid }
 
 // Close implements bundle.Bundle.
 func (b *opened) Close() error {
-	b.solidOut.stop()
 	b.solid.Close()
 	return b.f.Close()
 }
@@ -113,7 +112,6 @@ func (b *opened) Close() error {
 // Entries implements bundle.Bundle.
 func (b *opened) Entries() iter.Seq2[bundle.Entry, error] {
 	return func(yield func(bundle.Entry, error) bool) {
-		b.solidOut.stop()
 		b.solidOut = nil
 		for i := range b.Head.Release.Files {
 			if !yield(b.entry(&b.Head.Release.Files[i]), nil) {
@@ -149,7 +147,7 @@ func (b *opened) next(f *native.File) (io.ReadCloser, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.solidOut = readAhead(r)
+		b.solidOut = r
 	}
 	if b.last == f.Path {
 		// Not limited: whoever reads it finds out that the member does not end there.
