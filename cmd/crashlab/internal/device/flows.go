@@ -22,6 +22,7 @@ func later() Release   { return Release{Version: "1.4.0"} }
 // The releases of the flows with native bundles: of trusted, a device with
 // resident needs only what is new in it.
 func resident() Release { return Release{Version: "1.0.1", Tool: "old-tool", Art: true} }
+
 func trusted() Release {
 	return Release{Version: "1.1.1", Tool: "new-tool", API: "ready-after=200ms", Art: true}
 }
