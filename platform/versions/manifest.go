@@ -108,7 +108,7 @@ func (m *Manifest) validate() error {
 	if m.Epoch < 0 {
 		return fmt.Errorf("epoch %d", m.Epoch)
 	}
-	if err := m.Brought.Validate(); err != nil {
+	if err := m.Validate(); err != nil {
 		return err
 	}
 	for i := range m.Files {

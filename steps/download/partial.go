@@ -536,8 +536,8 @@ func (p *partial) publish() error {
 	if err := disk.SyncDir(p.task.WorkDir); err != nil {
 		return steps.FromOS(err, "cannot sync the download")
 	}
-	p.run.wire = p.parts.Wire
-	p.run.release = p.parts.Release
+	p.wire = p.parts.Wire
+	p.release = p.parts.Release
 	p.fetched = steps.Fetched{Size: p.parts.Total, Digest: p.parts.Release.Digest, At: p.cfg.Clock.Now()}
 	return nil
 }

@@ -73,7 +73,7 @@ func (r *Release) validate(limits bundle.Limits) error {
 			return bundle.InvalidManifest("service %.40q is no name of a service (letters, digits, - _ . @)", s)
 		}
 	}
-	if err := r.Brought.Validate(); err != nil {
+	if err := r.Validate(); err != nil {
 		return bundle.InvalidManifest("%w", err)
 	}
 	if err := r.validateFiles(limits); err != nil {
