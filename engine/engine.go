@@ -39,8 +39,9 @@ type Config struct {
 	TrustWindow time.Duration
 	// Deadlines bound each step's run; a step without one may take for ever.
 	Deadlines map[steps.Name]time.Duration
-	// Trust is the status line that says whom the device trusts.
-	Trust string
+	// Trust is the status line that says whom the device trusts; it reads memory
+	// only. nil says nothing.
+	Trust func() string
 }
 
 // Engine runs updates, one at a time. Create it with New, call Recover, then
@@ -70,6 +71,9 @@ func New(cfg Config) (*Engine, error) {
 	}
 	if cfg.Attempts <= 0 {
 		cfg.Attempts = 5
+	}
+	if cfg.Trust == nil {
+		cfg.Trust = func() string { return "" }
 	}
 	if cfg.TrustWindow <= 0 {
 		cfg.TrustWindow = 24 * time.Hour

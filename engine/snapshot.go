@@ -64,7 +64,7 @@ func (e *Engine) Status() Status {
 	s := e.status.Load()
 	st := Status{
 		Schema: 1, State: Idle, Pointers: s.pointers, Quarantine: s.journal.Quarantine,
-		Journal: JournalStatus{Seq: s.journal.Seq, Damaged: s.journal.Damage != nil}, Trust: e.cfg.Trust,
+		Journal: JournalStatus{Seq: s.journal.Seq, Damaged: s.journal.Damage != nil}, Trust: e.cfg.Trust(),
 	}
 	if st.Quarantine == nil {
 		st.Quarantine = []journal.Quarantined{}

@@ -44,7 +44,7 @@ func (d *device) newEngine(j engine.Journal, m service.Manager) (*engine.Engine,
 	return engine.New(engine.Config{
 		Journal: j, Versions: upkeep{d.store}, Data: data{d.store, k.snapshots}, Keeper: k, Gate: gate, Starter: restarts, Steps: all, Clock: d.clock, Log: d.log,
 		Budget: d.cfg.Recovery.Budget, TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow),
-		Deadlines: d.deadlines(), Trust: d.trust(),
+		Deadlines: d.deadlines(), Trust: d.trusts(),
 	})
 }
 
@@ -57,13 +57,8 @@ func (d *device) quietEngine(j engine.Journal) (*engine.Engine, error) {
 	}
 	return engine.New(engine.Config{
 		Journal: j, Versions: upkeep{d.store}, Data: data{d.store, snapshots}, Clock: d.clock, Log: d.log,
-		Budget: d.cfg.Recovery.Budget, TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow), Trust: d.trust(),
+		Budget: d.cfg.Recovery.Budget, TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow), Trust: d.trusts(),
 	})
-}
-
-func (d *device) trust() string {
-	line, _ := d.trustLine()
-	return line
 }
 
 func (d *device) keeper() (keeper, error) {

@@ -127,11 +127,8 @@ func (d *device) run(ctx context.Context, front *front) error {
 	})
 	beside.Go(func() { d.watchdog(ctx, u.engine) })
 	beside.Go(func() { d.report(ctx, u.engine) })
-	if line, open := d.trustLine(); open {
-		d.log.Warn("this device trusts " + line)
-	} else {
-		d.log.Info("this device trusts " + line)
-	}
+	beside.Go(func() { d.followTrust(ctx) })
+	d.sayTrust(d.trustLine())
 	notify(d.log, "READY=1\nSTATUS=ready")
 	err = u.engine.Run(ctx)
 	cancel(nil)

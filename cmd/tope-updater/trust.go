@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
+	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
@@ -86,6 +88,42 @@ func (d *device) trustLine() (line string, open bool) {
 		return fmt.Sprintf("ANYBODY: %d keys, but allow_unsigned is set", len(keys.List())), true
 	}
 	return fmt.Sprintf("%d keys in %s; what they have not signed is refused", len(keys.List()), d.cfg.Paths.Keys), false
+}
+
+// trusts looks whom the device trusts, and returns a function that tells what
+// was seen last: at first now, then whenever followTrust has looked again.
+func (d *device) trusts() func() string {
+	d.lookAtTrust()
+	return func() string { return *d.trusted.Load() }
+}
+
+// lookAtTrust reports whether the answer is another than the last time.
+func (d *device) lookAtTrust() (line string, open, changed bool) {
+	line, open = d.trustLine()
+	was := d.trusted.Swap(&line)
+	return line, open, was != nil && *was != line
+}
+
+// trustPause is how often a daemon looks whether its keys have changed, for its
+// status; each bundle is judged by the keys that are there then anyway.
+const trustPause = 10 * time.Second
+
+// followTrust keeps the status line true while keys come and go.
+func (d *device) followTrust(ctx context.Context) {
+	for clock.Sleep(ctx, d.clock, trustPause) == nil {
+		if line, open, changed := d.lookAtTrust(); changed {
+			d.sayTrust(line, open)
+		}
+	}
+}
+
+// sayTrust logs whom the device trusts, loudly when that is anybody.
+func (d *device) sayTrust(line string, open bool) {
+	if open {
+		d.log.Warn("this device trusts " + line)
+		return
+	}
+	d.log.Info("this device trusts " + line)
 }
 
 // onlyIfUnsignedIsFine is a format that nobody can sign.

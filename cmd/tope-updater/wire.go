@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/tope/updater/cmd/internal/config"
@@ -32,6 +33,8 @@ type device struct {
 	// doubt is set when the journal has failed under this process: it is then
 	// opened with its whole chain verified.
 	doubt bool
+	// trusted is what lookAtTrust has seen last.
+	trusted atomic.Pointer[string]
 }
 
 // lockPatience is how long a verb waits for another process to let go of the journal.
