@@ -127,7 +127,7 @@ type Layout struct {
 }
 
 // Layout lays the payload out behind a head of that size. The sums cannot
-// overflow: 50,000 members and 200,000 patches of 16 GiB are less than 2^63.
+// overflow: 50,000 members and as many patches of 16 GiB are less than 2^63.
 func (r *Release) Layout(head int64) Layout {
 	at := head
 	member := func(length int64) Span {

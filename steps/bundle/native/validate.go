@@ -20,7 +20,7 @@ const (
 	MaxRelease = 24 << 20
 	MaxPacked  = 8 << 20
 	// MaxPatches bounds the patches, MaxMember one payload member.
-	MaxPatches = 4 * versions.MaxFiles
+	MaxPatches = versions.MaxFiles
 	MaxMember  = 16 << 30
 	maxNotes   = 256 << 10
 	maxName    = 100
