@@ -131,7 +131,7 @@ func (o *Options) alone(ctx context.Context, b *Bundle, contents []native.Conten
 			return err
 		}
 		link := filepath.Join(in, c.SHA256)
-		if err := link1(abs, link); err != nil {
+		if err := secondName(abs, link); err != nil {
 			return err
 		}
 		batches[i/32] = append(batches[i/32], link)
@@ -156,9 +156,9 @@ func (o *Options) alone(ctx context.Context, b *Bundle, contents []native.Conten
 	return nil
 }
 
-// link1 gives a file a second name: zstd follows no symlinks without being
+// secondName gives a file a second name: zstd follows no symlinks without being
 // forced to, so it is a hard link, or a copy where there cannot be one.
-func link1(from, to string) error {
+func secondName(from, to string) error {
 	if os.Link(from, to) == nil {
 		return nil
 	}

@@ -56,7 +56,7 @@ func (c Compressor) level() string {
 // stream compresses in to out. size is how many bytes there will be.
 func (c Compressor) stream(ctx context.Context, in io.Reader, out io.Writer, size int64) error {
 	if c.Program == "" {
-		return goEncode(in, out, nil)
+		return goEncode(in, out)
 	}
 	return c.run(ctx, in, out, c.level(), "--single-thread", "--no-check", "-c", fmt.Sprintf("--stream-size=%d", size))
 }
@@ -123,7 +123,7 @@ func compressFile(from, to string, dict []byte) (err error) {
 		}
 	}()
 	if dict == nil {
-		return goEncode(in, out, nil)
+		return goEncode(in, out)
 	}
 	data, err := io.ReadAll(in)
 	if err != nil {
@@ -145,7 +145,7 @@ func compressFile(from, to string, dict []byte) (err error) {
 	return err
 }
 
-func goEncode(in io.Reader, out io.Writer, _ []byte) error {
+func goEncode(in io.Reader, out io.Writer) error {
 	enc, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1),
 		zstd.WithEncoderCRC(false), zstd.WithWindowSize(native.MaxWindow))
 	if err != nil {

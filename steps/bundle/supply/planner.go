@@ -94,8 +94,9 @@ func (p *Planner) Lack(t *steps.Task, contents []string) error {
 	return steps.FromOS(Lack(t.WorkDir, contents), "cannot note what is lacking")
 }
 
-// Amended implements download.Partial: it is called when a new plan is durable and known: the note of what was
-// lacking goes. If the power goes before, the plan is amended again, to itself.
+// Amended implements download.Partial: the new plan is durable, so the note of
+// what was lacking goes. If the power goes before, the plan is amended again, to
+// itself.
 func (p *Planner) Amended(t *steps.Task) error {
 	err := os.Remove(filepath.Join(t.WorkDir, steps.LackingFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -110,16 +111,17 @@ func (p *Planner) parts(h *native.Head, pl *plan) bundle.Parts {
 	w := &d.Wire
 	w.Head, w.Solid, w.Lacking = h.Size, pl.Solid, len(pl.Lacking)
 	w.Whole = h.Size + h.Layout.Solid.Length
+	contents := h.Release.Contents()
 	for _, i := range pl.fetch() {
 		span, digest := pl.piece(h, i)
-		d.Pieces = append(d.Pieces, bundle.Piece{
-			Offset: span.Offset, Length: span.Length, SHA256: digest,
-			Spare: i >= 0 && pl.Contents[i].Patch > 0, Content: contentOf(h, i),
-		})
+		piece := bundle.Piece{Offset: span.Offset, Length: span.Length, SHA256: digest}
+		if i >= 0 {
+			piece.Content, piece.Spare = contents[i].SHA256, pl.Contents[i].Patch > 0
+		}
+		d.Pieces = append(d.Pieces, piece)
 		w.Payload += span.Length
 	}
 	slices.SortFunc(d.Pieces, func(a, b bundle.Piece) int { return cmp.Compare(a.Offset, b.Offset) })
-	contents := h.Release.Contents()
 	for i, s := range pl.Contents {
 		switch {
 		case s.Patch > 0:
@@ -135,13 +137,6 @@ func (p *Planner) parts(h *native.Head, pl *plan) bundle.Parts {
 	}
 	w.Saved = max(w.Whole-w.Head-w.Payload, 0)
 	return d
-}
-
-func contentOf(h *native.Head, i int) string {
-	if i < 0 {
-		return ""
-	}
-	return h.Release.Contents()[i].SHA256
 }
 
 // room asks for the worst case: all files unpacked, beside all that can have
