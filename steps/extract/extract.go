@@ -57,9 +57,6 @@ type Config struct {
 	// those of this device are not what they should be: supply.Lack. Formats
 	// without spare contents need none.
 	Lack func(workDir string, sha256 []string) error
-
-	// own are the writable directories of the release: their parents are made.
-	own []string
 }
 
 // Step implements steps.Step.

@@ -23,6 +23,7 @@ import (
 // run is one extraction.
 type run struct {
 	cfg   Config
+	own   []string // the release's own writable directories
 	root  *os.Root
 	b     bundle.Bundle
 	meter *steps.Meter
@@ -43,7 +44,7 @@ type run struct {
 
 // extract unpacks b into staging, which does not exist, syncs it, and leaves the list.
 func (s *Step) extract(ctx context.Context, t *steps.Task, b bundle.Bundle, staging string) (Evidence, error) {
-	cfg, err := s.cfg.with(t)
+	cfg, own, err := s.cfg.with(t)
 	if err != nil {
 		return Evidence{}, err
 	}
@@ -59,7 +60,7 @@ func (s *Step) extract(ctx context.Context, t *steps.Task, b bundle.Bundle, stag
 	if err != nil {
 		return Evidence{}, err
 	}
-	r := &run{cfg: cfg, root: root, b: b, meter: t.Meter, list: list, parent: "."}
+	r := &run{cfg: cfg, own: own, root: root, b: b, meter: t.Meter, list: list, parent: "."}
 	r.meter.Set(0, b.Totals().Bytes)
 	ev, err := r.all(ctx, staging)
 	if err != nil {

@@ -15,18 +15,19 @@ import (
 	"github.com/tope/updater/steps/bundle"
 )
 
-// with adds the release's own writable directories to the configured ones.
-func (c Config) with(t *steps.Task) (Config, error) {
+// with adds the release's own writable directories to the configured ones, and
+// returns which those are: their parents are made.
+func (c Config) with(t *steps.Task) (_ Config, own []string, err error) {
 	raw := t.Found[steps.Verify]
 	if len(raw) == 0 {
-		return c, nil
+		return c, nil, nil
 	}
 	var b steps.Brought
 	if err := json.Unmarshal(raw, &b); err != nil {
-		return c, fmt.Errorf("cannot read what Verify found in the journal: %w", err)
+		return c, nil, fmt.Errorf("cannot read what Verify found in the journal: %w", err)
 	}
 	if err := b.Brought.Validate(); err != nil {
-		return c, bundle.InvalidManifest("release %s: %v", t.Release.Version, err)
+		return c, nil, bundle.InvalidManifest("release %s: %v", t.Release.Version, err)
 	}
 	all := maps.Clone(c.Writable)
 	for _, w := range b.Brought.Writable {
@@ -36,10 +37,10 @@ func (c Config) with(t *steps.Task) (Config, error) {
 		if _, configured := all[w.Path]; !configured {
 			all[w.Path] = filepath.Join(c.Shared, filepath.FromSlash(w.Path))
 		}
-		c.own = append(c.own, w.Path)
+		own = append(own, w.Path)
 	}
 	c.Writable = all
-	return c, nil
+	return c, own, nil
 }
 
 // writable links the directories that programs write to, to shared ones, and
@@ -56,7 +57,7 @@ func (r *run) writable(staging string) ([]string, error) {
 	var linked []string
 	for _, dir := range slices.Sorted(maps.Keys(r.cfg.Writable)) {
 		info, err := r.root.Lstat(path.Dir(dir))
-		if errors.Is(err, fs.ErrNotExist) && slices.Contains(r.cfg.own, dir) {
+		if errors.Is(err, fs.ErrNotExist) && slices.Contains(r.own, dir) {
 			if err := r.makeDir(path.Dir(dir)); err != nil {
 				return nil, err
 			}
