@@ -1,0 +1,146 @@
+package systemdtest
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// bootTimeout is generous: many tests may boot machines on few processors.
+const bootTimeout = 60 * time.Second
+
+// Machine is one Debian with systemd. Its methods fail the test when they
+// cannot do what they say. They are for one goroutine, but for Run, Dial and Wait.
+type Machine struct {
+	t    testing.TB
+	name string
+	dir  string // of the overlay, in memory
+	hold *holder
+	cg   *cgroup
+
+	mu     sync.Mutex
+	boots  int           // how often it has been booted, reboots included
+	leader int           // its PID 1, on the host; 0 while it does not run
+	over   chan struct{} // closed when the machine is off
+	cut    bool          // no reboot: its power is off
+	end    string        // what nspawn said last
+}
+
+// New makes a machine that is switched off. Packages are installed in its tree
+// beside the usual ones; name few, each list is a tree of its own in the cache.
+func New(t testing.TB, more ...string) *Machine {
+	t.Helper()
+	lower := Tree(t, more...)
+	id := make([]byte, 16)
+	_, _ = rand.Read(id) // it never fails
+	m := &Machine{t: t, name: "tope-" + hex.EncodeToString(id[:4])}
+	var err error
+	// The overlay's upper layer is in memory where it can be: what is synced in
+	// the machine is not to wait for the host's disk.
+	if m.dir, err = os.MkdirTemp(memory(), m.name+"-"); err != nil {
+		t.Fatalf("cannot make a directory for the machine: %v", err)
+	}
+	t.Cleanup(m.remove)
+	if m.cg, err = newCgroup(m.name); err != nil {
+		t.Fatalf("cannot make a cgroup: %v", err)
+	}
+	if m.hold, err = hold(lower, m.dir); err != nil {
+		t.Fatalf("cannot mount the machine's root: %v", err)
+	}
+	roomForWatches()
+	m.Write("/etc/machine-id", hex.EncodeToString(id)+"\n", 0o444)
+	m.Write("/etc/hostname", m.name+"\n", 0o644)
+	m.Write("/etc/hosts", "127.0.0.1 localhost "+m.name+"\n", 0o644)
+	return m
+}
+
+// memory is where temporary files are no load for a disk.
+func memory() string {
+	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
+		return "/dev/shm"
+	}
+	return os.TempDir()
+}
+
+// roomForWatches raises the host's number of inotify instances for a user: the
+// machines' root users are the host's, and each systemd takes a dozen.
+func roomForWatches() {
+	const path, enough = "/proc/sys/fs/inotify/max_user_instances", "1024"
+	if now, err := os.ReadFile(path); err == nil && len(strings.TrimSpace(string(now))) < len(enough) {
+		_ = os.WriteFile(path, []byte(enough), 0o644) // without it fewer machines fit
+	}
+}
+
+// remove ends everything and leaves nothing.
+func (m *Machine) remove() {
+	m.Kill()
+	if m.t.Failed() {
+		m.t.Logf("the end of the journal of %s:\n%s", m.name, tail(m.Journal(), 30000))
+	}
+	if m.hold != nil {
+		m.hold.release()
+	}
+	if m.cg != nil {
+		m.cg.remove()
+	}
+	if err := os.RemoveAll(m.dir); err != nil {
+		m.t.Logf("cannot remove %s: %v", m.dir, err)
+	}
+}
+
+// Name is the machine's host name.
+func (m *Machine) Name() string { return m.name }
+
+// Path is where the host finds a file of the machine: the whole root while it
+// runs, its disk (no /run, no /tmp) while it is off. Absolute symlinks on the
+// way lead to the host's files: name what they lead to.
+func (m *Machine) Path(path string) string {
+	m.t.Helper()
+	if pid := m.Leader(); pid != 0 {
+		return filepath.Join("/proc", itoa(pid), "root", path)
+	}
+	return filepath.Join(m.hold.root, path)
+}
+
+// Disk is Path for the machine's disk, whether it runs or not.
+func (m *Machine) Disk(path string) string { return filepath.Join(m.hold.root, path) }
+
+// Write puts a file into the machine, with the directories above it.
+func (m *Machine) Write(path, content string, mode os.FileMode) {
+	m.t.Helper()
+	host := m.Path(path)
+	if err := os.MkdirAll(filepath.Dir(host), 0o755); err != nil {
+		m.t.Fatalf("cannot put %s into the machine: %v", path, err)
+	}
+	if err := os.WriteFile(host, []byte(content), mode); err != nil {
+		m.t.Fatalf("cannot put %s into the machine: %v", path, err)
+	}
+	if err := os.Chmod(host, mode); err != nil { // whatever the umask
+		m.t.Fatalf("cannot put %s into the machine: %v", path, err)
+	}
+}
+
+// Put copies a file of the host into the machine.
+func (m *Machine) Put(host, path string, mode os.FileMode) {
+	m.t.Helper()
+	data, err := os.ReadFile(host)
+	if err != nil {
+		m.t.Fatalf("cannot put %s into the machine: %v", path, err)
+	}
+	m.Write(path, string(data), mode)
+}
+
+// Read returns a file of the machine.
+func (m *Machine) Read(path string) string {
+	m.t.Helper()
+	data, err := os.ReadFile(m.Path(path))
+	if err != nil {
+		m.t.Fatalf("cannot read %s of the machine: %v", path, err)
+	}
+	return string(data)
+}

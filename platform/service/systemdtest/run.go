@@ -1,0 +1,161 @@
+package systemdtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// runTimeout is how long a command may take that is not told otherwise.
+const runTimeout = 2 * time.Minute
+
+// ErrOff: the machine does not run.
+var ErrOff = errors.New("the machine is off")
+
+// Command is a command in the machine, as its root, with a small environment.
+// It returns ErrOff in place of a command while the machine is off.
+func (m *Machine) Command(ctx context.Context, command ...string) (*exec.Cmd, error) {
+	pid := m.Leader()
+	if pid == 0 {
+		return nil, ErrOff
+	}
+	args := []string{
+		"--target", itoa(pid), "--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup", "--root", "--wd=/", "--",
+		"env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "SYSTEMD_PAGER=",
+	}
+	cmd := exec.CommandContext(ctx, "nsenter", append(args, command...)...)
+	cmd.WaitDelay = time.Second
+	return cmd, nil
+}
+
+// Run runs a command in the machine and returns what it printed, on both outputs.
+func (m *Machine) Run(command ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), runTimeout)
+	defer cancel()
+	cmd, err := m.Command(ctx, command...)
+	if err != nil {
+		return "", err
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%s: %w", strings.Join(command, " "), err)
+	}
+	return string(out), err
+}
+
+// MustRun is Run for a command that has to succeed.
+func (m *Machine) MustRun(command ...string) string {
+	m.t.Helper()
+	out, err := m.Run(command...)
+	if err != nil {
+		m.t.Fatalf("%v\n%s", err, out)
+	}
+	return out
+}
+
+// Property is one of a unit's, as systemctl shows it.
+func (m *Machine) Property(unit, name string) string {
+	m.t.Helper()
+	return strings.TrimSpace(m.MustRun("systemctl", "show", "--value", "-p", name, unit))
+}
+
+// Failed lists the units that have failed.
+func (m *Machine) Failed() []string {
+	m.t.Helper()
+	var units []string
+	for line := range strings.Lines(m.MustRun("systemctl", "list-units", "--failed", "--plain", "--no-legend")) {
+		units = append(units, strings.Fields(line)[0])
+	}
+	return units
+}
+
+// Dial connects to an address in the machine's network, or to a unix socket of
+// the machine by its path there.
+func (m *Machine) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	pid := m.Leader()
+	if pid == 0 {
+		return nil, ErrOff
+	}
+	if network == "unix" {
+		// Through the machine's root; the name would be too long with it in front.
+		dir, err := os.OpenFile("/proc/"+itoa(pid)+"/root", unix.O_PATH|unix.O_DIRECTORY, 0)
+		if err != nil {
+			return nil, err
+		}
+		defer dir.Close()
+		return new(net.Dialer).DialContext(ctx, network, fmt.Sprintf("/proc/self/fd/%d%s", dir.Fd(), address))
+	}
+	type dialled struct {
+		conn net.Conn
+		err  error
+	}
+	done := make(chan dialled, 1)
+	go func() {
+		// A socket belongs to the network its thread was in when it was made.
+		// The thread is not given back: it ends with the goroutine.
+		runtime.LockOSThread()
+		ns, err := os.Open("/proc/" + itoa(pid) + "/ns/net")
+		if err != nil {
+			done <- dialled{nil, err}
+			return
+		}
+		defer ns.Close()
+		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+			done <- dialled{nil, err}
+			return
+		}
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		done <- dialled{conn, err}
+	}()
+	d := <-done
+	return d.conn, d.err
+}
+
+// Client is an HTTP client in the machine's network. It keeps no connections.
+func (m *Machine) Client() *http.Client {
+	return &http.Client{
+		Timeout:   10 * time.Second,
+		Transport: &http.Transport{DialContext: m.Dial, DisableKeepAlives: true},
+	}
+}
+
+// Journal is what the machine has logged in all its boots, oldest first. It can
+// be read while the machine is off.
+func (m *Machine) Journal(args ...string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), runTimeout)
+	defer cancel()
+	args = append([]string{"--directory=" + m.Disk("/var/log/journal"), "--no-pager", "--no-hostname", "-o", "short-precise"}, args...)
+	out, err := exec.CommandContext(ctx, "journalctl", args...).CombinedOutput()
+	if err != nil {
+		return fmt.Sprintf("%s\n(journalctl: %v)", out, err)
+	}
+	return string(out)
+}
+
+// Wait fails the test unless something becomes true in time. It looks ever
+// more seldom, up to ten times a second.
+func (m *Machine) Wait(what string, ok func() bool) {
+	m.t.Helper()
+	m.until(what, bootTimeout, ok)
+}
+
+func (m *Machine) until(what string, limit time.Duration, ok func() bool) {
+	m.t.Helper()
+	pause := 2 * time.Millisecond
+	for deadline := time.Now().Add(limit); !ok(); {
+		if time.Now().After(deadline) {
+			m.t.Fatalf("%s: not within %s", what, limit)
+		}
+		time.Sleep(pause)
+		pause = min(2*pause, 100*time.Millisecond)
+	}
+}

@@ -1,0 +1,147 @@
+package systemdtest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	suite = "bookworm"
+	// mirrorVariable names another mirror than Debian's.
+	mirrorVariable = "TOPE_DEBIAN_MIRROR"
+	usualMirror    = "http://deb.debian.org/debian"
+	// recipe is part of the tree's name: raise it when finish changes.
+	recipe = "3"
+)
+
+// packages of every tree, beside those that debootstrap's minbase has.
+func packages() []string {
+	return []string{"systemd", "systemd-sysv", "dbus", "curl", "procps"}
+}
+
+// needless units do nothing for a test but take time at each boot.
+func needless() []string {
+	return []string{
+		"console-getty.service", "getty@.service", "getty.target", "getty-static.service", "systemd-tmpfiles-clean.timer",
+		"apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service",
+		"fstrim.timer", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service", "systemd-timesyncd.service",
+		"systemd-hwdb-update.service", "systemd-firstboot.service", "ldconfig.service", "systemd-resolved.service",
+		"systemd-machine-id-commit.service", "remote-fs.target",
+	}
+}
+
+// Tree returns the directory of a Debian tree with these packages in it, which
+// it makes if nobody has yet: that takes a minute and a network. The tree must
+// not be changed; it is shared by all tests, also of other packages.
+func Tree(t testing.TB, more ...string) string {
+	t.Helper()
+	list := append(packages(), more...)
+	slices.Sort(list)
+	dir, err := tree(slices.Compact(list))
+	if err != nil {
+		t.Fatalf("cannot make a Debian tree: %v", err)
+	}
+	return dir
+}
+
+func tree(list []string) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	cache = filepath.Join(cache, "tope-updater")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
+	key := sha256.Sum256([]byte(recipe + " " + strings.Join(list, " ") + " " + strings.Join(needless(), " ")))
+	dir := filepath.Join(cache, suite+"-"+runtime.GOARCH+"-"+hex.EncodeToString(key[:4]))
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	// One makes it, the others wait.
+	lock, err := os.OpenFile(dir+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	part := dir + ".part" // of a maker that was killed, if it is there
+	if err := os.RemoveAll(part); err != nil {
+		return "", err
+	}
+	if err := errors.Join(bootstrap(part, list), finish(part)); err != nil {
+		return "", err
+	}
+	return dir, os.Rename(part, dir)
+}
+
+func bootstrap(dir string, list []string) error {
+	mirror := os.Getenv(mirrorVariable)
+	if mirror == "" {
+		mirror = usualMirror
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include="+strings.Join(list, ","), suite, dir, mirror)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, tail(string(out), 2000))
+	}
+	return nil
+}
+
+// finish makes the tree small, quick to boot, and home to the user the
+// services run as.
+func finish(dir string) error {
+	for _, dirt := range []string{"var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "etc/machine-id", "etc/hostname"} {
+		if err := os.RemoveAll(filepath.Join(dir, dirt)); err != nil {
+			return err
+		}
+	}
+	for _, unit := range needless() {
+		if err := os.Symlink("/dev/null", filepath.Join(dir, "etc/systemd/system", unit)); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	// Logs survive cuts, so that they can be read afterwards.
+	if err := os.MkdirAll(filepath.Join(dir, "var/log/journal"), 0o755); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "var/cache/apt/archives/partial"), 0o755); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "var/lib/apt/lists/partial"), 0o755); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "chroot", dir, "useradd", "--system", "--no-create-home", "--user-group", "--shell", "/usr/sbin/nologin", "tope").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("useradd: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func tail(s string, n int) string {
+	if len(s) > n {
+		return "…" + s[len(s)-n:]
+	}
+	return s
+}
