@@ -43,9 +43,9 @@ type bus struct {
 	// job decides how a unit's job ends: a result, and whether it is announced.
 	// "" is a job that does not end.
 	job    func(op, unit string) (result string, announced bool)
-	extra  map[string]any // properties that are not the Fake's
+	extra  map[string]any            // properties that are not the Fake's
 	of     map[string]map[string]any // the same of one unit
-	refuse *dbus.Error    // the answer to every job
+	refuse *dbus.Error               // the answer to every job
 	resets []string
 }
 
