@@ -140,6 +140,28 @@ func reload(t *testing.T, k kit) {
 	require.False(t, stopping)
 }
 
+func surveyed(t *testing.T, k kit) {
+	k.start(k.Good)
+	got, err := k.Manager.Survey(k.ctx, []service.Service{k.Good, k.Other, k.Unknown})
+	require.NoError(t, err)
+	require.Equal(t, service.Survey{}, got)
+	k.runs(k.Good, 0)
+	k.stopped(k.Other)
+}
+
+// inhibited: where nothing can be put off, an error says so, and nothing else happens.
+func inhibited(t *testing.T, k kit) {
+	release, err := k.Manager.Inhibit(k.ctx, "a test")
+	require.NotNil(t, release)
+	if err != nil {
+		require.NotEmpty(t, err.Error())
+	}
+	k.start(k.Good)
+	release()
+	release()
+	k.runs(k.Good, 0)
+}
+
 func concurrent(t *testing.T, k kit) {
 	var wg sync.WaitGroup
 	for _, s := range []service.Service{k.Good, k.Other, k.Good, k.Other} {
