@@ -3,6 +3,10 @@ package unitfiles
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tope/updater/platform/disk"
 )
@@ -44,6 +48,11 @@ func (p *plan) changes(root disk.Root, version string) Changes {
 }
 
 func (s *Store) make(version string, configured bool) (Changes, error) {
+	unlock, err := s.lock()
+	if err != nil {
+		return Changes{}, err
+	}
+	defer unlock()
 	p, err := s.plan(version, configured)
 	if err != nil {
 		return Changes{}, err
@@ -69,4 +78,29 @@ func (s *Store) make(version string, configured bool) (Changes, error) {
 		errs = append(errs, disk.SyncDir(p.dir))
 	}
 	return done, errors.Join(errs...)
+}
+
+// lock keeps two processes from doing this at the same time. Without the
+// directory there is nothing yet to be at odds over.
+func (s *Store) lock() (unlock func(), err error) {
+	dir, err := s.cfg.Root.Resolve(etc)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return func() {}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot open %s: %w", etc, err)
+	}
+	for {
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot lock %s: %w", etc, err), f.Close())
+	}
+	return func() { _ = f.Close() }, nil // which unlocks
 }

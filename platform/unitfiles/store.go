@@ -31,8 +31,8 @@ type Config struct {
 	Configured []string
 }
 
-// Store is a device's unit files. Its methods are not safe for concurrent use
-// by several processes; the journal's lock sees to that.
+// Store is a device's unit files. Its methods may be called by several processes
+// at the same time: the one that comes last decides.
 type Store struct{ cfg Config }
 
 // New returns a Store. It looks at nothing.
@@ -55,7 +55,9 @@ func (s *Store) Carried(version string) ([]Unit, error) {
 		if err != nil {
 			return nil, err
 		}
-		units[i].Enabled = len(links) > 0
+		host := filepath.Join(dir, u.Name)
+		info, err := os.Lstat(host)
+		units[i].Enabled = len(links) > 0 && (err != nil || !masked(host, info))
 	}
 	return units, nil
 }
