@@ -14,6 +14,7 @@ const runs = "[Service]\nExecStart=sleep infinity\nRestart=always\nRestartSec=50
 
 // The real systemd passes the suite, by either of the two ways to it.
 func TestARealSystemdConforms(t *testing.T) {
+	t.Parallel()
 	d := deviceWith(t, map[string]string{
 		"good.service": runs, "other.service": runs,
 		"bad.service": "[Unit]\nStartLimitBurst=3\n[Service]\nExecStart=sh -c 'exit 3'\nRestart=always\nRestartSec=1ms\n",

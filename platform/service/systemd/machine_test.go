@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -145,9 +146,38 @@ func relay(path string) {
 	_, _ = io.Copy(struct{ io.Writer }{os.Stdout}, struct{ io.Reader }{conn})
 }
 
+// hold is what this program does in the machine when it is asked to: it puts a
+// shutdown off until its input ends, with a manager as a device has it.
+func hold() {
+	m := systemd.New(systemd.Config{})
+	release, err := m.Inhibit(context.Background(), "a test")
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("held")
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	release()
+	fmt.Println("released")
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+// tell asks a manager as a device has it for the state of a service.
+func tell(name string) {
+	st, err := systemd.New(systemd.Config{}).Status(context.Background(), svc(name))
+	fmt.Println(st.Active, err)
+}
+
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == relayArg {
-		relay(os.Args[2])
+		switch arg := os.Args[2]; {
+		case arg == "hold":
+			hold()
+		case strings.HasPrefix(arg, "/"):
+			relay(arg)
+		default:
+			tell(arg)
+		}
 		return
 	}
 	goleak.VerifyTestMain(m)
