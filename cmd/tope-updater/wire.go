@@ -139,6 +139,10 @@ func (d *device) start(ctx context.Context, create bool) (_ *updater, err error)
 		return nil, errors.Join(err, u.close())
 	}
 	d.logReport(report)
+	if err := d.followUnits(ctx, u.journal, u.manager.Reload); err != nil {
+		// The services run, or will be judged; a switch tries again.
+		d.log.Error("unit files do not agree with the current version", "err", err)
+	}
 	return u, nil
 }
 
