@@ -8,7 +8,6 @@ import (
 
 	"github.com/godbus/dbus/v5"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/clock/clocktest"
@@ -16,8 +15,6 @@ import (
 	"github.com/tope/updater/platform/service/servicetest"
 	"github.com/tope/updater/platform/service/systemd"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func svc(name string) service.Service { return service.Service{Name: name} }
 
