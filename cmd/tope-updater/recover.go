@@ -66,6 +66,7 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 			mended = mended || act.Rule != engine.RuleWhole && act.Rule != engine.RuleEmpty
 		}
 	}
+	err = errors.Join(err, d.followUnits(ctx, real, d.reload))
 	if real != nil {
 		err = errors.Join(err, real.Close())
 	}
