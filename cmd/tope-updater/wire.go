@@ -152,6 +152,9 @@ func (d *device) start(ctx context.Context, create bool) (_ *updater, err error)
 // recorded by its creation already.
 func (d *device) noteLoss(j *journal.Journal) error {
 	fresh, damage := j.Fresh()
+	if damage != nil {
+		d.log.Error("the journal was damaged; a new one has begun", "event", engine.EventJournalDamaged, "err", damage.Text)
+	}
 	if !fresh || damage != nil {
 		return nil
 	}
@@ -171,6 +174,7 @@ func (d *device) noteLoss(j *journal.Journal) error {
 	if !marked && (p.Previous == "" || p.Previous == p.Current) && errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	d.log.Error("the journal is gone; a new one has begun", "event", engine.EventJournalDamaged)
 	_, err = j.Append(journal.Record{Phase: journal.Observed, Damage: &journal.Damage{
 		Kind: journal.DamagedMissing, Time: d.clock.Now().UTC(),
 		Text: "there was no journal, but this device has been updated before: what was recorded is lost, quarantine included",
@@ -181,7 +185,7 @@ func (d *device) noteLoss(j *journal.Journal) error {
 func (d *device) logReport(r engine.Report) {
 	for _, a := range r.Actions {
 		if a.Rule != engine.RuleWhole && a.Rule != engine.RuleEmpty {
-			d.log.Info("recovery", "rule", a.Rule, "why", a.Why)
+			d.log.Info("recovery", "event", engine.EventRecovered, "rule", a.Rule, "why", a.Why)
 		}
 	}
 }
