@@ -55,6 +55,9 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 	if err := d.openStore(false); err != nil {
 		return err
 	}
+	// Services want recover to have run: one that is restarted while it has not
+	// would wait here, in the middle of an update.
+	d.hasty = true
 	var j engine.Journal = newScratch()
 	real, jerr := d.openJournal(false)
 	switch {

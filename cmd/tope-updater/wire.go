@@ -35,6 +35,8 @@ type device struct {
 	// doubt is set when the journal has failed under this process: it is then
 	// opened with its whole chain verified.
 	doubt bool
+	// hasty is set when another process's hold on the journal is not waited for.
+	hasty bool
 	// trusted is what lookAtTrust has seen last.
 	trusted atomic.Pointer[string]
 }
@@ -70,7 +72,11 @@ func (d *device) openStore(create bool) (err error) {
 func (d *device) journalPath() (string, error) { return d.root.Path(d.cfg.Paths.Journal()) }
 
 func (d *device) journalOptions() journal.Options {
-	return journal.Options{Clock: d.clock, KeepUpdates: d.cfg.Retention.Updates, LockTimeout: lockPatience, Log: d.log, Verify: d.doubt}
+	patience := lockPatience
+	if d.hasty {
+		patience = 0
+	}
+	return journal.Options{Clock: d.clock, KeepUpdates: d.cfg.Retention.Updates, LockTimeout: patience, Log: d.log, Verify: d.doubt}
 }
 
 // openJournal opens the journal for writing. With create, a missing one is
