@@ -39,6 +39,8 @@ type Config struct {
 	Poll time.Duration
 	// Versions tells what the judged version brings; nil for nothing.
 	Versions steps.Installed
+	// Units are what versions carry; nil where there are none.
+	Units steps.Units
 	// Resolve finds a device's program below --root; nil when that is "/".
 	Resolve func(device string) (string, error)
 	// HookOnly is set where somebody else runs and judges the services: of what
@@ -155,7 +157,11 @@ func (g *Gate) plan(ctx context.Context, t *steps.Task, version string) ([]plann
 	if t.Target.Current == "" {
 		return nil, nil
 	}
-	list, err := steps.Services(ctx, g.cfg.Manager, g.cfg.Services, t)
+	running, err := steps.Running(g.cfg.Units, t, version)
+	if err != nil {
+		return nil, err
+	}
+	list, err := steps.Services(ctx, g.cfg.Manager, g.cfg.Services, running)
 	if err != nil {
 		return nil, err
 	}

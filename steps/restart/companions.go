@@ -15,7 +15,7 @@ import (
 // forward a socket that cannot be opened is a service that cannot be reached;
 // on the way back it is no reason not to start the rest.
 func (s *Step) begin(ctx context.Context, t *steps.Task, list []service.Service, ev *Evidence) (steps.Companions, error) {
-	units, err := steps.Noted(t)
+	units, err := s.companions(t)
 	if err != nil || units.Boot != s.cfg.Clock.Boot() {
 		return units, err
 	}
@@ -26,6 +26,24 @@ func (s *Step) begin(ctx context.Context, t *steps.Task, list []service.Service,
 	}
 	s.blocked(ev, err)
 	return units, nil
+}
+
+// services are those that are started with the target, its own included.
+func (s *Step) services(ctx context.Context, t *steps.Task) ([]service.Service, error) {
+	t, err := steps.Running(s.cfg.Units, t, t.Target.Current)
+	if err != nil {
+		return nil, err
+	}
+	return steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
+}
+
+// companions are the noted ones, as far as there are any in the target.
+func (s *Step) companions(t *steps.Task) (steps.Companions, error) {
+	units, err := steps.Noted(t)
+	if err != nil {
+		return units, err
+	}
+	return units.Present(s.cfg.Units, t, s.cfg.Clock.Boot())
 }
 
 // waits reports whether a service is to be left to its trigger: it did not run
@@ -54,7 +72,7 @@ func (s *Step) blocked(ev *Evidence, err error) {
 // device for which no version is left to try.
 func (s *Step) StartAll(ctx context.Context, t *steps.Task) error {
 	defer s.cfg.Hold.Release()
-	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
+	list, err := s.services(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -64,7 +82,7 @@ func (s *Step) StartAll(ctx context.Context, t *steps.Task) error {
 	} else {
 		errs = append(errs, err) // in the configured order, then
 	}
-	units, err := steps.Noted(t)
+	units, err := s.companions(t)
 	here := err == nil && units.Boot == s.cfg.Clock.Boot()
 	errs = append(errs, err)
 	if here {

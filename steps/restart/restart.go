@@ -29,6 +29,8 @@ type Config struct {
 	Versions steps.Installed
 	// Hold is the one that Switch has taken; may be nil.
 	Hold *service.Hold
+	// Units are what versions carry; nil where there are none.
+	Units steps.Units
 }
 
 // Evidence is what the journal keeps of a restart.
@@ -79,7 +81,7 @@ func (s *Step) Probe(ctx context.Context, t *steps.Task) (steps.Reach, error) {
 	if t.Target.Current == "" {
 		return steps.Done, nil
 	}
-	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
+	list, err := s.services(ctx, t)
 	if err != nil {
 		return "", err
 	}
@@ -87,7 +89,7 @@ func (s *Step) Probe(ctx context.Context, t *steps.Task) (steps.Reach, error) {
 	if err != nil {
 		return "", err
 	}
-	units, err := steps.Noted(t)
+	units, err := s.companions(t)
 	if err != nil {
 		return "", err
 	}
@@ -128,12 +130,12 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 		return steps.Outcome{Evidence: ev}, nil
 	}
 	s.cfg.Hold.Take(ctx, "services are being started from another version")
-	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
-	if err != nil {
-		return steps.Outcome{}, err
-	}
 	if err := s.cfg.Manager.Reload(ctx); err != nil {
 		return steps.Outcome{}, steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "make the service manager read its units again", err)
+	}
+	list, err := s.services(ctx, t)
+	if err != nil {
+		return steps.Outcome{}, err
 	}
 	if err := s.runCommands(ctx, t, &ev); err != nil {
 		return steps.Outcome{Evidence: ev}, err

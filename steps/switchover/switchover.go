@@ -17,7 +17,9 @@
 //     under a temporary name: the old version runs on at the next boot;
 //   - previous at the old version: the old version still runs at the next boot;
 //   - current at the new one: the new version runs at the next boot, and all
-//     that is needed to go back is there.
+//     that is needed to go back is there;
+//   - unit files as the version that is now current carries them, which recovery
+//     sees to before the services start, if the power goes in between.
 //
 // Backwards (Task.Back) current goes first: what runs is right as early as can
 // be. Only the data is put back before it, by renames: the old version must not
@@ -33,6 +35,7 @@ import (
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/snapshot"
+	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
@@ -58,6 +61,8 @@ type Config struct {
 	Snapshots Snapshots
 	// Hold puts off a shutdown until the services run again; may be nil.
 	Hold *service.Hold
+	// Units are what versions carry; nil where there are none.
+	Units steps.Units
 }
 
 // Evidence is what the journal keeps of a switch.
@@ -75,6 +80,8 @@ type Evidence struct {
 	// not be done and was not worth stopping for.
 	Links   []string `json:"links,omitempty"`
 	Blocked string   `json:"blocked,omitempty"`
+	// Units is what was done to unit files.
+	Units *unitfiles.Changes `json:"units,omitempty"`
 	// Hook is the target's pre-switch hook.
 	Hook *steps.HookRan `json:"hook,omitempty"`
 	// Snapshot is what was kept of the data, Restored what was put back of it.
@@ -98,8 +105,14 @@ func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 	if err != nil {
 		return "", steps.FromOS(err, "read the pointers")
 	}
+	agree := true
+	if s.cfg.Units != nil {
+		if agree, err = s.cfg.Units.Agrees(t.Target.Current); err != nil {
+			agree = false // Do says what is wrong
+		}
+	}
 	switch {
-	case p.Current == t.Target.Current && p.Previous == t.Target.Previous && !s.owed(t):
+	case p.Current == t.Target.Current && p.Previous == t.Target.Previous && agree && !s.owed(t):
 		return steps.Done, nil
 	case p.Current == t.Target.Current || p.Previous == t.Target.Previous:
 		return steps.Partly, nil
@@ -119,7 +132,11 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 
 func (s *Step) do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	var ev Evidence
-	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
+	leaving, err := steps.Leaving(s.cfg.Units, t)
+	if err != nil {
+		return steps.Outcome{}, err
+	}
+	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, leaving)
 	if err != nil {
 		return steps.Outcome{}, err
 	}
@@ -153,6 +170,9 @@ func (s *Step) do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	}
 	flipping := s.cfg.Clock.Monotonic()
 	if err := s.flip(t, &ev); err != nil {
+		return steps.Outcome{Evidence: ev}, err
+	}
+	if err := s.follow(ctx, t, &ev); err != nil {
 		return steps.Outcome{Evidence: ev}, err
 	}
 	ev.FlipTook = s.cfg.Clock.Monotonic() - flipping
