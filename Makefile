@@ -21,7 +21,7 @@ TOOL    := go tool -modfile=tools/go.mod
 SEED    ?= 1
 SAMPLE  ?= 0
 FUZZ    ?= 20s
-CUTS    ?= 100
+CUTS    ?= 102
 
 .PHONY: help
 help: ## list the targets
@@ -35,6 +35,11 @@ build: ## the device program (amd64, arm64, armv7) and the publisher's (amd64, a
 	GOOS=linux GOARCH=amd64       $(BUILD) -ldflags '$(LDFLAGS)' -o $(DIST)/tope-bundle-linux-amd64 ./cmd/tope-bundle
 	GOOS=linux GOARCH=arm64       $(BUILD) -ldflags '$(LDFLAGS)' -o $(DIST)/tope-bundle-linux-arm64 ./cmd/tope-bundle
 	@ls -l $(DIST)
+
+.PHONY: deb
+deb: build ## Debian packages: tope-updater (amd64, arm64, armhf) and tope-bundle (amd64, arm64), into dist/
+	@for arch in amd64 arm64 armhf; do DIST=$(DIST) deploy/deb/build.sh tope-updater $$arch $(VERSION) || exit 1; done
+	@for arch in amd64 arm64; do DIST=$(DIST) deploy/deb/build.sh tope-bundle $$arch $(VERSION) || exit 1; done
 
 # The programs the demo and the crash laboratory run, for this machine.
 .PHONY: programs
@@ -74,8 +79,8 @@ crash: programs ## the crash sweeps: SAMPLE=0 is exhaustive and long; CI takes a
 	$(BUILD) -o $(BIN)/ ./cmd/crashlab
 	$(BIN)/crashlab all --bin $(BIN) --seed $(SEED) --sample $(SAMPLE)
 
-.PHONY: boot
-boot: ## the tests on booted machines with a real systemd; CUTS=100 power cuts, spread by SEED; BOOT=Sweep for one of them
+.PHONY: boots
+boots: ## the tests on booted machines with a real systemd; CUTS=102 power cuts, spread by SEED; BOOT=TwoCuts for one test
 	TOPE_CUTS=$(CUTS) TOPE_SEED=$(SEED) go test -timeout 60m -v -run '$(BOOT)' ./cmd/internal/booted
 
 .PHONY: clean
