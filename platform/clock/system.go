@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ const UnknownBoot = "unknown"
 // System is the device's own clock. The boot id is read once, here; it is never
 // looked up below --root, because a boot belongs to the kernel that runs.
 func System() Clock {
-	boot, err := readBoot("/proc")
+	boot, err := readBoot("/proc", "/run/systemd/container")
 	if err != nil {
 		boot = UnknownBoot
 	}
@@ -44,7 +45,12 @@ func (system) Monotonic() time.Duration {
 
 // readBoot joins the kernel's boot id and PID 1's start time, as found in proc.
 // Where PID 1 is hidden from us (hidepid), the kernel's id stands alone.
-func readBoot(proc string) (string, error) {
+//
+// In a container systemd leaves a file in its /run, anew at each boot. Its time
+// takes the place of the kernel's id: the container's manager mounts an id of its
+// own over that one, which processes in a sandbox (ProtectKernelTunables=) do not
+// see, so that recovery and the daemon would not agree on which boot it is.
+func readBoot(proc, container string) (string, error) {
 	id, err := os.ReadFile(proc + "/sys/kernel/random/boot_id")
 	if err != nil {
 		return "", fmt.Errorf("read the boot id: %w", err)
@@ -52,6 +58,9 @@ func readBoot(proc string) (string, error) {
 	boot := strings.TrimSpace(string(id))
 	if boot == "" {
 		return "", errors.New("the boot id is empty")
+	}
+	if info, err := os.Stat(container); err == nil {
+		boot = "container-" + strconv.FormatInt(info.ModTime().UnixNano(), 16)
 	}
 	stat, err := os.ReadFile(proc + "/1/stat")
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {

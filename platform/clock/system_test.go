@@ -40,7 +40,7 @@ func TestReadBoot(t *testing.T) {
 		{"stat without a name", "0d7c\n", "nonsense", "", "no program name"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := readBoot(proc(t, c.bootID, c.stat))
+			got, err := readBoot(proc(t, c.bootID, c.stat), "/nowhere")
 			if c.err != "" {
 				require.ErrorContains(t, err, c.err)
 				return
@@ -49,6 +49,23 @@ func TestReadBoot(t *testing.T) {
 			require.Equal(t, c.want, got)
 		})
 	}
+}
+
+// TestBootOfAContainer: whatever id is mounted over the kernel's.
+func TestBootOfAContainer(t *testing.T) {
+	const stat = "1 (systemd) S 0 1 1 0 -1 4194560 39 1 2 0 11 12 13 14 20 0 1 0 4711 1000 200 1844\n"
+	file := filepath.Join(t.TempDir(), "container")
+	require.NoError(t, os.WriteFile(file, []byte("systemd-nspawn"), 0o644))
+	require.NoError(t, os.Chtimes(file, time.Unix(0, 0x1234), time.Unix(0, 0x1234)))
+	for _, id := range []string{"0d7c", "4f3e"} {
+		got, err := readBoot(proc(t, id, stat), file)
+		require.NoError(t, err)
+		require.Equal(t, "container-1234.4711", got)
+	}
+	require.NoError(t, os.Chtimes(file, time.Unix(0, 0x1235), time.Unix(0, 0x1235)))
+	got, err := readBoot(proc(t, "0d7c", stat), file)
+	require.NoError(t, err)
+	require.Equal(t, "container-1235.4711", got)
 }
 
 func TestSystemIsTheKernelsClock(t *testing.T) {
