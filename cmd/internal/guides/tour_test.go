@@ -1,0 +1,133 @@
+package guides_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/cmd/internal/fixtures"
+	"github.com/tope/updater/platform/service/systemdtest"
+)
+
+// patience is what a command may take.
+const patience = time.Minute
+
+// The English guides, played on one machine in the order of the tour.
+func TestTheGuidesDoWhatTheySay(t *testing.T) {
+	m := machine(t)
+	for _, name := range tour() {
+		if !t.Run(name, func(t *testing.T) { play(t, m, pathOf("", name)) }) {
+			t.Logf("what comes after %s builds on it and is left out", name)
+			return
+		}
+	}
+}
+
+// A block that is not run says why.
+func TestWhatIsNotRunSaysWhy(t *testing.T) {
+	for _, name := range tour() {
+		for _, b := range blocks(t, pathOf("", name)) {
+			require.False(t, b.kind == unrun && b.why == "", "%s:%d: the block is neither run nor says why", name, b.line)
+		}
+	}
+}
+
+// machine is a Debian as it comes from its maker, with what the operator has
+// brought along in /root: the package, the first release as a directory, and
+// the releases to come.
+func machine(t *testing.T) *systemdtest.Machine {
+	m := systemdtest.New(t)
+	dir := t.TempDir()
+	programs, err := fixtures.Build(t.Context(), filepath.Join(dir, "programs"))
+	require.NoError(t, err)
+	web, err := os.ReadFile(filepath.Join(dir, "programs", fixtures.WebServer))
+	require.NoError(t, err)
+	for _, r := range []fixtures.Release{
+		{Version: "1.0.0"}, {Version: "1.1.0"}, {Version: "1.2.0", DeviceAPI: "unhealthy"}, {Version: "1.3.0"},
+	} {
+		r.Files = map[string][]byte{"bin/" + fixtures.WebServer: web}
+		p, err := programs.Package(dir, r)
+		require.NoError(t, err)
+		m.Put(p.Path, "/root/app-"+r.Version+".zip", 0o644)
+	}
+	for host, path := range map[string]string{"device-api": "bin/device-api", "web-server": "bin/web-server"} {
+		m.Put(filepath.Join(dir, "programs", host), "/root/app/"+path, 0o755)
+	}
+	for _, s := range []string{"device-api", "web-server"} {
+		m.Write("/root/app/services/"+s+"/VERSION", "1.0.0\n", 0o644)
+	}
+	deb := debian(t, dir)
+	m.Put(deb, "/root/"+filepath.Base(deb), 0o644)
+	m.Boot()
+	return m
+}
+
+// debian is the updater's package.
+func debian(t *testing.T, dir string) string {
+	if made := os.Getenv("GUIDES_DEB"); made != "" {
+		return made
+	}
+	pack := exec.CommandContext(t.Context(), "make", "-s", "deb", "DIST="+dir)
+	pack.Dir = "../../.."
+	out, err := pack.CombinedOutput()
+	require.NoError(t, err, "make deb: %s", out)
+	debs, err := filepath.Glob(filepath.Join(dir, "tope-updater_*_"+runtime.GOARCH+".deb"))
+	require.NoError(t, err)
+	require.Len(t, debs, 1, "packages that make deb made")
+	return debs[0]
+}
+
+// play runs a guide.
+func play(t *testing.T, m *systemdtest.Machine, path string) {
+	for _, b := range blocks(t, path) {
+		switch b.kind {
+		case unrun:
+		case cut:
+			m.Kill()
+			m.Boot()
+		case shown, hidden:
+			all := b.steps()
+			for i, s := range all {
+				want := 0
+				if i == len(all)-1 {
+					want = b.exit
+				}
+				said, code := sh(t, m, s.command)
+				assert.Equal(t, want, code, "%s:%d: the exit code of\n%s\nwhich printed\n%s", path, b.line, s.command, said)
+				if s.judged && !s.matches(said) {
+					t.Errorf("%s:%d: %s\nprinted\n%s\nwhich is not what the guide shows:\n%s", path, b.line, s.command, said, s.want)
+				}
+			}
+		}
+	}
+}
+
+// sh runs a command as somebody would who sits in front of the machine.
+func sh(t *testing.T, m *systemdtest.Machine, command string) (said string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd, err := m.Command(ctx, "env", "-C", "/root", "bash", "-c", command)
+	require.NoError(t, err)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	began := time.Now()
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || ctx.Err() != nil) {
+		t.Fatalf("%s: %v\n%s", command, err, out.String())
+	}
+	if os.Getenv("GUIDES_VERBOSE") != "" {
+		t.Logf("%s (%s)\n%s", command, time.Since(began).Round(time.Millisecond), out.String())
+	}
+	return out.String(), cmd.ProcessState.ExitCode()
+}
