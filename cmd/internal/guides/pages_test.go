@@ -153,3 +153,30 @@ func TestLanguagesKnowEachOther(t *testing.T) {
 	require.Contains(t, top("../../../README.md"), "(README.zh.md)")
 	require.Contains(t, top("../../../README.zh.md"), "(README.md)")
 }
+
+// The figures were measured once, whatever the language they are told in.
+func TestBothReadmesHaveTheSameFigures(t *testing.T) {
+	figures := func(path, begin, end string) [][]string {
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		_, text, ok := strings.Cut(string(data), begin)
+		require.True(t, ok, "%s has no %q", path, begin)
+		text, _, _ = strings.Cut(text, end)
+		var rows [][]string
+		lines := strings.Split(text, "\n")
+		for i, line := range lines[:len(lines)-1] {
+			if head := strings.HasPrefix(lines[i+1], "| --"); head || !strings.HasPrefix(line, "| ") || !strings.ContainsAny(line, "0123456789") {
+				continue
+			}
+			cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+			for i := range cells {
+				cells[i] = strings.TrimSpace(cells[i])
+			}
+			rows = append(rows, cells[1:])
+		}
+		return rows
+	}
+	english := figures("../../../README.md", "\n## Figures\n", "\n## ")
+	require.NotEmpty(t, english)
+	require.Equal(t, english, figures("../../../README.zh.md", "\n## 测量数据\n", "\n## "))
+}
