@@ -31,7 +31,9 @@ func (e *Engine) clean(ctx context.Context, u *journal.Update) result {
 	if State(u.State) == NeedsAttention {
 		errs = append(errs, e.startAll(ctx, u))
 	}
-	removed, err := e.cfg.Keeper.Tidy(ctx, Needs{})
+	var removed []string
+	var err error
+	e.besides(func() { removed, err = e.cfg.Keeper.Tidy(ctx, Needs{}) })
 	r.removed = removed
 	r.err = errors.Join(append(errs, err)...)
 	return r

@@ -61,6 +61,7 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 			err = a.reported(report)
 		}
 	}
+	err = errors.Join(err, d.followUnits(ctx, real, d.reload))
 	if real != nil {
 		err = errors.Join(err, real.Close())
 	}

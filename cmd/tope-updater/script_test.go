@@ -18,6 +18,7 @@ import (
 	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine/httpapi/client"
+	"github.com/tope/updater/steps/bundle/bundletest"
 )
 
 func TestMain(m *testing.M) {
@@ -82,7 +83,7 @@ func makeDevice(ts *testscript.TestScript, _ bool, args []string) {
 
 // makePackage is "package VERSION [BEHAVIOUR]": $WORK/tope-VERSION.zip.
 func makePackage(ts *testscript.TestScript, _ bool, args []string) {
-	r := fixtures.Release{Version: args[0]}
+	r := fixtures.Release{Version: args[0], Pack: bundletest.Deflate}
 	if len(args) > 1 {
 		r.DeviceAPI = args[1]
 	}

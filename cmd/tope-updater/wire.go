@@ -30,6 +30,8 @@ type device struct {
 	clock clock.Clock
 	log   *slog.Logger
 	store *versions.Store
+	// configFile is where the configuration is, or would be.
+	configFile string
 	// doubt is set when the journal has failed under this process: it is then
 	// opened with its whole chain verified.
 	doubt bool
@@ -49,7 +51,11 @@ func (a *app) device() (*device, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &device{cfg: cfg, root: root, clock: clock.System(), log: slog.New(slog.DiscardHandler)}, nil
+	file := a.configFile
+	if file == "" {
+		file = config.Path
+	}
+	return &device{configFile: file, cfg: cfg, root: root, clock: clock.System(), log: slog.New(slog.DiscardHandler)}, nil
 }
 
 // openStore finds the versions directory; create makes one that is missing.
@@ -133,6 +139,10 @@ func (d *device) start(ctx context.Context, create bool) (_ *updater, err error)
 		return nil, errors.Join(err, u.close())
 	}
 	d.logReport(report)
+	if err := d.followUnits(ctx, u.journal, u.manager.Reload); err != nil {
+		// The services run, or will be judged; a switch tries again.
+		d.log.Error("unit files do not agree with the current version", "err", err)
+	}
 	return u, nil
 }
 

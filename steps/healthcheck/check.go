@@ -72,7 +72,7 @@ func (g *Gate) look(ctx context.Context, t *steps.Task, p planned) error {
 	defer cancel()
 	switch c.Kind {
 	case Active:
-		return g.active(ctx, p.svc)
+		return g.active(ctx, t, p.svc)
 	case HTTP:
 		return g.get(ctx, c.URL)
 	case TCP:
@@ -92,14 +92,24 @@ func (g *Gate) look(ctx context.Context, t *steps.Task, p planned) error {
 	return fmt.Errorf("unknown kind of check %q", c.Kind)
 }
 
-func (g *Gate) active(ctx context.Context, svc service.Service) error {
+// active is what systemd knows of a service once it has settled: a job that is
+// done says nothing of that.
+func (g *Gate) active(ctx context.Context, t *steps.Task, svc service.Service) error {
 	st, err := g.cfg.Manager.Status(ctx, svc)
+	if err != nil {
+		return err
+	}
+	units, err := steps.Noted(t)
 	switch {
 	case err != nil:
 		return err
 	case !st.Loaded:
 		return fmt.Errorf("%w: %s", service.ErrNotFound, svc.Name)
-	case st.Active != service.Running:
+	case st.Unusable() != "":
+		return fmt.Errorf("%w: %s is %s", service.ErrUnusable, svc.Name, st.Unusable())
+	case units.Waits(svc.Name, st):
+		return nil // as before the switch: its socket or timer will start it
+	case st.Active != service.Running && st.Active != service.Reloading:
 		return fmt.Errorf("%s is %s (%s, result %s, exit status %d, %d restarts)", svc.Name, st.Active, st.Sub, st.Result, st.ExitStatus, st.Restarts)
 	}
 	return nil

@@ -40,6 +40,8 @@ func BenchmarkFigures(b *testing.B) {
 		{"unpack", unpack},
 		{"patched", patched},
 		{"wire", wire},
+		{"boot", atBoot},
+		{"idle", idle},
 	} {
 		b.Run(figure.name, func(b *testing.B) {
 			for b.Loop() {

@@ -23,6 +23,7 @@ import (
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle/bundletest"
 )
 
 // lab is what all figures share: the programs, a shop that serves packages on
@@ -73,6 +74,7 @@ func (l *lab) offer(b *testing.B, r fixtures.Release) steps.Source {
 	p, there := l.packages[r.Version]
 	if !there {
 		var err error
+		r.Pack = bundletest.Deflate
 		p, err = l.programs.Package(filepath.Join(l.dir, "shop"), r)
 		require.NoError(b, err)
 		l.packages[r.Version] = p

@@ -32,11 +32,15 @@ type kind int
 
 const (
 	count kind = iota
+	decimal
 	seconds
 	mebibytes // memory
 	megabytes // files
 	wireBytes // what is on the wire
 )
+
+// nothing is the bound of what has to be zero.
+const nothing = 0.5
 
 const (
 	mebi = 1 << 20
@@ -56,6 +60,8 @@ func (q quantity) String() string {
 	switch {
 	case q.kind == count:
 		return fmt.Sprintf("%.0f", q.of)
+	case q.kind == decimal:
+		return fmt.Sprintf("%.2f", q.of)
 	case q.kind == mebibytes:
 		return fmt.Sprintf("%.1f MiB", q.of/mebi)
 	case q.kind == megabytes:

@@ -29,6 +29,7 @@ import (
 	"github.com/tope/updater/engine/httpapi/client"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/steps/bundle/bundletest"
 )
 
 // built is what TestMain has built: set once, before any test.
@@ -303,6 +304,7 @@ func (d *device) journalWorks() {
 // packageOf makes a release's package beside the device, not on its disk.
 func packageOf(t testing.TB, p fixtures.Programs, r fixtures.Release) string {
 	t.Helper()
+	r.Pack = bundletest.Deflate
 	made, err := p.Package(t.TempDir(), r)
 	require.NoError(t, err)
 	return made.Path
