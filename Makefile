@@ -35,6 +35,11 @@ build: ## the device program (amd64, arm64, armv7) and the publisher's (amd64, a
 	GOOS=linux GOARCH=arm64       $(BUILD) -ldflags '$(LDFLAGS)' -o $(DIST)/tope-bundle-linux-arm64 ./cmd/tope-bundle
 	@ls -l $(DIST)
 
+.PHONY: deb
+deb: build ## Debian packages: tope-updater (amd64, arm64, armhf) and tope-bundle (amd64, arm64), into dist/
+	@for arch in amd64 arm64 armhf; do DIST=$(DIST) deploy/deb/build.sh tope-updater $$arch $(VERSION) || exit 1; done
+	@for arch in amd64 arm64; do DIST=$(DIST) deploy/deb/build.sh tope-bundle $$arch $(VERSION) || exit 1; done
+
 # The programs the demo and the crash laboratory run, for this machine.
 .PHONY: programs
 programs:
