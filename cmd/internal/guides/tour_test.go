@@ -42,28 +42,18 @@ func TestWhatIsNotRunSaysWhy(t *testing.T) {
 }
 
 // machine is a Debian as it comes from its maker, with what the operator has
-// brought along in /root: the package, the first release as a directory, and
-// the releases to come.
+// brought along in /root: the package and the releases.
 func machine(t *testing.T) *systemdtest.Machine {
 	m := systemdtest.New(t)
 	dir := t.TempDir()
 	programs, err := fixtures.Build(t.Context(), filepath.Join(dir, "programs"))
 	require.NoError(t, err)
-	web, err := os.ReadFile(filepath.Join(dir, "programs", fixtures.WebServer))
-	require.NoError(t, err)
 	for _, r := range []fixtures.Release{
 		{Version: "1.0.0"}, {Version: "1.1.0"}, {Version: "1.2.0", DeviceAPI: "unhealthy"}, {Version: "1.3.0"},
 	} {
-		r.Files = map[string][]byte{"bin/" + fixtures.WebServer: web}
 		p, err := programs.Package(dir, r)
 		require.NoError(t, err)
 		m.Put(p.Path, "/root/app-"+r.Version+".zip", 0o644)
-	}
-	for host, path := range map[string]string{"device-api": "bin/device-api", "web-server": "bin/web-server"} {
-		m.Put(filepath.Join(dir, "programs", host), "/root/app/"+path, 0o755)
-	}
-	for _, s := range []string{"device-api", "web-server"} {
-		m.Write("/root/app/services/"+s+"/VERSION", "1.0.0\n", 0o644)
 	}
 	deb := debian(t, dir)
 	m.Put(deb, "/root/"+filepath.Base(deb), 0o644)
@@ -71,19 +61,25 @@ func machine(t *testing.T) *systemdtest.Machine {
 	return m
 }
 
-// debian is the updater's package.
+// debian is the updater's package for this machine, as make deb makes it.
 func debian(t *testing.T, dir string) string {
 	if made := os.Getenv("GUIDES_DEB"); made != "" {
 		return made
 	}
-	pack := exec.CommandContext(t.Context(), "make", "-s", "deb", "DIST="+dir)
-	pack.Dir = "../../.."
-	out, err := pack.CombinedOutput()
-	require.NoError(t, err, "make deb: %s", out)
-	debs, err := filepath.Glob(filepath.Join(dir, "tope-updater_*_"+runtime.GOARCH+".deb"))
-	require.NoError(t, err)
-	require.Len(t, debs, 1, "packages that make deb made")
-	return debs[0]
+	const version = "2.0.0"
+	produce := func(name string, args ...string) string {
+		cmd := exec.CommandContext(t.Context(), name, args...)
+		cmd.Dir = "../../.."
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "DIST="+dir)
+		var errs strings.Builder
+		cmd.Stderr = &errs
+		out, err := cmd.Output()
+		require.NoError(t, err, "%s: %s", name, errs.String())
+		return strings.TrimSpace(string(out))
+	}
+	produce("go", "build", "-trimpath", "-tags", "nethttpomithttp2", "-ldflags", "-s -w -X main.version="+version,
+		"-o", filepath.Join(dir, "tope-updater-linux-"+runtime.GOARCH), "./cmd/tope-updater")
+	return produce("deploy/deb/build.sh", "tope-updater", runtime.GOARCH, version)
 }
 
 // play runs a guide.
