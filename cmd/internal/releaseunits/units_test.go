@@ -3,6 +3,7 @@ package releaseunits_test
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -114,6 +115,20 @@ func TestASpentBudgetPutsTheUnitFilesBack(t *testing.T) {
 	require.Empty(t, d.starts("fresh.service"))
 	require.Equal(t, "active", d.Property("old.service", "ActiveState"))
 	require.Equal(t, "RolledBack", string(d.status().Last.State))
+}
+
+// After an installation without a reboot, recover has not run in this boot, and
+// every service wants it: an update must not wait for it.
+func TestAnUpdateDoesNotWaitForRecover(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t, "")
+	d.up()
+	d.MustRun("systemctl", "stop", "tope-updater-recover.service")
+	d.MustRun(updater, "install", d.offer(d.release("1.1.0", "")))
+	require.Equal(t, "active", d.Property("tope-updater-recover.service", "ActiveState"))
+	require.Empty(t, d.Failed())
+	require.NotContains(t, d.MustRun(updater, "--json", "journal", "show"), "HEALTH_CHECK_FAILED")
+	require.Less(t, d.downtime(), 4*time.Second)
 }
 
 func read(t *testing.T, path string) []byte {
