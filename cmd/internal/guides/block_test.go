@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,8 +37,10 @@ type block struct {
 	kind kind
 	line int
 	text string
-	exit int    // of the last command
-	why  string // it is not run
+	exit int // of the last command
+	// fresh: on a device of its own.
+	fresh bool
+	why   string // it is not run
 }
 
 var (
@@ -80,6 +83,7 @@ func blocks(t *testing.T, path string) []block {
 			if len(info) > 1 && info[1] == "run" {
 				b.kind = shown
 			}
+			b.fresh = slices.Contains(info, "fresh")
 			if m := exiting.FindStringSubmatch(strings.Join(info, " ")); m != nil {
 				_, _ = fmt.Sscan(m[1], &b.exit)
 			}

@@ -12,7 +12,8 @@
 // with "$ ", each such line is a command, and what stands below it is what it
 // prints: "…" stands for any text in a line, a line "…" for any lines. Without
 // such a line the block is a script that has to succeed. "sh run exit=12" tells
-// the exit code of the last command.
+// the exit code of the last command, "sh run fresh" that the block is played on a
+// device of its own, which has the source tree's deploy and dist.
 //
 // What readers need not see is in comments:
 //
@@ -25,8 +26,7 @@
 // A power cut kills the machine and boots it again. A block "sh" that is not
 // run has to say why in the comment before it.
 //
-// GUIDES_DEB names a package that was made before, GUIDES_VERBOSE=1 shows all
-// that is printed.
+// GUIDES_VERBOSE=1 shows all that is printed.
 //
 // There is nothing here but tests.
 package guides

@@ -23,9 +23,10 @@ const patience = time.Minute
 
 // The English guides, played on one machine in the order of the tour.
 func TestTheGuidesDoWhatTheySay(t *testing.T) {
-	m := machine(t)
+	b := bring(t)
+	m := b.device(t)
 	for _, name := range tour() {
-		if !t.Run(name, func(t *testing.T) { play(t, m, pathOf("", name)) }) {
+		if !t.Run(name, func(t *testing.T) { b.play(t, m, pathOf("", name)) }) {
 			t.Logf("what comes after %s builds on it and is left out", name)
 			return
 		}
@@ -41,31 +42,51 @@ func TestWhatIsNotRunSaysWhy(t *testing.T) {
 	}
 }
 
-// machine is a Debian as it comes from its maker, with what the operator has
-// brought along in /root: the package and the releases.
-func machine(t *testing.T) *systemdtest.Machine {
-	m := systemdtest.New(t)
+// brought is what the operator has brought along, by its path on the device.
+type brought map[string]string
+
+// bring makes the updater's program and package and some releases of the services.
+func bring(t *testing.T) brought {
 	dir := t.TempDir()
 	programs, err := fixtures.Build(t.Context(), filepath.Join(dir, "programs"))
 	require.NoError(t, err)
+	b := brought{}
 	for _, r := range []fixtures.Release{
 		{Version: "1.0.0"}, {Version: "1.1.0"}, {Version: "1.2.0", DeviceAPI: "unhealthy"}, {Version: "1.3.0"},
 	} {
 		p, err := programs.Package(dir, r)
 		require.NoError(t, err)
-		m.Put(p.Path, "/root/app-"+r.Version+".zip", 0o644)
+		b["/root/app-"+r.Version+".zip"] = p.Path
 	}
-	deb := debian(t, dir)
-	m.Put(deb, "/root/"+filepath.Base(deb), 0o644)
+	program, deb := debian(t, dir)
+	b["/root/"+filepath.Base(deb)] = deb
+	b["/root/dist/"+filepath.Base(program)] = program
+	for _, pattern := range []string{"*", "systemd/*", "systemd/examples/*"} {
+		files, err := filepath.Glob("../../../deploy/" + pattern)
+		require.NoError(t, err)
+		for _, f := range files {
+			if info, err := os.Stat(f); err == nil && info.Mode().IsRegular() {
+				b["/root/"+strings.TrimPrefix(f, "../../../")] = f
+			}
+		}
+	}
+	return b
+}
+
+// device is a Debian as it comes from its maker, with what was brought.
+func (b brought) device(t *testing.T) *systemdtest.Machine {
+	m := systemdtest.New(t)
+	for path, host := range b {
+		info, err := os.Stat(host)
+		require.NoError(t, err)
+		m.Put(host, path, info.Mode().Perm())
+	}
 	m.Boot()
 	return m
 }
 
-// debian is the updater's package for this machine, as make deb makes it.
-func debian(t *testing.T, dir string) string {
-	if made := os.Getenv("GUIDES_DEB"); made != "" {
-		return made
-	}
+// debian makes the updater's program and package for this machine, as make deb does.
+func debian(t *testing.T, dir string) (program, deb string) {
 	const version = "2.0.0"
 	produce := func(name string, args ...string) string {
 		cmd := exec.CommandContext(t.Context(), name, args...)
@@ -77,27 +98,32 @@ func debian(t *testing.T, dir string) string {
 		require.NoError(t, err, "%s: %s", name, errs.String())
 		return strings.TrimSpace(string(out))
 	}
+	program = filepath.Join(dir, "tope-updater-linux-"+runtime.GOARCH)
 	produce("go", "build", "-trimpath", "-tags", "nethttpomithttp2", "-ldflags", "-s -w -X main.version="+version,
-		"-o", filepath.Join(dir, "tope-updater-linux-"+runtime.GOARCH), "./cmd/tope-updater")
-	return produce("deploy/deb/build.sh", "tope-updater", runtime.GOARCH, version)
+		"-o", program, "./cmd/tope-updater")
+	return program, produce("deploy/deb/build.sh", "tope-updater", runtime.GOARCH, version)
 }
 
 // play runs a guide.
-func play(t *testing.T, m *systemdtest.Machine, path string) {
+func (all brought) play(t *testing.T, m *systemdtest.Machine, path string) {
 	for _, b := range blocks(t, path) {
+		on := m
+		if b.fresh {
+			on = all.device(t)
+		}
 		switch b.kind {
 		case unrun:
 		case cut:
 			m.Kill()
 			m.Boot()
 		case shown, hidden:
-			all := b.steps()
-			for i, s := range all {
+			steps := b.steps()
+			for i, s := range steps {
 				want := 0
-				if i == len(all)-1 {
+				if i == len(steps)-1 {
 					want = b.exit
 				}
-				said, code := sh(t, m, s.command)
+				said, code := sh(t, on, s.command)
 				assert.Equal(t, want, code, "%s:%d: the exit code of\n%s\nwhich printed\n%s", path, b.line, s.command, said)
 				if s.judged && !s.matches(said) {
 					t.Errorf("%s:%d: %s\nprinted\n%s\nwhich is not what the guide shows:\n%s", path, b.line, s.command, said, s.want)
