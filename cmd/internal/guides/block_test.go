@@ -38,13 +38,14 @@ type block struct {
 	line int
 	text string
 	exit int // of the last command
-	// fresh: on a device of its own.
-	fresh bool
-	why   string // it is not run
+	// fresh: on a device of its own; there: on the last one of those.
+	fresh, there bool
+	why          string // it is not run
 }
 
 var (
 	fence   = regexp.MustCompile("^```(.*)$")
+	unseen  = regexp.MustCompile("^<!-- run( fresh)?$")
 	notRun  = regexp.MustCompile(`^<!-- not run: (.+) -->$`)
 	exiting = regexp.MustCompile(`\bexit=(\d+)\b`)
 )
@@ -69,8 +70,8 @@ func blocks(t *testing.T, path string) []block {
 		switch {
 		case line == "<!-- power cut -->":
 			all = append(all, block{kind: cut, line: at})
-		case line == "<!-- run":
-			all = append(all, block{kind: hidden, line: at, text: until("-->")})
+		case unseen.MatchString(line):
+			all = append(all, block{kind: hidden, line: at, text: until("-->"), fresh: strings.HasSuffix(line, "fresh")})
 		case notRun.MatchString(line):
 			why = notRun.FindStringSubmatch(line)[1]
 			continue
@@ -83,7 +84,7 @@ func blocks(t *testing.T, path string) []block {
 			if len(info) > 1 && info[1] == "run" {
 				b.kind = shown
 			}
-			b.fresh = slices.Contains(info, "fresh")
+			b.fresh, b.there = slices.Contains(info, "fresh"), slices.Contains(info, "there")
 			if m := exiting.FindStringSubmatch(strings.Join(info, " ")); m != nil {
 				_, _ = fmt.Sscan(m[1], &b.exit)
 			}

@@ -13,7 +13,7 @@
 // prints: "…" stands for any text in a line, a line "…" for any lines. Without
 // such a line the block is a script that has to succeed. "sh run exit=12" tells
 // the exit code of the last command, "sh run fresh" that the block is played on a
-// device of its own, which has the source tree's deploy and dist.
+// device of its own, and "sh run there" on the last of those.
 //
 // What readers need not see is in comments:
 //

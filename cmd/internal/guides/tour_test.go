@@ -19,7 +19,7 @@ import (
 )
 
 // patience is what a command may take.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // The English guides, played on one machine in the order of the tour.
 func TestTheGuidesDoWhatTheySay(t *testing.T) {
@@ -45,7 +45,8 @@ func TestWhatIsNotRunSaysWhy(t *testing.T) {
 // brought is what the operator has brought along, by its path on the device.
 type brought map[string]string
 
-// bring makes the updater's program and package and some releases of the services.
+// bring makes the updater's program and package, some releases of the services,
+// and one that is only a directory.
 func bring(t *testing.T) brought {
 	dir := t.TempDir()
 	programs, err := fixtures.Build(t.Context(), filepath.Join(dir, "programs"))
@@ -57,6 +58,13 @@ func bring(t *testing.T) brought {
 		p, err := programs.Package(dir, r)
 		require.NoError(t, err)
 		b["/root/app-"+r.Version+".zip"] = p.Path
+	}
+	b["/root/app/bin/device-api"] = filepath.Join(dir, "programs/device-api")
+	b["/root/app/services/web-server/web-server"] = filepath.Join(dir, "programs/web-server")
+	version := filepath.Join(dir, "VERSION")
+	require.NoError(t, os.WriteFile(version, []byte("1.0.0\n"), 0o644))
+	for _, s := range []string{fixtures.DeviceAPI, fixtures.WebServer} {
+		b["/root/app/services/"+s+"/VERSION"] = version
 	}
 	program, deb := debian(t, dir)
 	b["/root/"+filepath.Base(deb)] = deb
@@ -106,10 +114,14 @@ func debian(t *testing.T, dir string) (program, deb string) {
 
 // play runs a guide.
 func (all brought) play(t *testing.T, m *systemdtest.Machine, path string) {
+	var other *systemdtest.Machine
 	for _, b := range blocks(t, path) {
 		on := m
 		if b.fresh {
-			on = all.device(t)
+			other = all.device(t)
+		}
+		if b.fresh || b.there {
+			on = other
 		}
 		switch b.kind {
 		case unrun:
