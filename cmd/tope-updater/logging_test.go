@@ -36,6 +36,11 @@ func TestCatalog(t *testing.T) {
 	require.Equal(t, want, entries)
 	require.Equal(t, len(want), strings.Count(string(text), "\n-- "), "every entry is well formed")
 	require.Empty(t, messageID("no event"))
+	docs, err := os.ReadFile("../../docs/logs.md")
+	require.NoError(t, err)
+	for _, e := range engine.Events() {
+		require.Contains(t, string(docs), "| `"+string(e)+"` | `"+messageID(e)+"` |")
+	}
 }
 
 func TestFields(t *testing.T) {
