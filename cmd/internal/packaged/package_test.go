@@ -43,10 +43,10 @@ func TestInstallUpgradeRemovePurge(t *testing.T) {
 
 	// The device has updated itself to a newer program, which stays; unless
 	// somebody asks for an older package.
-	d.Put(d.updater(newest), committed+".new", 0o755)
+	d.Write(committed+".new", "#!/bin/sh\n[ \"$1\" != version ] || exec echo tope-updater v2.0.0\nexec /usr/lib/tope-updater/package/tope-updater \"$@\"\n", 0o755)
 	d.MustRun("mv", committed+".new", committed)
 	require.Contains(t, d.MustRun("dpkg", "-i", second), "it stays")
-	require.Equal(t, newest, d.program())
+	require.Equal(t, "v2.0.0", d.program())
 	d.MustRun("dpkg", "-i", first)
 	require.Equal(t, older, d.program())
 	d.MustRun("dpkg", "-i", second)
