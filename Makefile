@@ -22,6 +22,7 @@ SEED    ?= 1
 SAMPLE  ?= 0
 FUZZ    ?= 20s
 CUTS    ?= 102
+SCRIPTS := deploy/*.sh deploy/deb/*.sh $(addprefix deploy/deb/,postinst prerm postrm)
 
 .PHONY: help
 help: ## list the targets
@@ -59,6 +60,7 @@ check: ## formatting, vet, lint, stale generated files, known vulnerabilities wh
 	@out=$$($(TOOL) gofumpt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not formatted (gofumpt -w):"; echo "$$out"; exit 1; }
 	go vet ./...
 	go mod tidy -diff
+	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); else echo "shellcheck: not installed here; CI has it"; fi
 	$(TOOL) golangci-lint run ./...
 	@out=$$($(TOOL) govulncheck ./cmd/tope-updater 2>&1) && echo "$$out" || case "$$out" in \
 		*'fetching vulnerabilities'*) echo "govulncheck: no database can be reached from here" ;; \
