@@ -81,8 +81,8 @@ crash: programs ## the crash sweeps: SAMPLE=0 is exhaustive and long; CI takes a
 	$(BUILD) -o $(BIN)/ ./cmd/crashlab
 	$(BIN)/crashlab all --bin $(BIN) --seed $(SEED) --sample $(SAMPLE)
 
-.PHONY: boot
-boot: ## the tests on booted machines with a real systemd; CUTS=102 power cuts, spread by SEED; BOOT=Cuts for them alone
+.PHONY: boots
+boots: ## the tests on booted machines with a real systemd; CUTS=102 power cuts, spread by SEED; BOOT=TwoCuts for one test
 	TOPE_CUTS=$(CUTS) TOPE_SEED=$(SEED) go test -timeout 60m -v -run '$(BOOT)' ./cmd/internal/booted
 
 .PHONY: clean

@@ -1,6 +1,8 @@
 package booted_test
 
 import (
+	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -112,6 +114,9 @@ func TestTheSocket(t *testing.T) {
 			// A request finds a daemon also while it restarts, if systemd holds the socket.
 			d.MustRun("systemctl", "stop", bootedtest.Daemon)
 			if activated {
+				first := as("fitter", look) // it says at least that the updater is starting
+				require.NotContains(t, first, "failed")
+				d.Answers()
 				require.Contains(t, as("fitter", look), "200")
 			} else {
 				require.Contains(t, as("fitter", look), "000 failed")
@@ -157,6 +162,27 @@ func TestThePreset(t *testing.T) {
 	require.Zero(t, syscall.Getuid())
 }
 
+// The first boot of a device with the updater and nothing else is quiet, and it
+// takes its first version.
+func TestNothingIsInstalledYet(t *testing.T) {
+	t.Parallel()
+	d := bootedtest.New(t, bootedtest.Options{})
+	for _, dir := range []string{"/opt/tope", "/var/lib/tope-updater"} {
+		require.NoError(t, os.RemoveAll(d.Disk(dir)))
+	}
+	// As a package's scripts do it.
+	out, err := exec.Command("systemd-tmpfiles", "--root="+d.Disk("/"), "--create", "--prefix=/opt/tope", "--prefix=/var/lib/tope-updater").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for _, unit := range []string{bootedtest.DeviceAPI, bootedtest.WebServer} {
+		require.NoError(t, os.Remove(d.Disk("/etc/systemd/system/multi-user.target.wants/"+unit)))
+	}
+	d.Up()
+	require.Empty(t, d.Failed())
+	recoveredFirst(t, d)
+	install(t, d, "1.1.0", "", engine.Committed)
+	d.Whole("1.1.0")
+}
+
 // What a daemon has started does not outlive it: nothing goes on writing.
 func TestHelpersEndWithTheDaemon(t *testing.T) {
 	t.Parallel()
@@ -164,7 +190,7 @@ func TestHelpersEndWithTheDaemon(t *testing.T) {
 		Timeout: time.Minute,
 		Config:  "[[service.health]]\nkind = \"command\"\ncommand = [\"/bin/sh\", \"-c\", \"test ! -e /etc/linger || exec sleep 7777\"]\ntimeout = \"1m\"\n",
 	})
-	dropIn(d, bootedtest.Daemon, "[Service]\nRestart=no\n")
+	dropIn(d, bootedtest.Daemon, "[Unit]\nOnFailure=\n[Service]\nRestart=no\n")
 	d.Up()
 	helper := func() bool {
 		_, err := d.Run("pgrep", "-f", "^sleep 7777")
