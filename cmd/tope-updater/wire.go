@@ -35,6 +35,8 @@ type device struct {
 	// doubt is set when the journal has failed under this process: it is then
 	// opened with its whole chain verified.
 	doubt bool
+	// hasty is set when another process's hold on the journal is not waited for.
+	hasty bool
 	// trusted is what lookAtTrust has seen last.
 	trusted atomic.Pointer[string]
 }
@@ -70,7 +72,11 @@ func (d *device) openStore(create bool) (err error) {
 func (d *device) journalPath() (string, error) { return d.root.Path(d.cfg.Paths.Journal()) }
 
 func (d *device) journalOptions() journal.Options {
-	return journal.Options{Clock: d.clock, KeepUpdates: d.cfg.Retention.Updates, LockTimeout: lockPatience, Log: d.log, Verify: d.doubt}
+	patience := lockPatience
+	if d.hasty {
+		patience = 0
+	}
+	return journal.Options{Clock: d.clock, KeepUpdates: d.cfg.Retention.Updates, LockTimeout: patience, Log: d.log, Verify: d.doubt}
 }
 
 // openJournal opens the journal for writing. With create, a missing one is
@@ -147,30 +153,21 @@ func (d *device) start(ctx context.Context, create bool) (_ *updater, err error)
 }
 
 // noteLoss records that a journal must have been lost: a fresh one, on a
-// device that an update has been at work on, which its marker, a previous
-// version or the directory of downloads tells. One that was damaged has been
+// device that an update has been at work on. One that was damaged has been
 // recorded by its creation already.
 func (d *device) noteLoss(j *journal.Journal) error {
 	fresh, damage := j.Fresh()
+	if damage != nil {
+		d.log.Error("the journal was damaged; a new one has begun", "event", engine.EventJournalDamaged, "err", damage.Text)
+	}
 	if !fresh || damage != nil {
 		return nil
 	}
-	p, err := d.store.Pointers()
-	if err != nil {
+	before, err := d.updatedBefore()
+	if err != nil || !before {
 		return err
 	}
-	_, marked, err := d.store.Marker()
-	if err != nil {
-		return err
-	}
-	work, err := d.root.Resolve(d.cfg.Paths.Work())
-	if err != nil {
-		return err
-	}
-	_, err = os.Lstat(work)
-	if !marked && (p.Previous == "" || p.Previous == p.Current) && errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	d.log.Error("the journal is gone; a new one has begun", "event", engine.EventJournalDamaged)
 	_, err = j.Append(journal.Record{Phase: journal.Observed, Damage: &journal.Damage{
 		Kind: journal.DamagedMissing, Time: d.clock.Now().UTC(),
 		Text: "there was no journal, but this device has been updated before: what was recorded is lost, quarantine included",
@@ -178,10 +175,29 @@ func (d *device) noteLoss(j *journal.Journal) error {
 	return err
 }
 
+// updatedBefore reports whether an update has been at work on this device,
+// which its marker, a previous version or the directory of downloads tells.
+func (d *device) updatedBefore() (bool, error) {
+	p, err := d.store.Pointers()
+	if err != nil {
+		return false, err
+	}
+	_, marked, err := d.store.Marker()
+	if err != nil {
+		return false, err
+	}
+	work, err := d.root.Resolve(d.cfg.Paths.Work())
+	if err != nil {
+		return false, err
+	}
+	_, err = os.Lstat(work)
+	return marked || p.Previous != "" && p.Previous != p.Current || !errors.Is(err, fs.ErrNotExist), nil
+}
+
 func (d *device) logReport(r engine.Report) {
 	for _, a := range r.Actions {
 		if a.Rule != engine.RuleWhole && a.Rule != engine.RuleEmpty {
-			d.log.Info("recovery", "rule", a.Rule, "why", a.Why)
+			d.log.Info("recovery", "event", engine.EventRecovered, "rule", a.Rule, "why", a.Why)
 		}
 	}
 }
