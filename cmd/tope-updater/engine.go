@@ -26,6 +26,10 @@ import (
 	"github.com/tope/updater/steps/verify"
 )
 
+// outside, in the run directory, is where tope-updater.service puts the
+// device's /tmp for a daemon that has one of its own.
+const outside = "/outside"
+
 // newEngine is the one place where the engine meets its steps.
 func (d *device) newEngine(j engine.Journal, m service.Manager) (*engine.Engine, error) {
 	k, err := d.keeper()
@@ -93,7 +97,9 @@ func (d *device) steps(m service.Manager, hold *service.Hold, gate *healthcheck.
 	flip := switchover.New(switchover.Config{Manager: m, Services: d.services(), Versions: d.store, Clock: d.clock, Snapshots: k.snapshots, Hold: hold, Units: d.stepUnits()})
 	back := turnback.New(flip, restarts, gate)
 	return map[steps.Name]steps.Step{
-		steps.Download: download.New(download.Config{Clock: d.clock, Log: d.log, Version: thisBuild().Version, Partial: d.planner(space)}),
+		steps.Download: download.New(download.Config{
+			Clock: d.clock, Log: d.log, Version: thisBuild().Version, Partial: d.planner(space), Outside: d.cfg.Paths.Run + outside,
+		}),
 		steps.Verify: verify.New(verify.Config{
 			Clock: d.clock, Formats: formats, Limits: bundle.DefaultLimits(),
 			TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow), AllowCommands: d.cfg.Legacy.AllowPostCmds,

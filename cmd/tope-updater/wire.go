@@ -153,8 +153,7 @@ func (d *device) start(ctx context.Context, create bool) (_ *updater, err error)
 }
 
 // noteLoss records that a journal must have been lost: a fresh one, on a
-// device that an update has been at work on, which its marker, a previous
-// version or the directory of downloads tells. One that was damaged has been
+// device that an update has been at work on. One that was damaged has been
 // recorded by its creation already.
 func (d *device) noteLoss(j *journal.Journal) error {
 	fresh, damage := j.Fresh()
@@ -164,21 +163,9 @@ func (d *device) noteLoss(j *journal.Journal) error {
 	if !fresh || damage != nil {
 		return nil
 	}
-	p, err := d.store.Pointers()
-	if err != nil {
+	before, err := d.updatedBefore()
+	if err != nil || !before {
 		return err
-	}
-	_, marked, err := d.store.Marker()
-	if err != nil {
-		return err
-	}
-	work, err := d.root.Resolve(d.cfg.Paths.Work())
-	if err != nil {
-		return err
-	}
-	_, err = os.Lstat(work)
-	if !marked && (p.Previous == "" || p.Previous == p.Current) && errors.Is(err, fs.ErrNotExist) {
-		return nil
 	}
 	d.log.Error("the journal is gone; a new one has begun", "event", engine.EventJournalDamaged)
 	_, err = j.Append(journal.Record{Phase: journal.Observed, Damage: &journal.Damage{
@@ -186,6 +173,25 @@ func (d *device) noteLoss(j *journal.Journal) error {
 		Text: "there was no journal, but this device has been updated before: what was recorded is lost, quarantine included",
 	}})
 	return err
+}
+
+// updatedBefore reports whether an update has been at work on this device,
+// which its marker, a previous version or the directory of downloads tells.
+func (d *device) updatedBefore() (bool, error) {
+	p, err := d.store.Pointers()
+	if err != nil {
+		return false, err
+	}
+	_, marked, err := d.store.Marker()
+	if err != nil {
+		return false, err
+	}
+	work, err := d.root.Resolve(d.cfg.Paths.Work())
+	if err != nil {
+		return false, err
+	}
+	_, err = os.Lstat(work)
+	return marked || p.Previous != "" && p.Previous != p.Current || !errors.Is(err, fs.ErrNotExist), nil
 }
 
 func (d *device) logReport(r engine.Report) {

@@ -99,20 +99,28 @@ func (g *Gate) active(ctx context.Context, t *steps.Task, svc service.Service) e
 	if err != nil {
 		return err
 	}
-	units, err := steps.Noted(t)
+	waits, err := g.waits(t, svc, st)
 	switch {
-	case err != nil:
+	case err != nil || waits:
 		return err
 	case !st.Loaded:
 		return fmt.Errorf("%w: %s", service.ErrNotFound, svc.Name)
 	case st.Unusable() != "":
 		return fmt.Errorf("%w: %s is %s", service.ErrUnusable, svc.Name, st.Unusable())
-	case units.Waits(svc.Name, st):
-		return nil // as before the switch: its socket or timer will start it
 	case st.Active != service.Running && st.Active != service.Reloading:
 		return fmt.Errorf("%s is %s (%s, result %s, exit status %d, %d restarts)", svc.Name, st.Active, st.Sub, st.Result, st.ExitStatus, st.Restarts)
 	}
 	return nil
+}
+
+// waits reports whether a service is as it was before the switch: not running,
+// for its socket or timer will start it.
+func (g *Gate) waits(t *steps.Task, svc service.Service, st service.Status) (bool, error) {
+	if st.Active != service.Stopped {
+		return false, nil
+	}
+	units, err := steps.Noted(t)
+	return units.Waits(svc.Name, st), err
 }
 
 func (g *Gate) get(ctx context.Context, url string) error {

@@ -85,8 +85,11 @@ func (g *Gate) fresh(ctx context.Context, t *steps.Task, svc service.Service) er
 		return err
 	case t.Since == (steps.Moment{}):
 		return nil // a baseline: what runs, runs
-	case st.Active == service.Stopped:
-		return nil // it waits for its trigger, or it would not have come this far
+	}
+	waits, err := g.waits(t, svc, st)
+	switch {
+	case err != nil || waits:
+		return err
 	case st.Restarts > 0:
 		return fmt.Errorf("%s restarted %d times by itself (result %s, exit status %d)", svc.Name, st.Restarts, st.Result, st.ExitStatus)
 	case !steps.StartedSince(st, t.Since, g.cfg.Clock.Boot()):

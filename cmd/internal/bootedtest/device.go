@@ -17,6 +17,7 @@ package bootedtest
 import (
 	"cmp"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -57,6 +58,8 @@ type Options struct {
 	Unit string
 	// Config is appended to the configuration.
 	Config string
+	// OnDisk has its disk on the host's, not in memory.
+	OnDisk bool
 	// Packages are Debian's, beside the usual ones.
 	Packages []string
 }
@@ -98,8 +101,20 @@ func top() string {
 	return filepath.Join(filepath.Dir(file), "../../..")
 }
 
+// atOnce is how many devices tests may have at once, whatever the number of
+// processors: most of the time a device waits.
+const atOnce = "6"
+
 // Main runs a package's tests and removes the programs they shared.
 func Main(m *testing.M) int {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", atOnce); err != nil {
+			panic(err)
+		}
+	}
 	code := m.Run()
 	if p, err := build(); err == nil {
 		_ = os.RemoveAll(p.dir) // in the directory for temporary files
@@ -115,7 +130,12 @@ func New(t testing.TB, o Options) *Device {
 	t.Helper()
 	p, err := build()
 	require.NoError(t, err)
-	d := &Device{Machine: systemdtest.New(t, o.Packages...), t: t, programs: p}
+	d := &Device{t: t, programs: p}
+	if o.OnDisk {
+		d.Machine = systemdtest.NewOnDisk(t, o.Packages...)
+	} else {
+		d.Machine = systemdtest.New(t, o.Packages...)
+	}
 	d.software(o)
 	d.service(DeviceAPI, "/usr/local/bin/device-api --listen 127.0.0.1:9080", "", o.Unit)
 	d.service(WebServer, "/opt/tope/services/web-server/web-server --listen 127.0.0.1:8080", "Requires="+DeviceAPI+"\nAfter="+DeviceAPI, o.Unit)
