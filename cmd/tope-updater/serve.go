@@ -63,7 +63,7 @@ func (a *app) serveCommand() *cobra.Command {
 			return serve(cmd.Context(), d)
 		},
 	}
-	logFlag(cmd.Flags(), &logFormat)
+	logFlag(cmd, &logFormat)
 	return cmd
 }
 
