@@ -33,9 +33,17 @@ func TestInstallUpgradeRemovePurge(t *testing.T) {
 	d.MustRun("tope-updater", "install", d.offer(fixtures.Release{Version: "1.1.0"}))
 	d.switches()
 
-	// An upgrade: the daemon is another process, and all else is as it was.
+	// The power goes in the middle of an upgrade: the old program does its duty.
+	d.MustRun("dpkg", "--unpack", second)
+	d.Kill()
+	d.Boot()
+	require.Empty(t, d.Failed())
+	require.Equal(t, older, d.program())
+	require.Equal(t, "active", d.Property(daemon, "ActiveState"))
+
+	// The upgrade goes on: the daemon is another process, and all else is as it was.
 	pid, journal, software := d.Property(daemon, "MainPID"), d.updates(), d.software()
-	d.MustRun("dpkg", "-i", second)
+	d.MustRun("dpkg", "--configure", "-a")
 	require.Equal(t, newer, d.program())
 	require.Equal(t, "active", d.Property(daemon, "ActiveState"))
 	require.NotEqual(t, pid, d.Property(daemon, "MainPID"))
