@@ -34,7 +34,8 @@ var ailments = []ailment{
 	{
 		"a unit that does not wait for recovery",
 		"sed -i /tope-updater-recover/d /etc/systemd/system/device-api.service; rm /etc/systemd/system/device-api.service.d/50-tope-updater.conf; systemctl daemon-reload",
-		finding{"units", "fail", "device-api.service does not wait for tope-updater-recover.service", "tope-updater units"}, "tope-updater units",
+		finding{"units", "fail", "device-api.service does not wait for tope-updater-recover.service", "tope-updater units"},
+		"tope-updater units",
 	},
 	{
 		"a unit that a failed recovery would keep down",
@@ -61,7 +62,8 @@ var ailments = []ailment{
 	{"a stopped daemon", "systemctl stop tope-updater", finding{"units", "warn", "tope-updater.service is inactive", "systemctl start tope-updater.service"}, ""},
 	{
 		"a service that has failed", "systemctl kill --signal=KILL web-server; systemctl stop web-server",
-		finding{"services", "fail", "web-server is ", "journalctl -u web-server.service"}, "systemctl start web-server",
+		finding{"services", "fail", "web-server is ", "journalctl -u web-server.service"},
+		"systemctl start web-server",
 	},
 	{
 		"somebody else on the updater's port",
@@ -71,15 +73,18 @@ var ailments = []ailment{
 	},
 	{
 		"a device-api that does not answer", "systemctl stop web-server device-api",
-		finding{"device-api", "warn", "device-api does not answer", "start device-api"}, "systemctl start device-api web-server",
+		finding{"device-api", "warn", "device-api does not answer", "start device-api"},
+		"systemctl start device-api web-server",
 	},
 	{
 		"a pointer that leads nowhere", "ln -sfn v9.9.9 /opt/tope/versions/previous",
-		finding{"pointers", "fail", "previous leads to 9.9.9, which is missing", ""}, "ln -sfn v1.0.0 /opt/tope/versions/previous",
+		finding{"pointers", "fail", "previous leads to 9.9.9, which is missing", ""},
+		"ln -sfn v1.0.0 /opt/tope/versions/previous",
 	},
 	{
 		"a directory in a pointer's place", "mv /opt/tope/versions/previous /root/ && mkdir /opt/tope/versions/previous",
-		finding{"pointers", "fail", "previous: ", "move it away"}, "rmdir /opt/tope/versions/previous && mv /root/previous /opt/tope/versions/",
+		finding{"pointers", "fail", "previous: ", "move it away"},
+		"rmdir /opt/tope/versions/previous && mv /root/previous /opt/tope/versions/",
 	},
 	{
 		"a file in a link's place", "cp --remove-destination /opt/tope/versions/current/bin/device-api /usr/local/bin/device-api",
@@ -93,11 +98,13 @@ var ailments = []ailment{
 	},
 	{
 		"a factory version that can be written", "chmod u+w /opt/tope/versions/factory/bin",
-		finding{"factory", "warn", "can be written, the first: bin", ""}, "tope-updater factory create --replace 1.0.0",
+		finding{"factory", "warn", "can be written, the first: bin", ""},
+		"tope-updater factory create --replace 1.0.0",
 	},
 	{
 		"a service that writes into its version", "chmod u+w /opt/tope/versions/current/bin && touch /opt/tope/versions/current/bin/cache.db",
-		finding{"versions", "warn", "bin/cache.db is new", "[paths] writable"}, "cd /opt/tope/versions/current/bin && rm cache.db && chmod u-w .",
+		finding{"versions", "warn", "bin/cache.db is new", "[paths] writable"},
+		"cd /opt/tope/versions/current/bin && rm cache.db && chmod u-w .",
 	},
 	{
 		"a service that works inside its version", "sed -i s,^WorkingDirectory=.*,WorkingDirectory=/opt/tope/services/web-server, /etc/systemd/system/web-server.service; systemctl daemon-reload",
@@ -112,24 +119,29 @@ var ailments = []ailment{
 	{"versions that belong to somebody else", "chown tope /opt/tope/versions", finding{"owners", "fail", "/opt/tope/versions belongs to user", "chown root:root /opt/tope/versions"}, ""},
 	{
 		"a version that belongs to somebody else, as the guide's chown had it", "chown -R tope: /opt/tope/versions/v1.0.0",
-		finding{"owners", "fail", "of version 1.0.0 belong to somebody else", "chown -R -h root:root /opt/tope/versions/v1.0.0"}, "",
+		finding{"owners", "fail", "of version 1.0.0 belong to somebody else", "chown -R -h root:root /opt/tope/versions/v1.0.0"},
+		"",
 	},
 	{"a journal that everybody can write", "chmod o+w /var/lib/tope-updater/journal.db", finding{"owners", "fail", "can be written by everybody", "chmod o-w /var/lib/tope-updater/journal.db"}, ""},
 	{
 		"a log that is lost at a boot", "printf '[Journal]\\nStorage=volatile\\n' >/etc/systemd/journald.conf.d/size.conf",
-		finding{"log", "warn", "does not outlive a boot", "mkdir -p /var/log/journal"}, "printf '[Journal]\\nSystemMaxUse=100M\\n' >/etc/systemd/journald.conf.d/size.conf",
+		finding{"log", "warn", "does not outlive a boot", "mkdir -p /var/log/journal"},
+		"printf '[Journal]\\nSystemMaxUse=100M\\n' >/etc/systemd/journald.conf.d/size.conf",
 	},
 	{
 		"a key that is none", "echo nonsense >/etc/tope-updater/keys/mine.pub",
-		finding{"trust", "fail", "mine.pub", ""}, "rm /etc/tope-updater/keys/mine.pub",
+		finding{"trust", "fail", "mine.pub", ""},
+		"rm /etc/tope-updater/keys/mine.pub",
 	},
 	{
 		"a configuration with a mistake in it", "cp -a /etc/tope-updater/config.toml /root/; echo nonsense = 1 >>/etc/tope-updater/config.toml",
-		finding{}, "mv /root/config.toml /etc/tope-updater/",
+		finding{},
+		"mv /root/config.toml /etc/tope-updater/",
 	},
 	{
 		"a committed updater that is gone", "mv /usr/lib/tope-updater/tope-updater /root/updater",
-		finding{"units", "fail", "/usr/lib/tope-updater/tope-updater", "install the package again"}, "mv /root/updater /usr/lib/tope-updater/tope-updater",
+		finding{"units", "fail", "/usr/lib/tope-updater/tope-updater", "install the package again"},
+		"mv /root/updater /usr/lib/tope-updater/tope-updater",
 	},
 }
 
