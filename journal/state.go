@@ -64,6 +64,10 @@ type Update struct {
 	LastSpendBoot string `json:"last_spend_boot,omitempty"`
 	LastSpendBy   string `json:"last_spend_by,omitempty"`
 
+	// Takeover is the newest attempt of the version's own program to take the
+	// update over; nil when there was none, or it has handed it back.
+	Takeover *Takeovers `json:"takeover,omitempty"`
+
 	// Found has each step's newest successful evidence.
 	Found    map[string]json.RawMessage `json:"found,omitempty"`
 	Baseline json.RawMessage            `json:"baseline,omitempty"`
@@ -81,6 +85,17 @@ type Update struct {
 	Closed    bool          `json:"closed,omitempty"`
 	FirstSeq  uint64        `json:"first_seq"`
 	LastSeq   uint64        `json:"last_seq"`
+}
+
+// Takeovers counts attempts of a program to take an update over.
+type Takeovers struct {
+	// Digest is the program's.
+	Digest string `json:"digest"`
+	// Tries is how often it was begun in the boot Boot.
+	Tries int    `json:"tries"`
+	Boot  string `json:"boot"`
+	// Up says that the program came up, the last time it was begun.
+	Up bool `json:"up,omitempty"`
 }
 
 // Moment is a point in time that can be compared with another of the same boot.
