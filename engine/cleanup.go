@@ -31,6 +31,9 @@ func (e *Engine) clean(ctx context.Context, u *journal.Update) result {
 	if State(u.State) == NeedsAttention {
 		errs = append(errs, e.startAll(ctx, u))
 	}
+	var aerr error
+	r.adopted, aerr = e.adopt(u)
+	errs = append(errs, aerr)
 	removed, err := e.cfg.Keeper.Tidy(ctx, Needs{})
 	r.removed = removed
 	r.err = errors.Join(append(errs, err)...)
@@ -83,6 +86,9 @@ func (e *Engine) closeUpdate(ctx context.Context, u *journal.Update, r result) e
 	}
 	e.cleaning = 0
 	if err := e.append(journal.Record{Update: u.ID, Phase: journal.Outcome, Closed: true, Took: r.took, Evidence: evidence(ev)}); err != nil {
+		return err
+	}
+	if err := e.settle(u, r.adopted); err != nil {
 		return err
 	}
 	return e.unpark(ctx)
