@@ -3,18 +3,29 @@ package engine
 import "context"
 
 // Alive returns nil once the loop has answered: the proof of life that a
-// watchdog is fed with. A step at work in the worker does not delay it.
+// watchdog is fed with. A step at work in the worker does not delay it, nor does
+// tidying before the loop takes requests.
 func (e *Engine) Alive(ctx context.Context) error {
-	done := make(chan struct{})
-	ping := func(context.Context) error {
-		close(done)
-		return nil
-	}
 	select {
-	case e.calls <- ping:
-		<-done
+	case e.pings <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+}
+
+// besides runs f in a goroutine, and answers Alive until it has returned.
+func (e *Engine) besides(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	for {
+		select {
+		case <-e.pings:
+		case <-done:
+			return
+		}
 	}
 }

@@ -34,7 +34,9 @@ func (e *Engine) clean(ctx context.Context, u *journal.Update) result {
 	var aerr error
 	r.adopted, aerr = e.adopt(u)
 	errs = append(errs, aerr)
-	removed, err := e.cfg.Keeper.Tidy(ctx, Needs{})
+	var removed []string
+	var err error
+	e.besides(func() { removed, err = e.cfg.Keeper.Tidy(ctx, Needs{}) })
 	r.removed = removed
 	r.err = errors.Join(append(errs, err)...)
 	return r

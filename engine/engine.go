@@ -53,6 +53,7 @@ type Engine struct {
 	cfg     Config
 	machine *machine
 	calls   chan func(context.Context) error
+	pings   chan struct{} // see Alive
 
 	// What follows belongs to the loop's goroutine.
 	worker   *worker
@@ -83,7 +84,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{cfg: cfg, calls: make(chan func(context.Context) error)}
+	e := &Engine{cfg: cfg, calls: make(chan func(context.Context) error), pings: make(chan struct{})}
 	e.machine = newMachine(e.state, e.write)
 	ch := make(chan struct{})
 	e.changed.Store(&ch)
@@ -191,6 +192,7 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-e.pings:
 		case call := <-e.calls:
 			err = call(ctx)
 		case r := <-e.worker.results():

@@ -99,7 +99,7 @@ func (e *Engine) failed(ctx context.Context, rec journal.Record, err *steps.Erro
 
 // worthAnother reports whether a step that failed is to be tried again.
 func (e *Engine) worthAnother(s State, attempt int, err *steps.Error) bool {
-	if err.Class == steps.Transient {
+	if err.Class == steps.Transient && StepOf(s) != "" {
 		return attempt < e.cfg.Attempts
 	}
 	back := s == RollingBack || s == FallingBack

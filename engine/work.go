@@ -258,6 +258,7 @@ func (e *Engine) task(u *journal.Update, s State, attempt int) (*steps.Task, err
 		Since: since(u, s),
 		Meter: e.newMeter(u, s),
 		Notes: notes{e.cfg.Journal, u.ID, string(StepOf(s))},
+		Units: notes{e.cfg.Journal, u.ID, "units"},
 	}
 	for name, found := range u.Found {
 		t.Found[steps.Name(name)] = found

@@ -63,16 +63,20 @@ func ServiceError(ctx context.Context, m service.Manager, class Class, what stri
 	if down, serr := m.Stopping(ctx); serr == nil && down {
 		return &Error{Class: Interrupted, Code: ServiceFailed, Err: fmt.Errorf("%s: the system is stopping: %w", what, err)}
 	}
-	if errors.Is(err, service.ErrUnavailable) {
+	switch {
+	case errors.Is(err, service.ErrUnavailable):
 		class = Transient
+	case errors.Is(err, service.ErrNotFound):
+		class = Local // the release is not to blame for what this device has not got
 	}
 	return &Error{Class: class, Code: ServiceFailed, Err: fmt.Errorf("%s: %w", what, err)}
 }
 
 // StartedSince reports whether a status shows a main process that was started
-// at or after m: in another boot any was.
+// at or after m, or one that has done its work since: in another boot any was.
 func StartedSince(s service.Status, m Moment, boot string) bool {
-	return s.MainPID != 0 && (m.Boot != boot || s.Started >= m.Mono-clockGrain)
+	ran := s.MainPID != 0 || s.Active == service.Running && s.Sub == "exited"
+	return ran && (m.Boot != boot || s.Started >= m.Mono-clockGrain)
 }
 
 // clockGrain is how coarse a process's start time may be known: an adopted

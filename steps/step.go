@@ -129,6 +129,9 @@ type Task struct {
 	Meter *Meter
 	// Notes keeps a small checkpoint of this step durable. Never nil.
 	Notes Notes
+	// Units keeps, durably and for all steps of the update, which units ran
+	// beside the services (Companions). nil keeps nothing.
+	Units Notes
 }
 
 // Outcome is what Do leaves behind in the journal.

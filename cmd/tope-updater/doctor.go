@@ -46,8 +46,11 @@ func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "look for what is wrong with this device, and say what to do",
-		Long: `Look at everything updates and recovery depend on: directories, pointers, links,
-the factory version, services, space, the journal, the clock. Nothing is changed.
+		Long: `Look at everything updates and recovery depend on: directories, file systems and
+how they are mounted, owners, pointers, versions, links, the factory version,
+services and units, space, the journal, keys, the clock, the log, and whether the
+daemon, its HTTP API and device-api answer. Nothing is changed. Each line passes,
+warns (it works, but will hurt one day) or fails, and says what to do.
 The exit code is 13 when something would keep an update or a recovery from
 working.`,
 		Args: cobra.NoArgs,
@@ -83,16 +86,22 @@ func (d *device) examine(ctx context.Context) []finding {
 	}{
 		{"config", c.configuration},
 		{"directories", c.directories},
+		{"filesystems", c.mounts},
+		{"owners", c.owners},
 		{"pointers", c.pointers},
 		{"versions", c.installed},
 		{"links", c.links},
 		{"factory", c.factory},
 		{"services", c.running},
+		{"units", c.units},
 		{"space", c.space},
 		{"journal", c.journal},
 		{"trust", c.trust},
 		{"clock", c.time},
+		{"log", c.retention},
 		{"daemon", c.daemon},
+		{"http api", c.api},
+		{"device-api", c.deviceAPI},
 	} {
 		c.name = check.name
 		before := len(c.findings)

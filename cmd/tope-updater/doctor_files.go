@@ -219,21 +219,25 @@ func (c *checkup) factory(context.Context) {
 		c.warn("run \"tope-updater factory create\" once a version has proved itself", "there is no factory version: an update that fails with no way back needs somebody to come")
 		return
 	}
-	dir := filepath.Join(c.store.Path(p.Factory), "bin")
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return // a release without programs of its own
+	if state, err := c.store.State(p.Factory); err != nil || state != versions.Complete {
+		c.warn("run \"tope-updater factory create "+p.Factory+"\"", "the factory version %s is %s: what is in it cannot be verified", p.Factory, state)
 	}
-	for _, e := range entries {
-		info, err := os.Stat(filepath.Join(dir, e.Name()))
-		switch {
-		case err != nil:
-			c.fail("make another version the factory version", "bin/%s of the factory version: %s", e.Name(), err)
-		case info.Mode().IsRegular() && info.Mode()&0o111 == 0:
-			c.fail("run chmod a+x on it: a factory version needs its execute bits", "bin/%s of the factory version cannot be started", e.Name())
-		case info.Mode()&0o222 != 0:
-			c.warn("run \"tope-updater factory create --replace\"", "bin/%s of the factory version can be written", e.Name())
-		}
+	programs, problems, err := c.store.Startable(p.Factory)
+	switch {
+	case err != nil:
+		c.fail("make another version the factory version", "the factory version %s: %s", p.Factory, err)
+		return
+	case len(problems) > 0:
+		c.fail("run \"tope-updater factory create --replace VERSION\" with a version whose programs can be started", "%d programs of the factory version %s cannot be started, the first: %s", len(problems), p.Factory, problems[0])
+	}
+	count, first, err := writableFiles(c.store.Path(p.Factory))
+	switch {
+	case err != nil:
+		c.fail("check the file system", "the factory version %s: %s", p.Factory, err)
+	case count > 0:
+		c.warn("run \"tope-updater factory create --replace "+p.Factory+"\"", "%d files and directories of the factory version %s can be written, the first: %s", count, p.Factory, first)
+	case len(problems) == 0:
+		c.pass("%s: %d programs that can be started, nothing can be written", p.Factory, programs)
 	}
 }
 

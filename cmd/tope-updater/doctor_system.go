@@ -98,6 +98,7 @@ func (c *checkup) insideVersion(device string) bool {
 
 const (
 	littleSpace  = 256 << 20
+	goodSpace    = 2_000_000_000
 	littleInodes = 5000
 )
 
@@ -117,6 +118,8 @@ func (c *checkup) space(context.Context) {
 			c.warn("run \"tope-updater prune --keep 0\", or make room", "%s has %s left", dir, human.Bytes(int64(free.Bytes)))
 		case free.Inodes < littleInodes:
 			c.warn("remove small files that nobody needs", "%s has %d inodes left", dir, free.Inodes)
+		case free.Bytes < goodSpace:
+			c.warn("make room before a large release comes", "%s has %s left; 2 GB are recommended", dir, human.Bytes(int64(free.Bytes)))
 		default:
 			c.pass("%s has %s left", dir, human.Bytes(int64(min(free.Bytes, 1<<62))))
 		}

@@ -26,6 +26,10 @@ import (
 	"github.com/tope/updater/steps/verify"
 )
 
+// outside, in the run directory, is where tope-updater.service puts the
+// device's /tmp for a daemon that has one of its own.
+const outside = "/outside"
+
 // newEngine is the one place where the engine meets its steps.
 func (d *device) newEngine(j engine.Journal, m service.Manager) (*engine.Engine, error) {
 	k, err := d.keeper()
@@ -36,8 +40,9 @@ func (d *device) newEngine(j engine.Journal, m service.Manager) (*engine.Engine,
 	if err != nil {
 		return nil, err
 	}
-	restarts := restart.New(restart.Config{Manager: m, Services: d.services(), Clock: d.clock, Versions: d.store})
-	all, err := d.steps(m, gate, restarts, k)
+	hold := service.NewHold(m, d.log)
+	restarts := restart.New(restart.Config{Manager: m, Services: d.services(), Clock: d.clock, Versions: d.store, Hold: hold, Units: d.stepUnits()})
+	all, err := d.steps(m, hold, gate, restarts, k)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +84,7 @@ func (d *device) snapshots() (*snapshot.Store, error) {
 	return snapshot.New(shared), nil
 }
 
-func (d *device) steps(m service.Manager, gate *healthcheck.Gate, restarts *restart.Step, k keeper) (map[steps.Name]steps.Step, error) {
+func (d *device) steps(m service.Manager, hold *service.Hold, gate *healthcheck.Gate, restarts *restart.Step, k keeper) (map[steps.Name]steps.Step, error) {
 	formats, space := d.formats(), d.space(k)
 	writable, err := d.writable()
 	if err != nil {
@@ -89,10 +94,12 @@ func (d *device) steps(m service.Manager, gate *healthcheck.Gate, restarts *rest
 	if err != nil {
 		return nil, err
 	}
-	flip := switchover.New(switchover.Config{Manager: m, Services: d.services(), Versions: d.store, Clock: d.clock, Snapshots: k.snapshots})
+	flip := switchover.New(switchover.Config{Manager: m, Services: d.services(), Versions: d.store, Clock: d.clock, Snapshots: k.snapshots, Hold: hold, Units: d.stepUnits()})
 	back := turnback.New(flip, restarts, gate)
 	return map[steps.Name]steps.Step{
-		steps.Download: download.New(download.Config{Clock: d.clock, Log: d.log, Version: thisBuild().Version, Partial: d.planner(space)}),
+		steps.Download: download.New(download.Config{
+			Clock: d.clock, Log: d.log, Version: thisBuild().Version, Partial: d.planner(space), Outside: d.cfg.Paths.Run + outside,
+		}),
 		steps.Verify: verify.New(verify.Config{
 			Clock: d.clock, Formats: formats, Limits: bundle.DefaultLimits(),
 			TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow), AllowCommands: d.cfg.Legacy.AllowPostCmds,
@@ -102,7 +109,7 @@ func (d *device) steps(m service.Manager, gate *healthcheck.Gate, restarts *rest
 			Versions: d.store, Formats: formats, Limits: bundle.DefaultLimits(), Preflight: disk.Preflight,
 			Writable: writable, Shared: shared, Lack: supply.Lack,
 		}),
-		steps.Stage:       stage.New(d.store),
+		steps.Stage:       stage.New(d.store, d.stageUnits()),
 		steps.Switch:      flip,
 		steps.Restart:     restarts,
 		steps.HealthCheck: gate,
@@ -157,6 +164,7 @@ func (d *device) gate(m service.Manager) (*healthcheck.Gate, error) {
 	cfg := healthcheck.Config{
 		Manager: m, Services: d.services(), Checks: checks, Clock: d.clock,
 		Versions: d.store, HookOnly: d.cfg.Services.Manager == config.None,
+		Units: d.stepUnits(),
 	}
 	if d.root.Dir() != "/" {
 		cfg.Resolve = d.root.Resolve

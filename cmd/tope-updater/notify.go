@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/tope/updater/engine"
@@ -33,4 +37,45 @@ func (d *device) watchdog(ctx context.Context, e *engine.Engine) {
 		case <-time.After(every / 3):
 		}
 	}
+}
+
+// announce keeps what `systemctl status` shows as it is, until ctx ends.
+func (d *device) announce(ctx context.Context, e *engine.Engine) {
+	said := ""
+	for {
+		changed := e.Changed()
+		if now := statusLine(e.Status()); now != said {
+			notify(d.log, "STATUS="+now)
+			said = now
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
+// statusLine says in a line where the device stands.
+func statusLine(st engine.Status) string {
+	switch {
+	case st.Update != nil:
+		return fmt.Sprintf("%s, from %s to %s (update %s)", st.State, orNone(st.Update.From), orNone(st.Update.To), st.Update.ID)
+	case st.Last != nil && st.Last.State == engine.NeedsAttention:
+		return fmt.Sprintf("%s since update %s; current is %s", engine.NeedsAttention, st.Last.ID, orNone(st.Pointers.Current))
+	}
+	return fmt.Sprintf("%s, current is %s", st.State, orNone(st.Pointers.Current))
+}
+
+// inherited are the sockets that systemd holds for us, if it does.
+func inherited() ([]net.Listener, error) {
+	var all []net.Listener
+	for _, f := range activation.Files(true) {
+		l, err := net.FileListener(f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return nil, fmt.Errorf("cannot take the socket %s from systemd: %w; see tope-updater.socket", f.Name(), err)
+		}
+		all = append(all, l)
+	}
+	return all, nil
 }

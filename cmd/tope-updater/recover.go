@@ -21,7 +21,8 @@ runs at boot, before the services and the daemon: it downloads nothing, deletes
 no trees and starts no service; the daemon does the rest.
 
 Without a journal that can be written it makes "current" resolve all the same,
-and exits with 1.
+and exits with 1; but a device that was never updated has no journal yet, and
+that is no failure.
 
 With --finish it goes on until the update is over, as the daemon would: for
 rescue shells and tests.`,
@@ -55,14 +56,28 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 		return jerr // a daemon runs, and has recovered already
 	}
 	e, err := d.quietEngine(j)
+	mended := false
 	if err == nil {
 		var report engine.Report
 		if report, err = e.Recover(ctx, engine.Oneshot); err == nil {
 			err = a.reported(report)
 		}
+		for _, act := range report.Actions {
+			mended = mended || act.Rule != engine.RuleWhole && act.Rule != engine.RuleEmpty
+		}
 	}
+	err = errors.Join(err, d.followUnits(ctx, real, d.reload))
 	if real != nil {
 		err = errors.Join(err, real.Close())
+	}
+	if errors.Is(jerr, journal.ErrMissing) && err == nil && !mended {
+		// The first boot of a device that was never updated has none yet, and
+		// nothing is wrong with it. One that was updated has lost its journal, or
+		// its partition is not mounted.
+		var before bool
+		if before, err = d.updatedBefore(); err == nil && !before {
+			return nil
+		}
 	}
 	if jerr != nil {
 		jerr = fmt.Errorf("recovered without a journal: %w", jerr)

@@ -46,7 +46,7 @@ verification or quarantine, 11 busy or too late to cancel, 12 rolled back,
 	cmd.AddCommand(
 		a.serveCommand(), a.recoverCommand(),
 		a.installCommand(), a.statusCommand(), a.watchCommand(), a.cancelCommand(), a.rollbackCommand(),
-		a.versionsCommand(), a.pruneCommand(), a.factoryCommand(), a.linksCommand(),
+		a.versionsCommand(), a.pruneCommand(), a.factoryCommand(), a.linksCommand(), a.unitsCommand(),
 		a.keysCommand(), a.doctorCommand(), a.journalCommand(), a.demoCommand(), a.versionCommand(),
 	)
 	for _, c := range cmd.Commands() {

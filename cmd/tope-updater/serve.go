@@ -96,11 +96,12 @@ func serve(ctx context.Context, d *device) error {
 		// at all of it, and recover, until that works.
 		d.doubt = true
 		d.log.Error("the journal failed; opening it again", "err", err, "pause", pause)
-		notify(d.log, "STATUS=the journal failed; opening it again")
+		// There is no loop meanwhile to be fed by; this one is alive.
+		notify(d.log, "WATCHDOG=1\nSTATUS=the journal failed; opening it again")
 		_ = clock.Sleep(ctx, d.clock, pause)
 		pause = min(2*pause, longestPause)
 	}
-	notify(d.log, "STOPPING=1")
+	notify(d.log, "STOPPING=1\nSTATUS=stopping")
 	cancel(nil)
 	return errors.Join(err, <-served)
 }
@@ -127,9 +128,11 @@ func (d *device) run(ctx context.Context, front *front) error {
 	})
 	beside.Go(func() { d.watchdog(ctx, u.engine) })
 	beside.Go(func() { d.report(ctx, u.engine) })
+	beside.Go(func() { d.announce(ctx, u.engine) })
 	beside.Go(func() { d.followTrust(ctx) })
 	d.sayTrust(d.trustLine())
-	notify(d.log, "READY=1\nSTATUS=ready")
+	// The socket is open, and what is to be done has been decided.
+	notify(d.log, "READY=1")
 	err = u.engine.Run(ctx)
 	cancel(nil)
 	beside.Wait()
@@ -148,6 +151,9 @@ func (d *device) listen(h http.Handler) (*httpapi.Server, error) {
 		return nil, fmt.Errorf("cannot make the run directory: %w", err)
 	}
 	o := httpapi.ServerOptions{Handler: h, Socket: socket, Log: d.log}
+	if o.Inherited, err = inherited(); err != nil {
+		return nil, err
+	}
 	if d.cfg.HTTP.Listen != "" {
 		o.Listen = []string{d.cfg.HTTP.Listen}
 	}

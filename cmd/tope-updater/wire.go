@@ -30,6 +30,8 @@ type device struct {
 	clock clock.Clock
 	log   *slog.Logger
 	store *versions.Store
+	// configFile is where the configuration is, or would be.
+	configFile string
 	// doubt is set when the journal has failed under this process: it is then
 	// opened with its whole chain verified.
 	doubt bool
@@ -49,7 +51,11 @@ func (a *app) device() (*device, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &device{cfg: cfg, root: root, clock: clock.System(), log: slog.New(slog.DiscardHandler)}, nil
+	file := a.configFile
+	if file == "" {
+		file = config.Path
+	}
+	return &device{configFile: file, cfg: cfg, root: root, clock: clock.System(), log: slog.New(slog.DiscardHandler)}, nil
 }
 
 // openStore finds the versions directory; create makes one that is missing.
@@ -133,39 +139,49 @@ func (d *device) start(ctx context.Context, create bool) (_ *updater, err error)
 		return nil, errors.Join(err, u.close())
 	}
 	d.logReport(report)
+	if err := d.followUnits(ctx, u.journal, u.manager.Reload); err != nil {
+		// The services run, or will be judged; a switch tries again.
+		d.log.Error("unit files do not agree with the current version", "err", err)
+	}
 	return u, nil
 }
 
 // noteLoss records that a journal must have been lost: a fresh one, on a
-// device that an update has been at work on, which its marker, a previous
-// version or the directory of downloads tells. One that was damaged has been
+// device that an update has been at work on. One that was damaged has been
 // recorded by its creation already.
 func (d *device) noteLoss(j *journal.Journal) error {
 	fresh, damage := j.Fresh()
 	if !fresh || damage != nil {
 		return nil
 	}
-	p, err := d.store.Pointers()
-	if err != nil {
+	before, err := d.updatedBefore()
+	if err != nil || !before {
 		return err
-	}
-	_, marked, err := d.store.Marker()
-	if err != nil {
-		return err
-	}
-	work, err := d.root.Resolve(d.cfg.Paths.Work())
-	if err != nil {
-		return err
-	}
-	_, err = os.Lstat(work)
-	if !marked && (p.Previous == "" || p.Previous == p.Current) && errors.Is(err, fs.ErrNotExist) {
-		return nil
 	}
 	_, err = j.Append(journal.Record{Phase: journal.Observed, Damage: &journal.Damage{
 		Kind: journal.DamagedMissing, Time: d.clock.Now().UTC(),
 		Text: "there was no journal, but this device has been updated before: what was recorded is lost, quarantine included",
 	}})
 	return err
+}
+
+// updatedBefore reports whether an update has been at work on this device,
+// which its marker, a previous version or the directory of downloads tells.
+func (d *device) updatedBefore() (bool, error) {
+	p, err := d.store.Pointers()
+	if err != nil {
+		return false, err
+	}
+	_, marked, err := d.store.Marker()
+	if err != nil {
+		return false, err
+	}
+	work, err := d.root.Resolve(d.cfg.Paths.Work())
+	if err != nil {
+		return false, err
+	}
+	_, err = os.Lstat(work)
+	return marked || p.Previous != "" && p.Previous != p.Current || !errors.Is(err, fs.ErrNotExist), nil
 }
 
 func (d *device) logReport(r engine.Report) {

@@ -50,6 +50,7 @@ var (
 	wrongMethod   = kind{"wrong-method", http.StatusMethodNotAllowed, "wrong method", nil}
 	foreignHost   = kind{"foreign-host", http.StatusForbidden, "foreign host", nil}
 	foreignOrigin = kind{"foreign-origin", http.StatusForbidden, "foreign origin", nil}
+	foreignPeer   = kind{"foreign-peer", http.StatusForbidden, "not yours to change", nil}
 	wrongMedia    = kind{"media-type", http.StatusUnsupportedMediaType, "wrong media type", errMedia}
 	largeBody     = kind{"large-body", http.StatusRequestEntityTooLarge, "body too large", errTooLarge}
 	refused       = kind{"refused", http.StatusUnprocessableEntity, "refused", nil}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -34,7 +35,11 @@ type ServerOptions struct {
 	// Socket is the path of the unix socket; empty for none. Its directory
 	// must exist.
 	Socket string
-	Log    *slog.Logger
+	// Inherited were bound by whoever started this program. One that is a unix
+	// socket takes the place of Socket, one that is TCP that of Listen; they are
+	// closed in the end, but a socket's file is its maker's and stays.
+	Inherited []net.Listener
+	Log       *slog.Logger
 }
 
 // Server has bound its addresses and waits to serve.
@@ -47,7 +52,8 @@ type Server struct {
 
 // Listen binds all addresses and the socket, or none.
 func Listen(o ServerOptions) (_ *Server, err error) {
-	s := &Server{handler: o.Handler, log: o.Log, limits: usualLimits()}
+	gid, some := groupID()
+	s := &Server{handler: peers{next: o.Handler, own: uint32(os.Geteuid()), gid: gid, some: some}, log: o.Log, limits: usualLimits()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -56,6 +62,16 @@ func Listen(o ServerOptions) (_ *Server, err error) {
 			s.Close()
 		}
 	}()
+	for _, l := range o.Inherited {
+		switch l := l.(type) {
+		case *net.UnixListener:
+			l.SetUnlinkOnClose(false)
+			o.Socket = ""
+		default:
+			o.Listen = nil
+		}
+		s.listeners = append(s.listeners, limit(l, maxConns))
+	}
 	for _, address := range o.Listen {
 		var config net.ListenConfig
 		l, err := config.Listen(context.Background(), "tcp", address)
@@ -74,7 +90,7 @@ func Listen(o ServerOptions) (_ *Server, err error) {
 	return s, nil
 }
 
-// Addrs returns what was bound, in the order of ServerOptions.Listen.
+// Addrs returns what was bound: inherited first, then ServerOptions.Listen, then the socket.
 func (s *Server) Addrs() []net.Addr {
 	addrs := make([]net.Addr, len(s.listeners))
 	for i, l := range s.listeners {
@@ -103,6 +119,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       withPeer,
 	}
 	failed := make(chan error, len(s.listeners))
 	for _, l := range s.listeners {

@@ -84,6 +84,11 @@ func listenSocket(path string) (*socketListener, error) {
 }
 
 func publishSocket(temp, path string) (fs.FileInfo, error) {
+	if gid, ok := groupID(); ok && os.Geteuid() == 0 {
+		if err := os.Lchown(temp, 0, int(gid)); err != nil {
+			return nil, err
+		}
+	}
 	if err := os.Chmod(temp, socketMode); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ package service
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -25,9 +26,20 @@ type Service struct {
 	Exec []string
 	// After names services that are started before this one and stopped after it.
 	After []string
-	// StopTimeout is how long a stop may take before the embedded manager
-	// kills it, and how long the updater waits for systemd's job; 0 means 30 s.
+	// StopTimeout is how long a stop may take before the service's processes are
+	// killed, and how long the updater waits for a start; 0 means 30 s.
 	StopTimeout time.Duration
+}
+
+// UnitName is systemd's full name of a service.
+func (s Service) UnitName() string {
+	switch {
+	case s.Unit == "":
+		return s.Name + ".service"
+	case !strings.Contains(s.Unit, "."):
+		return s.Unit + ".service"
+	}
+	return s.Unit
 }
 
 // Active is systemd's ActiveState, the words both managers use.
@@ -62,10 +74,23 @@ type Status struct {
 	ExitStatus int `json:"exit_status,omitempty"`
 }
 
+// Unusable is why a unit that is there cannot be run: systemd's LoadState
+// (masked, bad-setting, error). It is empty for one that can.
+func (s Status) Unusable() string {
+	switch s.Result {
+	case "masked", "bad-setting", "error":
+		return s.Result
+	}
+	return ""
+}
+
 // Errors callers branch on; they come wrapped with the service's name.
 var (
 	// ErrNotFound: the manager has no such unit.
 	ErrNotFound = errors.New("no such unit")
+	// ErrUnusable: there is a unit, but the manager will not run it: it is
+	// masked, or its file cannot be understood.
+	ErrUnusable = errors.New("the unit cannot be run")
 	// ErrFailed: the manager tried and the job failed (the unit's Result says more).
 	ErrFailed = errors.New("the job failed")
 	// ErrTimeout: the job did not finish in time; the unit's state is unknown until asked.
@@ -80,13 +105,22 @@ type Manager interface {
 	// Start starts a stopped service and returns when its start job is done.
 	// A service that runs already is left alone.
 	Start(ctx context.Context, s Service) error
-	// Stop returns when the service's processes are gone. Stopping one that
-	// does not run, or does not exist, is not an error.
+	// Stop returns when the service's processes are gone. Those that have not
+	// ended by StopTimeout are killed; that is a stop, too. Stopping a service
+	// that does not run, or does not exist, is not an error.
 	Stop(ctx context.Context, s Service) error
 	// Restart stops and starts: afterwards the main process is a new one.
 	Restart(ctx context.Context, s Service) error
 	// Status never waits for a job. An unknown unit is Loaded == false, not an error.
 	Status(ctx context.Context, s Service) (Status, error)
+	// Survey looks at how the services hang together with each other and with
+	// units beyond them. It changes nothing. A manager without such knowledge
+	// returns an empty one.
+	Survey(ctx context.Context, services []Service) (Survey, error)
+	// Inhibit asks the system to put off an orderly shutdown until release is
+	// called, for as long as it is willing to (systemd: 5 s). release is never
+	// nil and may be called again. An error says that nothing is put off.
+	Inhibit(ctx context.Context, why string) (release func(), err error)
 	// Reload makes the manager read unit files again (systemd: daemon-reload).
 	Reload(ctx context.Context) error
 	// Stopping reports whether the whole system is going down: then no unit

@@ -17,6 +17,18 @@ import (
 	"github.com/tope/updater/platform/disk"
 )
 
+// Startable looks at everything in a version that is meant to be started: how
+// many programs there are, and what keeps some of them from being started. It
+// starts nothing.
+func (s *Store) Startable(version string) (programs int, problems []Problem, err error) {
+	root, err := os.OpenRoot(s.Path(version))
+	if err != nil {
+		return 0, nil, err
+	}
+	defer root.Close()
+	return s.programs(root)
+}
+
 // programs looks at everything in a version that is meant to be started and
 // says what could not be: without execute bit, for another machine, with an
 // interpreter the device does not have. It starts nothing.

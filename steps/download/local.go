@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -17,6 +18,21 @@ import (
 // does: with progress, and resumed when the same file is still there. Unlike a
 // server, a file that cannot be read now is not waited for.
 type localSource struct{ path string }
+
+// newLocalSource finds the file the operator means: one that is not in this
+// process's own /tmp may be in the device's.
+func newLocalSource(cfg Config, path string) localSource {
+	path = filepath.Clean(path)
+	if cfg.Outside != "" {
+		outside := filepath.Join(cfg.Outside, path)
+		_, here := os.Lstat(path)
+		_, there := os.Lstat(outside)
+		if errors.Is(here, fs.ErrNotExist) && there == nil {
+			path = outside
+		}
+	}
+	return localSource{path: path}
+}
 
 func (s localSource) open(_ context.Context, w want) (*stream, error) {
 	// O_NONBLOCK: opening a FIFO must not wait for its writer.

@@ -27,7 +27,7 @@ type stream struct {
 // newSource reads the URL. Nothing is opened yet.
 func newSource(cfg Config, raw string) (source, error) {
 	if filepath.IsAbs(raw) {
-		return localSource{path: filepath.Clean(raw)}, nil
+		return newLocalSource(cfg, raw), nil
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -43,7 +43,7 @@ func newSource(cfg Config, raw string) (source, error) {
 		if (u.Host != "" && u.Host != "localhost") || !filepath.IsAbs(u.Path) {
 			return nil, unavailable("write file:///absolute/path", "%q is not a local file", u.Redacted())
 		}
-		return localSource{path: filepath.Clean(u.Path)}, nil
+		return newLocalSource(cfg, u.Path), nil
 	default:
 		return nil, unavailable("use http, https, file or an absolute path", "cannot download from %q", u.Redacted())
 	}

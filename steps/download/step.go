@@ -36,6 +36,9 @@ type Config struct {
 	// Reserve is what a download leaves free on the file system: 4 MiB.
 	Reserve uint64
 	Limits  Limits
+	// Outside is where the device's / is found for files that this process cannot
+	// see under their own names, because it has a /tmp of its own; "" for nowhere.
+	Outside string
 	// RootCAs are trusted for https; nil is the system's.
 	RootCAs *x509.CertPool
 	// Partial is the format of which only parts are fetched; nil for none. A

@@ -72,7 +72,7 @@ func (g *Gate) look(ctx context.Context, t *steps.Task, p planned) error {
 	defer cancel()
 	switch c.Kind {
 	case Active:
-		return g.active(ctx, p.svc)
+		return g.active(ctx, t, p.svc)
 	case HTTP:
 		return g.get(ctx, c.URL)
 	case TCP:
@@ -92,17 +92,35 @@ func (g *Gate) look(ctx context.Context, t *steps.Task, p planned) error {
 	return fmt.Errorf("unknown kind of check %q", c.Kind)
 }
 
-func (g *Gate) active(ctx context.Context, svc service.Service) error {
+// active is what systemd knows of a service once it has settled: a job that is
+// done says nothing of that.
+func (g *Gate) active(ctx context.Context, t *steps.Task, svc service.Service) error {
 	st, err := g.cfg.Manager.Status(ctx, svc)
+	if err != nil {
+		return err
+	}
+	waits, err := g.waits(t, svc, st)
 	switch {
-	case err != nil:
+	case err != nil || waits:
 		return err
 	case !st.Loaded:
 		return fmt.Errorf("%w: %s", service.ErrNotFound, svc.Name)
-	case st.Active != service.Running:
+	case st.Unusable() != "":
+		return fmt.Errorf("%w: %s is %s", service.ErrUnusable, svc.Name, st.Unusable())
+	case st.Active != service.Running && st.Active != service.Reloading:
 		return fmt.Errorf("%s is %s (%s, result %s, exit status %d, %d restarts)", svc.Name, st.Active, st.Sub, st.Result, st.ExitStatus, st.Restarts)
 	}
 	return nil
+}
+
+// waits reports whether a service is as it was before the switch: not running,
+// for its socket or timer will start it.
+func (g *Gate) waits(t *steps.Task, svc service.Service, st service.Status) (bool, error) {
+	if st.Active != service.Stopped {
+		return false, nil
+	}
+	units, err := steps.Noted(t)
+	return units.Waits(svc.Name, st), err
 }
 
 func (g *Gate) get(ctx context.Context, url string) error {

@@ -39,6 +39,8 @@ type Config struct {
 	Poll time.Duration
 	// Versions tells what the judged version brings; nil for nothing.
 	Versions steps.Installed
+	// Units are what versions carry; nil where there are none.
+	Units steps.Units
 	// Resolve finds a device's program below --root; nil when that is "/".
 	Resolve func(device string) (string, error)
 	// HookOnly is set where somebody else runs and judges the services: of what
@@ -114,7 +116,9 @@ func (g *Gate) Once(ctx context.Context, t *steps.Task) (any, error) {
 }
 
 // Baseline tells how the version that runs now does. An unhealthy one is no
-// error; only ctx ends it early.
+// error. A service that could not be started again whatever the version is
+// (preflight), and so is a system that is stopping: it says nothing of how the
+// version does.
 func (g *Gate) Baseline(ctx context.Context, t *steps.Task) (json.RawMessage, error) {
 	before := *t
 	before.Since = steps.Moment{} // whatever runs now counts, whenever it was started
@@ -122,9 +126,17 @@ func (g *Gate) Baseline(ctx context.Context, t *steps.Task) (json.RawMessage, er
 	if err != nil {
 		return nil, err
 	}
+	if err := g.preflight(ctx, t); err != nil {
+		return nil, err
+	}
 	results := g.all(ctx, &before, plan, g.glance)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
+	}
+	if failed := failures(results); len(failed) > 0 {
+		if err := g.noVerdict(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return json.Marshal(Evidence{Results: results})
 }
@@ -145,7 +157,11 @@ func (g *Gate) plan(ctx context.Context, t *steps.Task, version string) ([]plann
 	if t.Target.Current == "" {
 		return nil, nil
 	}
-	list, err := steps.Services(ctx, g.cfg.Manager, g.cfg.Services, t)
+	running, err := steps.Running(g.cfg.Units, t, version)
+	if err != nil {
+		return nil, err
+	}
+	list, err := steps.Services(ctx, g.cfg.Manager, g.cfg.Services, running)
 	if err != nil {
 		return nil, err
 	}
@@ -217,21 +233,38 @@ func (g *Gate) judge(ctx context.Context, t *steps.Task, look looker) (Evidence,
 		return Evidence{}, err
 	}
 	ev := Evidence{Results: g.all(ctx, t, plan, look)}
-	var failed []string
-	for _, r := range ev.Results {
-		if r.Needed && !r.Passed {
-			failed = append(failed, fmt.Sprintf("%s: %s", r.name(), r.Text))
-		}
-	}
+	failed := failures(ev.Results)
 	if ctx.Err() != nil {
 		return ev, &steps.Error{Class: steps.Interrupted, Code: steps.HealthFailed, Err: context.Cause(ctx)}
 	}
 	if len(failed) == 0 {
 		return ev, nil
 	}
-	// While the system goes down, services end: that says nothing of the version.
-	if down, err := g.cfg.Manager.Stopping(ctx); err == nil && down {
-		return ev, &steps.Error{Class: steps.Interrupted, Code: steps.HealthFailed, Err: errors.New("the system is stopping")}
+	if err := g.noVerdict(ctx); err != nil {
+		return ev, err
 	}
 	return ev, &steps.Error{Class: steps.Unhealthy, Code: steps.HealthFailed, Err: errors.New(strings.Join(failed, "; "))}
+}
+
+// failures says what did not pass and had to.
+func failures(results []Result) (failed []string) {
+	for _, r := range results {
+		if r.Needed && !r.Passed {
+			failed = append(failed, fmt.Sprintf("%s: %s", r.name(), r.Text))
+		}
+	}
+	return failed
+}
+
+// noVerdict is the reason, if there is one, why a check that failed says nothing
+// of the version: while the system goes down, services end; and a service
+// manager that cannot be asked tells neither that nor how services do.
+func (g *Gate) noVerdict(ctx context.Context) error {
+	switch down, err := g.cfg.Manager.Stopping(ctx); {
+	case errors.Is(err, service.ErrUnavailable):
+		return &steps.Error{Class: steps.Transient, Code: steps.HealthFailed, Err: fmt.Errorf("cannot judge the services: %w", err)}
+	case err == nil && down:
+		return &steps.Error{Class: steps.Interrupted, Code: steps.HealthFailed, Err: errors.New("the system is stopping")}
+	}
+	return nil
 }

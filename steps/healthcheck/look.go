@@ -73,7 +73,7 @@ func (g *Gate) hopeless(ctx context.Context, p planned, err error) bool {
 		return false
 	}
 	st, serr := g.cfg.Manager.Status(ctx, p.svc)
-	return serr == nil && (st.Active == service.Broken || st.Restarts > 0 || !st.Loaded)
+	return serr == nil && (st.Active == service.Broken || st.Restarts > 0 || !st.Loaded || st.Unusable() != "")
 }
 
 // fresh demands a main process that was started after the flip and that did
@@ -85,6 +85,11 @@ func (g *Gate) fresh(ctx context.Context, t *steps.Task, svc service.Service) er
 		return err
 	case t.Since == (steps.Moment{}):
 		return nil // a baseline: what runs, runs
+	}
+	waits, err := g.waits(t, svc, st)
+	switch {
+	case err != nil || waits:
+		return err
 	case st.Restarts > 0:
 		return fmt.Errorf("%s restarted %d times by itself (result %s, exit status %d)", svc.Name, st.Restarts, st.Result, st.ExitStatus)
 	case !steps.StartedSince(st, t.Since, g.cfg.Clock.Boot()):

@@ -39,10 +39,8 @@ func (s *Step) runHook(ctx context.Context, t *steps.Task, list []service.Servic
 	if err != nil || !owed {
 		return err
 	}
-	for i := len(list) - 1; i >= 0; i-- {
-		if err := s.cfg.Manager.Stop(ctx, list[i]); err != nil {
-			return steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "stop "+list[i].Name, err)
-		}
+	if _, err := steps.StopAll(ctx, s.cfg.Manager, s.cfg.Clock, list, t); err != nil {
+		return err
 	}
 	hooks := steps.Hooks{Versions: s.cfg.Versions, Manager: s.cfg.Manager, Clock: s.cfg.Clock}
 	if ev.Hook, err = hooks.Run(ctx, t, t.Target.Current, versions.PostSwitch); err != nil {

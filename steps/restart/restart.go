@@ -12,7 +12,6 @@ package restart
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -28,11 +27,21 @@ type Config struct {
 	Clock    clock.Clock
 	// Versions tells what the version brings; nil for nothing.
 	Versions steps.Installed
+	// Hold is the one that Switch has taken; may be nil.
+	Hold *service.Hold
+	// Units are what versions carry; nil where there are none.
+	Units steps.Units
 }
 
 // Evidence is what the journal keeps of a restart.
 type Evidence struct {
 	Started []Started `json:"started"`
+	// Waiting are services that are left to their sockets and timers, as before.
+	Waiting []string `json:"waiting,omitempty"`
+	// Companions are the units that were brought back beside the services.
+	// Blocked says what of them could not be started.
+	Companions *steps.Companions `json:"companions,omitempty"`
+	Blocked    string            `json:"blocked,omitempty"`
 	// Commands are the package's own, in the order they ran.
 	Commands []Ran `json:"commands,omitempty"`
 	// Hook is the version's post-switch hook.
@@ -72,11 +81,19 @@ func (s *Step) Probe(ctx context.Context, t *steps.Task) (steps.Reach, error) {
 	if t.Target.Current == "" {
 		return steps.Done, nil
 	}
-	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
+	list, err := s.services(ctx, t)
 	if err != nil {
 		return "", err
 	}
 	owed, err := s.hookOwed(t)
+	if err != nil {
+		return "", err
+	}
+	units, err := s.companions(t)
+	if err != nil {
+		return "", err
+	}
+	whole, err := units.Up(ctx, s.cfg.Manager, s.cfg.Clock.Boot())
 	if err != nil {
 		return "", err
 	}
@@ -86,12 +103,14 @@ func (s *Step) Probe(ctx context.Context, t *steps.Task) (steps.Reach, error) {
 		if err != nil {
 			return "", steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
 		}
-		if st.Active == service.Running && steps.StartedSince(st, t.Since, s.cfg.Clock.Boot()) {
+		if st.Active == service.Running && steps.StartedSince(st, t.Since, s.cfg.Clock.Boot()) || units.Waits(svc.Name, st) {
 			up++
 		}
 	}
 	switch {
-	case up == len(list) && !owed:
+	case up == len(list) && whole && !owed:
+		// A shutdown need not wait any longer: Do is not called.
+		s.cfg.Hold.Release()
 		return steps.Done, nil
 	case up == 0:
 		return steps.NotStarted, nil
@@ -100,18 +119,23 @@ func (s *Step) Probe(ctx context.Context, t *steps.Task) (steps.Reach, error) {
 }
 
 // Do restarts the services one after the other. The first that fails ends it:
-// what comes after depends on it.
+// what comes after depends on it. Then come the units that were stopped with
+// the services. A shutdown is put off until all that is over.
+//
+// Nothing is changed on disk: if the power goes, the next boot starts everything.
 func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	var ev Evidence
+	defer s.cfg.Hold.Release()
 	if t.Target.Current == "" {
 		return steps.Outcome{Evidence: ev}, nil
 	}
-	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
-	if err != nil {
-		return steps.Outcome{}, err
-	}
+	s.cfg.Hold.Take(ctx, "services are being started from another version")
 	if err := s.cfg.Manager.Reload(ctx); err != nil {
 		return steps.Outcome{}, steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "make the service manager read its units again", err)
+	}
+	list, err := s.services(ctx, t)
+	if err != nil {
+		return steps.Outcome{}, err
 	}
 	if err := s.runCommands(ctx, t, &ev); err != nil {
 		return steps.Outcome{Evidence: ev}, err
@@ -119,7 +143,24 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if err := s.runHook(ctx, t, list, &ev); err != nil {
 		return steps.Outcome{Evidence: ev}, err
 	}
+	if ordered, _, _, err := steps.Ordered(ctx, s.cfg.Manager, list); err == nil {
+		list = ordered
+	} else if !t.Back {
+		return steps.Outcome{Evidence: ev}, err
+	} else {
+		s.blocked(&ev, err) // in the configured order, then
+	}
+	units, err := s.begin(ctx, t, list, &ev)
+	if err != nil {
+		return steps.Outcome{Evidence: ev}, err
+	}
 	for _, svc := range list {
+		if waits, err := s.waits(ctx, t, units, svc); err != nil {
+			return steps.Outcome{Evidence: ev}, err
+		} else if waits {
+			ev.Waiting = append(ev.Waiting, svc.Name)
+			continue
+		}
 		began := s.cfg.Clock.Monotonic()
 		rerr := s.cfg.Manager.Restart(ctx, svc)
 		st, serr := s.cfg.Manager.Status(ctx, svc)
@@ -131,6 +172,9 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 		}
 	}
 	ev.Downtime = s.downtime(t)
+	if units.Boot == s.cfg.Clock.Boot() {
+		s.blocked(&ev, units.Complete(ctx, s.cfg.Manager))
+	}
 	return steps.Outcome{Evidence: ev}, nil
 }
 
@@ -155,27 +199,13 @@ func (s *Step) runCommands(ctx context.Context, t *steps.Task, ev *Evidence) err
 			return &steps.Error{Class: steps.Interrupted, Code: steps.DeploymentFailed, Err: context.Cause(ctx)}
 		}
 		if err != nil {
+			if down, serr := s.cfg.Manager.Stopping(ctx); serr == nil && down {
+				return &steps.Error{Class: steps.Interrupted, Code: steps.DeploymentFailed, Err: fmt.Errorf("the system is stopping: %w", err)}
+			}
 			return &steps.Error{Class: steps.Unhealthy, Code: steps.DeploymentFailed, Err: fmt.Errorf("post_cmds of module %s: %w", cmd.Module, err)}
 		}
 	}
 	return nil
-}
-
-// StartAll starts every service that does not run, whatever happens to the
-// others, and leaves alone what runs. It serves a device for which no version
-// is left to try.
-func (s *Step) StartAll(ctx context.Context, t *steps.Task) error {
-	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, svc := range list {
-		if err := s.cfg.Manager.Start(ctx, svc); err != nil {
-			errs = append(errs, fmt.Errorf("cannot start %s: %w", svc.Name, err))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // downtime is the time since Switch stopped the first service.

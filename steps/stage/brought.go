@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
@@ -42,6 +43,21 @@ func present(m *versions.Manifest) error {
 		if _, ok := files[path]; !ok {
 			return invalid("release %s cannot do without the link of %s, which is not in it", m.Version, path)
 		}
+	}
+	return nil
+}
+
+// allowed refuses a release whose units cannot be put into effect as they are.
+func (s *Step) allowed(m *versions.Manifest) error {
+	if s.units == nil {
+		return nil
+	}
+	var files []unitfiles.File
+	for _, f := range m.Files {
+		files = append(files, unitfiles.File{Path: f.Path, Regular: f.Type == versions.TypeFile, Size: f.Size})
+	}
+	if err := s.units.Allows(files); err != nil {
+		return invalid("release %s: %w", m.Version, err)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func TestWhatTheReleaseDoesNotHave(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			stepstest.Found(t, w.task, steps.Verify, steps.Brought{Brought: b})
-			stepstest.Fails(t, stage.New(w.dev.Store), w.task, steps.Refused, steps.InvalidManifest)
+			stepstest.Fails(t, stage.New(w.dev.Store, nil), w.task, steps.Refused, steps.InvalidManifest)
 			_, err := w.dev.Manifest("1.2.0")
 			require.ErrorIs(t, err, versions.ErrNotFound)
 		})

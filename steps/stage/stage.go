@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle/filelist"
@@ -32,10 +33,19 @@ type Versions interface {
 }
 
 // Step implements steps.Step.
-type Step struct{ versions Versions }
+type Step struct {
+	versions Versions
+	units    Units
+}
 
-// New returns the step.
-func New(v Versions) *Step { return &Step{v} }
+// Units judges the unit files a release carries: *unitfiles.Store.
+type Units interface {
+	Allows(files []unitfiles.File) error
+}
+
+// New returns the step. u is nil where systemd runs no services: units are then
+// files like others.
+func New(v Versions, u Units) *Step { return &Step{v, u} }
 
 // Evidence says what the version is made of.
 type Evidence struct {
@@ -140,7 +150,10 @@ func (s *Step) manifest(ctx context.Context, t *steps.Task, ev *Evidence) (*vers
 		m.Files = nil
 		return m, lost(err)
 	}
-	return m, present(m)
+	if err := present(m); err != nil {
+		return m, err
+	}
+	return m, s.allowed(m)
 }
 
 // makeWay trashes the version whose name is wanted, unless something needs it.

@@ -60,13 +60,13 @@ func (w *world) installed(digest string) {
 		task.Update, task.Release = "other", steps.Release{Version: "1.2.0", Digest: digest}
 	})
 	w.extract(other)
-	_, err := stage.New(w.dev.Store).Do(context.Background(), other)
+	_, err := stage.New(w.dev.Store, nil).Do(context.Background(), other)
 	require.NoError(w.t, err)
 }
 
 func (w *world) do() stage.Evidence {
 	w.t.Helper()
-	out, err := stage.New(w.dev.Store).Do(context.Background(), w.task)
+	out, err := stage.New(w.dev.Store, nil).Do(context.Background(), w.task)
 	require.NoError(w.t, err)
 	return out.Evidence.(stage.Evidence)
 }
@@ -117,7 +117,7 @@ func TestConform(t *testing.T) {
 		// and Undo takes it, so Do after Undo needs it back.
 		New: func(t *testing.T) *stepstest.World {
 			w := newWorld(t)
-			step := &restaging{stage.New(w.dev.Store), w}
+			step := &restaging{stage.New(w.dev.Store, nil), w}
 			return &stepstest.World{Step: step, Task: w.task, Picture: func() any {
 				tree := stepstest.Tree(t, w.dev.Dir())
 				for path := range stepstest.Tree(t, w.dev.Staging(w.task.Update)) {
@@ -168,7 +168,7 @@ func TestSameReleaseIsReused(t *testing.T) {
 	w.requireComplete()
 	require.Equal(t, before, stepstest.Tree(t, w.dev.Store.Path("1.2.0")))
 
-	require.NoError(t, stage.New(w.dev.Store).Undo(context.Background(), w.task))
+	require.NoError(t, stage.New(w.dev.Store, nil).Undo(context.Background(), w.task))
 	require.DirExists(t, w.dev.Store.Path("1.2.0"), "another update published it")
 }
 
@@ -207,7 +207,7 @@ func TestVersionConflict(t *testing.T) {
 			w.installed(theirs)
 			require.NoError(t, w.dev.Point(pointer, "1.2.0"))
 			before := stepstest.Tree(t, w.dev.Dir())
-			text := stepstest.Fails(t, stage.New(w.dev.Store), w.task, steps.Refused, steps.VersionConflict)
+			text := stepstest.Fails(t, stage.New(w.dev.Store, nil), w.task, steps.Refused, steps.VersionConflict)
 			require.Contains(t, text, "publish the release under another version")
 			require.Equal(t, before, stepstest.Tree(t, w.dev.Dir()))
 		})
@@ -216,7 +216,7 @@ func TestVersionConflict(t *testing.T) {
 		w := newWorld(t)
 		w.installed(theirs)
 		w.task.Before.Previous = "1.2.0"
-		stepstest.Fails(t, stage.New(w.dev.Store), w.task, steps.Refused, steps.VersionConflict)
+		stepstest.Fails(t, stage.New(w.dev.Store, nil), w.task, steps.Refused, steps.VersionConflict)
 	})
 	t.Run("current, and the same release", func(t *testing.T) {
 		w := newWorld(t)
@@ -248,9 +248,9 @@ func TestLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			lose(t, w)
-			stepstest.Fails(t, stage.New(w.dev.Store), w.task, steps.Local, steps.IOError)
+			stepstest.Fails(t, stage.New(w.dev.Store, nil), w.task, steps.Local, steps.IOError)
 			require.NoDirExists(t, w.dev.Store.Path("1.2.0"))
-			require.NoError(t, stage.New(w.dev.Store).Undo(context.Background(), w.task))
+			require.NoError(t, stage.New(w.dev.Store, nil).Undo(context.Background(), w.task))
 			require.Empty(t, stepstest.Tree(t, in(w, ".")))
 		})
 	}
@@ -262,11 +262,11 @@ func TestUndoKeepsWhatIsNeeded(t *testing.T) {
 	w := newWorld(t)
 	w.do()
 	require.NoError(t, w.dev.Point(versions.Current, "1.2.0"))
-	require.NoError(t, stage.New(w.dev.Store).Undo(context.Background(), w.task))
+	require.NoError(t, stage.New(w.dev.Store, nil).Undo(context.Background(), w.task))
 	w.requireComplete()
 
 	w = newWorld(t)
 	w.task.Release = steps.Release{}
-	require.NoError(t, stage.New(w.dev.Store).Undo(context.Background(), w.task))
+	require.NoError(t, stage.New(w.dev.Store, nil).Undo(context.Background(), w.task))
 	require.NoDirExists(t, w.dev.Staging(w.task.Update))
 }

@@ -28,6 +28,7 @@ func Task(t testing.TB, edits ...func(*steps.Task)) *steps.Task {
 		Found:   map[steps.Name]json.RawMessage{},
 		Meter:   new(steps.Meter),
 		Notes:   NewNotes(),
+		Units:   NewNotes(),
 	}
 	for _, edit := range edits {
 		edit(task)

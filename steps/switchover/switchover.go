@@ -10,12 +10,16 @@
 //     disk then is the hook's business, and it may run twice;
 //   - links of the target version, made while the services still run: links
 //     through current to programs it does not have yet dangle, which harms nobody;
-//   - services stopped: nothing more has changed on disk;
+//   - which units ran beside the services is noted in the journal;
+//   - services stopped, with the sockets and timers that could start them in
+//     between, and with what hangs on them: nothing more has changed on disk;
 //   - snapshots of what they wrote, where a version asks for that, complete or
 //     under a temporary name: the old version runs on at the next boot;
 //   - previous at the old version: the old version still runs at the next boot;
 //   - current at the new one: the new version runs at the next boot, and all
-//     that is needed to go back is there.
+//     that is needed to go back is there;
+//   - unit files as the version that is now current carries them, which recovery
+//     sees to before the services start, if the power goes in between.
 //
 // Backwards (Task.Back) current goes first: what runs is right as early as can
 // be. Only the data is put back before it, by renames: the old version must not
@@ -31,6 +35,7 @@ import (
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/snapshot"
+	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
@@ -54,19 +59,29 @@ type Config struct {
 	Clock    clock.Clock
 	// Snapshots is nil on a device that takes none.
 	Snapshots Snapshots
+	// Hold puts off a shutdown until the services run again; may be nil.
+	Hold *service.Hold
+	// Units are what versions carry; nil where there are none.
+	Units steps.Units
 }
 
 // Evidence is what the journal keeps of a switch.
 type Evidence struct {
 	steps.Halted
 	// Stopped are the services, in the order they were stopped.
-	Stopped []string          `json:"stopped"`
-	Before  versions.Pointers `json:"before"`
-	After   versions.Pointers `json:"after"`
+	Stopped []string `json:"stopped"`
+	// Companions were stopped with them and are to be started again. Circles
+	// are orders between units that were passed over.
+	Companions *steps.Companions `json:"companions,omitempty"`
+	Circles    []string          `json:"circles,omitempty"`
+	Before     versions.Pointers `json:"before"`
+	After      versions.Pointers `json:"after"`
 	// Links are those made for programs that are new. Blocked says what could
 	// not be done and was not worth stopping for.
 	Links   []string `json:"links,omitempty"`
 	Blocked string   `json:"blocked,omitempty"`
+	// Units is what was done to unit files.
+	Units *unitfiles.Changes `json:"units,omitempty"`
 	// Hook is the target's pre-switch hook.
 	Hook *steps.HookRan `json:"hook,omitempty"`
 	// Snapshot is what was kept of the data, Restored what was put back of it.
@@ -90,8 +105,14 @@ func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 	if err != nil {
 		return "", steps.FromOS(err, "read the pointers")
 	}
+	agree := true
+	if s.cfg.Units != nil {
+		if agree, err = s.cfg.Units.Agrees(t.Target.Current); err != nil {
+			agree = false // Do says what is wrong
+		}
+	}
 	switch {
-	case p.Current == t.Target.Current && p.Previous == t.Target.Previous && !s.owed(t):
+	case p.Current == t.Target.Current && p.Previous == t.Target.Previous && agree && !s.owed(t):
 		return steps.Done, nil
 	case p.Current == t.Target.Current || p.Previous == t.Target.Previous:
 		return steps.Partly, nil
@@ -99,10 +120,15 @@ func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 	return steps.NotStarted, nil
 }
 
-// Do stops the services, last started first, and moves the pointers.
+// Do stops the services, last started first, and moves the pointers. From the
+// first stop on a shutdown is put off, until Restart lets go of it.
 func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	var ev Evidence
-	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
+	leaving, err := steps.Leaving(s.cfg.Units, t)
+	if err != nil {
+		return steps.Outcome{}, err
+	}
+	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, leaving)
 	if err != nil {
 		return steps.Outcome{}, err
 	}
@@ -116,18 +142,15 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if err != nil {
 		return steps.Outcome{Evidence: ev}, err
 	}
-	ev.StoppedAt = steps.Moment{Boot: s.cfg.Clock.Boot(), Mono: s.cfg.Clock.Monotonic()}
-	for i := len(list) - 1; i >= 0; i-- {
-		err := s.cfg.Manager.Stop(ctx, list[i])
-		if err != nil && t.Back && t.Attempt > 1 && ctx.Err() == nil {
-			// The pointers are to be right, whatever runs; Restart comes next.
-			ev.Blocked = strings.TrimSpace(ev.Blocked + " " + err.Error())
-			continue
-		}
-		if err != nil {
-			return steps.Outcome{Evidence: ev}, steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "stop "+list[i].Name, err)
-		}
-		ev.Stopped = append(ev.Stopped, list[i].Name)
+	s.cfg.Hold.Take(ctx, "services are being switched to another version")
+	halt, err := steps.StopAll(ctx, s.cfg.Manager, s.cfg.Clock, list, t)
+	ev.StoppedAt, ev.Stopped, ev.Circles = halt.At, halt.Stopped, halt.Circles
+	ev.Blocked = strings.TrimSpace(ev.Blocked + " " + halt.Blocked)
+	if halt.Any() {
+		ev.Companions = &halt.Companions
+	}
+	if err != nil {
+		return steps.Outcome{Evidence: ev}, err
 	}
 	stopped := s.cfg.Clock.Monotonic()
 	ev.StopTook = stopped - ev.StoppedAt.Mono
@@ -139,6 +162,9 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	}
 	flipping := s.cfg.Clock.Monotonic()
 	if err := s.flip(t, &ev); err != nil {
+		return steps.Outcome{Evidence: ev}, err
+	}
+	if err := s.follow(ctx, t, &ev); err != nil {
 		return steps.Outcome{Evidence: ev}, err
 	}
 	ev.FlipTook = s.cfg.Clock.Monotonic() - flipping

@@ -131,6 +131,16 @@ func (m *Manager) Status(ctx context.Context, s service.Service) (service.Status
 	return u.status(), nil
 }
 
+// Survey implements service.Manager: the configuration says all there is.
+func (m *Manager) Survey(ctx context.Context, _ []service.Service) (service.Survey, error) {
+	return service.Survey{}, context.Cause(ctx)
+}
+
+// Inhibit implements service.Manager. There is nobody to ask.
+func (m *Manager) Inhibit(ctx context.Context, _ string) (func(), error) {
+	return func() {}, context.Cause(ctx)
+}
+
 // Reload implements service.Manager; there are no unit files to read.
 func (m *Manager) Reload(ctx context.Context) error { return context.Cause(ctx) }
 

@@ -76,7 +76,8 @@ func dies(t *testing.T, k kit) {
 		return st.Active == service.Running && st.MainPID != 0 && st.MainPID != first.MainPID
 	})
 	require.Equal(t, 1, second.Restarts)
-	require.Equal(t, 128+9, second.ExitStatus)
+	// systemd forgets how the last process ended as soon as the next one runs.
+	require.Contains(t, []int{0, 128 + 9}, second.ExitStatus)
 	require.GreaterOrEqual(t, second.Started, first.Started)
 	k.restart(k.Good)
 	require.Zero(t, k.status(k.Good).Restarts, "an asked-for restart begins the count again")
@@ -88,7 +89,8 @@ func exits(t *testing.T, k kit) {
 		st := k.until(k.Bad, "broken", func(st service.Status) bool { return st.Active == service.Broken })
 		require.Zero(t, st.MainPID)
 		require.Equal(t, 3, st.ExitStatus)
-		require.Equal(t, "start-limit-hit", st.Result)
+		// Newer systemds go on saying what was wrong before the limit was hit.
+		require.Contains(t, []string{"start-limit-hit", "exit-code"}, st.Result)
 		require.Positive(t, st.Restarts)
 	}
 	k.stop(k.Bad)
@@ -138,6 +140,28 @@ func reload(t *testing.T, k kit) {
 	stopping, err := k.Manager.Stopping(k.ctx)
 	require.NoError(t, err)
 	require.False(t, stopping)
+}
+
+func surveyed(t *testing.T, k kit) {
+	k.start(k.Good)
+	got, err := k.Manager.Survey(k.ctx, []service.Service{k.Good, k.Other, k.Unknown})
+	require.NoError(t, err)
+	require.Equal(t, service.Survey{}, got)
+	k.runs(k.Good, 0)
+	k.stopped(k.Other)
+}
+
+// inhibited: where nothing can be put off, an error says so, and nothing else happens.
+func inhibited(t *testing.T, k kit) {
+	release, err := k.Manager.Inhibit(k.ctx, "a test")
+	require.NotNil(t, release)
+	if err != nil {
+		require.NotEmpty(t, err.Error())
+	}
+	k.start(k.Good)
+	release()
+	release()
+	k.runs(k.Good, 0)
 }
 
 func concurrent(t *testing.T, k kit) {

@@ -51,6 +51,8 @@ func Conform(t *testing.T, factory func(t *testing.T) Subject) {
 		{"services outlive their manager", outlive},
 		{"a cancelled call returns the cause", cancelled},
 		{"a reload disturbs nothing, and the system is not stopping", reload},
+		{"services that have nothing to do with each other are surveyed so", surveyed},
+		{"a shutdown is put off at most until it is released", inhibited},
 		{"status may be asked for from many goroutines", concurrent},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -43,6 +43,10 @@ type Fake struct {
 	down     bool
 	behave   func(name string) Behaviour
 	hook     func(op, name string) error
+
+	relations service.Survey
+	held      int
+	noInhibit error
 }
 
 // NewFake returns a manager of the named services, none of them running.

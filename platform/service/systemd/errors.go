@@ -29,14 +29,34 @@ func (m *Manager) explain(op string, s service.Service, err error) error {
 	}
 	what := op
 	if s.Name != "" {
-		what += " " + unitOf(s)
+		what += " " + s.UnitName()
 	}
-	return fmt.Errorf("%s: %w", what, classify(err))
+	err = classify(err)
+	if hint := advice(err, s.UnitName()); hint != "" {
+		return fmt.Errorf("cannot %s: %w; %s", what, err, hint)
+	}
+	return fmt.Errorf("cannot %s: %w", what, err)
 }
+
+// advice is what to do about a unit that there is no running.
+func advice(err error, unit string) string {
+	var said dbus.Error
+	switch {
+	case errors.As(err, &said) && said.Name == masked:
+		return "run systemctl unmask " + unit
+	case errors.Is(err, service.ErrUnusable):
+		return "see systemctl status " + unit + " for what is wrong with its file, mend it and run systemctl daemon-reload"
+	case errors.Is(err, service.ErrNotFound):
+		return "install its unit file and run systemctl daemon-reload, or take the service out of the configuration"
+	}
+	return ""
+}
+
+const masked = "org.freedesktop.systemd1.UnitMasked"
 
 func classify(err error) error {
 	for _, known := range []error{
-		service.ErrNotFound, service.ErrFailed, service.ErrTimeout, service.ErrUnavailable,
+		service.ErrNotFound, service.ErrUnusable, service.ErrFailed, service.ErrTimeout, service.ErrUnavailable,
 		context.Canceled, context.DeadlineExceeded,
 	} {
 		if errors.Is(err, known) {
@@ -53,6 +73,8 @@ func classify(err error) error {
 	switch said.Name {
 	case "org.freedesktop.systemd1.NoSuchUnit":
 		return fmt.Errorf("%w: %w", service.ErrNotFound, err)
+	case masked, "org.freedesktop.systemd1.BadUnitSetting", "org.freedesktop.systemd1.LoadFailed":
+		return fmt.Errorf("%w: %w", service.ErrUnusable, err)
 	case "org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired":
 		return fmt.Errorf("%w: %w; run the updater as root", service.ErrFailed, err)
 	case "org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner",

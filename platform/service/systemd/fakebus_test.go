@@ -43,8 +43,9 @@ type bus struct {
 	// job decides how a unit's job ends: a result, and whether it is announced.
 	// "" is a job that does not end.
 	job    func(op, unit string) (result string, announced bool)
-	extra  map[string]any // properties that are not the Fake's
-	refuse *dbus.Error    // the answer to every job
+	extra  map[string]any            // properties that are not the Fake's
+	of     map[string]map[string]any // the same of one unit
+	refuse *dbus.Error               // the answer to every job
 	resets []string
 }
 
@@ -96,10 +97,14 @@ func (b *bus) down() {
 }
 
 func (b *bus) dial(ctx context.Context) (*sd.Conn, error) {
+	return sd.NewConnection(func() (*dbus.Conn, error) { return b.connect(ctx) })
+}
+
+func (b *bus) connect(ctx context.Context) (*dbus.Conn, error) {
 	b.mu.Lock()
 	address := b.address
 	b.mu.Unlock()
-	return sd.NewConnection(func() (*dbus.Conn, error) { return dbus.Connect(address, dbus.WithContext(ctx)) })
+	return dbus.Connect(address, dbus.WithContext(ctx))
 }
 
 func (b *bus) set(change func()) {
@@ -222,6 +227,9 @@ func (p props) GetAll(msg dbus.Message, iface string) (map[string]dbus.Variant, 
 	}
 	out := map[string]dbus.Variant{}
 	for name, value := range all {
+		out[name] = dbus.MakeVariant(value)
+	}
+	for name, value := range p.b.of[unit] {
 		out[name] = dbus.MakeVariant(value)
 	}
 	return out, nil

@@ -3,6 +3,7 @@ package systemd
 import (
 	"context"
 	"fmt"
+	"syscall"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/dbus"
@@ -17,6 +18,7 @@ const pollEvery = 500 * time.Millisecond
 // job is something systemd does to a unit.
 type job struct {
 	name     string
+	mode     string
 	patience time.Duration
 	call     func(c *sd.Conn, ctx context.Context, unit, mode string, done chan<- string) (int, error)
 }
@@ -32,8 +34,7 @@ func (m *Manager) job(ctx context.Context, s service.Service, j job) error {
 	)
 	err := m.ask(ctx, func(ctx context.Context, c *sd.Conn) (err error) {
 		done = make(chan string, 1)
-		// "replace": of two jobs that contradict each other the later counts.
-		id, err = j.call(c, ctx, unitOf(s), "replace", done)
+		id, err = j.call(c, ctx, s.UnitName(), j.mode, done)
 		return err
 	})
 	if err != nil {
@@ -43,7 +44,6 @@ func (m *Manager) job(ctx context.Context, s service.Service, j job) error {
 		return m.explain(j.name, s, err)
 	}
 	expired := m.cfg.Clock.After(j.patience)
-	var unasked error // why the last poll failed, if it did
 	for {
 		select {
 		case result := <-done:
@@ -53,14 +53,19 @@ func (m *Manager) job(ctx context.Context, s service.Service, j job) error {
 		case <-m.life.Done():
 			return m.explain(j.name, s, errClosed)
 		case <-expired:
-			if unasked != nil {
-				return m.explain(j.name, s, unasked)
+			p, err := m.properties(ctx, s)
+			if err == nil {
+				err = p.late(s, j)
 			}
-			return m.explain(j.name, s, fmt.Errorf("%w (%v); see systemctl status %s", service.ErrTimeout, j.patience, unitOf(s)))
+			return m.explain(j.name, s, err)
 		case <-m.cfg.Clock.After(pollEvery):
 		}
-		var p properties
-		if p, unasked = m.properties(ctx, s); unasked != nil || p.job() == id {
+		p, err := m.properties(ctx, s)
+		if err != nil {
+			continue // it may come back
+		}
+		if p.job() == id {
+			m.force(ctx, s, j, p, asked)
 			continue
 		}
 		// The job is over. Its signal may have come while we asked; it knows more.
@@ -71,6 +76,35 @@ func (m *Manager) job(ctx context.Context, s service.Service, j job) error {
 			return m.explain(j.name, s, p.without(j.name, asked))
 		}
 	}
+}
+
+// force kills what has not ended in the time it had to, as systemd itself would
+// do by its own, often longer, limit. It goes on doing so until the job is over:
+// each command of a stop is a process of its own.
+func (m *Manager) force(ctx context.Context, s service.Service, j job, p properties, asked time.Duration) {
+	if m.cfg.Clock.Monotonic()-asked < limit(s) || j.name != "stop" && p.status().Active != service.Deactivating {
+		return
+	}
+	m.cfg.Log.Warn("a service does not stop in time: its processes are killed", "unit", s.UnitName(), "limit", limit(s))
+	err := m.ask(ctx, func(ctx context.Context, c *sd.Conn) error {
+		return c.KillUnitWithTarget(ctx, s.UnitName(), sd.All, int32(syscall.SIGKILL))
+	})
+	if err != nil {
+		m.cfg.Log.Debug("cannot kill a service's processes", "unit", s.UnitName(), "err", err)
+	}
+}
+
+// late judges a job that has not ended in time, nor by force.
+func (p properties) late(s service.Service, j job) error {
+	st := p.status()
+	switch {
+	case j.name == "stop" && p.gone():
+		return nil
+	case j.name == "stop":
+		return fmt.Errorf("%w (%v), its processes (main process %d) do not end though they were killed; see systemctl status %s, and dmesg for what the kernel waits for",
+			service.ErrTimeout, j.patience, st.MainPID, s.UnitName())
+	}
+	return fmt.Errorf("%w (%v), the unit is %s (%s); see journalctl -u %s for what it waits for", service.ErrTimeout, j.patience, st.Active, st.Sub, s.UnitName())
 }
 
 // judge turns a job's result into an error, or none.
@@ -91,10 +125,13 @@ func (m *Manager) judge(ctx context.Context, s service.Service, j job, result st
 	}
 	err = fmt.Errorf("%w: systemd says %q", err, result)
 	if p, askErr := m.properties(ctx, s); askErr == nil {
+		if j.name == "stop" && p.gone() {
+			return nil // However it came about.
+		}
 		st := p.status()
 		err = fmt.Errorf("%w; the unit is %s, its result %s, its exit status %d", err, st.Active, st.Result, st.ExitStatus)
 	}
-	return m.explain(j.name, s, fmt.Errorf("%w; see journalctl -u %s", err, unitOf(s)))
+	return m.explain(j.name, s, fmt.Errorf("%w; see journalctl -u %s", err, s.UnitName()))
 }
 
 // without judges a job whose result nobody heard, by what has become of the unit.
@@ -103,7 +140,7 @@ func (p properties) without(job string, asked time.Duration) error {
 	var ok bool
 	switch job {
 	case "stop":
-		ok = st.MainPID == 0
+		ok = p.gone()
 	case "restart":
 		ok = st.Active != service.Broken && st.Started >= asked
 	default:

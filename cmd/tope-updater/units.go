@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tope/updater/platform/unitfiles"
+	"github.com/tope/updater/platform/versions"
+)
+
+func (a *app) unitsCommand() *cobra.Command {
+	var check bool
+	cmd := &cobra.Command{
+		Use:   "units",
+		Short: "make unit files and drop-ins whole",
+		Long: `Make systemd's unit files agree with the current version and the configuration:
+each configured service gets a drop-in that has it start after recovery, and so
+does each service that comes with the version; unit files that come with the
+version are copied to /etc/systemd/system. What nothing needs any more is removed,
+and what was there before is put back.
+
+With --check it changes nothing, and exits with 1 when there is something to do.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, err := a.device()
+			if err != nil {
+				return err
+			}
+			if err := d.openStore(false); err != nil {
+				return err
+			}
+			units := d.units()
+			if units == nil {
+				return a.term.answer(unitfiles.Changes{Changes: []unitfiles.Change{}}, func(t *terminal) {
+					t.say("nothing to do: systemd does not run the services (services.manager is %s)", d.cfg.Services.Manager)
+				})
+			}
+			var done unitfiles.Changes
+			if check {
+				var p versions.Pointers
+				if p, err = d.store.Pointers(); err == nil {
+					done, err = units.Plan(p.Current)
+				}
+			} else if done, err = d.completeUnits(units); done.Any() {
+				err = errors.Join(err, d.reloadUnits(cmd.Context(), d.reload))
+			}
+			err = errors.Join(err, a.term.answer(done, func(t *terminal) { t.unitFiles(done, check) }))
+			if err == nil && check && done.Any() {
+				return fmt.Errorf("%d unit files are not as they should be; run tope-updater units", len(done.Changes))
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&check, "check", false, "only tell what is to be done")
+	return cmd
+}
+
+// completeUnits does it again when an update has moved current meanwhile: the
+// daemon has then made the unit files the new version's, and must have the last word.
+func (d *device) completeUnits(units *unitfiles.Store) (done unitfiles.Changes, err error) {
+	for {
+		p, err := d.store.Pointers()
+		if err != nil {
+			return done, err
+		}
+		more, err := units.Complete(p.Current)
+		done = unitfiles.Changes{Version: p.Current, Changes: append(done.Changes, more.Changes...), Left: more.Left}
+		if now, perr := d.store.Pointers(); err != nil || perr != nil || now.Current == p.Current {
+			return done, errors.Join(err, perr)
+		}
+	}
+}
+
+func (t *terminal) unitFiles(c unitfiles.Changes, check bool) {
+	to := ""
+	if check {
+		to = "to be "
+	}
+	for _, one := range c.Changes {
+		t.say("%s: %s%s", one.Path, to, one.What)
+	}
+	for _, l := range c.Left {
+		t.say("%s: left alone: %s", l.Unit, l.Why)
+	}
+	if len(c.Changes) == 0 {
+		t.say("all unit files are as they should be")
+	}
+}

@@ -1,0 +1,125 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os/user"
+	"strconv"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Group is who may do through the socket what root may, if there is a group of
+// that name.
+const Group = "tope-updater"
+
+// groupID is the group's number; ok is false where there is none.
+func groupID() (gid uint32, ok bool) {
+	g, err := user.LookupGroup(Group)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(g.Gid, 10, 32)
+	return uint32(n), err == nil
+}
+
+// peer is who is at the other end of a socket's connection, as the kernel saw
+// them when they connected.
+type peer struct {
+	uid    uint32
+	groups []uint32
+	err    error // why the kernel did not tell
+}
+
+type peerKey struct{}
+
+// withPeer is a server's ConnContext: it remembers the peer of a connection
+// that came through the socket. One that came over TCP has none.
+func withPeer(ctx context.Context, c net.Conn) context.Context {
+	if l, ok := c.(*limitedConn); ok {
+		c = l.Conn
+	}
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return ctx
+	}
+	return context.WithValue(ctx, peerKey{}, peerOf(u))
+}
+
+func peerOf(c *net.UnixConn) (p peer) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return peer{err: err}
+	}
+	err = raw.Control(func(fd uintptr) {
+		var cred *unix.Ucred
+		if cred, p.err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); p.err != nil {
+			return
+		}
+		p.uid = cred.Uid
+		p.groups = append(peerGroups(fd), cred.Gid)
+	})
+	p.err = errors.Join(p.err, err)
+	return p
+}
+
+// peerGroups are the supplementary groups. Before Linux 4.13 nobody can tell:
+// there the group has to be the user's main one.
+func peerGroups(fd uintptr) []uint32 {
+	groups := make([]uint32, 64)
+	for {
+		size := uint32(4 * len(groups))
+		_, _, errno := syscall.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_PEERGROUPS,
+			uintptr(unsafe.Pointer(&groups[0])), uintptr(unsafe.Pointer(&size)), 0)
+		switch {
+		case errno == 0:
+			return groups[:size/4]
+		case errno == unix.ERANGE && size > uint32(4*len(groups)):
+			groups = make([]uint32, size/4)
+		default:
+			return nil
+		}
+	}
+}
+
+// peers refuses changes by those who may not make them. Whoever can open the
+// socket may look. Its mode (0660) keeps strangers out before they are asked;
+// this holds where somebody has opened it wider, and for a socket that was
+// handed over.
+type peers struct {
+	next http.Handler
+	// own is the user this updater runs as.
+	own  uint32
+	gid  uint32
+	some bool // there is a group
+}
+
+func (p peers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	who, local := r.Context().Value(peerKey{}).(peer)
+	if local && r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if err := p.check(who); err != nil {
+			err.write(w)
+			return
+		}
+	}
+	p.next.ServeHTTP(w, r)
+}
+
+func (p peers) check(who peer) *Problem {
+	if who.err != nil {
+		return newProblem(foreignPeer, "cannot tell who asks: "+who.err.Error())
+	}
+	if who.uid == 0 || who.uid == p.own {
+		return nil
+	}
+	for _, g := range who.groups {
+		if p.some && g == p.gid {
+			return nil
+		}
+	}
+	return newProblem(foreignPeer, "user "+strconv.FormatUint(uint64(who.uid), 10)+" may look, but not change anything: be root, or a member of the group "+Group)
+}

@@ -1,0 +1,54 @@
+package systemd
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+
+	sd "github.com/coreos/go-systemd/v22/dbus"
+	"github.com/godbus/dbus/v5"
+)
+
+type dialer func(context.Context) (*sd.Conn, error)
+
+// dial connects root to the socket that only root may use, as systemctl does,
+// and otherwise to the system bus. Besides being independent of a bus that may
+// be down or restarted, that keeps `recover` from hanging: early in a boot the
+// bus's socket is there, and accepts connections, long before the bus is.
+func dial(ctx context.Context) (*sd.Conn, error) {
+	if os.Geteuid() != 0 {
+		return sd.NewSystemConnectionContext(ctx)
+	}
+	return either(ctx, sd.NewSystemdConnectionContext, sd.NewSystemConnectionContext)
+}
+
+// either gives both reasons when neither works.
+func either(ctx context.Context, private, bus dialer) (*sd.Conn, error) {
+	conn, err := private(ctx)
+	if err == nil {
+		return conn, nil
+	}
+	conn, busErr := bus(ctx)
+	if busErr != nil {
+		return nil, fmt.Errorf("%w; nor over the system bus: %w", err, busErr)
+	}
+	return conn, nil
+}
+
+// systemBus connects to the system bus, for logind.
+func systemBus(ctx context.Context) (*dbus.Conn, error) {
+	conn, err := dbus.SystemBusPrivate(dbus.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	// The user by number: a static program can't look up names.
+	if err = conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Getuid()))}); err == nil {
+		err = conn.Hello()
+	}
+	if err != nil {
+		_ = conn.Close() // it was of no use
+		return nil, err
+	}
+	return conn, nil
+}

@@ -1,0 +1,220 @@
+package systemd
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	sd "github.com/coreos/go-systemd/v22/dbus"
+
+	"github.com/tope/updater/platform/service"
+)
+
+// Survey implements service.Manager. It looks at the units that systemd stops
+// with the services, and at those that would pull one in; a handful of questions.
+func (m *Manager) Survey(ctx context.Context, services []service.Service) (service.Survey, error) {
+	w := &walk{m: m, self: m.self(ctx), units: map[string]properties{}, ours: map[string]string{}}
+	for _, s := range services {
+		p, err := w.unit(ctx, s.UnitName())
+		if err != nil {
+			return service.Survey{}, m.explain("survey", s, err)
+		}
+		for _, alias := range append(p.list("Names"), s.UnitName()) {
+			w.ours[alias] = s.Name
+		}
+	}
+	found, err := w.survey(ctx, services)
+	return found, m.explain("survey the units of the services", service.Service{}, err)
+}
+
+// How systemd tells one unit's stop and start from another's.
+func stopsWith() []string {
+	return []string{"RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo"}
+}
+func pulledBy() []string { return []string{"RequiredBy", "BoundBy", "WantedBy", "UpheldBy"} }
+func implies() []string  { return []string{"Requires", "Requisite", "BindsTo", "Wants"} }
+
+// walk is one survey: the units it has come to, and what is known of them.
+type walk struct {
+	m     *Manager
+	self  string // the updater's own unit
+	units map[string]properties
+	ours  map[string]string // unit → service
+}
+
+func (w *walk) unit(ctx context.Context, name string) (properties, error) {
+	if p, known := w.units[name]; known {
+		return p, nil
+	}
+	p, err := w.m.properties(ctx, service.Unit(name))
+	if err == nil {
+		w.units[name] = p
+	}
+	return p, err
+}
+
+func (w *walk) survey(ctx context.Context, services []service.Service) (service.Survey, error) {
+	var out service.Survey
+	var seeds []string
+	for _, s := range services {
+		seeds = append(seeds, s.UnitName())
+	}
+	// What a trigger takes down with it may have triggers again.
+	var down, triggers []string
+	for {
+		var err error
+		if down, err = w.reach(ctx, append(slices.Clone(seeds), triggers...), stopsWith()); err != nil {
+			return out, err
+		}
+		more, err := w.triggers(ctx, append(slices.Clone(seeds), down...))
+		if err != nil {
+			return out, err
+		}
+		if len(more) == len(triggers) {
+			break
+		}
+		triggers = more
+	}
+	var dependents []service.Service
+	for _, name := range down {
+		if name == w.self {
+			return out, fmt.Errorf("%w: to stop the services would stop the updater itself: take what binds %s to them out of it (Requires=, BindsTo=, PartOf=)", service.ErrFailed, w.self)
+		}
+		if w.ours[name] == "" && !slices.Contains(triggers, name) && w.units[name].comesBack() {
+			dependents = append(dependents, service.Unit(name))
+		}
+	}
+	out.Triggers = triggers
+	out.Links = w.links(services)
+	ordered, _, err := service.Survey{Links: w.links(dependents)}.Order(dependents)
+	if err != nil {
+		return out, err
+	}
+	for _, d := range ordered {
+		out.Dependents = append(out.Dependents, d.Name)
+	}
+	for _, s := range services {
+		p := w.units[s.UnitName()]
+		waits := slices.ContainsFunc(p.list("TriggeredBy"), func(t string) bool { return slices.Contains(triggers, t) })
+		if waits && p.status().Active == service.Stopped {
+			out.Idle = append(out.Idle, s.Name)
+		}
+	}
+	return out, nil
+}
+
+// reach lists the units that are to be come to from others by certain
+// properties, those others left out, in a stable order.
+func (w *walk) reach(ctx context.Context, from, by []string) ([]string, error) {
+	seen := slices.Clone(from)
+	for i := 0; i < len(seen); i++ {
+		p, err := w.unit(ctx, seen[i])
+		if err != nil {
+			return nil, err
+		}
+		for _, property := range by {
+			for _, next := range p.list(property) {
+				if !slices.Contains(seen, next) {
+					seen = append(seen, next)
+				}
+			}
+		}
+	}
+	found := seen[len(from):]
+	slices.Sort(found)
+	return found, nil
+}
+
+// triggers lists the active sockets, timers and paths of units, and of what
+// pulls one of them in. Targets are not followed: nothing activates them in passing.
+func (w *walk) triggers(ctx context.Context, units []string) ([]string, error) {
+	seen := slices.Clone(units)
+	var found []string
+	for i := 0; i < len(seen); i++ {
+		p, err := w.unit(ctx, seen[i])
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range p.list("TriggeredBy") {
+			q, err := w.unit(ctx, t)
+			if err != nil {
+				return nil, err
+			}
+			if q.status().Active == service.Running && kind(t, ".socket", ".timer", ".path") && !slices.Contains(found, t) {
+				found = append(found, t)
+			}
+		}
+		for _, property := range pulledBy() {
+			for _, next := range p.list(property) {
+				if next != w.self && kind(next, ".service") && !slices.Contains(seen, next) {
+					seen = append(seen, next)
+				}
+			}
+		}
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
+// links are the orders between the units of services.
+func (w *walk) links(services []service.Service) []service.Link {
+	name := map[string]string{}
+	for _, s := range services {
+		for _, alias := range append(w.units[s.UnitName()].list("Names"), s.UnitName()) {
+			name[alias] = s.Name
+		}
+	}
+	var links []service.Link
+	for _, s := range services {
+		p := w.units[s.UnitName()]
+		add := func(units []string, weak bool) {
+			for _, u := range units {
+				l := service.Link{Name: s.Name, After: name[u], Weak: weak}
+				known := slices.ContainsFunc(links, func(k service.Link) bool { return k.Name == l.Name && k.After == l.After })
+				if l.After != "" && l.After != s.Name && !known {
+					links = append(links, l)
+				}
+			}
+		}
+		add(p.list("After"), false)
+		for _, property := range implies() {
+			add(p.list(property), true)
+		}
+	}
+	return links
+}
+
+// comesBack reports whether a unit that runs would be missed: not a job that is
+// only on its way through, nor what nobody can start.
+func (p properties) comesBack() bool {
+	switch p.status().Active {
+	case service.Running, service.Reloading:
+	case service.Starting:
+		if p.text("Type") == "oneshot" {
+			return false
+		}
+	default:
+		return false
+	}
+	return kind(p.text("Id"), ".service", ".target", ".mount", ".socket", ".timer", ".path")
+}
+
+func kind(unit string, suffixes ...string) bool {
+	return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(unit, s) })
+}
+
+func unitService(name string) service.Service { return service.Unit(name) }
+
+// self is the unit this process runs in; empty when it is in none.
+func (m *Manager) self(ctx context.Context) (unit string) {
+	err := m.ask(ctx, func(ctx context.Context, c *sd.Conn) (err error) {
+		unit, err = c.GetUnitNameByPID(ctx, uint32(os.Getpid()))
+		return err
+	})
+	if err != nil {
+		return ""
+	}
+	return unit
+}

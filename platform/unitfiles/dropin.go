@@ -1,0 +1,110 @@
+package unitfiles
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/tope/updater/platform/disk"
+)
+
+// dropInName is the file in NAME.service.d; dropInHeader begins it, and says
+// that it is ours to change and remove.
+const (
+	dropInName   = "50-tope-updater.conf"
+	dropInHeader = "# Written by tope-updater (see its verb units). Changes here are lost.\n"
+)
+
+// dropIn has a service start after recovery. Wants, never Requires: a recovery
+// that failed must not keep the device dark.
+const dropIn = dropInHeader + `[Unit]
+Wants=tope-updater-recover.service
+After=tope-updater-recover.service
+`
+
+// dropIns plans those of the version's services and, when asked to, of the
+// configured ones, and the removal of those that neither needs any more.
+func (s *Store) dropIns(p *plan, entries []fs.DirEntry, services []string, configured bool) error {
+	wanted := slices.Clone(services)
+	if configured {
+		wanted = append(wanted, s.cfg.Configured...)
+	}
+	slices.Sort(wanted)
+	for _, unit := range slices.Compact(wanted) {
+		file := filepath.Join(p.dir, unit+".d", dropInName)
+		have, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot read a drop-in: %w", err)
+		}
+		if string(have) == dropIn {
+			continue
+		}
+		if err == nil && !strings.HasPrefix(string(have), dropInHeader) {
+			p.left = append(p.left, Left{unit, file + " is not the updater's; it has to have the service start after tope-updater-recover.service"})
+			continue
+		}
+		p.groups = append(p.groups, group{{DropIn, file, func() error { return writeDropIn(file) }}})
+	}
+	for _, e := range entries {
+		unit, ok := strings.CutSuffix(e.Name(), ".d")
+		if !ok || !e.IsDir() || slices.Contains(services, unit) || slices.Contains(s.cfg.Configured, unit) {
+			continue
+		}
+		file := filepath.Join(p.dir, e.Name(), dropInName)
+		if tmp := disk.TempName(file); exists(tmp) {
+			p.groups = append(p.groups, group{{Swept, tmp, func() error { return sweepDropIn(tmp) }}})
+		}
+		mine, err := ours(file, dropInHeader)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("cannot read a drop-in: %w", err)
+		}
+		if mine {
+			p.groups = append(p.groups, group{{NoDropIn, file, func() error { return removeDropIn(file) }}})
+		}
+	}
+	return nil
+}
+
+// writeDropIn writes one durably, with its directory. On disk if the power goes
+// now: an empty directory, or the drop-in, whole.
+func writeDropIn(file string) error {
+	if err := disk.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return disk.WriteFile(file, []byte(dropIn), 0o644)
+}
+
+// removeDropIn removes one, and its directory when nothing else is in it.
+func removeDropIn(file string) error {
+	if err := removeFile(file); err != nil {
+		return err
+	}
+	return removeEmpty(filepath.Dir(file))
+}
+
+// sweepDropIn removes what a cut left of one that was never there.
+func sweepDropIn(tmp string) error {
+	if err := disk.RemoveTree(tmp); err != nil {
+		return err
+	}
+	return removeEmpty(filepath.Dir(tmp))
+}
+
+func removeEmpty(dir string) error {
+	if os.Remove(dir) != nil {
+		return nil // somebody else's drop-ins are in it
+	}
+	return disk.SyncDir(filepath.Dir(dir))
+}
+
+func exists(host string) bool {
+	_, err := os.Lstat(host)
+	return err == nil
+}

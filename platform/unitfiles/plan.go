@@ -1,0 +1,298 @@
+package unitfiles
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/tope/updater/platform/disk"
+)
+
+// What is one thing that is done to a file.
+type What string
+
+// The things that are done.
+const (
+	Written  What = "written"
+	Removed  What = "removed"
+	Kept     What = "kept"     // somebody else's unit file, put aside
+	Restored What = "restored" // and put back
+	Enabled  What = "enabled"
+	Disabled What = "disabled"
+	DropIn   What = "drop-in written"
+	NoDropIn What = "drop-in removed"
+	// Swept is what was, or a cut would leave, under a temporary name.
+	Swept What = "swept"
+)
+
+// Change is one of them, with the device's path.
+type Change struct {
+	What What   `json:"what"`
+	Path string `json:"path"`
+}
+
+// Left is a unit that the version carries and that is not put into effect.
+type Left struct {
+	Unit string `json:"unit"`
+	Why  string `json:"why"`
+}
+
+// Changes is what Follow did, or Plan would.
+type Changes struct {
+	Version string   `json:"version"`
+	Changes []Change `json:"changes"`
+	Left    []Left   `json:"left,omitempty"`
+}
+
+// Any reports whether systemd has to read its units again.
+func (c Changes) Any() bool {
+	return slices.ContainsFunc(c.Changes, func(c Change) bool { return c.What != Swept && c.What != Kept })
+}
+
+// change is a Change and how to make it.
+type change struct {
+	what What
+	host string
+	do   func() error
+}
+
+// group are changes of which each waits for those before it.
+type group []change
+
+func (g *group) add(what What, host string, do func() error) { *g = append(*g, change{what, host, do}) }
+
+// plan lists what is to be done, unit by unit. Among those of one unit the
+// order matters: see remove and place.
+type plan struct {
+	dir    string
+	groups []group
+	left   []Left
+	// settled is set when files that are right already are to be made durable:
+	// whoever wrote them may have been killed before they were.
+	settled bool
+}
+
+func (s *Store) plan(version string, configured bool) (*plan, error) {
+	dir, err := s.cfg.Root.Resolve(etc)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{dir: dir}
+	var units []Unit
+	if units, p.left, err = s.carried(version); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot list %s: %w", etc, err)
+	}
+	carried := func(name string) bool {
+		return slices.ContainsFunc(units, func(u Unit) bool { return u.Name == name })
+	}
+	for _, e := range entries {
+		if err := s.old(p, e, carried); err != nil {
+			return nil, err
+		}
+	}
+	p.settled = len(units) > 0
+	var services []string
+	for _, u := range units {
+		placed, err := s.place(p, u)
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := u.Service(); ok && placed {
+			services = append(services, u.Name)
+		}
+	}
+	if err := s.dropIns(p, entries, services, configured); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// old looks at what is there beside what the version carries: units of another
+// version, and what a cut left.
+func (s *Store) old(p *plan, e fs.DirEntry, carried func(string) bool) error {
+	name := e.Name()
+	hidden, isHidden := strings.CutPrefix(name, ".")
+	switch {
+	case isHidden && stray(name):
+		p.sweep(filepath.Join(p.dir, name))
+		return nil
+	case isHidden:
+		unit, pending := strings.CutSuffix(hidden, pendingSuffix)
+		if pending && CheckName(unit) == nil {
+			return s.pending(p, unit, carried(unit))
+		}
+		unit, ok := strings.CutSuffix(hidden, keptSuffix)
+		if !ok {
+			return nil
+		}
+		name = unit
+	case e.IsDir() && (strings.HasSuffix(name, ".wants") || strings.HasSuffix(name, ".requires")):
+		links, err := os.ReadDir(filepath.Join(p.dir, name))
+		if err != nil {
+			return fmt.Errorf("cannot list links: %w", err)
+		}
+		for _, l := range links {
+			if stray(l.Name()) {
+				p.sweep(filepath.Join(p.dir, name, l.Name()))
+			}
+		}
+		return nil
+	}
+	if carried(name) || CheckName(name) != nil {
+		return nil
+	}
+	return s.remove(p, name, isHidden)
+}
+
+// stray says whether a name is one that only a cut can have left.
+func stray(name string) bool {
+	hidden, ok := strings.CutPrefix(name, ".")
+	unit, temporary := strings.CutSuffix(hidden, disk.TempSuffix)
+	return ok && temporary && CheckName(unit) == nil
+}
+
+func (p *plan) sweep(host string) {
+	p.groups = append(p.groups, group{{Swept, host, func() error { return disk.RemoveTree(host) }}})
+}
+
+// pending goes on where a cut has left the links of a unit.
+func (s *Store) pending(p *plan, unit string, carried bool) error {
+	host := filepath.Join(p.dir, unit)
+	if exists(host) || carried {
+		if exists(host) {
+			p.sweep(pendingName(host))
+		}
+		return nil // place goes on with it
+	}
+	var g group
+	if err := s.disable(p, &g, host); err != nil {
+		return err
+	}
+	p.groups = append(p.groups, g)
+	return nil
+}
+
+// disable removes a unit's links, and then the pending file that says they are ours.
+func (s *Store) disable(p *plan, g *group, host string) error {
+	unit := filepath.Base(host)
+	var links []string
+	at, err := s.vendor(unit)
+	if err == nil && at == "" {
+		links, err = linksTo(p.dir, unit)
+	}
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		g.add(Disabled, l, func() error { return disk.RemoveLink(l) })
+	}
+	pending := pendingName(host)
+	g.add(Swept, pending, func() error { return removeFile(pending) })
+	return nil
+}
+
+// remove takes away a unit that no version needs. The file gets another name
+// first, and goes last, since without it nobody would know whose the links were.
+func (s *Store) remove(p *plan, name string, kept bool) error {
+	host := filepath.Join(p.dir, name)
+	info, err := os.Lstat(host)
+	gone := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !gone {
+		return fmt.Errorf("cannot look at %s: %w", host, err)
+	}
+	mine := false
+	if !gone && info.Mode().IsRegular() {
+		if mine, err = ours(host, header); err != nil {
+			return fmt.Errorf("cannot read %s: %w", host, err)
+		}
+	}
+	aside := keptName(host)
+	keptInfo, err := os.Lstat(aside)
+	hasKept := err == nil
+	var g group
+	switch {
+	case kept && (mine || !hasKept):
+		return nil // the unit's own entry sees to it
+	case hasKept && (mine || gone):
+		// Whether it is enabled was never ours to change.
+		g.add(Restored, host, func() error { return rename(aside, host) })
+	case hasKept && kept && os.SameFile(info, keptInfo):
+		// The power went before ours took its place.
+		g.add(Swept, aside, func() error { return removeFile(aside) })
+	case mine && !kept:
+		// If the power goes now, the unit is gone and its links lead nowhere,
+		// which systemd passes over.
+		g.add(Removed, host, func() error { return rename(host, pendingName(host)) })
+		if err := s.disable(p, &g, host); err != nil {
+			return err
+		}
+	}
+	p.groups = append(p.groups, g)
+	return nil
+}
+
+// place puts a unit of the version into effect. What was there is kept, and the
+// links are made, before the file is: once it is there it counts as known, and
+// whether it is enabled is the operator's. If the power goes in between, links
+// lead to a unit that does not exist, and the pending file says whose they are.
+func (s *Store) place(p *plan, u Unit) (bool, error) {
+	host := filepath.Join(p.dir, u.Name)
+	want := append([]byte(header), u.text...)
+	var g group
+	info, err := os.Lstat(host)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		at, err := s.vendor(u.Name)
+		if err != nil {
+			return false, err
+		}
+		if at != "" && !slices.Contains(s.cfg.Configured, u.Name) {
+			p.left = append(p.left, Left{u.Name, "the system has a unit of this name, " + at + ", and it is no configured service"})
+			return false, nil
+		}
+		pending := pendingName(host)
+		g.add(Swept, pending, func() error { return disk.WriteFile(pending, want, 0o644) })
+		for _, d := range u.wanted {
+			link := filepath.Join(p.dir, d, u.Name)
+			if _, err := os.Lstat(link); err == nil || at != "" {
+				continue // whether a package's unit is enabled was never ours to change
+			}
+			g.add(Enabled, link, func() error { return enable(link, etc+"/"+u.Name) })
+		}
+		g.add(Written, host, func() error { return rename(pending, host) })
+		p.groups = append(p.groups, g)
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("cannot look at %s: %w", host, err)
+	case info.IsDir():
+		p.left = append(p.left, Left{u.Name, host + " is a directory"})
+		return false, nil
+	default:
+		if masked(host, info) {
+			p.left = append(p.left, Left{u.Name, "it is masked"})
+			return false, nil
+		}
+		have, mine, err := content(host, info)
+		if err != nil {
+			return false, err
+		}
+		if mine && string(have) == string(want) {
+			return true, nil
+		}
+		if aside := keptName(host); !mine && !sameFile(aside, info) {
+			g.add(Kept, host, func() error { return keep(host, aside) })
+		}
+	}
+	// On disk if the power goes during this: the old file or the new one.
+	g.add(Written, host, func() error { return disk.WriteFile(host, want, 0o644) })
+	p.groups = append(p.groups, g)
+	return true, nil
+}

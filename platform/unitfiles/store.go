@@ -1,0 +1,205 @@
+package unitfiles
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/tope/updater/platform/disk"
+)
+
+// header begins every unit file of ours. It is the record of whose they are:
+// changing it would orphan those that are out there.
+const header = "# Comes with the current version (tope-updater). Changes here are lost: use a drop-in (systemctl edit).\n"
+
+// etc is where units of this device's own are; a unit there goes before one of
+// the system in vendor.
+const etc = "/etc/systemd/system"
+
+// Config is what a Store works with.
+type Config struct {
+	Root disk.Root
+	// Tree is the host path of a version's directory.
+	Tree func(version string) string
+	// Configured are the units of the configured services.
+	Configured []string
+}
+
+// Store is a device's unit files. Its methods may be called by several processes
+// at the same time: the one that comes last decides.
+type Store struct{ cfg Config }
+
+// New returns a Store. It looks at nothing.
+func New(cfg Config) *Store { return &Store{cfg} }
+
+// Carried are the units of a version, by name. What is in its systemd directory
+// and is none is left out: a version that came in a bundle has no such thing,
+// and one made by hand is taken as it is. An empty version has none.
+func (s *Store) Carried(version string) ([]Unit, error) {
+	units, _, err := s.carried(version)
+	if err != nil || len(units) == 0 {
+		return units, err
+	}
+	dir, err := s.cfg.Root.Resolve(etc)
+	if err != nil {
+		return nil, err
+	}
+	for i, u := range units {
+		links, err := linksTo(dir, u.Name)
+		if err != nil {
+			return nil, err
+		}
+		host := filepath.Join(dir, u.Name)
+		info, err := os.Lstat(host)
+		units[i].Enabled = len(links) > 0 && (err != nil || !masked(host, info))
+	}
+	return units, nil
+}
+
+func (s *Store) carried(version string) (units []Unit, left []Left, err error) {
+	if version == "" {
+		return nil, nil, nil
+	}
+	dir := filepath.Join(s.cfg.Tree(version), Dir)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot list the units of version %s: %w", version, err)
+	}
+	for _, e := range entries {
+		u, err := read(dir, e)
+		if errors.Is(err, errUnfit) || err == nil && len(units) >= MaxUnits {
+			left = append(left, Left{e.Name(), "not a unit a version may carry: " + errText(err)})
+			continue
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("cannot read a unit of version %s: %w", version, err)
+		}
+		units = append(units, u)
+	}
+	return units, left, nil
+}
+
+var errUnfit = errors.New("unfit")
+
+func errText(err error) string {
+	if err == nil {
+		return fmt.Sprintf("more than %d", MaxUnits)
+	}
+	return strings.TrimPrefix(err.Error(), errUnfit.Error()+": ")
+}
+
+func read(dir string, e fs.DirEntry) (Unit, error) {
+	if err := CheckName(e.Name()); err != nil {
+		return Unit{}, fmt.Errorf("%w: %w", errUnfit, err)
+	}
+	if !e.Type().IsRegular() {
+		return Unit{}, fmt.Errorf("%w: no regular file", errUnfit)
+	}
+	f, err := os.Open(filepath.Join(dir, e.Name()))
+	if err != nil {
+		return Unit{}, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	if err != nil {
+		return Unit{}, err
+	}
+	if len(text) > MaxSize {
+		return Unit{}, fmt.Errorf("%w: more than %d bytes", errUnfit, MaxSize)
+	}
+	u, err := parse(e.Name(), text)
+	if err != nil {
+		return u, fmt.Errorf("%w: %w", errUnfit, err)
+	}
+	return u, nil
+}
+
+// Allows refuses a version that carries what it may not, or the name of a unit
+// of the system's that is no configured service.
+func (s *Store) Allows(files []File) error {
+	if err := Check(files); err != nil {
+		return err
+	}
+	for _, f := range files {
+		name, ok := strings.CutPrefix(f.Path, Dir+"/")
+		if !ok {
+			continue
+		}
+		if at, err := s.systems(name); err != nil || at != "" {
+			return errors.Join(err, fmt.Errorf("unit %s: the system has one of this name, %s, and it is no configured service", name, at))
+		}
+	}
+	return nil
+}
+
+// systems is where the system, rather than this device's own configuration,
+// has a unit that no version may replace; "" when it has none.
+func (s *Store) systems(name string) (string, error) {
+	if slices.Contains(s.cfg.Configured, name) {
+		return "", nil
+	}
+	return s.vendor(name)
+}
+
+// vendor is where a package has put a unit of this name; "" when none has.
+func (s *Store) vendor(name string) (string, error) {
+	for _, dir := range []string{"/usr/lib/systemd/system", "/lib/systemd/system"} {
+		at := filepath.Join(dir, name)
+		host, err := s.cfg.Root.Path(at)
+		if err != nil {
+			return "", err
+		}
+		if _, err := os.Lstat(host); err == nil {
+			return at, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// linksTo are the links by which something wants or requires a unit.
+func linksTo(dir, unit string) ([]string, error) {
+	var links []string
+	for _, kind := range []string{".wants", ".requires"} {
+		found, err := filepath.Glob(filepath.Join(globSafe(dir), "*"+kind, unit))
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range found {
+			if info, err := os.Lstat(l); err == nil && info.Mode().Type() == fs.ModeSymlink {
+				links = append(links, l)
+			}
+		}
+	}
+	return links, nil
+}
+
+// globSafe quotes what filepath.Glob would take for a pattern.
+func globSafe(dir string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
+}
+
+// ours says whether a file begins as ours do.
+func ours(path, head string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	got := make([]byte, len(head))
+	_, err = io.ReadFull(f, got)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, nil
+	}
+	return bytes.Equal(got, []byte(head)), err
+}

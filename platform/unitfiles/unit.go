@@ -1,0 +1,154 @@
+package unitfiles
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/tope/updater/platform/service"
+)
+
+// Dir is the directory of a version that has its units.
+const Dir = "systemd"
+
+// Bounds of what a version may carry.
+const (
+	MaxUnits = 64
+	MaxSize  = 64 << 10
+)
+
+// Unit is a unit that a version carries.
+type Unit struct {
+	// Name is systemd's, with its suffix.
+	Name string
+	// Oneshot has no main process that stays.
+	Oneshot bool
+	// Enabled is set when something on this device wants the unit.
+	Enabled bool
+
+	text []byte
+	// wanted are the directories of links, such as multi-user.target.wants,
+	// that its [Install] section asks for.
+	wanted []string
+}
+
+// Service says whether the unit is a service; Base is then its name without the suffix.
+func (u Unit) Service() (base string, ok bool) { return strings.CutSuffix(u.Name, ".service") }
+
+// Template is a unit that is not run itself, but only instances of it.
+func (u Unit) Template() bool { return strings.Contains(u.Name, "@.") }
+
+// suffixes are the kinds of unit that a version may carry. The others describe
+// the machine (mounts, devices, slices), which is not the application's business.
+func suffixes() []string { return []string{".service", ".socket", ".timer", ".path", ".target"} }
+
+// CheckName refuses names that are no unit's, or not a version's to give.
+func CheckName(name string) error {
+	base, ok := "", false
+	for _, s := range suffixes() {
+		if b, has := strings.CutSuffix(name, s); has {
+			base, ok = b, true
+		}
+	}
+	if !ok || !service.ValidName(base) {
+		return fmt.Errorf("unit %q: want a name of letters, digits, and -_.@ that ends in one of %s", name, strings.Join(suffixes(), " "))
+	}
+	for _, own := range []string{"tope-updater", "systemd-", "dbus"} {
+		if strings.HasPrefix(name, own) {
+			return fmt.Errorf("unit %q: names that begin with %s are not a release's to give", name, own)
+		}
+	}
+	return nil
+}
+
+// File is an entry of a version, as its manifest has it.
+type File struct {
+	Path    string
+	Regular bool
+	Size    int64
+}
+
+// Check refuses a version whose systemd directory has anything but units within
+// the bounds. It looks at no disk.
+func Check(files []File) error {
+	count := 0
+	for _, f := range files {
+		dir, name := path.Split(f.Path)
+		if f.Path == Dir && f.Regular {
+			return fmt.Errorf("%s is a file, and should be a directory of units", Dir)
+		}
+		if !strings.HasPrefix(f.Path, Dir+"/") {
+			continue
+		}
+		if !f.Regular || dir != Dir+"/" {
+			return fmt.Errorf("%s: only regular files may be in %s", f.Path, Dir)
+		}
+		if err := CheckName(name); err != nil {
+			return err
+		}
+		if f.Size > MaxSize {
+			return fmt.Errorf("unit %s has %d bytes; %d are allowed", name, f.Size, MaxSize)
+		}
+		if count++; count > MaxUnits {
+			return fmt.Errorf("more than %d units", MaxUnits)
+		}
+	}
+	return nil
+}
+
+// parse reads the little of a unit that matters here. What it does not
+// understand is systemd's to complain about.
+func parse(name string, text []byte) (Unit, error) {
+	u := Unit{Name: name, text: text}
+	if bytes.IndexByte(text, 0) >= 0 {
+		return u, fmt.Errorf("unit %s is no text", name)
+	}
+	joined := strings.ReplaceAll(string(text), "\\\n", " ")
+	section := ""
+	lines := bufio.NewScanner(strings.NewReader(joined))
+	lines.Buffer(nil, 2*MaxSize)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' || line[0] == ';' {
+			continue
+		}
+		if line[0] == '[' {
+			section = line
+			continue
+		}
+		key, value, _ := strings.Cut(line, "=")
+		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+		switch section + key {
+		case "[Service]Type":
+			u.Oneshot = value == "oneshot"
+		case "[Install]WantedBy":
+			u.want(value, ".wants")
+		case "[Install]RequiredBy":
+			u.want(value, ".requires")
+		}
+	}
+	return u, lines.Err()
+}
+
+// want notes the directories for one line of [Install]. An empty value takes
+// back what the lines before said; specifiers are not for this program to expand.
+func (u *Unit) want(value, suffix string) {
+	names := strings.Fields(value)
+	if len(names) == 0 {
+		kept := u.wanted[:0]
+		for _, d := range u.wanted {
+			if !strings.HasSuffix(d, suffix) {
+				kept = append(kept, d)
+			}
+		}
+		u.wanted = kept
+	}
+	for _, n := range names {
+		base := strings.TrimSuffix(n, path.Ext(n))
+		if path.Ext(n) != "" && service.ValidName(base) && !u.Template() {
+			u.wanted = append(u.wanted, n+suffix)
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package healthcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/steps"
+)
+
+// preflight refuses a switch, while nothing has been touched yet, that would
+// end with services that cannot be started: a unit that is masked, or cannot be
+// read, or is missing and does not come with the release either; or one whose
+// stop would take the updater down with it. The version is not to blame.
+func (g *Gate) preflight(ctx context.Context, t *steps.Task) error {
+	list, err := steps.Services(ctx, g.cfg.Manager, g.cfg.Services, t)
+	if err != nil {
+		return err
+	}
+	for _, svc := range list {
+		st, err := g.cfg.Manager.Status(ctx, svc)
+		if err != nil {
+			return steps.ServiceError(ctx, g.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
+		}
+		unit := svc.UnitName()
+		switch why := st.Unusable(); {
+		case why == "masked":
+			return refuse(service.ErrUnusable, unit+" is masked", "run systemctl unmask "+unit+", or take the service out of the configuration")
+		case why != "":
+			return refuse(service.ErrUnusable, unit+" is loaded as "+why, "see systemctl status "+unit+", mend its file and run systemctl daemon-reload")
+		case !st.Loaded && !g.brings(t.Target.Current, unit):
+			return refuse(service.ErrNotFound, unit, "install it and run systemctl daemon-reload (an embedded service needs its exec), or take the service out of the configuration")
+		}
+	}
+	if _, _, _, err := steps.Ordered(ctx, g.cfg.Manager, list); err != nil {
+		return err
+	}
+	return nil
+}
+
+func refuse(kind error, what, hint string) error {
+	return &steps.Error{
+		Class: steps.Local, Code: steps.ServiceFailed, Hint: hint,
+		Err: fmt.Errorf("nothing was changed, for the service could not be started afterwards: %w: %s", kind, what),
+	}
+}
+
+// brings reports whether a version has a unit's file with it.
+func (g *Gate) brings(version, unit string) bool {
+	if g.cfg.Versions == nil || version == "" {
+		return false
+	}
+	_, err := os.Lstat(filepath.Join(g.cfg.Versions.Path(version), "systemd", unit))
+	return !errors.Is(err, fs.ErrNotExist)
+}

@@ -1,0 +1,103 @@
+package restart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/steps"
+)
+
+// begin brings back what comes before the services: their sockets. On the way
+// forward a socket that cannot be opened is a service that cannot be reached;
+// on the way back it is no reason not to start the rest.
+func (s *Step) begin(ctx context.Context, t *steps.Task, list []service.Service, ev *Evidence) (steps.Companions, error) {
+	units, err := s.companions(t)
+	if err != nil || units.Boot != s.cfg.Clock.Boot() {
+		return units, err
+	}
+	ev.Companions = &units
+	err = units.Begin(ctx, s.cfg.Manager, list)
+	if err != nil && !t.Back {
+		return units, steps.ServiceError(ctx, s.cfg.Manager, steps.Unhealthy, "start the sockets of the services", err)
+	}
+	s.blocked(ev, err)
+	return units, nil
+}
+
+// services are those that are started with the target, its own included.
+func (s *Step) services(ctx context.Context, t *steps.Task) ([]service.Service, error) {
+	t, err := steps.Running(s.cfg.Units, t, t.Target.Current)
+	if err != nil {
+		return nil, err
+	}
+	return steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
+}
+
+// companions are the noted ones, as far as there are any in the target.
+func (s *Step) companions(t *steps.Task) (steps.Companions, error) {
+	units, err := steps.Noted(t)
+	if err != nil {
+		return units, err
+	}
+	return units.Present(s.cfg.Units, t, s.cfg.Clock.Boot())
+}
+
+// waits reports whether a service is to be left to its trigger: it did not run
+// before the switch, and if the trigger has started it already, that was after.
+func (s *Step) waits(ctx context.Context, t *steps.Task, units steps.Companions, svc service.Service) (bool, error) {
+	if !slices.Contains(units.Idle, svc.Name) {
+		return false, nil
+	}
+	st, err := s.cfg.Manager.Status(ctx, svc)
+	if err != nil {
+		return false, steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
+	}
+	return units.Waits(svc.Name, st), nil
+}
+
+// blocked notes, for people, what went wrong and was not worth failing for: the
+// health gate judges the services, and these are none.
+func (s *Step) blocked(ev *Evidence, err error) {
+	if err != nil {
+		ev.Blocked = strings.TrimSpace(ev.Blocked + " " + strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+}
+
+// StartAll starts every service that does not run, and what was stopped with
+// them, whatever happens to the others, and leaves alone what runs. It serves a
+// device for which no version is left to try.
+func (s *Step) StartAll(ctx context.Context, t *steps.Task) error {
+	defer s.cfg.Hold.Release()
+	list, err := s.services(ctx, t)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	if ordered, _, _, err := steps.Ordered(ctx, s.cfg.Manager, list); err == nil {
+		list = ordered
+	} else {
+		errs = append(errs, err) // in the configured order, then
+	}
+	units, err := s.companions(t)
+	here := err == nil && units.Boot == s.cfg.Clock.Boot()
+	errs = append(errs, err)
+	if here {
+		errs = append(errs, units.Begin(ctx, s.cfg.Manager, list))
+	}
+	for _, svc := range list {
+		if st, err := s.cfg.Manager.Status(ctx, svc); err == nil && units.Waits(svc.Name, st) {
+			continue
+		}
+		if err := s.cfg.Manager.Start(ctx, svc); err != nil {
+			errs = append(errs, fmt.Errorf("cannot start %s: %w", svc.Name, err))
+		}
+	}
+	if here {
+		errs = append(errs, units.Complete(ctx, s.cfg.Manager))
+	}
+	return errors.Join(errs...)
+}
