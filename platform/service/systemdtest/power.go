@@ -39,7 +39,7 @@ func (m *Machine) Start() {
 	over, n := m.over, m.boots+1
 	m.mu.Unlock()
 	go m.power(over)
-	m.until("PID 1 runs", bootTimeout, func() bool { return m.Boots() >= n && m.Leader() != 0 || !m.On() })
+	m.Within(bootTimeout, "PID 1 runs", func() bool { return m.Boots() >= n && m.Leader() != 0 || !m.On() })
 	m.mu.Lock()
 	off, end := m.over == nil, m.end
 	m.mu.Unlock()
@@ -137,7 +137,7 @@ func leaderBelow(nspawn int) int {
 // Await returns when systemd has started everything.
 func (m *Machine) Await() {
 	m.t.Helper()
-	m.until("systemd is up", bootTimeout, func() bool {
+	m.Within(bootTimeout, "systemd is up", func() bool {
 		said, _ := m.Run("systemctl", "is-system-running", "--wait")
 		said = strings.TrimSpace(said)
 		return said == "running" || said == "degraded"
@@ -147,7 +147,7 @@ func (m *Machine) Await() {
 // AwaitBoots returns when the machine has been booted n times in all and is up.
 func (m *Machine) AwaitBoots(n int) {
 	m.t.Helper()
-	m.until(fmt.Sprintf("boot %d", n), bootTimeout, func() bool { return m.Boots() >= n && m.Leader() != 0 })
+	m.Within(bootTimeout, fmt.Sprintf("boot %d", n), func() bool { return m.Boots() >= n && m.Leader() != 0 })
 	m.Await()
 }
 
@@ -170,7 +170,7 @@ func (m *Machine) Kill() {
 func (m *Machine) PowerOff() {
 	m.t.Helper()
 	m.MustRun("systemctl", "--no-block", "poweroff")
-	m.until("the machine is off", bootTimeout, func() bool { return !m.On() })
+	m.Within(bootTimeout, "the machine is off", func() bool { return !m.On() })
 }
 
 // On reports whether the machine has power.

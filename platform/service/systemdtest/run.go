@@ -18,7 +18,7 @@ import (
 // runTimeout is how long a command may take that is not told otherwise.
 const runTimeout = 2 * time.Minute
 
-// ErrOff: the machine does not run.
+// ErrOff is returned in place of a command while the machine is off.
 var ErrOff = errors.New("the machine is off")
 
 // Command is a command in the machine, as its root, with a small environment.
@@ -145,10 +145,11 @@ func (m *Machine) Journal(args ...string) string {
 // more seldom, up to ten times a second.
 func (m *Machine) Wait(what string, ok func() bool) {
 	m.t.Helper()
-	m.until(what, bootTimeout, ok)
+	m.Within(bootTimeout, what, ok)
 }
 
-func (m *Machine) until(what string, limit time.Duration, ok func() bool) {
+// Within is Wait with a limit of its own.
+func (m *Machine) Within(limit time.Duration, what string, ok func() bool) {
 	m.t.Helper()
 	pause := 2 * time.Millisecond
 	for deadline := time.Now().Add(limit); !ok(); {

@@ -1,0 +1,203 @@
+// Package bootedtest gives tests a whole device: a machine with a real systemd,
+// the updater set up on it from deploy/systemd, and real device-api and
+// web-server units that run as user tope.
+//
+//	d := bootedtest.New(t, bootedtest.Options{})
+//	d.Up()
+//	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0"}))
+//	d.Kill()
+//	d.Up()
+//	require.Equal(t, engine.Committed, d.Over().State)
+//
+// It starts with version 1.0.0, which is its factory's, too. A cut of its power
+// is systemdtest's Kill. Devices are for one goroutine each; tests with devices
+// of their own may be parallel.
+package bootedtest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/cmd/internal/fixtures"
+	"github.com/tope/updater/platform/service/systemdtest"
+)
+
+// Updater is the committed program, on the device.
+const Updater = "/usr/lib/tope-updater/tope-updater"
+
+// Units of the device.
+const (
+	Daemon    = "tope-updater.service"
+	Recover   = "tope-updater-recover.service"
+	Rescue    = "tope-updater-rescue.service"
+	DeviceAPI = "device-api.service"
+	WebServer = "web-server.service"
+)
+
+// Options are how a device differs from the usual one.
+type Options struct {
+	// Release is what it starts with; its version is 1.0.0 if it has none.
+	Release fixtures.Release
+	// Stable is how long the gate wants a service to run, 300 ms if zero.
+	Stable time.Duration
+	// Timeout is how long a check may take to pass, 3 s if zero.
+	Timeout time.Duration
+	// Unit is added to [Service] of both units.
+	Unit string
+	// Config is appended to the configuration.
+	Config string
+	// Packages are Debian's, beside the usual ones.
+	Packages []string
+}
+
+// Device is a machine with the updater and a release on it, switched off.
+type Device struct {
+	*systemdtest.Machine
+	t        testing.TB
+	programs *programs
+}
+
+type programs struct {
+	fixtures.Programs
+	dir     string
+	updater string
+}
+
+// build makes the programs once for each test program.
+var build = sync.OnceValues(func() (*programs, error) {
+	dir, err := os.MkdirTemp("", "booted-")
+	if err != nil {
+		return nil, err
+	}
+	ctx := context.Background()
+	p := &programs{dir: dir, updater: filepath.Join(dir, "tope-updater")}
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "nethttpomithttp2", "-ldflags", "-s -w", "-o", p.updater, "./cmd/tope-updater")
+	cmd.Dir = top()
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("cannot build the updater: %w\n%s", err, out)
+	}
+	p.Programs, err = fixtures.Build(ctx, dir)
+	return p, err
+})
+
+// top is the project's directory.
+func top() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "../../..")
+}
+
+// Main runs a package's tests and removes the programs they shared.
+func Main(m *testing.M) int {
+	code := m.Run()
+	if p, err := build(); err == nil {
+		_ = os.RemoveAll(p.dir) // in the directory for temporary files
+	}
+	return code
+}
+
+// ports are the same on every device: each machine has a network of its own.
+func ports() fixtures.Ports { return fixtures.Ports{Updater: 12315, DeviceAPI: 9080, WebServer: 8080} }
+
+// New makes a device.
+func New(t testing.TB, o Options) *Device {
+	t.Helper()
+	p, err := build()
+	require.NoError(t, err)
+	d := &Device{Machine: systemdtest.New(t, o.Packages...), t: t, programs: p}
+	d.software(o)
+	d.service(DeviceAPI, "/usr/local/bin/device-api --listen 127.0.0.1:9080", "", o.Unit)
+	d.service(WebServer, "/opt/tope/services/web-server/web-server --listen 127.0.0.1:8080", "Requires="+DeviceAPI+"\nAfter="+DeviceAPI, o.Unit)
+	d.updater()
+	return d
+}
+
+// software is made beside the machine and copied to its disk, whose path only
+// the kernel understands.
+func (d *Device) software(o Options) {
+	d.t.Helper()
+	root := filepath.Join(d.t.TempDir(), "root")
+	o.Release.Version = cmp.Or(o.Release.Version, "1.0.0")
+	made, err := d.programs.Device(d.t.Context(), root, o.Release, fixtures.Options{
+		Ports: ports(), Manager: "systemd", Stable: o.Stable, Timeout: cmp.Or(o.Timeout, 3*time.Second), More: o.Config,
+	})
+	require.NoError(d.t, err)
+	for _, verb := range [][]string{{"recover", "--finish"}, {"units"}} { // the first makes the journal
+		out, err := exec.Command(d.programs.updater, append([]string{"--root", root, "--config", made.Config}, verb...)...).CombinedOutput() //nolint:noctx // they are short
+		require.NoError(d.t, err, "%s", out)
+	}
+	out, err := exec.Command("cp", "-a", root+"/.", d.Disk("/")).CombinedOutput() //nolint:noctx // it is short
+	require.NoError(d.t, err, "%s", out)
+	require.NoError(d.t, made.Remove(d.t.Context()))
+}
+
+func (d *Device) service(unit, program, order, more string) {
+	d.t.Helper()
+	d.Write("/etc/systemd/system/"+unit, `[Unit]
+`+order+`
+[Service]
+Type=notify
+User=tope
+ExecStart=`+program+`
+TimeoutStartSec=4
+Restart=on-failure
+RestartSec=200ms
+StartLimitIntervalSec=0
+`+more+`
+[Install]
+WantedBy=multi-user.target
+`, 0o644)
+	d.Enable(unit, "multi-user.target")
+}
+
+// updater sets the updater up as its package does.
+func (d *Device) updater() {
+	d.t.Helper()
+	d.Put(d.programs.updater, Updater, 0o755)
+	units := filepath.Join(top(), "deploy/systemd")
+	for unit, target := range map[string]string{Daemon: "multi-user.target", Recover: "basic.target", Rescue: ""} {
+		d.Put(filepath.Join(units, unit), "/usr/lib/systemd/system/"+unit, 0o644)
+		if target != "" {
+			d.Enable(unit, target)
+		}
+	}
+	d.Put(filepath.Join(units, "tope-updater.socket"), "/usr/lib/systemd/system/tope-updater.socket", 0o644)
+	d.Put(filepath.Join(units, "tope-updater.sysusers"), "/usr/lib/sysusers.d/tope-updater.conf", 0o644)
+	d.Put(filepath.Join(units, "tope-updater.tmpfiles"), "/usr/lib/tmpfiles.d/tope-updater.conf", 0o644)
+}
+
+// Enable has a unit started by a target, on a machine that is off.
+func (d *Device) Enable(unit, target string) {
+	d.t.Helper()
+	wants := d.Disk("/etc/systemd/system/" + target + ".wants")
+	require.NoError(d.t, os.MkdirAll(wants, 0o755))
+	require.NoError(d.t, os.Symlink("../"+unit, filepath.Join(wants, unit)))
+}
+
+// Offer puts a release's package into the device, and returns its path there.
+func (d *Device) Offer(r fixtures.Release) string {
+	d.t.Helper()
+	p, err := d.programs.Package(d.t.TempDir(), r)
+	require.NoError(d.t, err)
+	d.Put(p.Path, "/root/"+p.Name, 0o644)
+	require.NoError(d.t, os.Remove(p.Path))
+	return "/root/" + p.Name
+}
+
+// Spoil changes how a service of an installed version will behave, as a failing
+// disk or a careless hand might.
+func (d *Device) Spoil(version, service, behaviour string) {
+	d.t.Helper()
+	d.Write("/opt/tope/versions/v"+version+"/services/"+strings.TrimSuffix(service, ".service")+"/behaviour", behaviour+"\n", 0o444)
+}
