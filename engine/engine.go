@@ -184,6 +184,9 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 		if err := e.tidyIdle(ctx); err != nil {
 			return err
 		}
+		if err := e.catchUp(); err != nil {
+			return err
+		}
 	}
 	for {
 		if err := e.begin(ctx); err != nil {

@@ -152,6 +152,27 @@ func (e *Engine) adopt(u *journal.Update) (bool, error) {
 	return adopted, nil
 }
 
+// catchUp does at a start what the clean-up of the newest committed update could
+// not: its updater becomes the committed one, unless somebody has gone to another
+// version since. It is tried once each start.
+func (e *Engine) catchUp() error {
+	owed := e.cfg.Journal.State().OwedProgram
+	if owed == "" || e.cfg.Program == nil || e.status.Load().pointers.Current != owed {
+		return nil
+	}
+	var adopted bool
+	var err error
+	e.besides(func() { adopted, err = e.cfg.Program.Adopt(owed) })
+	if err != nil {
+		e.cfg.Log.Warn("the updater of the current version is not the committed one yet", "version", owed, "err", err)
+		return nil
+	}
+	if err := e.append(journal.Record{Phase: journal.Outcome, Why: "the updater of version " + owed + " is the committed one", Program: &journal.Program{Version: owed}}); err != nil || !adopted {
+		return err
+	}
+	return e.leave()
+}
+
 // settle ends Run, when an update is closed, for a program that should not go
 // on: the one that cleaned up after another one's commit, and the one on trial
 // of an update that was not committed.
@@ -167,6 +188,11 @@ func (e *Engine) settle(u *journal.Update, adopted bool) error {
 	if !leave {
 		return nil
 	}
+	return e.leave()
+}
+
+// leave ends Run for the committed program's sake, unless this is it.
+func (e *Engine) leave() error {
 	next, err := e.cfg.Program.Committed()
 	if err != nil {
 		e.cfg.Log.Warn("cannot look at the committed updater", "err", err)

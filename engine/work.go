@@ -42,6 +42,7 @@ type result struct {
 	out      steps.Outcome
 	next     *Successor // who has to run the step instead
 	adopted  bool       // the clean-up made another program the committed one
+	owed     bool       // it could not
 	baseline json.RawMessage
 	removed  []string
 	took     time.Duration

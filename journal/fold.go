@@ -27,6 +27,12 @@ func (s *State) applyFacts(r Record) {
 	if r.Damage != nil {
 		s.Damage = r.Damage
 	}
+	if p := r.Program; p != nil {
+		s.OwedProgram = ""
+		if p.Owed {
+			s.OwedProgram = p.Version
+		}
+	}
 	s.EpochFloor = max(s.EpochFloor, r.EpochFloor)
 	if q := r.Quarantine; q != nil {
 		s.Quarantine = append(without(s.Quarantine, q.Digest), *q)

@@ -73,6 +73,9 @@ type Record struct {
 	// Takeover is a change of the program that carries the update out: an intent
 	// before it, an outcome when the other program has come up.
 	Takeover *Takeover `json:"takeover,omitempty"`
+	// Program says whether a committed version's updater has become the committed
+	// one after all, when the clean-up could not do it.
+	Program *Program `json:"program,omitempty"`
 
 	// Sum is the chain: see Encode. It is stored beside the JSON, not in it.
 	Sum string `json:"-"`
@@ -129,6 +132,13 @@ type Takeover struct {
 	Digest string `json:"digest"`
 	// Back is set when it is the committed program, after the version's own.
 	Back bool `json:"back,omitempty"`
+}
+
+// Program is the updater of a committed version.
+type Program struct {
+	Version string `json:"version"`
+	// Owed: it is not the committed one yet.
+	Owed bool `json:"owed,omitempty"`
 }
 
 // Quarantined is one release that is not to be tried again unasked.

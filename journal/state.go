@@ -25,6 +25,9 @@ type State struct {
 	Damage *Damage `json:"damage,omitempty"`
 	// EpochFloor is the highest epoch committed; kept for native bundles.
 	EpochFloor int64 `json:"epoch_floor,omitempty"`
+	// OwedProgram is the committed version whose updater is still to become the
+	// committed one; empty when none is.
+	OwedProgram string `json:"owed_program,omitempty"`
 }
 
 // Update is one update as the records tell it.

@@ -61,10 +61,11 @@ func digest(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// is fails the test unless the committed copy and the daemon are this program.
+// is fails the test unless the committed copy and the daemon are this program,
+// as soon as the daemon has cleaned up.
 func (d *selfDevice) is(program []byte) {
 	d.t.Helper()
-	require.Equal(d.t, digest(program), d.digest(bootedtest.Updater), "the committed copy")
+	d.Wait("the committed copy is the right one", func() bool { return d.digest(bootedtest.Updater) == digest(program) })
 	d.Wait("the daemon is the right program", func() bool { return d.runs() == digest(program) })
 }
 
