@@ -21,6 +21,7 @@ TOOL    := go tool -modfile=tools/go.mod
 SEED    ?= 1
 SAMPLE  ?= 0
 FUZZ    ?= 20s
+CUTS    ?= 100
 
 .PHONY: help
 help: ## list the targets
@@ -72,6 +73,10 @@ fuzz: ## every fuzz target for FUZZ (20s) each
 crash: programs ## the crash sweeps: SAMPLE=0 is exhaustive and long; CI takes a seeded sample
 	$(BUILD) -o $(BIN)/ ./cmd/crashlab
 	$(BIN)/crashlab all --bin $(BIN) --seed $(SEED) --sample $(SAMPLE)
+
+.PHONY: boot
+boot: ## the tests on booted machines with a real systemd; CUTS=100 power cuts, spread by SEED; BOOT=Sweep for one of them
+	TOPE_CUTS=$(CUTS) TOPE_SEED=$(SEED) go test -timeout 60m -v -run '$(BOOT)' ./cmd/internal/booted
 
 .PHONY: clean
 clean: ## remove what was built
