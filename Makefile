@@ -21,7 +21,8 @@ TOOL    := go tool -modfile=tools/go.mod
 SEED    ?= 1
 SAMPLE  ?= 0
 FUZZ    ?= 20s
-CUTS    ?= 100
+CUTS    ?= 102
+SCRIPTS := deploy/*.sh deploy/deb/*.sh $(addprefix deploy/deb/,postinst prerm postrm)
 
 .PHONY: help
 help: ## list the targets
@@ -35,6 +36,11 @@ build: ## the device program (amd64, arm64, armv7) and the publisher's (amd64, a
 	GOOS=linux GOARCH=amd64       $(BUILD) -ldflags '$(LDFLAGS)' -o $(DIST)/tope-bundle-linux-amd64 ./cmd/tope-bundle
 	GOOS=linux GOARCH=arm64       $(BUILD) -ldflags '$(LDFLAGS)' -o $(DIST)/tope-bundle-linux-arm64 ./cmd/tope-bundle
 	@ls -l $(DIST)
+
+.PHONY: deb
+deb: build ## Debian packages: tope-updater (amd64, arm64, armhf) and tope-bundle (amd64, arm64), into dist/
+	@for arch in amd64 arm64 armhf; do DIST=$(DIST) deploy/deb/build.sh tope-updater $$arch $(VERSION) || exit 1; done
+	@for arch in amd64 arm64; do DIST=$(DIST) deploy/deb/build.sh tope-bundle $$arch $(VERSION) || exit 1; done
 
 # The programs the demo and the crash laboratory run, for this machine.
 .PHONY: programs
@@ -54,6 +60,7 @@ check: ## formatting, vet, lint, stale generated files, known vulnerabilities wh
 	@out=$$($(TOOL) gofumpt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not formatted (gofumpt -w):"; echo "$$out"; exit 1; }
 	go vet ./...
 	go mod tidy -diff
+	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); else echo "shellcheck: not installed here; CI has it"; fi
 	$(TOOL) golangci-lint run ./...
 	@out=$$($(TOOL) govulncheck ./cmd/tope-updater 2>&1) && echo "$$out" || case "$$out" in \
 		*'fetching vulnerabilities'*) echo "govulncheck: no database can be reached from here" ;; \
@@ -75,7 +82,7 @@ crash: programs ## the crash sweeps: SAMPLE=0 is exhaustive and long; CI takes a
 	$(BIN)/crashlab all --bin $(BIN) --seed $(SEED) --sample $(SAMPLE)
 
 .PHONY: boot
-boot: ## the tests on booted machines with a real systemd; CUTS=100 power cuts, spread by SEED; BOOT=Sweep for one of them
+boot: ## the tests on booted machines with a real systemd; CUTS=102 power cuts, spread by SEED; BOOT=Cuts for them alone
 	TOPE_CUTS=$(CUTS) TOPE_SEED=$(SEED) go test -timeout 60m -v -run '$(BOOT)' ./cmd/internal/booted
 
 .PHONY: clean

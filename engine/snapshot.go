@@ -133,16 +133,23 @@ func showError(f *journal.Failure) *ErrorStatus {
 
 // log tells what was journaled, after it is durable.
 func (e *Engine) log(r journal.Record) {
-	attrs := []any{slog.String("update", r.Update)}
+	var attrs []any
 	level := slog.LevelInfo
 	add := func(k, v string) {
 		if v != "" {
 			attrs = append(attrs, slog.String(k, v))
 		}
 	}
+	event := eventOf(r)
+	add("event", string(event))
+	add("update", r.Update)
+	if u := e.open(); u != nil && u.ID == r.Update {
+		add("from", u.From)
+		add("to", u.To)
+	}
 	add("step", r.Step)
-	add("from", r.From)
-	add("to", r.To)
+	add("was", r.From)
+	add("state", r.To)
 	add("rule", r.Rule)
 	add("why", r.Why)
 	if r.Took > 0 {
@@ -155,9 +162,18 @@ func (e *Engine) log(r journal.Record) {
 		}
 		attrs = append(attrs, slog.String("code", r.Error.Code), slog.String("err", r.Error.Text))
 	}
+	switch event {
+	case EventAttention, EventFellBack:
+		level = slog.LevelError
+	case EventRolledBack, EventQuarantine:
+		level = slog.LevelWarn
+	}
 	switch {
 	case r.To != "":
 		e.cfg.Log.Log(context.Background(), level, "state", attrs...)
+	case r.Quarantine != nil:
+		attrs = append(attrs, slog.String("release", r.Quarantine.Version), slog.String("digest", r.Quarantine.Digest))
+		e.cfg.Log.Log(context.Background(), level, "quarantined", attrs...)
 	case r.Rule != "" || r.Error != nil:
 		e.cfg.Log.Log(context.Background(), level, "journal", attrs...)
 	}

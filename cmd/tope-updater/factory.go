@@ -5,6 +5,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tope/updater/cmd/internal/timeline"
+	"github.com/tope/updater/platform/versions"
 )
 
 func (a *app) factoryCommand() *cobra.Command {
@@ -25,7 +28,11 @@ func (a *app) factoryCreateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create [VERSION]",
 		Short: "make a version the factory version (default: the current one)",
-		Args:  cobra.MaximumNArgs(1),
+		Long: `Make a version the factory version (default: the current one). Its write bits are
+cleared, every file is read back, and its programs are checked to be startable
+before the pointer is set. Services that work inside it are told: they cannot
+write there any more.`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.connect(cmd.Context(), changes)
 			if err != nil {
@@ -40,13 +47,36 @@ func (a *app) factoryCreateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.term.answer(report, func(t *terminal) {
+			// By this process: the daemon's sandbox does not let it look into others.
+			writers, err := a.writers(report.Version)
+			if err != nil {
+				return err
+			}
+			return a.term.answer(struct {
+				versions.FactoryReport
+				Writers []versions.Writer `json:"writers,omitempty"`
+			}{report, writers}, func(t *terminal) {
 				t.say("%s is the factory version: %d files, %d programs that can be started", report.Version, report.Files, report.Programs)
+				for _, w := range writers {
+					t.say("%s: %s; it cannot write there any more: give it a directory outside", t.paint(timeline.Warn, "warning"), w)
+				}
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&replace, "replace", false, "replace the factory version there is")
 	return cmd
+}
+
+// writers are the processes that work inside a version.
+func (a *app) writers(version string) ([]versions.Writer, error) {
+	d, err := a.device()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.openStore(false); err != nil {
+		return nil, err
+	}
+	return d.store.Writers(version)
 }
 
 func (a *app) factoryVerifyCommand() *cobra.Command {

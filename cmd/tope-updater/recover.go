@@ -13,6 +13,7 @@ import (
 
 func (a *app) recoverCommand() *cobra.Command {
 	var finish bool
+	var logFormat string
 	cmd := &cobra.Command{
 		Use:   "recover",
 		Short: "make the device whole after a power cut, before its services start",
@@ -32,12 +33,20 @@ rescue shells and tests.`,
 			if err != nil {
 				return err
 			}
+			// What it does it says on standard output. Only systemd's journal hears
+			// more: fields to search for.
+			if a.term.underJournal() || logFormat != logAuto {
+				if d.log, err = a.term.logger(logFormat); err != nil {
+					return err
+				}
+			}
 			if finish {
 				return a.recoverFinish(cmd.Context(), d)
 			}
 			return a.recoverOnce(cmd.Context(), d)
 		},
 	}
+	logFlag(cmd.Flags(), &logFormat)
 	cmd.Flags().BoolVar(&finish, "finish", false, "go on until the update is over")
 	return cmd
 }
@@ -47,6 +56,9 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 	if err := d.openStore(false); err != nil {
 		return err
 	}
+	// Services want recover to have run: one that is restarted while it has not
+	// would wait here, in the middle of an update.
+	d.hasty = true
 	var j engine.Journal = newScratch()
 	real, jerr := d.openJournal(false)
 	switch {

@@ -43,7 +43,8 @@ const (
 )
 
 func (a *app) serveCommand() *cobra.Command {
-	return &cobra.Command{
+	var logFormat string
+	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "run the daemon: the APIs and the updates",
 		Args:  cobra.NoArgs,
@@ -55,10 +56,15 @@ func (a *app) serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			d.log = a.term.logger()
+			if d.log, err = a.term.logger(logFormat); err != nil {
+				return err
+			}
+			outliveLog()
 			return serve(cmd.Context(), d)
 		},
 	}
+	logFlag(cmd.Flags(), &logFormat)
+	return cmd
 }
 
 // serve runs until ctx ends. The servers stay up while the engine behind them
@@ -106,7 +112,7 @@ func serve(ctx context.Context, d *device) error {
 		// What the last write came to is unknown: open the journal anew, look
 		// at all of it, and recover, until that works.
 		d.doubt = true
-		d.log.Error("the journal failed; opening it again", "err", err, "pause", pause)
+		d.log.Error("the journal failed; opening it again", "event", engine.EventJournalFailed, "err", err, "pause", pause)
 		// There is no loop meanwhile to be fed by; this one is alive.
 		notify(d.log, "WATCHDOG=1\nSTATUS=the journal failed; opening it again")
 		_ = clock.Sleep(ctx, d.clock, pause)
@@ -194,7 +200,7 @@ func (d *device) verifyJournal(ctx context.Context, u *updater) error {
 	if report.OK() {
 		return nil
 	}
-	d.log.Error("the journal is damaged", "problems", report.Problems)
+	d.log.Error("the journal is damaged", "event", engine.EventJournalDamaged, "problems", report.Problems)
 	if d.doubt {
 		return nil
 	}

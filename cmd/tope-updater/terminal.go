@@ -14,13 +14,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
 	"text/tabwriter"
-	"time"
 
-	"github.com/lmittmann/tint"
 	"golang.org/x/term"
 
 	"github.com/tope/updater/cmd/internal/timeline"
@@ -124,16 +121,4 @@ func (t *terminal) fail(err error) {
 		return
 	}
 	t.note("tope-updater: %s", err)
-}
-
-// logger is where the daemon logs: colourful on a terminal, plain lines
-// otherwise, with the journal's priorities under systemd.
-func (t *terminal) logger() *slog.Logger {
-	if f, ok := t.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
-		return slog.New(tint.NewTextHandler(f, &tint.Options{TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}))
-	}
-	if os.Getenv("JOURNAL_STREAM") != "" {
-		return slog.New(newPriorityHandler(t.err))
-	}
-	return slog.New(slog.NewTextHandler(t.err, nil))
 }

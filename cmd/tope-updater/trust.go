@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/steps"
@@ -120,7 +121,7 @@ func (d *device) followTrust(ctx context.Context) {
 // sayTrust logs whom the device trusts, loudly when that is anybody.
 func (d *device) sayTrust(line string, open bool) {
 	if open {
-		d.log.Warn("this device trusts " + line)
+		d.log.Warn("this device trusts "+line, "event", engine.EventUntrusting)
 		return
 	}
 	d.log.Info("this device trusts " + line)

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/tope/updater/cmd/internal/config"
+	"github.com/tope/updater/engine"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/steps"
@@ -59,7 +60,7 @@ func (d *device) followUnits(ctx context.Context, j *journal.Journal, reload fun
 	}
 	done, err := units.Follow(p.Current)
 	for _, c := range done.Changes {
-		d.log.Info("unit file "+string(c.What), "path", c.Path, "version", p.Current)
+		d.log.Info("unit file "+string(c.What), "event", engine.EventUnitFiles, "path", c.Path, "version", p.Current)
 	}
 	for _, l := range done.Left {
 		d.log.Warn("a unit of the version is not in effect", "unit", l.Unit, "why", l.Why, "version", p.Current)

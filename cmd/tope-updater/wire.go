@@ -37,6 +37,8 @@ type device struct {
 	doubt bool
 	// serving is set in the daemon.
 	serving bool
+	// hasty is set when another process's hold on the journal is not waited for.
+	hasty bool
 	// trusted is what lookAtTrust has seen last.
 	trusted atomic.Pointer[string]
 }
@@ -72,7 +74,11 @@ func (d *device) openStore(create bool) (err error) {
 func (d *device) journalPath() (string, error) { return d.root.Path(d.cfg.Paths.Journal()) }
 
 func (d *device) journalOptions() journal.Options {
-	return journal.Options{Clock: d.clock, KeepUpdates: d.cfg.Retention.Updates, LockTimeout: lockPatience, Log: d.log, Verify: d.doubt}
+	patience := lockPatience
+	if d.hasty {
+		patience = 0
+	}
+	return journal.Options{Clock: d.clock, KeepUpdates: d.cfg.Retention.Updates, LockTimeout: patience, Log: d.log, Verify: d.doubt}
 }
 
 // openJournal opens the journal for writing. With create, a missing one is
@@ -153,6 +159,9 @@ func (d *device) start(ctx context.Context, create bool) (_ *updater, err error)
 // recorded by its creation already.
 func (d *device) noteLoss(j *journal.Journal) error {
 	fresh, damage := j.Fresh()
+	if damage != nil {
+		d.log.Error("the journal was damaged; a new one has begun", "event", engine.EventJournalDamaged, "err", damage.Text)
+	}
 	if !fresh || damage != nil {
 		return nil
 	}
@@ -160,6 +169,7 @@ func (d *device) noteLoss(j *journal.Journal) error {
 	if err != nil || !before {
 		return err
 	}
+	d.log.Error("the journal is gone; a new one has begun", "event", engine.EventJournalDamaged)
 	_, err = j.Append(journal.Record{Phase: journal.Observed, Damage: &journal.Damage{
 		Kind: journal.DamagedMissing, Time: d.clock.Now().UTC(),
 		Text: "there was no journal, but this device has been updated before: what was recorded is lost, quarantine included",
@@ -189,7 +199,7 @@ func (d *device) updatedBefore() (bool, error) {
 func (d *device) logReport(r engine.Report) {
 	for _, a := range r.Actions {
 		if a.Rule != engine.RuleWhole && a.Rule != engine.RuleEmpty {
-			d.log.Info("recovery", "rule", a.Rule, "why", a.Why)
+			d.log.Info("recovery", "event", engine.EventRecovered, "rule", a.Rule, "why", a.Why)
 		}
 	}
 }

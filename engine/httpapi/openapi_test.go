@@ -50,6 +50,7 @@ func examples() []example {
 		{"POST", "/api/v2/factory/restore", "", "/api/v2/factory/restore"},
 		{"GET", "/api/v2/links", "", "/api/v2/links"},
 		{"POST", "/api/v2/links", "", "/api/v2/links"},
+		{"POST", "/api/v2/links", `{"pointers":true,"current":"1.1.0","adopt":true}`, "/api/v2/links"},
 	}
 }
 

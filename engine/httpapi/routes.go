@@ -41,6 +41,8 @@ type Versions interface {
 	Links(version string) ([]versions.Link, error)
 	EnsureLinks(version string) (added []string, err error)
 	SweepLinks(version string) (removed []string, err error)
+	AdoptLinks(version string) (aside []string, err error)
+	SetPointers(current string) (set []string, err error)
 }
 
 // Options is what a handler is made of. Log and Hosts may be nil.

@@ -139,16 +139,37 @@ func (a *api) links(w http.ResponseWriter, _ *http.Request) error {
 }
 
 // mendLinks adds the links that are missing and removes those that lead nowhere.
+// It goes further when it is asked to; see LinksRequest.
 func (a *api) mendLinks(w http.ResponseWriter, r *http.Request) error {
-	if err := readNothing(r); err != nil {
-		return err
-	}
-	version, err := a.pointer(versions.Current, current)
+	o, err := readObject(r)
 	if err != nil {
 		return err
 	}
+	in := LinksRequest{Pointers: o.flag("pointers"), Adopt: o.flag("adopt"), Current: o.text("current")}
+	if err := o.done(); err != nil {
+		return err
+	}
+	if in.Current != "" {
+		if err := checkVersion(in.Current); err != nil {
+			return err
+		}
+	}
 	var mended LinksMended
 	err = a.Engine.Exclusive(r.Context(), "links", func(context.Context) (err error) {
+		if in.Pointers {
+			if mended.Pointers, err = a.Versions.SetPointers(in.Current); err != nil {
+				return err
+			}
+		}
+		version, err := a.pointer(versions.Current, current)
+		if err != nil {
+			return err
+		}
+		if in.Adopt {
+			if mended.Aside, err = a.Versions.AdoptLinks(version); err != nil {
+				return err
+			}
+		}
 		if mended.Added, err = a.Versions.EnsureLinks(version); err != nil {
 			return err
 		}

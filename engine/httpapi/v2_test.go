@@ -49,6 +49,7 @@ func TestCommandsReachTheEngine(t *testing.T) {
 		"factory of the current": {"/api/v2/factory/create", ``, "/api/v2/versions", []string{"exclusive factory create", "create factory 1.1.0 false"}},
 		"factory of another":     {"/api/v2/factory/create", `{"version":"1.0.0","replace":true}`, "/api/v2/versions", []string{"exclusive factory create", "create factory 1.0.0 true"}},
 		"links":                  {"/api/v2/links", ``, "/api/v2/versions", []string{"exclusive links", "ensure links 1.1.0", "sweep links 1.1.0"}},
+		"links and pointers":     {"/api/v2/links", `{"pointers":true,"current":"1.1.0","adopt":true}`, "/api/v2/versions", []string{"exclusive links", `set pointers "1.1.0"`, "adopt links 1.1.0", "ensure links 1.1.0", "sweep links 1.1.0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := httpapitest.New()
@@ -71,7 +72,7 @@ func TestFieldsThatMakeNoSense(t *testing.T) {
 		"/api/v2/factory/verify":         {`{"version":"1.0.0"}`},
 		"/api/v2/versions/v1.0.0/verify": {``},
 		"/api/v2/versions/..%2F1/verify": {``},
-		"/api/v2/links":                  {`{"version":"1.0.0"}`},
+		"/api/v2/links":                  {`{"version":"1.0.0"}`, `{"pointers":1}`, `{"pointers":true,"current":"v1.0.0"}`},
 	} {
 		for _, body := range bodies {
 			d := httpapitest.New()

@@ -40,10 +40,22 @@ type (
 	Links struct {
 		Links []versions.Link `json:"links"`
 	}
-	// LinksMended lists the links outside the versions that were added and removed.
+	// LinksRequest says how far the mending of links may go.
+	LinksRequest struct {
+		// Pointers: current and previous are set too where they lead nowhere,
+		// current to this version, or to the obvious one when empty.
+		Pointers bool   `json:"pointers"`
+		Current  string `json:"current,omitempty"`
+		// Adopt: what has a link's name is moved aside.
+		Adopt bool `json:"adopt"`
+	}
+	// LinksMended lists the links outside the versions that were added and
+	// removed, the pointers set, and where what was in the way is kept now.
 	LinksMended struct {
-		Added   []string `json:"added"`
-		Removed []string `json:"removed"`
+		Pointers []string `json:"pointers,omitempty"`
+		Aside    []string `json:"aside,omitempty"`
+		Added    []string `json:"added"`
+		Removed  []string `json:"removed"`
 	}
 )
 

@@ -72,6 +72,8 @@ type Status struct {
 	Restarts int `json:"restarts,omitempty"`
 	// ExitStatus is the main process's last exit status, 128+n for signal n.
 	ExitStatus int `json:"exit_status,omitempty"`
+	// Stale is set when the unit's files have changed since they were read (Reload).
+	Stale bool `json:"stale,omitempty"`
 }
 
 // Unusable is why a unit that is there cannot be run: systemd's LoadState

@@ -152,10 +152,14 @@ func (s *Store) old(p *plan, e fs.DirEntry, carried func(string) bool) error {
 	return s.remove(p, name, isHidden)
 }
 
-// stray says whether a name is one that only a cut can have left.
+// stray says whether a name is one that only a cut can have left: a temporary of
+// a unit's file, of its link, or of its pending file.
 func stray(name string) bool {
 	hidden, ok := strings.CutPrefix(name, ".")
 	unit, temporary := strings.CutSuffix(hidden, disk.TempSuffix)
+	if inner, pending := strings.CutSuffix(unit, pendingSuffix); pending {
+		unit = strings.TrimPrefix(inner, ".")
+	}
 	return ok && temporary && CheckName(unit) == nil
 }
 

@@ -45,7 +45,7 @@ type Link struct {
 type BlockedError struct{ Paths []string }
 
 func (e *BlockedError) Error() string {
-	return fmt.Sprintf("%s: %v; move it away to get the link through current", strings.Join(e.Paths, ", "), ErrForeign)
+	return fmt.Sprintf("%s: %v; move it away (\"links --adopt\" does) to get the link through current", strings.Join(e.Paths, ", "), ErrForeign)
 }
 
 // Is makes errors.Is(err, ErrForeign) true.

@@ -131,3 +131,31 @@ func TestCommandsAreNoVerdictWhileTheSystemStops(t *testing.T) {
 	m.ShutDown(true)
 	stepstest.Fails(t, step, task, steps.Interrupted, steps.DeploymentFailed)
 }
+
+// Units are read again when any of them may have changed, and not for nothing.
+func TestUnitsAreReadAgainWhenTheyChanged(t *testing.T) {
+	for name, c := range map[string]struct {
+		found   string
+		attempt int
+		stale   bool
+		want    bool
+	}{
+		"nothing is known of the switch":   {"", 1, false, true},
+		"the switch has changed no unit":   {`{"stopped_at":{"boot":"b","mono_ns":1}}`, 1, false, false},
+		"the switch has brought units":     {`{"stopped_at":{"boot":"b","mono_ns":1},"units":{"changes":[]}}`, 1, false, true},
+		"this step was cut before":         {`{"stopped_at":{"boot":"b","mono_ns":1}}`, 2, false, true},
+		"somebody has changed one by hand": {`{"stopped_at":{"boot":"b","mono_ns":1}}`, 1, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			step, m, _, task := bench(t)
+			if c.found != "" {
+				task.Found[steps.Switch] = []byte(c.found)
+			}
+			task.Attempt = c.attempt
+			m.Set("web-server", func(st *service.Status) { st.Stale = c.stale })
+			_, err := step.Do(t.Context(), task)
+			require.NoError(t, err)
+			require.Equal(t, c.want, m.Calls()[0] == "reload")
+		})
+	}
+}

@@ -130,10 +130,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 		return steps.Outcome{Evidence: ev}, nil
 	}
 	s.cfg.Hold.Take(ctx, "services are being started from another version")
-	if err := s.cfg.Manager.Reload(ctx); err != nil {
-		return steps.Outcome{}, steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "make the service manager read its units again", err)
-	}
-	list, err := s.services(ctx, t)
+	list, err := s.read(ctx, t)
 	if err != nil {
 		return steps.Outcome{}, err
 	}

@@ -123,6 +123,14 @@ func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 // Do stops the services, last started first, and moves the pointers. From the
 // first stop on a shutdown is put off, until Restart lets go of it.
 func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
+	out, err := s.do(ctx, t)
+	if err != nil {
+		s.cfg.Hold.Release() // going back takes it again
+	}
+	return out, err
+}
+
+func (s *Step) do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	var ev Evidence
 	leaving, err := steps.Leaving(s.cfg.Units, t)
 	if err != nil {

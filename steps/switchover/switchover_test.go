@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -101,6 +102,31 @@ func TestForward(t *testing.T) {
 	var h steps.Halted
 	require.NoError(t, json.Unmarshal(raw, &h))
 	require.NotEmpty(t, h.StoppedAt.Boot, "Restart can measure the downtime")
+}
+
+// From the first stop on an orderly shutdown is put off; a switch that fails
+// lets go of it.
+func TestAShutdownIsPutOff(t *testing.T) {
+	b := newBench(t)
+	hold := service.NewHold(b.manager, slog.New(slog.DiscardHandler))
+	step := switchover.New(switchover.Config{Manager: b.manager, Services: services, Versions: b.store, Clock: clocktest.New(), Hold: hold})
+	held := map[string]int{}
+	b.manager.Hook(func(op, name string) error {
+		held[name] = b.manager.Held()
+		return nil
+	})
+	_, err := step.Do(t.Context(), stepstest.Task(t, forward))
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"web-server": 1, "device-api": 1}, held)
+	require.Equal(t, 1, b.manager.Held(), "until Restart has started them")
+	b.manager.Hook(func(string, string) error { return service.ErrFailed })
+	_, err = step.Do(t.Context(), stepstest.Task(t, forward))
+	require.Error(t, err)
+	require.Zero(t, b.manager.Held())
+	b.manager.Hook(nil)
+	b.manager.RefuseInhibit(errors.New("no logind"))
+	_, err = step.Do(t.Context(), stepstest.Task(t, forward))
+	require.NoError(t, err, "it is a courtesy")
 }
 
 // recorder notes the order in which pointers move, and can refuse one.

@@ -107,7 +107,9 @@ func TestSocketsTimersAndDependentsAreBroughtBack(t *testing.T) {
 		"device-api.service": "active", "web-server.service": "active", "lazy.service": "inactive", "lazy.socket": "active",
 		"poll.timer": "active", "kiosk.service": "active", "off.service": "inactive",
 	}, before)
-	now := func() steps.Moment { return steps.Moment{Boot: clock.System().Boot(), Mono: clock.System().Monotonic()} }
+	now := func() steps.Moment {
+		return steps.Moment{Boot: clock.System().Boot(), Mono: clock.System().Monotonic()}
+	}
 
 	task := stepstest.Task(t, func(task *steps.Task) {
 		task.Target = versions.Pointers{Current: "1.1.0", Previous: "1.0.0"}

@@ -2,12 +2,10 @@ package booted_test
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strconv"
-	"sync"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,40 +14,18 @@ import (
 	"github.com/tope/updater/cmd/internal/bootedtest"
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/journal"
 )
 
-// sweepLanes machines share the cuts.
-const sweepLanes = 6
+// The sweep's size and seed come from the environment: make boot BOOT=Cuts CUTS=1000 SEED=7.
+const (
+	cutsEnv, usualCuts = "TOPE_CUTS", 102
+	seedEnv, usualSeed = "TOPE_SEED", 1
+	// Devices are cut beside each other, each again and again.
+	sweepers = 6
+)
 
-// TestSweep cuts the power at many points of many updates, good ones and bad
-// ones, spread over their journal records by the seed; sometimes once more while
-// the device recovers. After each, recover has run before the services, they are
-// of one whole version, the update has ended as it may, and the next one works,
-// which is the one that the next cut is in.
-func TestSweep(t *testing.T) {
-	cuts, seed := setting(t, "TOPE_CUTS", 100), setting(t, "TOPE_SEED", 1)
-	count := &tally{at: map[string]int{}, ends: map[string]int{}}
-	t.Run("lanes", func(t *testing.T) {
-		for lane := range sweepLanes {
-			t.Run(strconv.Itoa(lane), func(t *testing.T) {
-				t.Parallel()
-				s := &sweep{
-					t: t, tally: count, random: rand.New(rand.NewPCG(uint64(seed), uint64(lane))),
-					d: bootedtest.New(t, bootedtest.Options{Stable: 300 * time.Millisecond}), current: "1.0.0",
-				}
-				s.d.Up()
-				for i := lane; i < cuts; i += sweepLanes {
-					s.cut(i)
-				}
-				install(t, s.d, s.next(), "", engine.Committed)
-			})
-		}
-	})
-	t.Logf("%d cuts, at %v; updates ended as %v", cuts, count.at, count.ends)
-	require.Greater(t, len(count.at), min(cuts/10, 8), "the cuts are spread over the states")
-}
-
-func setting(t *testing.T, name string, usual int) int {
+func fromEnv(t *testing.T, name string, usual int) int {
 	t.Helper()
 	text := os.Getenv(name)
 	if text == "" {
@@ -60,109 +36,175 @@ func setting(t *testing.T, name string, usual int) int {
 	return n
 }
 
-// tally is where the cuts were, and how the updates ended.
-type tally struct {
-	mu       sync.Mutex
-	at, ends map[string]int
-}
-
-func (c *tally) add(m map[string]int, key string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	m[key]++
-}
-
-type sweep struct {
-	t       *testing.T
-	d       *bootedtest.Device
-	random  *rand.Rand
-	tally   *tally
-	current string
-	serial  int
-}
-
-func (s *sweep) next() string {
-	s.serial++
-	return fmt.Sprintf("1.1.%d", s.serial)
-}
-
-// flows are releases and how an update to them may end. An update writes this
-// many records, more or less: a cut beyond is one of the idle device.
-func flows() []struct {
-	behaviour string
-	records   int
-	ends      map[engine.State]bool
-} {
-	type flow = struct {
-		behaviour string
-		records   int
-		ends      map[engine.State]bool
+// TestCutsAtEveryState cuts the power of devices in the middle of updates, good
+// and bad ones: half of them shortly after a record of the journal, the others
+// somewhere in a state, since records come closely in some and seldom in others;
+// one in four once more, while the device recovers.
+//
+// After each boot recovery has run before the services, which come up on one
+// whole version; then the update goes on, or goes back, to what the table says;
+// and the next one works: it is the next to be cut.
+func TestCutsAtEveryState(t *testing.T) {
+	cuts, seed := fromEnv(t, cutsEnv, usualCuts), fromEnv(t, seedEnv, usualSeed)
+	seen := make(chan engine.State, cuts)
+	t.Run("sweep", func(t *testing.T) {
+		for i := range sweepers {
+			t.Run(strconv.Itoa(i), func(t *testing.T) {
+				t.Parallel()
+				s := &sweep{
+					Device: bootedtest.New(t, bootedtest.Options{Timeout: 2 * time.Second}), t: t,
+					rand: rand.New(rand.NewPCG(uint64(seed), uint64(i))), current: "1.0.0", records: map[bool]int{false: 12, true: 24},
+				}
+				s.Up()
+				for n := range cuts / sweepers {
+					seen <- s.cut(n, n*sweepers+i)
+				}
+			})
+		}
+	})
+	close(seen)
+	count := map[engine.State]int{}
+	for state := range seen {
+		count[state]++
 	}
-	good := map[engine.State]bool{engine.Committed: true}
-	bad := map[engine.State]bool{engine.RolledBack: true}
-	return []flow{{"", 20, good}, {"exit", 24, bad}, {"", 20, good}, {"unhealthy", 24, bad}}
+	t.Logf("%d cuts with seed %d, by the state in which they came: %v", cuts, seed, count)
+	for _, state := range []engine.State{engine.CheckingHealth, engine.Committed, engine.RollingBack} {
+		require.Positive(t, count[state], "no cut came in %s", state)
+	}
+	require.Positive(t, count[engine.Switching]+count[engine.Restarting], "no cut came in the switch")
 }
 
-func (s *sweep) cut(i int) {
-	t, d := s.t, s.d
-	t.Helper()
-	f := flows()[i/sweepLanes%len(flows())]
-	version := s.next()
-	path := d.Offer(fixtures.Release{Version: version, DeviceAPI: f.behaviour})
-	st, ok := d.Status()
-	require.True(t, ok)
-	until, delay := st.Journal.Seq+uint64(s.random.IntN(f.records)), time.Duration(s.random.IntN(30))*time.Millisecond
-	d.Begin(path)
-	at := s.waitFor(until)
-	waited := time.After(delay) // the point is within a step, not only between two
-	<-waited
-	d.Kill()
-	s.tally.add(s.tally.at, string(at))
-	again := s.random.IntN(4) == 0
+// sweep is one device of the sweep.
+type sweep struct {
+	*bootedtest.Device
+	t       *testing.T
+	rand    *rand.Rand
+	current string // committed
+	// records is how many the last update left, a good one and a bad one.
+	records map[bool]int
+}
+
+// cut begins an update, cuts the power in it, and sees it to its end. It
+// returns the state in which the cut came. The place among all cuts chooses the
+// record, so that they spread over all of an update's.
+func (s *sweep) cut(n, place int) engine.State {
+	bad := place%2 == 0
+	r := fixtures.Release{Version: fmt.Sprintf("1.1.%d", n)}
+	if bad {
+		r.WebServer = "unhealthy"
+	}
+	before, _ := s.Status()
+	s.Begin(s.Offer(r))
+	there, within := s.target(place, bad, before.Journal.Seq)
+	// Whatever comes first: that, or the end of the update.
+	deadline := time.Now().Add(time.Minute)
+	for {
+		st, ok := s.Status()
+		require.True(s.t, time.Now().Before(deadline), "update %d stands still: %+v", n, st)
+		if ok && (there(st) || st.Update == nil && !st.State.Busy()) {
+			break
+		}
+	}
+	time.Sleep(time.Duration(s.rand.Int64N(int64(within)))) // a random instant of it
+	s.Kill()
+	again := s.rand.IntN(4) == 0
 	if again {
 		// Once more, while it recovers or has just done so.
-		d.Start()
-		<-time.After(time.Duration(s.random.IntN(1500)) * time.Millisecond)
-		d.Kill()
+		s.Start()
+		time.Sleep(time.Duration(s.rand.IntN(1200)) * time.Millisecond)
+		s.Kill()
 	}
-	d.Up()
-	recoveredFirst(t, d)
-	u := d.Over()
-	what := fmt.Sprintf("cut %d, at %s, %q, twice: %v: %+v", i, at, f.behaviour, again, u)
-	require.Equal(t, version, u.To, what)
-	allowed := maps.Clone(f.ends)
+
+	s.Boot()
+	s.recoveredFirst()
+	first := s.firstVersion(bootedtest.DeviceAPI)
+	require.Equal(s.t, first, s.firstVersion(bootedtest.WebServer), "services came up on two versions")
+	require.Contains(s.t, []string{s.current, r.Version, "1.0.0"}, first)
+	s.Answers()
+	u := s.Over()
+	require.Equal(s.t, r.Version, u.To)
+	allowed := []engine.State{engine.Committed}
+	if bad {
+		allowed[0] = engine.RolledBack
+	}
 	if again {
-		// The state's budget may be spent.
-		allowed[engine.RolledBack] = true
-		allowed[engine.FellBack] = f.ends[engine.RolledBack]
+		// The boots may have spent the state's budget.
+		allowed = append(allowed, engine.RolledBack)
+		if bad {
+			allowed = append(allowed, engine.FellBack)
+		}
 	}
-	require.True(t, allowed[u.State], what)
-	s.tally.add(s.tally.ends, string(u.State))
+	require.Contains(s.t, allowed, u.State, "update %d, cut again: %v, %+v", n, again, u)
 	switch u.State {
 	case engine.Committed:
-		s.current = version
+		s.current = r.Version
 	case engine.FellBack:
 		s.current = "1.0.0"
 	}
-	d.Whole(s.current)
-	require.Empty(t, slices.DeleteFunc(d.Failed(), func(unit string) bool { return unit == "" }), what)
+	s.Whole(s.current)
+	records := s.Records(u.ID)
+	s.records[bad] = len(records)
+	return stateAtCut(records)
 }
 
-// waitFor returns the state in which the journal has reached that record, or in
-// which the update was over before.
-func (s *sweep) waitFor(seq uint64) engine.State {
-	s.t.Helper()
-	last := engine.Idle
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
-		st, ok := s.d.Status()
-		if ok {
-			last = st.State
-			if st.Journal.Seq >= seq || st.Update == nil {
-				return last
-			}
-		}
-		time.Sleep(2 * time.Millisecond)
+// target is when the power is to be cut: shortly after something is true.
+func (s *sweep) target(place int, bad bool, seq uint64) (there func(engine.Status) bool, within time.Duration) {
+	if place/2%2 == 0 {
+		at := seq + 1 + uint64(place/4*7%s.records[bad])
+		return func(st engine.Status) bool { return st.Journal.Seq >= at }, 20 * time.Millisecond
 	}
-	s.t.Fatalf("the journal has not reached record %d within a minute", seq)
-	return last
+	states := []engine.State{engine.Switching, engine.Restarting, engine.CheckingHealth, engine.Committed, engine.Extracting}
+	if bad {
+		states = []engine.State{engine.Restarting, engine.CheckingHealth, engine.RollingBack, engine.RolledBack}
+	}
+	state := states[place/4%len(states)]
+	if state == engine.CheckingHealth {
+		within = 300 * time.Millisecond
+	} else {
+		within = 50 * time.Millisecond
+	}
+	return func(st engine.Status) bool { return st.State == state }, within
+}
+
+// recoveredFirst: the oneshot succeeded, before any service was started.
+func (s *sweep) recoveredFirst() {
+	require.Equal(s.t, "success", s.Property(bootedtest.Recover, "Result"))
+	done := s.monotonic(bootedtest.Recover, "ExecMainExitTimestampMonotonic")
+	require.NotZero(s.t, done)
+	for _, unit := range []string{bootedtest.DeviceAPI, bootedtest.WebServer, bootedtest.Daemon} {
+		require.Greater(s.t, s.monotonic(unit, "InactiveExitTimestampMonotonic"), done, "%s did not wait for recovery", unit)
+	}
+}
+
+func (s *sweep) monotonic(unit, name string) int {
+	n, err := strconv.Atoi(s.Property(unit, name))
+	require.NoError(s.t, err)
+	return n
+}
+
+// firstVersion is the version of the program that a unit ran first at this boot.
+func (s *sweep) firstVersion(unit string) string {
+	name := strings.TrimSuffix(unit, ".service")
+	var said string
+	s.Wait(unit+" has said which version it is", func() bool {
+		said, _ = s.Run("journalctl", "-b", "-q", "-u", unit, "-o", "cat")
+		return strings.Contains(said, name+" ")
+	})
+	_, rest, _ := strings.Cut(said, name+" ")
+	version, _, _ := strings.Cut(rest, ":")
+	return version
+}
+
+// stateAtCut is the state of an update when it was cut, by the journal.
+func stateAtCut(records []journal.Record) engine.State {
+	state := engine.State("")
+	for _, r := range records {
+		if r.Boot != records[0].Boot {
+			break
+		}
+		if r.To != "" {
+			state = engine.State(r.To)
+		}
+	}
+	return state
 }

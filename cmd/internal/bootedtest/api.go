@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/journal"
 )
 
 // patience is for whole updates on a machine that has others beside it.
@@ -54,6 +55,17 @@ func (d *Device) Status() (st engine.Status, ok bool) {
 	defer func() { _ = resp.Body.Close() }()
 	err = json.NewDecoder(resp.Body).Decode(&st)
 	return st, err == nil && resp.StatusCode == http.StatusOK
+}
+
+// Records are what the journal has of an update.
+func (d *Device) Records(id string) []journal.Record {
+	d.t.Helper()
+	resp, err := d.api().Get("http://localhost/api/v2/updates/" + id + "/journal") //nolint:noctx // it has a timeout
+	require.NoError(d.t, err)
+	defer func() { _ = resp.Body.Close() }()
+	var said struct{ Records []journal.Record }
+	require.NoError(d.t, json.NewDecoder(resp.Body).Decode(&said))
+	return said.Records
 }
 
 // Begin asks for the install of a package in the device, and returns when the

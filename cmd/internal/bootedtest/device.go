@@ -17,6 +17,7 @@ package bootedtest
 import (
 	"cmp"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -100,8 +101,20 @@ func top() string {
 	return filepath.Join(filepath.Dir(file), "../../..")
 }
 
+// atOnce is how many devices tests may have at once, whatever the number of
+// processors: most of the time a device waits.
+const atOnce = "6"
+
 // Main runs a package's tests and removes the programs they shared.
 func Main(m *testing.M) int {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", atOnce); err != nil {
+			panic(err)
+		}
+	}
 	code := m.Run()
 	if p, err := build(); err == nil {
 		_ = os.RemoveAll(p.dir) // in the directory for temporary files

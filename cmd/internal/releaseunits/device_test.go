@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -19,27 +21,6 @@ import (
 )
 
 const updater = "/usr/lib/tope-updater/tope-updater"
-
-// The units of the updater, as far as these tests need them.
-const (
-	recoverUnit = `[Unit]
-Before=tope-updater.service
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=` + updater + ` recover
-`
-	daemonUnit = `[Unit]
-Wants=tope-updater-recover.service
-After=tope-updater-recover.service
-[Service]
-Type=notify
-ExecStart=` + updater + ` serve
-Restart=always
-[Install]
-WantedBy=multi-user.target
-`
-)
 
 // build makes the programs once for all tests.
 var build = sync.OnceValues(func() (fixtures.Programs, error) {
@@ -89,14 +70,19 @@ func newDevice(t *testing.T, behaviour string, more ...string) *device {
 	require.NoError(t, err)
 	d := &device{Machine: systemdtest.New(t), t: t, programs: programs}
 	d.Put(program(), updater, 0o755)
-	d.Write("/etc/systemd/system/tope-updater-recover.service", recoverUnit, 0o644)
-	d.Write("/etc/systemd/system/tope-updater.service", daemonUnit, 0o644)
-	wants := d.Path("/etc/systemd/system/multi-user.target.wants")
-	require.NoError(t, os.MkdirAll(wants, 0o755))
-	require.NoError(t, os.Symlink("/etc/systemd/system/tope-updater.service", filepath.Join(wants, "tope-updater.service")))
-	catalog, err := os.ReadFile("../../../deploy/systemd/tope-updater.catalog")
-	if err == nil {
-		d.Write("/usr/lib/systemd/catalog/tope-updater.catalog", string(catalog), 0o644)
+	for file, at := range map[string]string{
+		"tope-updater.service": "system", "tope-updater-recover.service": "system", "tope-updater-rescue.service": "system",
+		"tope-updater.catalog": "catalog", "tope-updater.sysusers": "/usr/lib/sysusers.d/tope-updater.conf", "tope-updater.tmpfiles": "/usr/lib/tmpfiles.d/tope-updater.conf",
+	} {
+		if !filepath.IsAbs(at) {
+			at = filepath.Join("/usr/lib/systemd", at, file)
+		}
+		d.Put(filepath.Join("../../../deploy/systemd", file), at, 0o644)
+	}
+	for unit, target := range map[string]string{"tope-updater.service": "multi-user.target", "tope-updater-recover.service": "basic.target"} {
+		wants := d.Path("/etc/systemd/system/" + target + ".wants")
+		require.NoError(t, os.MkdirAll(wants, 0o755))
+		require.NoError(t, os.Symlink("/usr/lib/systemd/system/"+unit, filepath.Join(wants, unit)))
 	}
 	// Made beside the machine and copied in: its disk is a path only the kernel
 	// understands.
@@ -163,3 +149,13 @@ func (d *device) starts(unit string) []string {
 }
 
 func (d *device) forget() { _ = os.Remove(d.Path("/var/lib/starts")) }
+
+// downtime is what the newest Restart in the journal says it was.
+func (d *device) downtime() time.Duration {
+	d.t.Helper()
+	m := regexp.MustCompile(`"downtime_ns": ?(\d+)`).FindAllStringSubmatch(d.MustRun(updater, "--json", "journal", "show"), -1)
+	require.NotEmpty(d.t, m)
+	ns, err := strconv.ParseInt(m[len(m)-1][1], 10, 64)
+	require.NoError(d.t, err)
+	return time.Duration(ns)
+}

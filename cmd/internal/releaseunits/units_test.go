@@ -3,6 +3,7 @@ package releaseunits_test
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -116,9 +117,58 @@ func TestASpentBudgetPutsTheUnitFilesBack(t *testing.T) {
 	require.Equal(t, "RolledBack", string(d.status().Last.State))
 }
 
+// After an installation without a reboot, recover has not run in this boot, and
+// every service wants it: an update must not wait for it.
+func TestAnUpdateDoesNotWaitForRecover(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t, "")
+	d.up()
+	d.MustRun("systemctl", "stop", "tope-updater-recover.service")
+	d.MustRun(updater, "install", d.offer(d.release("1.1.0", "")))
+	require.Equal(t, "active", d.Property("tope-updater-recover.service", "ActiveState"))
+	require.Empty(t, d.Failed())
+	require.NotContains(t, d.MustRun(updater, "--json", "journal", "show"), "HEALTH_CHECK_FAILED")
+	require.Less(t, d.downtime(), 4*time.Second)
+}
+
 func read(t *testing.T, path string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)
 	return data
+}
+
+// Sockets and timers come and go with their services.
+func TestTriggersComeAndGo(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t, "")
+	d.up()
+	r := d.release("1.1.0", "")
+	r.Files["systemd/tick.timer"] = []byte("[Timer]\nOnActiveSec=1h\n[Install]\nWantedBy=timers.target\n")
+	r.Files["systemd/tick.service"] = []byte("[Service]\nType=oneshot\nExecStart=/bin/true\n")
+	r.Files["systemd/say.socket"] = []byte("[Socket]\nListenStream=/run/say.sock\n[Install]\nWantedBy=sockets.target\n")
+	r.Files["systemd/say.service"] = []byte("[Service]\nExecStart=/bin/sleep 1000000\n")
+	d.MustRun(updater, "install", d.offer(r))
+	require.Equal(t, "active", d.Property("tick.timer", "ActiveState"))
+	require.Equal(t, "active", d.Property("say.socket", "ActiveState"))
+	require.Equal(t, "inactive", d.Property("say.service", "ActiveState"), "nobody has asked for it")
+
+	// The next release has them too; what the socket had started runs from the old one.
+	d.MustRun("systemctl", "start", "say.service")
+	r2 := d.release("1.2.0", "")
+	for name, text := range r.Files {
+		if r2.Files[name] == nil {
+			r2.Files[name] = text
+		}
+	}
+	d.MustRun(updater, "install", d.offer(r2))
+	require.Equal(t, "active", d.Property("tick.timer", "ActiveState"))
+	require.Equal(t, "active", d.Property("say.socket", "ActiveState"))
+
+	d.MustRun(updater, "rollback", "--to", "1.0.0")
+	for _, unit := range []string{"tick.timer", "tick.service", "say.socket", "say.service"} {
+		require.Equal(t, "not-found", d.Property(unit, "LoadState"), unit)
+		require.Equal(t, "inactive", d.Property(unit, "ActiveState"), unit)
+	}
+	require.Empty(t, d.Failed())
 }

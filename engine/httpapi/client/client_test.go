@@ -79,7 +79,7 @@ func TestVerbsReachTheEngine(t *testing.T) {
 		require.NoError(t, err)
 		_, err = c.CreateFactory(ctx, "1.0.0", true)
 		require.NoError(t, err)
-		mended, err := c.MendLinks(ctx)
+		mended, err := c.MendLinks(ctx, httpapi.LinksRequest{})
 		require.NoError(t, err)
 		require.Equal(t, []string{"/usr/local/bin/web-server"}, mended.Added)
 		require.Equal(t, []string{

@@ -160,8 +160,8 @@ func (c *Client) Links(ctx context.Context) ([]versions.Link, error) {
 }
 
 // MendLinks makes the links outside the versions match the current version.
-func (c *Client) MendLinks(ctx context.Context) (httpapi.LinksMended, error) {
+func (c *Client) MendLinks(ctx context.Context, in httpapi.LinksRequest) (httpapi.LinksMended, error) {
 	var out httpapi.LinksMended
-	err := c.do(ctx, http.MethodPost, "/api/v2/links", nil, &out)
+	err := c.do(ctx, http.MethodPost, "/api/v2/links", in, &out)
 	return out, err
 }

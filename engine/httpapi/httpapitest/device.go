@@ -243,6 +243,16 @@ func (v *Versions) EnsureLinks(version string) ([]string, error) {
 	return []string{"/usr/local/bin/web-server"}, v.device().call("ensure links %s", version)
 }
 
+// AdoptLinks moves one file aside.
+func (v *Versions) AdoptLinks(version string) ([]string, error) {
+	return []string{"/usr/local/bin/web-server.before-tope"}, v.device().call("adopt links %s", version)
+}
+
+// SetPointers sets one.
+func (v *Versions) SetPointers(current string) ([]string, error) {
+	return []string{versions.Previous}, v.device().call("set pointers %q", current)
+}
+
 // SweepLinks removes none.
 func (v *Versions) SweepLinks(version string) ([]string, error) {
 	return nil, v.device().call("sweep links %s", version)

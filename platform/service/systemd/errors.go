@@ -80,7 +80,9 @@ func classify(err error) error {
 	case "org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner",
 		"org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Timeout",
 		"org.freedesktop.DBus.Error.TimedOut", "org.freedesktop.DBus.Error.Disconnected",
-		"org.freedesktop.DBus.Error.NoServer", "org.freedesktop.DBus.Error.LimitsExceeded":
+		"org.freedesktop.DBus.Error.NoServer", "org.freedesktop.DBus.Error.LimitsExceeded",
+		// What a bus says that tried to start systemd, which is not connected to it.
+		"org.freedesktop.DBus.Error.Spawn.ChildExited", "org.freedesktop.DBus.Error.Spawn.ExecFailed":
 		return fmt.Errorf("%w: %w", service.ErrUnavailable, err)
 	}
 	return fmt.Errorf("%w: %w", service.ErrFailed, err)

@@ -47,6 +47,7 @@ type bus struct {
 	of     map[string]map[string]any // the same of one unit
 	refuse *dbus.Error               // the answer to every job
 	resets []string
+	kills  int
 }
 
 func newBus(t *testing.T, c clock.Clock, names ...string) *bus {
@@ -174,6 +175,14 @@ func (m manager) StopUnit(unit, _ string) (dbus.ObjectPath, *dbus.Error) {
 
 func (m manager) ResetFailedUnit(unit string) *dbus.Error {
 	m.b.set(func() { m.b.resets = append(m.b.resets, unit) })
+	return nil
+}
+
+func (m manager) KillUnit(unit, who string, signal int32) *dbus.Error {
+	m.b.set(func() {
+		require.Equal(m.b.t, []any{"all", int32(9)}, []any{who, signal}, unit)
+		m.b.kills++
+	})
 	return nil
 }
 

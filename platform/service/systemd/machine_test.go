@@ -162,6 +162,13 @@ func hold() {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
+// survey says what a manager as a device has it makes of a service, which this
+// program's own unit may hang on.
+func survey(name string) {
+	found, err := systemd.New(systemd.Config{}).Survey(context.Background(), []service.Service{svc(name)})
+	fmt.Println(found.Dependents, err)
+}
+
 // tell asks a manager as a device has it for the state of a service.
 func tell(name string) {
 	st, err := systemd.New(systemd.Config{}).Status(context.Background(), svc(name))
@@ -175,6 +182,8 @@ func TestMain(m *testing.M) {
 			hold()
 		case strings.HasPrefix(arg, "/"):
 			relay(arg)
+		case strings.HasPrefix(arg, "survey "):
+			survey(strings.TrimPrefix(arg, "survey "))
 		default:
 			tell(arg)
 		}

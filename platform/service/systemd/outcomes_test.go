@@ -56,7 +56,13 @@ func TestUnitsThatCannotRun(t *testing.T) {
 		return err == nil && st.Active == service.Broken && st.ExitStatus == 203
 	})
 	d.Write("/etc/systemd/system/wrong.service", runs, 0o644)
+	st, err := d.Status(t.Context(), svc("wrong"))
+	require.NoError(t, err)
+	require.True(t, st.Stale)
 	require.NoError(t, d.Reload(t.Context()))
+	st, err = d.Status(t.Context(), svc("wrong"))
+	require.NoError(t, err)
+	require.False(t, st.Stale)
 	require.NoError(t, d.Restart(t.Context(), svc("wrong")), "a unit that failed before can be started once it is mended")
 	require.Equal(t, "active", d.active("wrong.service"))
 }

@@ -37,6 +37,7 @@ func (p properties) status() service.Status {
 		Started:    time.Duration(p.number("ExecMainStartTimestampMonotonic")) * time.Microsecond,
 		Restarts:   int(p.number("NRestarts")),
 		ExitStatus: int(p.number("ExecMainStatus")),
+		Stale:      p.flag("NeedDaemonReload"),
 	}
 	if code := p.number("ExecMainCode"); code == codeKilled || code == codeDumped {
 		st.ExitStatus += 128
@@ -72,6 +73,11 @@ func (p properties) job() int {
 func (p properties) text(name string) string {
 	s, _ := p[name].(string)
 	return s
+}
+
+func (p properties) flag(name string) bool {
+	yes, _ := p[name].(bool)
+	return yes
 }
 
 func (p properties) list(name string) []string {

@@ -90,3 +90,20 @@ func TestACircleOfUnitsIsOpened(t *testing.T) {
 		require.NoError(t, d.Restart(t.Context(), s))
 	}
 }
+
+// A service whose stop would take the updater down is told of before it is stopped.
+func TestTheUpdaterDoesNotStopItself(t *testing.T) {
+	t.Parallel()
+	d := deviceWith(t, map[string]string{"api.service": runs, "web.service": runs})
+	d.MustRun("systemctl", "start", "api", "web")
+	ask := func(name string) string {
+		out, err := d.Run("systemd-run", "--quiet", "--wait", "--pipe", "--unit=updater-"+name, "-p", "BindsTo=api.service", "-p", "After=api.service",
+			relayPath, relayArg, "survey "+name)
+		require.NoError(t, err, out)
+		return out
+	}
+	require.Contains(t, ask("web"), "[] <nil>")
+	said := ask("api")
+	require.Contains(t, said, "would stop the updater itself")
+	require.Contains(t, said, "take what binds updater-api.service to them out of it")
+}

@@ -205,8 +205,6 @@ func kind(unit string, suffixes ...string) bool {
 	return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(unit, s) })
 }
 
-func unitService(name string) service.Service { return service.Unit(name) }
-
 // self is the unit this process runs in; empty when it is in none.
 func (m *Manager) self(ctx context.Context) (unit string) {
 	err := m.ask(ctx, func(ctx context.Context, c *sd.Conn) (err error) {

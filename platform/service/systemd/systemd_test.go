@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	sd "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
 	"github.com/stretchr/testify/require"
 
@@ -257,4 +258,55 @@ func TestAShutdownIsSeen(t *testing.T) {
 	stopping, err := m.Stopping(t.Context())
 	require.NoError(t, err)
 	require.True(t, stopping)
+}
+
+// What not even SIGKILL ends, for it waits in the kernel, is an error that says so.
+func TestAStopThatNothingHelps(t *testing.T) {
+	c := clocktest.New()
+	b := newBus(t, c, "api")
+	b.Set("api", func(st *service.Status) { st.Active, st.MainPID = service.Deactivating, 77 })
+	b.set(func() { b.job = func(string, string) (string, bool) { return "", false } })
+	m := open(t, b, c)
+	stopped := make(chan error, 1)
+	go func() { stopped <- m.Stop(t.Context(), service.Service{Name: "api", StopTimeout: 10 * time.Second}) }()
+	for {
+		select {
+		case err := <-stopped:
+			require.ErrorIs(t, err, service.ErrTimeout)
+			for _, part := range []string{"cannot stop api.service", "main process 77", "though they were killed", "dmesg"} {
+				require.ErrorContains(t, err, part)
+			}
+			b.set(func() { require.Positive(t, b.kills) })
+			return
+		case <-time.After(time.Millisecond):
+			c.Advance(100 * time.Millisecond)
+		}
+	}
+}
+
+// A stop that somebody else's start has overtaken is one only if nothing runs.
+func TestAStopThatIsOvertaken(t *testing.T) {
+	b := newBus(t, clock.System(), "api")
+	b.set(func() { b.job = func(string, string) (string, bool) { return "canceled", true } })
+	m := open(t, b, clock.System())
+	require.NoError(t, m.Stop(t.Context(), svc("api")))
+	b.Set("api", func(st *service.Status) { st.Active, st.MainPID = service.Running, 7 })
+	require.ErrorIs(t, m.Stop(t.Context(), svc("api")), service.ErrFailed)
+}
+
+// A bus that lives but has lost systemd is left for another way to it.
+func TestABusThatHasLostSystemd(t *testing.T) {
+	lost, b := newBus(t, clock.System(), "api"), newBus(t, clock.System(), "api")
+	ways := []func(context.Context) (*sd.Conn, error){lost.dial, b.dial}
+	m := systemd.New(systemd.Config{Bus: b.connect, Dial: func(ctx context.Context) (*sd.Conn, error) {
+		next := ways[0]
+		ways = ways[1:]
+		return next(ctx)
+	}})
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	require.NoError(t, m.Start(t.Context(), svc("api")))
+	_, err := lost.conn.ReleaseName("org.freedesktop.systemd1")
+	require.NoError(t, err)
+	require.NoError(t, m.Start(t.Context(), svc("api")))
+	require.Contains(t, b.PIDs(), "api")
 }

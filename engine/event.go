@@ -1,0 +1,77 @@
+package engine
+
+import (
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/steps"
+)
+
+// Event is a kind of thing that happens on a device, as the log names it (the
+// attribute "event"). Whoever writes the log for systemd's journal has a
+// MESSAGE_ID for each, and a catalog explains them.
+type Event string
+
+// The events.
+const (
+	EventRequested  Event = "update-requested"
+	EventState      Event = "state-changed"
+	EventCommitted  Event = "committed"
+	EventCancelled  Event = "cancelled"
+	EventFailed     Event = "failed"
+	EventRefused    Event = "refused"
+	EventBack       Event = "rolling-back"
+	EventRolledBack Event = "rolled-back"
+	EventFellBack   Event = "fell-back"
+	EventAttention  Event = "needs-attention"
+	EventRecovered  Event = "recovered"
+	EventQuarantine Event = "quarantined"
+	// The daemon's own.
+	EventJournalDamaged Event = "journal-damaged"
+	EventJournalFailed  Event = "journal-failed"
+	EventUnitFiles      Event = "unit-files"
+	EventUntrusting     Event = "trusts-anybody"
+)
+
+// Events returns all of them.
+func Events() []Event {
+	return []Event{
+		EventRequested, EventState, EventCommitted, EventCancelled, EventFailed, EventRefused, EventBack, EventRolledBack,
+		EventFellBack, EventAttention, EventRecovered, EventQuarantine, EventJournalDamaged, EventJournalFailed, EventUnitFiles, EventUntrusting,
+	}
+}
+
+// eventOf is what a journaled record tells of; empty when it is of no kind.
+func eventOf(r journal.Record) Event {
+	switch State(r.To) {
+	case "":
+	case Requested:
+		return EventRequested
+	case Committed:
+		return EventCommitted
+	case Cancelled:
+		return EventCancelled
+	case RollingBack, FallingBack:
+		return EventBack
+	case RolledBack:
+		return EventRolledBack
+	case FellBack:
+		return EventFellBack
+	case NeedsAttention:
+		return EventAttention
+	case Failed:
+		if r.Error != nil && r.Error.Class == string(steps.Refused) {
+			return EventRefused
+		}
+		return EventFailed
+	default:
+		return EventState
+	}
+	switch {
+	case r.Quarantine != nil:
+		return EventQuarantine
+	case r.Rule == string(RuleAttention):
+		return EventAttention
+	case r.Rule != "":
+		return EventRecovered
+	}
+	return ""
+}

@@ -1,0 +1,56 @@
+package restart
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/steps"
+)
+
+// read lists the task's services, once the manager has read their units as they
+// are now. It is not told to read them all again for nothing: with systemd that
+// takes as long as stopping and starting a service does, while none runs.
+func (s *Step) read(ctx context.Context, t *steps.Task) ([]service.Service, error) {
+	known := unchanged(t)
+	if !known {
+		if err := s.reload(ctx); err != nil {
+			return nil, err
+		}
+	}
+	list, err := s.services(ctx, t)
+	if err != nil || !known {
+		return list, err
+	}
+	for _, svc := range list {
+		st, err := s.cfg.Manager.Status(ctx, svc)
+		if err != nil {
+			return nil, steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
+		}
+		if st.Stale || !st.Loaded {
+			if err := s.reload(ctx); err != nil {
+				return nil, err
+			}
+			return s.services(ctx, t)
+		}
+	}
+	return list, nil
+}
+
+// unchanged reports whether Switch has told, in this try, that it changed no
+// unit file. What was cut in between is not relied on.
+func unchanged(t *steps.Task) bool {
+	var ev struct {
+		StoppedAt *steps.Moment   `json:"stopped_at"`
+		Units     json.RawMessage `json:"units"`
+	}
+	raw := t.Found[steps.Switch]
+	return t.Attempt <= 1 && json.Unmarshal(raw, &ev) == nil && ev.StoppedAt != nil && len(ev.Units) == 0
+}
+
+func (s *Step) reload(ctx context.Context) error {
+	if err := s.cfg.Manager.Reload(ctx); err != nil {
+		return steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "make the service manager read its units again", err)
+	}
+	return nil
+}
