@@ -17,7 +17,7 @@ import (
 	"github.com/tope/updater/journal"
 )
 
-// The sweep's size and seed come from the environment: make boot BOOT=Cuts CUTS=1000 SEED=7.
+// The sweep's size and seed come from the environment: make boots BOOT=Cuts CUTS=1000 SEED=7.
 const (
 	cutsEnv, usualCuts = "TOPE_CUTS", 102
 	seedEnv, usualSeed = "TOPE_SEED", 1
