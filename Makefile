@@ -10,17 +10,18 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 # HTTP/2 is left out, 0.6 MB of it: HTTP/1.1 does for all that the updater serves
 # and fetches.
-# Calls are not inlined in what runs a few times a second at most, 0.3 MB of it:
+# Calls are not inlined in what runs a few times a second at most, 0.4 MB of it:
 # TLS, certificates and HTTP but not the ciphers and digests, configuration, command
-# line, D-Bus; of ours what is not on the way of a bundle's bytes.
+# line, D-Bus, and all of ours: bytes of a bundle pass through it by the block.
 COLD    := crypto/tls crypto/x509/... encoding/asn1 net net/http mime/... regexp/... vendor/golang.org/... \
 	github.com/spf13/... github.com/BurntSushi/... github.com/godbus/... github.com/coreos/... github.com/qmuntal/... \
-	github.com/tope/updater/cmd/... github.com/tope/updater/engine/...
+	github.com/tope/...
 BUILD   := CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 $(COLD:%=-gcflags=%=-l)
 TOOL    := go tool -modfile=tools/go.mod
 SEED    ?= 1
 SAMPLE  ?= 0
 FUZZ    ?= 20s
+CUTS    ?= 102
 SCRIPTS := deploy/*.sh deploy/deb/*.sh $(addprefix deploy/deb/,postinst prerm postrm)
 
 .PHONY: help
@@ -79,6 +80,10 @@ fuzz: ## every fuzz target for FUZZ (20s) each
 crash: programs ## the crash sweeps: SAMPLE=0 is exhaustive and long; CI takes a seeded sample
 	$(BUILD) -o $(BIN)/ ./cmd/crashlab
 	$(BIN)/crashlab all --bin $(BIN) --seed $(SEED) --sample $(SAMPLE)
+
+.PHONY: boots
+boots: ## the tests on booted machines with a real systemd; CUTS=102 power cuts, spread by SEED; BOOT=TwoCuts for one test
+	TOPE_CUTS=$(CUTS) TOPE_SEED=$(SEED) go test -timeout 60m -v -run '$(BOOT)' ./cmd/internal/booted
 
 .PHONY: clean
 clean: ## remove what was built

@@ -58,6 +58,8 @@ type Options struct {
 	Unit string
 	// Config is appended to the configuration.
 	Config string
+	// OnDisk has its disk on the host's, not in memory.
+	OnDisk bool
 	// Packages are Debian's, beside the usual ones.
 	Packages []string
 }
@@ -128,7 +130,12 @@ func New(t testing.TB, o Options) *Device {
 	t.Helper()
 	p, err := build()
 	require.NoError(t, err)
-	d := &Device{Machine: systemdtest.New(t, o.Packages...), t: t, programs: p}
+	d := &Device{t: t, programs: p}
+	if o.OnDisk {
+		d.Machine = systemdtest.NewOnDisk(t, o.Packages...)
+	} else {
+		d.Machine = systemdtest.New(t, o.Packages...)
+	}
 	d.software(o)
 	d.service(DeviceAPI, "/usr/local/bin/device-api --listen 127.0.0.1:9080", "", o.Unit)
 	d.service(WebServer, "/opt/tope/services/web-server/web-server --listen 127.0.0.1:8080", "Requires="+DeviceAPI+"\nAfter="+DeviceAPI, o.Unit)

@@ -35,14 +35,26 @@ type Machine struct {
 // beside the usual ones; name few, each list is a tree of its own in the cache.
 func New(t testing.TB, more ...string) *Machine {
 	t.Helper()
+	// The overlay's upper layer is in memory where it can be: what is synced in
+	// the machine is not to wait for the host's disk.
+	return newMachine(t, memory(), more)
+}
+
+// NewOnDisk is New with the machine's disk in the host's directory for
+// temporary files, for tests that count memory.
+func NewOnDisk(t testing.TB, more ...string) *Machine {
+	t.Helper()
+	return newMachine(t, os.TempDir(), more)
+}
+
+func newMachine(t testing.TB, where string, more []string) *Machine {
+	t.Helper()
 	lower := Tree(t, more...)
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // it never fails
 	m := &Machine{t: t, name: "tope-" + hex.EncodeToString(id[:4])}
 	var err error
-	// The overlay's upper layer is in memory where it can be: what is synced in
-	// the machine is not to wait for the host's disk.
-	if m.dir, err = os.MkdirTemp(memory(), m.name+"-"); err != nil {
+	if m.dir, err = os.MkdirTemp(where, m.name+"-"); err != nil {
 		t.Fatalf("cannot make a directory for the machine: %v", err)
 	}
 	t.Cleanup(m.remove)
@@ -143,4 +155,16 @@ func (m *Machine) Read(path string) string {
 		m.t.Fatalf("cannot read %s of the machine: %v", path, err)
 	}
 	return string(data)
+}
+
+// Symlink makes a symbolic link in the machine.
+func (m *Machine) Symlink(target, path string) {
+	m.t.Helper()
+	host := m.Path(path)
+	if err := os.MkdirAll(filepath.Dir(host), 0o755); err != nil {
+		m.t.Fatalf("cannot link %s in the machine: %v", path, err)
+	}
+	if err := os.Symlink(target, host); err != nil {
+		m.t.Fatalf("cannot link %s in the machine: %v", path, err)
+	}
 }
