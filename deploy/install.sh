@@ -106,7 +106,7 @@ group() {
 	! grep -qs '^tope-updater:' "$root/etc/group" || return 0
 	! { has systemd-sysusers && systemd-sysusers ${root:+--root="$root"} tope-updater.conf 2>/dev/null; } || return 0
 	! { has groupadd && groupadd --system ${root:+--prefix "$root"} tope-updater; } || return 0
-	! { [ -z "$root" ] && has addgroup && addgroup -S tope-updater; } || return 0
+	! { [ -z "$root" ] && has addgroup && { addgroup -S tope-updater || addgroup --system tope-updater; } 2>/dev/null; } || return 0
 	warn "cannot make the group tope-updater; only root can use the socket"
 }
 

@@ -31,6 +31,10 @@ func (e *Engine) clean(ctx context.Context, u *journal.Update) result {
 	if State(u.State) == NeedsAttention {
 		errs = append(errs, e.startAll(ctx, u))
 	}
+	var aerr error
+	r.adopted, aerr = e.adopt(u)
+	r.owed = aerr != nil
+	errs = append(errs, aerr)
 	var removed []string
 	var err error
 	e.besides(func() { removed, err = e.cfg.Keeper.Tidy(ctx, Needs{}) })
@@ -84,7 +88,14 @@ func (e *Engine) closeUpdate(ctx context.Context, u *journal.Update, r result) e
 		ev.Leftover = r.err.Error()
 	}
 	e.cleaning = 0
-	if err := e.append(journal.Record{Update: u.ID, Phase: journal.Outcome, Closed: true, Took: r.took, Evidence: evidence(ev)}); err != nil {
+	rec := journal.Record{Update: u.ID, Phase: journal.Outcome, Closed: true, Took: r.took, Evidence: evidence(ev)}
+	if State(u.State) == Committed && (r.owed || e.cfg.Journal.State().OwedProgram != "") {
+		rec.Program = &journal.Program{Version: u.To, Owed: r.owed}
+	}
+	if err := e.append(rec); err != nil {
+		return err
+	}
+	if err := e.settle(u, r.adopted); err != nil {
 		return err
 	}
 	return e.unpark(ctx)

@@ -294,13 +294,14 @@ func movesTo(s State, goal versions.Pointers, o Observation) []Move {
 
 // spendFor tells what this start costs, and the total then. A reboot is proved
 // by the boot id: recover costs nothing in the boot that entered the state or
-// was counted already, and the daemon's first start after it is free.
+// was counted already, and the daemon's first start after it is free, as is that
+// of the program that takes over.
 func spendFor(u *journal.Update, o Observation) (*journal.Spend, int) {
 	sp := &journal.Spend{By: string(o.By), Cost: 1}
 	switch {
 	case o.By == Oneshot && (u.LastSpendBoot == o.Boot || u.EnteredBoot == o.Boot):
 		return nil, u.Spent
-	case o.By == Daemon && u.LastSpendBoot == o.Boot && u.LastSpendBy == string(Oneshot):
+	case o.By == Daemon && u.LastSpendBoot == o.Boot && (u.LastSpendBy == string(Oneshot) || u.LastSpendBy == string(byTakeover)):
 		sp.Cost = 0
 	}
 	return sp, u.Spent + sp.Cost

@@ -27,6 +27,8 @@ type Config struct {
 	Steps   map[steps.Name]steps.Step
 	Clock   clock.Clock
 	Log     *slog.Logger
+	// Program may be nil: then no version carries an updater.
+	Program Program
 	// Budget is how many boots and daemon starts a state from Switching on may
 	// cost; default 2.
 	Budget int
@@ -134,7 +136,7 @@ func (e *Engine) write(_ context.Context, to State, c change) error {
 // append journals, and publishes the new state to those who poll.
 func (e *Engine) append(recs ...journal.Record) error {
 	for _, r := range recs {
-		if r.Phase == journal.Intent {
+		if r.Phase == journal.Intent && r.Step != "" {
 			e.intended = true
 		}
 	}
@@ -175,11 +177,14 @@ func (e *Engine) fire(ctx context.Context, t Trigger, move journal.Record, then 
 // Run is the loop. It returns nil when ctx ends, with the worker stopped, and
 // an error that wraps ErrJournal when the journal failed: then everything about
 // the last write is unknown, and the caller must open the journal anew, make a
-// new engine and recover.
+// new engine and recover. A *TakeOver means that another program has to go on.
 func (e *Engine) Run(ctx context.Context) (err error) {
 	defer func() { e.stopWorker(errShutdown) }()
 	if e.open() == nil {
 		if err := e.tidyIdle(ctx); err != nil {
+			return err
+		}
+		if err := e.catchUp(); err != nil {
 			return err
 		}
 	}

@@ -34,6 +34,9 @@ func (e *Engine) finish(ctx context.Context, r result) error {
 	if r.err != nil {
 		return e.failed(ctx, rec, steps.AsError(r.err))
 	}
+	if r.next != nil {
+		return e.handOver(ctx, u, rec, r.next)
+	}
 	if r.skipped {
 		rec.Why = "the probe found it done"
 	}

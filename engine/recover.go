@@ -33,6 +33,9 @@ type Report struct {
 // Call it before Run, in the same goroutine.
 func (e *Engine) Recover(ctx context.Context, by By) (Report, error) {
 	rep := Report{By: by}
+	if err := e.tookOver(by); err != nil {
+		return rep, err
+	}
 	for range rounds {
 		o, err := e.observe(by)
 		if err != nil {

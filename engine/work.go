@@ -40,6 +40,9 @@ type result struct {
 	attempt  int
 	skipped  bool // Probe found the work done
 	out      steps.Outcome
+	next     *Successor // who has to run the step instead
+	adopted  bool       // the clean-up made another program the committed one
+	owed     bool       // it could not
 	baseline json.RawMessage
 	removed  []string
 	took     time.Duration
@@ -161,6 +164,10 @@ func (e *Engine) run(ctx context.Context, u *journal.Update, s State, attempt in
 		if err := e.cfg.Keeper.DropWorkDir(u.ID); err != nil {
 			e.cfg.Log.Warn("cannot make room", "err", err)
 		}
+	}
+	if r.next, err = e.successor(ctx, u, s); err != nil || r.next != nil {
+		r.err = e.reason(ctx, err)
+		return r
 	}
 	step := e.cfg.Steps[StepOf(s)]
 	reach, err := step.Probe(ctx, t)

@@ -27,6 +27,12 @@ func (s *State) applyFacts(r Record) {
 	if r.Damage != nil {
 		s.Damage = r.Damage
 	}
+	if p := r.Program; p != nil {
+		s.OwedProgram = ""
+		if p.Owed {
+			s.OwedProgram = p.Version
+		}
+	}
 	s.EpochFloor = max(s.EpochFloor, r.EpochFloor)
 	if q := r.Quarantine; q != nil {
 		s.Quarantine = append(without(s.Quarantine, q.Digest), *q)
@@ -135,12 +141,33 @@ func (u *Update) with(r Record) *Update {
 		n.Spent += r.Spend.Cost
 		n.LastSpendBoot, n.LastSpendBy = r.Boot, r.Spend.By
 	}
+	if r.Takeover != nil {
+		n.takeover(r)
+	}
 	if r.Terminal && !n.Terminal {
 		n.Terminal = true
 		n.Ended, n.EndedMono, n.EndedBoot = r.Time, r.Mono, r.Boot
 	}
 	n.Closed = n.Closed || r.Closed
 	return &n
+}
+
+// takeover folds an intent or an outcome of a change of program.
+func (u *Update) takeover(r Record) {
+	switch old := u.Takeover; {
+	case r.Takeover.Back:
+		u.Takeover = nil
+	case r.Phase == Intent:
+		t := Takeovers{Digest: r.Takeover.Digest, Tries: 1, Boot: r.Boot}
+		if old != nil && old.Digest == t.Digest && old.Boot == t.Boot {
+			t.Tries += old.Tries
+		}
+		u.Takeover = &t
+	case r.Phase == Outcome && r.Error == nil && old != nil && old.Digest == r.Takeover.Digest:
+		t := *old
+		t.Up = true
+		u.Takeover = &t
+	}
 }
 
 // learn merges what a step learnt; what it left empty stays.

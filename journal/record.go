@@ -70,6 +70,13 @@ type Record struct {
 	// EpochFloor raises the floor below which native bundles are refused.
 	EpochFloor int64 `json:"epoch_floor,omitempty"`
 
+	// Takeover is a change of the program that carries the update out: an intent
+	// before it, an outcome when the other program has come up.
+	Takeover *Takeover `json:"takeover,omitempty"`
+	// Program says whether a committed version's updater has become the committed
+	// one after all, when the clean-up could not do it.
+	Program *Program `json:"program,omitempty"`
+
 	// Sum is the chain: see Encode. It is stored beside the JSON, not in it.
 	Sum string `json:"-"`
 	// Raw is the payload as it is stored, byte for byte, with what this program
@@ -111,10 +118,27 @@ type Learn struct {
 
 // Spend is one boot or daemon start in a state from Switching on.
 type Spend struct {
-	// By is "recover" (the oneshot at boot) or "daemon".
+	// By is "recover" (the oneshot at boot), "daemon", or "takeover": a program
+	// that is about to be replaced by another, whose start is then free.
 	By string `json:"by"`
-	// Cost is 1, or 0 for the daemon's start in a boot recover has counted.
+	// Cost is 1, or 0 for the daemon's start in a boot recover has counted, and
+	// for a takeover.
 	Cost int `json:"cost"`
+}
+
+// Takeover is a program that takes the update over from another.
+type Takeover struct {
+	// Digest is the program's, "sha256:…".
+	Digest string `json:"digest"`
+	// Back is set when it is the committed program, after the version's own.
+	Back bool `json:"back,omitempty"`
+}
+
+// Program is the updater of a committed version.
+type Program struct {
+	Version string `json:"version"`
+	// Owed: it is not the committed one yet.
+	Owed bool `json:"owed,omitempty"`
 }
 
 // Quarantined is one release that is not to be tried again unasked.

@@ -25,6 +25,9 @@ type State struct {
 	Damage *Damage `json:"damage,omitempty"`
 	// EpochFloor is the highest epoch committed; kept for native bundles.
 	EpochFloor int64 `json:"epoch_floor,omitempty"`
+	// OwedProgram is the committed version whose updater is still to become the
+	// committed one; empty when none is.
+	OwedProgram string `json:"owed_program,omitempty"`
 }
 
 // Update is one update as the records tell it.
@@ -64,6 +67,10 @@ type Update struct {
 	LastSpendBoot string `json:"last_spend_boot,omitempty"`
 	LastSpendBy   string `json:"last_spend_by,omitempty"`
 
+	// Takeover is the newest attempt of the version's own program to take the
+	// update over; nil when there was none, or it has handed it back.
+	Takeover *Takeovers `json:"takeover,omitempty"`
+
 	// Found has each step's newest successful evidence.
 	Found    map[string]json.RawMessage `json:"found,omitempty"`
 	Baseline json.RawMessage            `json:"baseline,omitempty"`
@@ -81,6 +88,17 @@ type Update struct {
 	Closed    bool          `json:"closed,omitempty"`
 	FirstSeq  uint64        `json:"first_seq"`
 	LastSeq   uint64        `json:"last_seq"`
+}
+
+// Takeovers counts attempts of a program to take an update over.
+type Takeovers struct {
+	// Digest is the program's.
+	Digest string `json:"digest"`
+	// Tries is how often it was begun in the boot Boot.
+	Tries int    `json:"tries"`
+	Boot  string `json:"boot"`
+	// Up says that the program came up, the last time it was begun.
+	Up bool `json:"up,omitempty"`
 }
 
 // Moment is a point in time that can be compared with another of the same boot.

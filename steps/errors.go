@@ -53,6 +53,7 @@ const (
 	WrongDevice      Code = "WRONG_DEVICE"
 	EpochTooLow      Code = "EPOCH_TOO_LOW"
 	ReleaseExpired   Code = "RELEASE_EXPIRED"
+	TakeoverFailed   Code = "TAKEOVER_FAILED"
 	CopyDamaged      Code = "COPY_DAMAGED"
 	Internal         Code = "INTERNAL_ERROR"
 )

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/versions"
 )
 
 // Halted is the part of Switch's evidence that Restart measures the downtime by.
@@ -22,6 +23,9 @@ func Services(ctx context.Context, m service.Manager, configured []service.Servi
 	all := append([]service.Service(nil), configured...)
 	last := ""
 	for _, name := range t.Release.Services {
+		if name == versions.Updater {
+			continue // it is never stopped by itself: the daemon hands over to the version's own
+		}
 		known := false
 		for _, s := range configured {
 			known = known || s.Name == name

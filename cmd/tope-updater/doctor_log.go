@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,31 +41,11 @@ func (c *checkup) retention(context.Context) {
 // main file, win. See journald.conf(5).
 func (c *checkup) journald() map[string]string {
 	set := map[string]string{}
-	files := []string{"/etc/systemd/journald.conf"}
-	dropIns := map[string]string{} // by name: /etc hides /run, which hides /usr
-	for _, dir := range []string{"/usr/lib", "/usr/local/lib", "/run", "/etc"} {
-		host, err := c.root.Resolve(dir + "/systemd/journald.conf.d")
-		if err != nil {
-			continue
-		}
-		found, _ := filepath.Glob(host + "/*.conf") // the pattern is good
-		for _, f := range found {
-			dropIns[filepath.Base(f)] = f
-		}
+	var files []string
+	if host, err := c.root.Resolve("/etc/systemd/journald.conf"); err == nil {
+		files = append(files, host)
 	}
-	names := make([]string, 0, len(dropIns))
-	for name := range dropIns {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for i, f := range files {
-		if host, err := c.root.Resolve(f); err == nil {
-			files[i] = host
-		}
-	}
-	for _, name := range names {
-		files = append(files, dropIns[name])
-	}
+	files = append(files, c.dropIns("systemd/journald.conf.d")...)
 	for _, path := range files {
 		f, err := os.Open(path)
 		if err != nil {
@@ -78,4 +59,26 @@ func (c *checkup) journald() map[string]string {
 		_ = f.Close() // it was only read
 	}
 	return set
+}
+
+// dropIns are the host paths of a systemd directory's drop-ins, in the order in
+// which they are read: by name, wherever they are; /etc hides /run, which hides
+// /usr.
+func (c *checkup) dropIns(dir string) []string {
+	byName := map[string]string{}
+	for _, top := range []string{"/usr/lib", "/usr/local/lib", "/run", "/etc"} {
+		host, err := c.root.Resolve(filepath.Join(top, dir))
+		if err != nil {
+			continue
+		}
+		found, _ := filepath.Glob(host + "/*.conf") // the pattern is good
+		for _, f := range found {
+			byName[filepath.Base(f)] = f
+		}
+	}
+	var files []string
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		files = append(files, byName[name])
+	}
+	return files
 }

@@ -31,6 +31,37 @@ func (c *checkup) owners(context.Context) {
 			c.owned(filepath.Join(c.cfg.Paths.Keys, e.Name()), filepath.Join(keys, e.Name()))
 		}
 	}
+	if c.storeOpen() {
+		all, _ := c.store.List() // said by versions
+		for _, v := range all {
+			c.belongings(v.Version)
+		}
+	}
+}
+
+// belongings of a version are root's: whoever owns a file gives it back the write
+// bits that publishing took. (Older guides have chown -R over everything.)
+func (c *checkup) belongings(version string) {
+	root, err := os.OpenRoot(c.store.Path(version))
+	if err != nil {
+		return // said by versions
+	}
+	defer func() { _ = root.Close() }()
+	count, first := 0, ""
+	err = disk.Walk(root, func(name string, info fs.FileInfo) error {
+		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+			if count++; first == "" {
+				first = name
+			}
+		}
+		return nil
+	}, nil)
+	switch {
+	case err != nil:
+		c.warn("check the file system", "cannot look through version %s: %s", version, err)
+	case count > 0:
+		c.fail("chown -R -h root:root "+c.store.Path(version), "%d files and directories of version %s belong to somebody else than root, who can change them, the first: %s", count, version, first)
+	}
 }
 
 // owned wants a path to belong to root, or to whom this process is, and to be

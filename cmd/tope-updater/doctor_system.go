@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -66,34 +63,6 @@ func (c *checkup) logOf(s config.Service) string {
 		return "see its log: " + c.cfg.Paths.Run + "/services/" + s.Name + ".log"
 	}
 	return "see its log: journalctl -u " + s.Unit
-}
-
-// workingDirectory looks for a unit that makes its program work inside a
-// version, where it will try to write.
-func (c *checkup) workingDirectory(s config.Service) {
-	for _, dir := range []string{"/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"} {
-		host, err := c.root.Resolve(filepath.Join(dir, s.Unit))
-		if err != nil {
-			continue
-		}
-		f, err := os.Open(host)
-		if err != nil {
-			continue
-		}
-		defer func() { _ = f.Close() }()
-		for lines := bufio.NewScanner(f); lines.Scan(); {
-			path, ok := strings.CutPrefix(strings.TrimSpace(lines.Text()), "WorkingDirectory=")
-			if ok && c.insideVersion(strings.TrimPrefix(path, "-")) {
-				c.warn("set it to a directory below "+c.cfg.Paths.Shared+", or list what it writes in [paths] writable", "%s: %s says WorkingDirectory=%s, inside a version, which no program may write to", s.Name, s.Unit, path)
-			}
-		}
-		return // the first directory that has the unit counts
-	}
-}
-
-func (c *checkup) insideVersion(device string) bool {
-	host, err := c.root.Resolve(device)
-	return err == nil && c.store != nil && strings.HasPrefix(host, c.store.Dir()+"/")
 }
 
 const (

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
 
 	"github.com/tope/updater/cmd/internal/config"
@@ -47,6 +48,7 @@ func (c *checkup) units(ctx context.Context) {
 	default:
 		c.pass("systemd %s", text)
 	}
+	c.committed()
 	c.recoverUnit(ctx, m)
 	c.daemonUnit(ctx, m)
 	if f, err := m.Facts(ctx, rescueUnit); err == nil && f.Load != "loaded" {
@@ -54,6 +56,18 @@ func (c *checkup) units(ctx context.Context) {
 	}
 	for _, s := range c.cfg.Service {
 		c.serviceUnit(ctx, m, s.Service().Name, s.Unit)
+	}
+}
+
+// committed: the program that the updater's units run. Whoever asks may be
+// another copy of it.
+func (c *checkup) committed() {
+	info, err := os.Stat(committedProgram)
+	switch {
+	case err != nil:
+		c.fail("install the package again, or run install.sh", "there is no updater that could recover this device: %s", err)
+	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
+		c.fail("chmod 755 "+committedProgram, "%s, which recovers this device, cannot be started", committedProgram)
 	}
 }
 

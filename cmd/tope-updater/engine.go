@@ -46,7 +46,12 @@ func (d *device) newEngine(j engine.Journal, m service.Manager) (*engine.Engine,
 	if err != nil {
 		return nil, err
 	}
+	own, err := d.ownProgram()
+	if err != nil {
+		return nil, err
+	}
 	return engine.New(engine.Config{
+		Program: own,
 		Journal: j, Versions: upkeep{d.store}, Data: data{d.store, k.snapshots}, Keeper: k, Gate: gate, Starter: restarts, Steps: all, Clock: d.clock, Log: d.log,
 		Budget: d.cfg.Recovery.Budget, TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow),
 		Deadlines: d.deadlines(), Trust: d.trusts(),

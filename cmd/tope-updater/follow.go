@@ -65,6 +65,13 @@ func (a *app) next(ctx context.Context, s *session, p *progress, seen uint64) (e
 	if err == nil || ctx.Err() != nil || s.inProcess || !gone(err) {
 		return st, errors.Join(err, context.Cause(ctx))
 	}
+	// When it is only being replaced by another program, the next request waits
+	// for that one to start.
+	if awake(ctx, s.Client) == nil {
+		if st, err := s.Status(ctx); err == nil {
+			return st, nil
+		}
+	}
 	p.aside("the updater does not answer any more; waiting for it, the update goes on when it is back")
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		select {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/lmittmann/tint"
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/tope/updater/engine"
@@ -26,8 +26,8 @@ const (
 	logJournal = "journal"
 )
 
-func logFlag(flags *pflag.FlagSet, into *string) {
-	flags.StringVar(into, "log-format", logAuto, "log as text, json or journal (fields for systemd's journal); auto: as fits standard error")
+func logFlag(cmd *cobra.Command, into *string) {
+	cmd.Flags().StringVar(into, "log-format", logAuto, "log as text, json or journal (fields for systemd's journal); auto: as fits standard error")
 }
 
 // logger is where the daemon logs: fields under systemd, colourful on a

@@ -46,7 +46,7 @@ rescue shells and tests.`,
 			return a.recoverOnce(cmd.Context(), d)
 		},
 	}
-	logFlag(cmd.Flags(), &logFormat)
+	logFlag(cmd, &logFormat)
 	cmd.Flags().BoolVar(&finish, "finish", false, "go on until the update is over")
 	return cmd
 }

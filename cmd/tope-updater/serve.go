@@ -63,16 +63,21 @@ func (a *app) serveCommand() *cobra.Command {
 			return serve(cmd.Context(), d)
 		},
 	}
-	logFlag(cmd.Flags(), &logFormat)
+	logFlag(cmd, &logFormat)
 	return cmd
 }
 
 // serve runs until ctx ends. The servers stay up while the engine behind them
 // is replaced, which happens when the journal fails.
 func serve(ctx context.Context, d *device) error {
+	d.serving = true
+	from, err := receive()
+	if err != nil {
+		return err
+	}
 	front := &front{}
 	front.fail(errStarting)
-	srv, err := d.listen(front)
+	srv, err := d.listen(front, from)
 	if err != nil {
 		return err
 	}
@@ -88,10 +93,16 @@ func serve(ctx context.Context, d *device) error {
 		d.log.Info("listening", "address", addr.String())
 	}
 	pause := firstPause
+	var over *engine.TakeOver
 	for ctx.Err() == nil {
 		began := d.clock.Monotonic()
 		err = d.run(ctx, front)
-		if ctx.Err() != nil || errors.Is(err, errLocked) {
+		if ctx.Err() != nil || errors.Is(err, errLocked) || errors.As(err, &over) {
+			break
+		}
+		if from.trial {
+			// A program on trial that cannot get on with the journal is no good: the
+			// committed one, which systemd starts next, may be able to.
 			break
 		}
 		front.fail(err)
@@ -106,6 +117,16 @@ func serve(ctx context.Context, d *device) error {
 		notify(d.log, "WATCHDOG=1\nSTATUS=the journal failed; opening it again")
 		_ = clock.Sleep(ctx, d.clock, pause)
 		pause = min(2*pause, longestPause)
+	}
+	if over != nil && ctx.Err() == nil {
+		d.log.Info("another updater takes over", "path", over.Path, "trial", over.Trial)
+		notify(d.log, "WATCHDOG=1\nSTATUS=another updater takes over")
+		sockets, err := srv.Hand()
+		cancel(nil)
+		if err = errors.Join(err, <-served); err != nil {
+			return err
+		}
+		return become(over, sockets)
 	}
 	notify(d.log, "STOPPING=1\nSTATUS=stopping")
 	cancel(nil)
@@ -148,7 +169,7 @@ func (d *device) run(ctx context.Context, front *front) error {
 	return errors.Join(err, u.close())
 }
 
-func (d *device) listen(h http.Handler) (*httpapi.Server, error) {
+func (d *device) listen(h http.Handler, from handed) (*httpapi.Server, error) {
 	socket, err := d.root.Resolve(d.cfg.Paths.Socket())
 	if err != nil {
 		return nil, fmt.Errorf("cannot find the socket: %w", err)
@@ -157,7 +178,7 @@ func (d *device) listen(h http.Handler) (*httpapi.Server, error) {
 		return nil, fmt.Errorf("cannot make the run directory: %w", err)
 	}
 	o := httpapi.ServerOptions{Handler: h, Socket: socket, Log: d.log}
-	if o.Inherited, err = inherited(); err != nil {
+	if o.Inherited, err = from.listeners(); err != nil {
 		return nil, err
 	}
 	if d.cfg.HTTP.Listen != "" {

@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tope/updater/platform/ownprogram"
 )
 
 // version and revision are set by the linker (-X main.version=…); a plain
@@ -16,10 +18,13 @@ type buildVersion struct {
 	Commit  string `json:"commit"`
 	Go      string `json:"go"`
 	Arch    string `json:"arch"`
+	// Takeover is what another updater asks for before this one takes an update
+	// over from it.
+	Takeover int `json:"takeover"`
 }
 
 func thisBuild() buildVersion {
-	b := buildVersion{Version: version, Commit: revision, Go: runtime.Version(), Arch: runtime.GOOS + "/" + runtime.GOARCH}
+	b := buildVersion{Version: version, Commit: revision, Go: runtime.Version(), Arch: runtime.GOOS + "/" + runtime.GOARCH, Takeover: ownprogram.Takeover}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b

@@ -35,6 +35,8 @@ type device struct {
 	// doubt is set when the journal has failed under this process: it is then
 	// opened with its whole chain verified.
 	doubt bool
+	// serving is set in the daemon.
+	serving bool
 	// hasty is set when another process's hold on the journal is not waited for.
 	hasty bool
 	// trusted is what lookAtTrust has seen last.

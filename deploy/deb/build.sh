@@ -5,7 +5,8 @@
 # Usage: build.sh tope-updater|tope-bundle ARCH VERSION
 #   ARCH     amd64, arm64 or armhf
 #   VERSION  as git describe says it; see version.sh
-# From the environment: DIST (dist), SOURCE_DATE_EPOCH (the last commit's time).
+# From the environment: DIST (dist), SOURCE_DATE_EPOCH (the last commit's time),
+# COMPRESSION (xz; "none" is quick).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -110,5 +111,5 @@ if [ "$package" = tope-updater ]; then
 	done
 fi
 find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-dpkg-deb --root-owner-group -Zxz -b "$tree" "$dist/${package}_${version}_$arch.deb" >/dev/null
+dpkg-deb --root-owner-group -Z"${COMPRESSION:-xz}" -b "$tree" "$dist/${package}_${version}_$arch.deb" >/dev/null
 echo "$dist/${package}_${version}_$arch.deb"

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -129,13 +130,15 @@ type socketListener struct {
 	*net.UnixListener
 	path string
 	info fs.FileInfo
+	// handed is set when another program goes on listening: see Hand.
+	handed atomic.Bool
 }
 
 // Addr is where it is found, not the name it was bound under.
 func (l *socketListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
 
 func (l *socketListener) Close() error {
-	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.info) {
+	if now, err := os.Lstat(l.path); err == nil && !l.handed.Load() && os.SameFile(now, l.info) {
 		os.Remove(l.path)
 	}
 	return l.UnixListener.Close()

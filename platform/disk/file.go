@@ -1,8 +1,10 @@
 package disk
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,13 +14,19 @@ import (
 // umask, atomically and durably: a reader, or the next boot, finds the old file
 // or the new one, whole.
 func WriteFile(path string, data []byte, mode fs.FileMode) error {
+	return WriteFrom(path, bytes.NewReader(data), mode)
+}
+
+// WriteFrom is WriteFile with what r has, to its end. When r fails, path is as
+// it was.
+func WriteFrom(path string, r io.Reader, mode fs.FileMode) error {
 	tmp, err := freshTemp(path)
 	if err != nil {
 		return err
 	}
 	// On disk if the power goes from here on: the old file, and perhaps a
 	// temporary of any content that the next call removes.
-	if err := writeSynced(tmp, data, mode); err != nil {
+	if err := writeSynced(tmp, r, mode); err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", path, err), removeIfThere(tmp))
 	}
 	// The content is durable before its name is: this order is why a torn file
@@ -29,12 +37,12 @@ func WriteFile(path string, data []byte, mode fs.FileMode) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-func writeSynced(path string, data []byte, mode fs.FileMode) error {
+func writeSynced(path string, r io.Reader, mode fs.FileMode) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
+	_, err = io.Copy(f, r)
 	if err == nil {
 		err = f.Chmod(mode)
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tope/updater/platform/disk"
 )
 
@@ -97,9 +99,14 @@ func sweepDropIn(tmp string) error {
 	return removeEmpty(filepath.Dir(tmp))
 }
 
+// removeEmpty removes a directory, unless somebody else's drop-ins are in it.
 func removeEmpty(dir string) error {
-	if os.Remove(dir) != nil {
-		return nil // somebody else's drop-ins are in it
+	err := os.Remove(dir)
+	if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	return disk.SyncDir(filepath.Dir(dir))
 }

@@ -146,10 +146,10 @@ func (s *Store) old(p *plan, e fs.DirEntry, carried func(string) bool) error {
 		}
 		return nil
 	}
-	if carried(name) || CheckName(name) != nil {
-		return nil
+	if !carried(name) && CheckName(name) == nil {
+		return s.remove(p, name, isHidden)
 	}
-	return s.remove(p, name, isHidden)
+	return nil
 }
 
 // stray says whether a name is one that only a cut can have left: a temporary of

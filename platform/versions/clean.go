@@ -68,6 +68,9 @@ func (s *Store) Prune(keep int, needed ...string) ([]string, error) {
 		if info, err := os.Lstat(s.Path(version)); err != nil || !info.IsDir() {
 			continue // an operator's link or file; not ours to delete
 		}
+		if inside, err := os.ReadDir(s.Path(version)); err == nil && len(inside) == 0 {
+			continue // so begins a version that is made by hand, and it takes no room
+		}
 		if err := s.Trash(version); err != nil {
 			failed = errors.Join(failed, err)
 			continue

@@ -87,10 +87,11 @@ func TestPruneLeavesAnOperatorsThings(t *testing.T) {
 	symlink(t, "/srv/v1", d.Path("1.0.0"))
 	put(t, d.Path("1.1.0"), "a file")
 	put(t, d.in("backup/f"), "x")
+	require.NoError(t, os.Mkdir(d.Path("1.2.0"), 0o755)) // what comes next is cp
 	removed, err := d.Prune(0)
 	require.NoError(t, err)
 	require.Empty(t, removed)
-	d.has("v1.0.0", "v1.1.0", "backup")
+	d.has("v1.0.0", "v1.1.0", "v1.2.0", "backup")
 }
 
 func TestSweep(t *testing.T) {

@@ -27,6 +27,11 @@ const (
 	LinkStale LinkState = "stale"
 )
 
+// Updater is the name of the updater in a version's bin directory. There is no
+// link to it: whoever calls the updater by its name, in a rescue shell say, must
+// get the committed one, and never one that is still to be proved.
+const Updater = "tope-updater"
+
 // Link is one symlink from Bin or Services through current.
 type Link struct {
 	// Path is the device's.
@@ -47,7 +52,7 @@ func (e *BlockedError) Error() string {
 func (e *BlockedError) Is(target error) bool { return target == ErrForeign }
 
 // Links compares the links there are with those that a version should have:
-// one for each entry of its bin and services directories.
+// one for each entry of its bin and services directories but the updater.
 func (s *Store) Links(version string) ([]Link, error) {
 	if err := s.usable(version); err != nil {
 		return nil, err
@@ -215,6 +220,9 @@ func (p place) links(dir string) ([]Link, error) {
 		return nil, err
 	}
 	var links []Link
+	if p.part == "bin" {
+		names = slices.DeleteFunc(names, func(name string) bool { return name == Updater })
+	}
 	for _, name := range names {
 		link := Link{Path: filepath.Join(p.device, name), Target: filepath.Join(p.prefix, name)}
 		link.State, err = p.judge(name)

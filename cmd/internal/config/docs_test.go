@@ -14,10 +14,15 @@ import (
 	"github.com/tope/updater/cmd/internal/config"
 )
 
-// documented are the rows of docs/configuration.md: key to default, by table.
-func documented(t *testing.T) map[string]map[string]string {
+// manuals are the pages that tell of each key, one in each language.
+func manuals() []string {
+	return []string{"../../../docs/configuration.md", "../../../docs/zh/configuration.md"}
+}
+
+// documented are the rows of a manual: key to default, by table.
+func documented(t *testing.T, manual string) map[string]map[string]string {
 	t.Helper()
-	text, err := os.ReadFile("../../../docs/configuration.md")
+	text, err := os.ReadFile(manual)
 	require.NoError(t, err)
 	tables := map[string]map[string]string{}
 	table := ""
@@ -60,27 +65,31 @@ func inFile(table string, v reflect.Value, tables map[string]map[string]any) {
 func TestTheManualHasEveryKey(t *testing.T) {
 	want := map[string]map[string]any{}
 	inFile("", reflect.ValueOf(config.Default()), want)
-	have := documented(t)
-	for table, keys := range want {
-		for key := range keys {
-			require.Contains(t, have[table], key, "[%s] in docs/configuration.md", table)
+	for _, manual := range manuals() {
+		have := documented(t, manual)
+		for table, keys := range want {
+			for key := range keys {
+				require.Contains(t, have[table], key, "[%s] in %s", table, manual)
+			}
+			require.Len(t, have[table], len(keys), "[%s] in %s has keys that there are not", table, manual)
 		}
-		require.Len(t, have[table], len(keys), "[%s] in docs/configuration.md has keys that there are not", table)
+		require.Len(t, have, len(want))
 	}
-	require.Len(t, have, len(want))
 }
 
 // Of the tables that are there once, the defaults are compared as well.
 func TestTheManualHasTheDefaults(t *testing.T) {
 	want := map[string]map[string]any{}
 	inFile("", reflect.ValueOf(config.Default()), want)
-	have := documented(t)
-	for table, keys := range want {
-		for key, value := range keys {
-			if table == "service" || table == "service.health" {
-				continue
+	for _, manual := range manuals() {
+		have := documented(t, manual)
+		for table, keys := range want {
+			for key, value := range keys {
+				if table == "service" || table == "service.health" {
+					continue
+				}
+				require.Equal(t, "`"+written(t, value)+"`", have[table][key], "%s.%s in %s", table, key, manual)
 			}
-			require.Equal(t, "`"+written(t, value)+"`", have[table][key], "%s.%s in docs/configuration.md", table, key)
 		}
 	}
 }

@@ -87,6 +87,7 @@ func (d *device) software() string {
 
 // enabled lists which of the updater's units are started at boot.
 func (d *device) enabled() string {
-	out, _ := d.Run("sh", "-c", "cd /etc/systemd/system && ls -d *.wants/tope-updater*") // none is an error to ls
+	d.t.Helper()
+	out := d.MustRun("sh", "-c", "cd /etc/systemd/system && find . -path './*.wants/tope-updater*' -printf '%P\\n' | sort")
 	return strings.Join(strings.Fields(out), " ")
 }

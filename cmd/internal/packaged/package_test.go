@@ -1,6 +1,7 @@
 package packaged_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -32,9 +33,17 @@ func TestInstallUpgradeRemovePurge(t *testing.T) {
 	d.MustRun("tope-updater", "install", d.offer(fixtures.Release{Version: "1.1.0"}))
 	d.switches()
 
-	// An upgrade: the daemon is another process, and all else is as it was.
+	// The power goes in the middle of an upgrade: the old program does its duty.
+	d.MustRun("dpkg", "--unpack", second)
+	d.Kill()
+	d.Boot()
+	require.Empty(t, d.Failed())
+	require.Equal(t, older, d.program())
+	require.Equal(t, "active", d.Property(daemon, "ActiveState"))
+
+	// The upgrade goes on: the daemon is another process, and all else is as it was.
 	pid, journal, software := d.Property(daemon, "MainPID"), d.updates(), d.software()
-	d.MustRun("dpkg", "-i", second)
+	d.MustRun("dpkg", "--configure", "-a")
 	require.Equal(t, newer, d.program())
 	require.Equal(t, "active", d.Property(daemon, "ActiveState"))
 	require.NotEqual(t, pid, d.Property(daemon, "MainPID"))
@@ -43,10 +52,10 @@ func TestInstallUpgradeRemovePurge(t *testing.T) {
 
 	// The device has updated itself to a newer program, which stays; unless
 	// somebody asks for an older package.
-	d.Put(d.updater(newest), committed+".new", 0o755)
+	d.Write(committed+".new", "#!/bin/sh\n[ \"$1\" != version ] || exec echo tope-updater v2.0.0\nexec /usr/lib/tope-updater/package/tope-updater \"$@\"\n", 0o755)
 	d.MustRun("mv", committed+".new", committed)
 	require.Contains(t, d.MustRun("dpkg", "-i", second), "it stays")
-	require.Equal(t, newest, d.program())
+	require.Equal(t, "v2.0.0", d.program())
 	d.MustRun("dpkg", "-i", first)
 	require.Equal(t, older, d.program())
 	d.MustRun("dpkg", "-i", second)
@@ -70,6 +79,40 @@ func TestInstallUpgradeRemovePurge(t *testing.T) {
 	d.gone(software)
 	require.NoDirExists(t, d.Path("/var/lib/tope-updater"))
 	require.NoDirExists(t, d.Path("/etc/tope-updater"))
+}
+
+// An upgrade or a removal in the middle of an update: it goes on from the
+// journal, or comes to an end first. No service stays down.
+func TestInTheMiddleOfAnUpdate(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t)
+	first, second := d.give(d.pack(t, older)), d.give(d.pack(t, newer))
+	d.Boot()
+	d.MustRun("dpkg", "-i", first)
+	d.setUp()
+	begin := func(r fixtures.Release) {
+		r.WebServer = "ready-after=3s"
+		d.MustRun("tope-updater", "install", "--no-wait", d.offer(r))
+		d.Wait("the update is in the gate", func() bool {
+			return strings.Contains(d.MustRun("tope-updater", "status"), "CheckingHealth")
+		})
+	}
+	begin(fixtures.Release{Version: "1.1.0"})
+	d.MustRun("dpkg", "-i", second)
+	require.Equal(t, newer, d.program())
+	d.Wait("the update is over", func() bool {
+		return regexp.MustCompile(`state +Idle`).MatchString(d.MustRun("tope-updater", "status"))
+	})
+	require.Equal(t, "v1.1.0\n", d.MustRun("readlink", "/opt/tope/versions/current"))
+	require.Contains(t, d.updates(), "Committed")
+
+	begin(fixtures.Release{Version: "1.2.0"})
+	d.MustRun("dpkg", "-r", "tope-updater")
+	require.Equal(t, "v1.2.0\n", d.MustRun("readlink", "/opt/tope/versions/current"))
+	require.NoFileExists(t, d.Path("/opt/tope/versions/.uncommitted"))
+	for _, unit := range []string{"device-api.service", "web-server.service"} {
+		require.Equal(t, "active", d.Property(unit, "ActiveState"))
+	}
 }
 
 // updates is what the journal tells of them.

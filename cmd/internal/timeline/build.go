@@ -85,6 +85,10 @@ func (t *teller) conclude(r journal.Record) {
 	if p == nil {
 		return
 	}
+	if r.Takeover != nil {
+		t.pending = nil // the other program begins the step anew
+		return
+	}
 	rebooted := r.Boot != p.Boot
 	restarted := r.Spend != nil || r.Rule != ""
 	again := r.Phase == journal.Intent && r.Step == p.Step
@@ -105,12 +109,15 @@ func (t *teller) conclude(r journal.Record) {
 
 // decide tells recovery's part: what it saw, the rule, and why.
 func (t *teller) decide(r journal.Record) {
-	if s := r.Spend; s != nil {
+	if s := r.Spend; s != nil && r.Takeover == nil {
 		text := fmt.Sprintf("%s took over; it costs this state %d of its budget", who(s.By), s.Cost)
 		if s.Cost == 0 {
 			text = who(s.By) + " took over, in a boot that is counted already"
 		}
 		t.add(r, Entry{What: Spent, State: t.State, Text: text})
+	}
+	if r.Takeover != nil {
+		t.add(r, Entry{What: TookOver, Text: takeover(r), Why: r.Why})
 	}
 	if r.Phase == journal.Observed && len(r.Evidence) > 0 {
 		t.add(r, Entry{What: Saw, Step: r.Step, Evidence: r.Evidence})
@@ -118,6 +125,17 @@ func (t *teller) decide(r journal.Record) {
 	if r.Rule != "" {
 		t.add(r, Entry{What: Rule, Text: r.Rule, Why: r.Why})
 	}
+}
+
+func takeover(r journal.Record) string {
+	program := "the version's own updater"
+	if r.Takeover.Back {
+		program = "the committed updater"
+	}
+	if r.Phase == journal.Intent {
+		return fmt.Sprintf("%s (%s) is to take over", program, r.Takeover.Digest)
+	}
+	return fmt.Sprintf("%s (%s) has taken over", program, r.Takeover.Digest)
 }
 
 func who(by string) string {

@@ -65,6 +65,7 @@ const (
 	Saw         What = "saw"         // recovery, or a gate, looked at the world
 	Rule        What = "rule"        // recovery decided
 	Spent       What = "spent"       // a boot or daemon start was counted
+	TookOver    What = "took over"   // another program carries the update out
 	Learnt      What = "learnt"      // what the release turned out to be
 	Baseline    What = "baseline"    // the gate's word on the old version
 	Quarantined What = "quarantined" // the release is not to be tried again unasked

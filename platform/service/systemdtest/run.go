@@ -30,7 +30,7 @@ func (m *Machine) Command(ctx context.Context, command ...string) (*exec.Cmd, er
 	}
 	args := []string{
 		"--target", itoa(pid), "--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup", "--root", "--wd=/", "--",
-		"env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "SYSTEMD_PAGER=",
+		"env", "-i", "-C", "/", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "SYSTEMD_PAGER=",
 	}
 	cmd := exec.CommandContext(ctx, "nsenter", append(args, command...)...)
 	cmd.WaitDelay = time.Second

@@ -1,0 +1,70 @@
+package httpapi
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Hand returns duplicates of everything that is listened on, for a program that
+// takes this one's place by exec: whoever connects meanwhile waits for it instead
+// of being refused. From now on the end of Serve leaves the socket's file alone.
+// The duplicates are not passed on yet: see PassOn.
+func (s *Server) Hand() ([]*os.File, error) {
+	var files []*os.File
+	for _, l := range s.listeners {
+		inner := l.(*limited).Listener
+		if socket, ok := inner.(*socketListener); ok {
+			socket.handed.Store(true)
+		}
+		f, err := inner.(interface{ File() (*os.File, error) }).File()
+		if err != nil {
+			return files, fmt.Errorf("cannot hand over %s: %w", l.Addr(), err)
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// PassOn lets a program that is executed next inherit the files, and returns
+// their numbers. os.File.Fd would do, but make whoever still accepts block.
+func PassOn(files []*os.File) ([]int, error) {
+	var fds []int
+	for _, f := range files {
+		raw, err := f.SyscallConn()
+		if err != nil {
+			return nil, err
+		}
+		var ferr error
+		err = raw.Control(func(fd uintptr) {
+			fds = append(fds, int(fd))
+			_, ferr = unix.FcntlInt(fd, unix.F_SETFD, 0)
+		})
+		if err == nil {
+			err = ferr
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot pass on %s: %w", f.Name(), err)
+		}
+	}
+	return fds, nil
+}
+
+// Received are the listeners that a program was given by number.
+func Received(fds []int) ([]net.Listener, error) {
+	var all []net.Listener
+	for _, fd := range fds {
+		syscall.CloseOnExec(fd)
+		f := os.NewFile(uintptr(fd), fmt.Sprintf("socket %d", fd))
+		l, err := net.FileListener(f)
+		f.Close() // the listener has a duplicate
+		if err != nil {
+			return all, fmt.Errorf("cannot take over socket %d: %w", fd, err)
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}

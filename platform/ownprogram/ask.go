@@ -1,0 +1,58 @@
+package ownprogram
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// Takeover is the number of the agreement between two updaters of which one
+// takes an update over from the other; see docs/self-update.md. A program says
+// in `version --json` which one it keeps.
+const Takeover = 1
+
+// answerTimeout is how long a program may take to say which one it is.
+const answerTimeout = 20 * time.Second
+
+// Answer is what a program says of itself.
+type Answer struct {
+	Version string `json:"version"`
+	// Takeover is 0 for a program that is older than the agreement.
+	Takeover int `json:"takeover"`
+}
+
+// Ask runs a copy, to see whether it can be run on this device at all, and
+// which it is. An error says why it cannot.
+func Ask(ctx context.Context, c Copy) (Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, c.Path, "version", "--json")
+	cmd.Env = []string{} // no socket to notify, nothing inherited
+	cmd.Dir = "/"
+	cmd.WaitDelay = time.Second
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("no answer within %s: %w", answerTimeout, context.Cause(ctx))
+		}
+		return Answer{}, fmt.Errorf("%s version: %w%s", c.Path, err, said(errs.String()))
+	}
+	var a Answer
+	if err := json.Unmarshal(out.Bytes(), &a); err != nil {
+		return Answer{}, fmt.Errorf("%s version: it is no updater: %w", c.Path, err)
+	}
+	return a, nil
+}
+
+func said(text string) string {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return ""
+	}
+	return ": " + text[:min(len(text), 300)]
+}
