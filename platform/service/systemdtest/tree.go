@@ -20,9 +20,8 @@ import (
 
 const (
 	suite = "bookworm"
-	// mirrorVariable names another mirror than Debian's.
+	// mirrorVariable names another mirror than debootstrap's own.
 	mirrorVariable = "TOPE_DEBIAN_MIRROR"
-	usualMirror    = "http://deb.debian.org/debian"
 	// recipe is part of the tree's name: raise it when finish changes.
 	recipe = "3"
 )
@@ -94,13 +93,13 @@ func tree(list []string) (string, error) {
 }
 
 func bootstrap(dir string, list []string) error {
-	mirror := os.Getenv(mirrorVariable)
-	if mirror == "" {
-		mirror = usualMirror
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include="+strings.Join(list, ","), suite, dir, mirror)
+	args := []string{"--variant=minbase", "--include=" + strings.Join(list, ","), suite, dir}
+	if mirror := os.Getenv(mirrorVariable); mirror != "" {
+		args = append(args, mirror)
+	}
+	cmd := exec.CommandContext(ctx, "debootstrap", args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, tail(string(out), 2000))
 	}

@@ -3,6 +3,7 @@
 package device
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -123,6 +124,9 @@ func (d *Device) linksOf(version string) error {
 		return sweep.Violate("current: %v", err)
 	}
 	for p := range r.files() {
+		if p == ownUpdater {
+			continue // no link may lead to it
+		}
 		at := filepath.Join(d.root, binDir, filepath.Base(p))
 		want := "/opt/tope/versions/current/" + p
 		if rest, ok := strings.CutPrefix(p, "services/"); ok {
@@ -135,4 +139,25 @@ func (d *Device) linksOf(version string) error {
 		}
 	}
 	return nil
+}
+
+// committed checks that the committed updater is whole, and the right one: a
+// version's own after the commit, at the latest when the update is over; before,
+// the one that was there.
+func (d *Device) committed(f facts, over bool) error {
+	got, err := os.ReadFile(filepath.Join(d.root, committedUpdater))
+	if err != nil {
+		return sweep.Violate("the committed updater is gone: %v", err)
+	}
+	u := f.since(d.base.seq())
+	if u == nil || u.State != "Committed" || renewed().Version != u.To {
+		if !bytes.Equal(got, proven()) {
+			return sweep.Violate("the committed updater is another one (%d bytes), and nothing that carries one is committed", len(got))
+		}
+		return nil
+	}
+	if bytes.Equal(got, renewed().updater()) || !over && bytes.Equal(got, proven()) {
+		return nil
+	}
+	return sweep.Violate("the update is committed (over: %v), and the committed updater is not the version's (%d bytes)", over, len(got))
 }

@@ -27,8 +27,16 @@ func trusted() Release {
 	return Release{Version: "1.1.1", Tool: "new-tool", API: "ready-after=200ms", Art: true}
 }
 
+// renewed carries an updater of its own.
+func renewed() Release {
+	return Release{Version: "1.1.2", Tool: "new-tool", Updater: "new"}
+}
+
+// proven is what the committed updater is before any release carried one.
+func proven() []byte { return Release{Updater: "old"}.updater() }
+
 func releases() []Release {
-	return []Release{factory(), before(), good(), broken(), hostile(), later(), resident(), trusted()}
+	return []Release{factory(), before(), good(), broken(), hostile(), later(), resident(), trusted(), renewed()}
 }
 
 // Flow is one thing that a device is made to do.
@@ -122,7 +130,7 @@ func Flows() []Flow {
 	}
 	none := Release{}
 	factory, before, good, broken, hostile := factory(), before(), good(), broken(), hostile()
-	resident, trusted := resident(), trusted()
+	resident, trusted, renewed := resident(), trusted(), renewed()
 	return []Flow{
 		{
 			Name: "install", About: "a good update", Args: []string{"install", url(good)},
@@ -154,6 +162,12 @@ func Flows() []Flow {
 			Name: "first", About: "the first version of a device without a journal", Args: []string{"install", url(factory)}, Empty: true,
 			Ends: []End{at("Committed", factory, none)},
 			More: []End{at("Failed", none, none), at("RolledBack", none, none), at("NeedsAttention", none, none)},
+		},
+		{
+			Name: "self", About: "a release that carries an updater", Args: []string{"install", url(renewed)}, Part: 4,
+			Ends: []End{at("Committed", renewed, before)},
+			More: []End{at("RolledBack", before, factory), at("Failed", before, factory)},
+			Full: []End{at("RolledBack", before, before)},
 		},
 		{
 			Name: "signed", About: "a native bundle: a file is copied, others are patched or fetched",

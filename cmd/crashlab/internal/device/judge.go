@@ -134,6 +134,9 @@ func (d *Device) holds(f facts, s sweep.Story) error {
 	if f.factory != d.base.factory {
 		return sweep.Violate("factory is %s and was %s", orNone(f.factory), orNone(d.base.factory))
 	}
+	if err := d.committed(f, false); err != nil {
+		return err
+	}
 	if f.current != "" {
 		if err := d.linksOf(f.current); err != nil {
 			return err
@@ -222,6 +225,9 @@ func (d *Device) over(f facts, end End, s sweep.Story) error {
 		return sweep.Violate("the update is over, and the marker is still there")
 	}
 	if err := d.tidy(); err != nil {
+		return err
+	}
+	if err := d.committed(f, s.Fault == ""); err != nil {
 		return err
 	}
 	allowed := slices.Clone(d.flow.Ends)

@@ -19,6 +19,8 @@ type Release struct {
 	API, Web string
 	// Tool names a program that only this release has.
 	Tool string
+	// Updater is what its own updater says, if it carries one; it is never run.
+	Updater string
 	// Art: it has a font, the same in all such releases, and a picture of which
 	// each release changes a little. Neither can be compressed.
 	Art bool
@@ -31,6 +33,17 @@ const (
 	font    = "services/web-server/font.bin"
 	picture = "services/web-server/picture.bin"
 )
+
+// ownUpdater is the updater in a version, committedUpdater the one outside.
+const (
+	ownUpdater       = "bin/tope-updater"
+	committedUpdater = "usr/lib/tope-updater/tope-updater"
+)
+
+// updater is a release's own: longer than a page, and different in each.
+func (r Release) updater() []byte {
+	return append([]byte("updater "+r.Updater+"\n"), noise(9000)...)
+}
 
 // Interpreter runs the scripts that releases are made of.
 const Interpreter = "/proc/1/exe"
@@ -52,6 +65,9 @@ func (r Release) files() map[string][]byte {
 	}
 	if r.Tool != "" {
 		files["bin/"+r.Tool] = r.program(r.Tool, "", "")
+	}
+	if r.Updater != "" {
+		files[ownUpdater] = r.updater()
 	}
 	if r.Art {
 		files[font] = noise(3000)
@@ -100,6 +116,9 @@ func (r Release) zip() ([]byte, error) {
 		{"device-api", "bin/device-api", "/usr/local/bin/device-api", "device-api"},
 		{"web-server", "bin/web-server", "/usr/local/bin/web-server", "web-server"},
 		{"pages", "services/web-server", "/opt/tope/services/web-server", ""},
+	}
+	if r.Updater != "" {
+		mods = append(mods, module{"updater", ownUpdater, "/usr/local/" + ownUpdater, ""})
 	}
 	if r.Tool != "" {
 		mods = append(mods, module{r.Tool, "bin/" + r.Tool, "/usr/local/bin/" + r.Tool, ""})

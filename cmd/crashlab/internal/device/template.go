@@ -49,13 +49,16 @@ func (l *Lab) device(f Flow, i int) (*Device, error) {
 
 // born makes the template.
 func (d *Device) born(ctx context.Context) error {
-	for _, p := range []string{"opt/tope/shared", "usr/local/bin", "var/lib", "etc", "run", filepath.Dir(checker)[1:], filepath.Dir(Interpreter)[1:]} {
+	for _, p := range []string{"opt/tope/shared", "usr/local/bin", "var/lib", "etc", "run", filepath.Dir(committedUpdater), filepath.Dir(checker)[1:], filepath.Dir(Interpreter)[1:]} {
 		if err := os.MkdirAll(filepath.Join(d.root, p), 0o755); err != nil {
 			return err
 		}
 	}
 	// The factory's programs must find their interpreter on the device.
 	if err := os.WriteFile(filepath.Join(d.root, Interpreter), nil, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(d.root, committedUpdater), proven(), 0o755); err != nil {
 		return err
 	}
 	script := "#!" + Interpreter + " " + checkerArg + "\n"

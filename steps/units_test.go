@@ -1,0 +1,71 @@
+package steps_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/platform/unitfiles"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+)
+
+// carried is a fake of steps.Units: versions and what they carry.
+type carried map[string][]unitfiles.Unit
+
+func (c carried) Carried(version string) ([]unitfiles.Unit, error) {
+	units, known := c[version]
+	if version != "" && !known {
+		return nil, errors.New("a bad block")
+	}
+	return units, nil
+}
+func (carried) Follow(string) (unitfiles.Changes, error) { return unitfiles.Changes{}, nil }
+func (carried) Agrees(string) (bool, error)              { return true, nil }
+
+func on(names ...string) (units []unitfiles.Unit) {
+	for _, n := range names {
+		units = append(units, unitfiles.Unit{Name: n, Enabled: true})
+	}
+	return units
+}
+
+func TestWhichBroughtServicesAreStoppedAndStarted(t *testing.T) {
+	u := carried{"1": on("api.service", "old.service"), "2": append(on("api.service", "new.service", "a@.service", "x.timer"),
+		unitfiles.Unit{Name: "off.service"}, unitfiles.Unit{Name: "once.service", Enabled: true, Oneshot: true})}
+	task := &steps.Task{
+		Before: versions.Pointers{Current: "1"}, Target: versions.Pointers{Current: "2"},
+		Release: steps.Release{Version: "2", Services: []string{"named"}},
+	}
+	leaving, err := steps.Leaving(u, task)
+	require.NoError(t, err)
+	require.Equal(t, []string{"named", "api", "old", "new", "off", "once"}, leaving.Release.Services)
+	running, err := steps.Running(u, task, "2")
+	require.NoError(t, err)
+	require.Equal(t, []string{"named", "api", "new"}, running.Release.Services)
+	require.Equal(t, []string{"named"}, task.Release.Services, "the task itself is the engine's")
+
+	// What is left may be damaged; what is gone to may not.
+	delete(u, "1")
+	_, err = steps.Leaving(u, task)
+	require.NoError(t, err)
+	task.Target.Current = "3"
+	_, err = steps.Leaving(u, task)
+	require.Error(t, err)
+	same, err := steps.Leaving(nil, task)
+	require.NoError(t, err)
+	require.Equal(t, task, same)
+}
+
+func TestCompanionsThatWentAreNotBroughtBack(t *testing.T) {
+	u := carried{"1": on("old.timer", "both.socket"), "2": on("both.socket", "new.path", "some.target", "api.service")}
+	task := &steps.Task{Before: versions.Pointers{Current: "1"}, Target: versions.Pointers{Current: "2"}, Release: steps.Release{Version: "2"}}
+	noted := steps.Companions{Boot: "b", Triggers: []string{"own.timer", "old.timer", "both.socket"}, Dependents: []string{"dep.service"}}
+	got, err := noted.Present(u, task, "b")
+	require.NoError(t, err)
+	require.Equal(t, steps.Companions{Boot: "b", Triggers: []string{"own.timer", "both.socket", "new.path"}, Dependents: []string{"dep.service"}}, got)
+	got, err = noted.Present(u, task, "another boot")
+	require.NoError(t, err)
+	require.Equal(t, steps.Companions{Boot: "another boot", Triggers: []string{"both.socket", "new.path"}}, got, "the init system has seen to the others")
+}
