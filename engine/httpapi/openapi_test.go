@@ -161,7 +161,7 @@ func engineErrors() []error {
 	return []error{
 		&engine.BusyError{Update: "u2", State: engine.Staging},
 		engine.ErrQuarantined, engine.ErrTooLate, engine.ErrNothingToDo, engine.ErrExpired, engine.ErrNotFound, engine.ErrInvalid, engine.ErrJournal,
-		versions.ErrInUse, versions.ErrExists, versions.ErrNotFound, versions.ErrFactorySet, versions.ErrForeign,
+		versions.ErrInUse, versions.ErrExists, versions.ErrNotFound, versions.ErrFactorySet, versions.ErrCurrentSet, versions.ErrForeign,
 		versions.ErrDamaged, versions.ErrMismatch, versions.ErrNotExecutable,
 	}
 }

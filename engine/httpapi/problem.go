@@ -72,6 +72,7 @@ func kinds() []kind {
 		{"in-use", http.StatusConflict, "the version is in use", versions.ErrInUse},
 		{"exists", http.StatusConflict, "another release of that version is installed", versions.ErrExists},
 		{"factory-set", http.StatusConflict, "a factory version is set already", versions.ErrFactorySet},
+		{"current-set", http.StatusConflict, "current leads to a version already", versions.ErrCurrentSet},
 		{"foreign-file", http.StatusConflict, "not made by the updater", versions.ErrForeign},
 		{"damaged", http.StatusConflict, "the version is damaged", versions.ErrDamaged},
 		{"mismatch", http.StatusUnprocessableEntity, "the files do not match the manifest", versions.ErrMismatch},

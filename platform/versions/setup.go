@@ -15,7 +15,7 @@ import (
 // SetPointers makes current and previous lead to versions where they do not
 // yet, as on a device whose first version was put there by hand, and returns the
 // pointers it set. A current that leads to a usable version stays: to another
-// one an update goes, or a rollback (ErrInUse). Without a name, current becomes
+// one an update goes, or a rollback (ErrCurrentSet). Without a name, current becomes
 // what previous or factory leads to, else the only version there is. A previous
 // that leads nowhere becomes current's version. Factory is left alone.
 func (s *Store) SetPointers(current string) (set []string, err error) {
@@ -36,7 +36,7 @@ func (s *Store) SetPointers(current string) (set []string, err error) {
 		}
 		p.Current, set = current, append(set, Current)
 	case current != "" && current != p.Current:
-		return nil, fmt.Errorf("current leads to %s already: %w; use \"rollback --to\" to go to another version", p.Current, ErrInUse)
+		return nil, fmt.Errorf("%w: %s; use \"rollback --to\" to go to another one", ErrCurrentSet, p.Current)
 	}
 	if !usable(p.Previous) {
 		// If the power goes before this, current is right; the next call does the rest.

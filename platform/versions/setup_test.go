@@ -32,7 +32,7 @@ func TestSetPointers(t *testing.T) {
 			d.publish("1.0.0")
 			d.publish("1.1.0")
 			d.point(versions.Current, "1.1.0")
-		}, "1.0.0", nil, "1.1.0", "", versions.ErrInUse},
+		}, "1.0.0", nil, "1.1.0", "", versions.ErrCurrentSet},
 		"current leads nowhere": {func(d *device) {
 			d.publish("1.0.0")
 			d.publish("1.1.0")

@@ -57,6 +57,8 @@ var (
 	ErrForeign = errors.New("not made by the updater")
 	// ErrFactorySet: there is a factory version, and replacing it was not asked for.
 	ErrFactorySet = errors.New("a factory version is set already")
+	// ErrCurrentSet: current leads to a version, which only an update or a rollback changes.
+	ErrCurrentSet = errors.New("current leads to a version already")
 	// ErrNotExecutable: programs of the version could not be started.
 	ErrNotExecutable = errors.New("programs that cannot be started")
 )

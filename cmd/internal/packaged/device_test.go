@@ -75,7 +75,7 @@ func (d *device) offer(r fixtures.Release) string {
 // program is the version of the committed updater.
 func (d *device) program() string {
 	d.t.Helper()
-	first, _, _ := strings.Cut(d.MustRun("tope-updater", "version"), "\n")
+	first, _, _ := strings.Cut(d.MustRun(committed, "version"), "\n")
 	return strings.TrimPrefix(first, "tope-updater ")
 }
 

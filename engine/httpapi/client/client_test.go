@@ -136,7 +136,7 @@ func TestErrorsAreTheEnginesOnBothPaths(t *testing.T) {
 	eachWay(t, func(t *testing.T, d *httpapitest.Device, c *client.Client) {
 		for _, want := range []error{
 			engine.ErrQuarantined, engine.ErrTooLate, engine.ErrNothingToDo, engine.ErrExpired, engine.ErrNotFound, engine.ErrInvalid, engine.ErrJournal,
-			versions.ErrInUse, versions.ErrExists, versions.ErrNotFound, versions.ErrFactorySet, versions.ErrForeign,
+			versions.ErrInUse, versions.ErrExists, versions.ErrNotFound, versions.ErrFactorySet, versions.ErrCurrentSet, versions.ErrForeign,
 			versions.ErrDamaged, versions.ErrMismatch, versions.ErrNotExecutable,
 		} {
 			d.Fail(wrapped{want})
