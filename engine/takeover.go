@@ -165,7 +165,7 @@ func (e *Engine) catchUp() error {
 	e.besides(func() { adopted, err = e.cfg.Program.Adopt(owed) })
 	if err != nil {
 		e.cfg.Log.Warn("the updater of the current version is not the committed one yet", "version", owed, "err", err)
-		return nil
+		return nil //nolint:nilerr // the next start tries again
 	}
 	if err := e.append(journal.Record{Phase: journal.Outcome, Why: "the updater of version " + owed + " is the committed one", Program: &journal.Program{Version: owed}}); err != nil || !adopted {
 		return err
@@ -196,8 +196,9 @@ func (e *Engine) leave() error {
 	next, err := e.cfg.Program.Committed()
 	if err != nil {
 		e.cfg.Log.Warn("cannot look at the committed updater", "err", err)
+		return nil //nolint:nilerr // this one goes on; the next start is the committed one's
 	}
-	if err != nil || next == nil {
+	if next == nil {
 		return nil
 	}
 	return &TakeOver{Path: next.Path}
