@@ -11,7 +11,6 @@ import (
 	"github.com/tope/updater/platform/ownprogram"
 )
 
-
 // owners: who may write to these decides what runs as root.
 func (c *checkup) owners(context.Context) {
 	paths := []string{
