@@ -187,7 +187,8 @@ func TestHelpersEndWithTheDaemon(t *testing.T) {
 		Timeout: time.Minute,
 		Config:  "[[service.health]]\nkind = \"command\"\ncommand = [\"/bin/sh\", \"-c\", \"test ! -e /etc/linger || exec sleep 7777\"]\ntimeout = \"1m\"\n",
 	})
-	dropIn(d, bootedtest.Daemon, "[Unit]\nOnFailure=\n[Service]\nRestart=no\n")
+	dropIn(d, bootedtest.Daemon, "[Service]\nRestart=no\n")
+	d.Symlink("/dev/null", "/etc/systemd/system/"+bootedtest.Rescue) // it would run the gate, too
 	d.Up()
 	helper := func() bool {
 		_, err := d.Run("pgrep", "-f", "^sleep 7777")

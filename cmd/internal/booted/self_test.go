@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -80,14 +79,21 @@ func (d *selfDevice) story() string {
 
 func TestANewUpdaterTakesOver(t *testing.T) {
 	t.Parallel()
-	d := newSelfDevice(t, bootedtest.Options{Stable: time.Second})
+	d := newSelfDevice(t, bootedtest.Options{
+		Config: "[[service.health]]\nkind = \"command\"\ncommand = [\"/bin/sh\", \"-c\", \"test ! -e /etc/hold\"]\ntimeout = \"1m\"\n",
+	})
 	d.Up()
 	pid := d.Property(bootedtest.Daemon, "MainPID")
 
-	d.Begin(d.Offer(updater("1.1.0", d.fresh)))
+	r := updater("1.1.0", d.fresh)
+	r.DeviceAPI = "ready-after=1s"
+	d.Begin(d.Offer(r))
+	d.In(engine.Restarting) // what ran before was judged without this:
+	d.Write("/etc/hold", "", 0o644)
 	d.In(engine.CheckingHealth)
 	d.Wait("the version's updater runs, before it is committed", func() bool { return d.runs() == digest(d.fresh) })
 	require.Equal(t, digest(d.old), d.digest(bootedtest.Updater), "the committed copy is not touched before the commit")
+	d.MustRun("rm", "/etc/hold")
 	require.Equal(t, engine.Committed, d.Over().State)
 	d.Whole("1.1.0")
 	d.is(d.fresh)
