@@ -35,9 +35,7 @@ func (e *Engine) clean(ctx context.Context, u *journal.Update) result {
 	r.adopted, aerr = e.adopt(u)
 	r.owed = aerr != nil
 	errs = append(errs, aerr)
-	var removed []string
-	var err error
-	e.besides(func() { removed, err = e.cfg.Keeper.Tidy(ctx, Needs{}) })
+	removed, err := e.cfg.Keeper.Tidy(ctx, Needs{})
 	r.removed = removed
 	r.err = errors.Join(append(errs, err)...)
 	return r
@@ -103,7 +101,9 @@ func (e *Engine) closeUpdate(ctx context.Context, u *journal.Update, r result) e
 
 // tidyIdle removes what a cut left behind when no update is open.
 func (e *Engine) tidyIdle(ctx context.Context) error {
-	removed, err := e.cfg.Keeper.Tidy(ctx, Needs{})
+	var removed []string
+	var err error
+	e.besides(func() { removed, err = e.cfg.Keeper.Tidy(ctx, Needs{}) })
 	if err != nil {
 		e.cfg.Log.Warn("cannot tidy everything", "err", err)
 	}
