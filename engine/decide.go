@@ -38,6 +38,9 @@ type Observation struct {
 	// Unprepared is set while the update is in Switching and its step has not
 	// done yet what its versions ask for before current moves.
 	Unprepared bool
+	// Failed is set when this recovery has just taken the failure edge: this start
+	// is paid for in the state it came from.
+	Failed bool
 }
 
 func (o Observation) usable(version string) bool {
@@ -295,12 +298,15 @@ func movesTo(s State, goal versions.Pointers, o Observation) []Move {
 // spendFor tells what this start costs, and the total then. A reboot is proved
 // by the boot id: recover costs nothing in the boot that entered the state or
 // was counted already, and the daemon's first start after it is free, as is that
-// of the program that takes over.
+// of the program that takes over, and, in the state it leads to, a start that has
+// taken the failure edge.
 func spendFor(u *journal.Update, o Observation) (*journal.Spend, int) {
 	sp := &journal.Spend{By: string(o.By), Cost: 1}
 	switch {
 	case o.By == Oneshot && (u.LastSpendBoot == o.Boot || u.EnteredBoot == o.Boot):
 		return nil, u.Spent
+	case o.By == Daemon && o.Failed:
+		sp.Cost = 0
 	case o.By == Daemon && u.LastSpendBoot == o.Boot && (u.LastSpendBy == string(Oneshot) || u.LastSpendBy == string(byTakeover)):
 		sp.Cost = 0
 	}

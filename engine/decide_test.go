@@ -78,6 +78,7 @@ func TestDecide(t *testing.T) {
 		{name: "health, boots from the new version", open: openIn(CheckingHealth), see: seenAt(Oneshot, next, old), rule: RuleForward},
 		{name: "health, current at the old target", open: openIn(CheckingHealth), see: seenAt(Oneshot, old, old), rule: RuleReswitch, fire: Reswitch},
 		{name: "health, budget spent", open: openIn(CheckingHealth), see: seenAt(Oneshot, next, old), edit: spent(2), rule: RuleBudget, fire: Fail},
+		{name: "rolling back, entered by the start that spent the last budget", open: openIn(RollingBack), see: seenAt(Daemon, next, old), edit: func(u *journal.Update, o *Observation) { spentHere(2)(u, o); o.Failed = true }, rule: RuleBack},
 		{name: "health, budget not spent yet", open: openIn(CheckingHealth), see: seenAt(Oneshot, next, old), edit: spent(1), rule: RuleForward},
 		{name: "health, counted in this boot already", open: openIn(CheckingHealth), see: seenAt(Oneshot, next, old), edit: spentHere(2), rule: RuleForward},
 		{name: "an operator's pointer goes before the budget", open: openIn(CheckingHealth), see: seenAt(Oneshot, fact, old), edit: spent(2), rule: RuleForeign, fire: Foreign},

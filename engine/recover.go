@@ -36,17 +36,20 @@ func (e *Engine) Recover(ctx context.Context, by By) (Report, error) {
 	if err := e.tookOver(by); err != nil {
 		return rep, err
 	}
+	failed := false
 	for range rounds {
 		o, err := e.observe(by)
 		if err != nil {
 			return rep, err
 		}
+		o.Failed = failed
 		a := decide(e.cfg.Journal.State(), o, e.cfg.Budget)
 		rep.Actions = append(rep.Actions, a)
 		if err := e.apply(ctx, a, o); err != nil {
 			return rep, err
 		}
 		if a.Again {
+			failed = a.Fire == Fail
 			continue
 		}
 		rep.State, _ = e.state()
