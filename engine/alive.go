@@ -14,7 +14,8 @@ func (e *Engine) Alive(ctx context.Context) error {
 	}
 }
 
-// besides runs f in a goroutine, and answers Alive until it has returned.
+// besides is for what the loop does before it takes requests: it runs f in a
+// goroutine, and answers Alive until that has returned.
 func (e *Engine) besides(f func()) {
 	done := make(chan struct{})
 	go func() {

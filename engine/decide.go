@@ -107,6 +107,13 @@ func decide(st *journal.State, o Observation, budget int) Action {
 	case u == nil:
 		return decideIdle(o)
 	case u.Terminal:
+		if s := State(u.State); s == Failed || s == Cancelled {
+			// It has touched nothing, so what is broken is as if there were no
+			// update; the services are about to start from it.
+			if a := decideIdle(o); a.Rule == RuleRepair {
+				return a
+			}
+		}
 		return Action{Rule: RuleFinish, Why: fmt.Sprintf("update %s ended as %s; its clean-up is left", u.ID, u.State)}
 	case !State(u.State).Switched():
 		return decideUnchanged(u, o)

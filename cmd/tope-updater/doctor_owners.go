@@ -8,16 +8,14 @@ import (
 	"syscall"
 
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/ownprogram"
 )
-
-// committedProgram is the updater that recovers the device.
-const committedProgram = "/usr/lib/tope-updater/tope-updater"
 
 // owners: who may write to these decides what runs as root.
 func (c *checkup) owners(context.Context) {
 	paths := []string{
 		filepath.Dir(c.cfg.Paths.Versions), c.cfg.Paths.Versions, c.cfg.Paths.Services, c.cfg.Paths.Bin,
-		c.cfg.Paths.State, c.cfg.Paths.Journal(), c.cfg.Paths.Keys, filepath.Dir(committedProgram), committedProgram,
+		c.cfg.Paths.State, c.cfg.Paths.Journal(), c.cfg.Paths.Keys, filepath.Dir(ownprogram.Path), ownprogram.Path,
 	}
 	c.owned(c.configFile, c.configFile) // never below --root
 	for _, path := range paths {

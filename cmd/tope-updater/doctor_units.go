@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tope/updater/cmd/internal/config"
+	"github.com/tope/updater/platform/ownprogram"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/service/systemd"
 )
@@ -62,12 +63,12 @@ func (c *checkup) units(ctx context.Context) {
 // committed: the program that the updater's units run. Whoever asks may be
 // another copy of it.
 func (c *checkup) committed() {
-	info, err := os.Stat(committedProgram)
+	info, err := os.Stat(ownprogram.Path)
 	switch {
 	case err != nil:
 		c.fail("install the package again, or run install.sh", "there is no updater that could recover this device: %s", err)
 	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
-		c.fail("chmod 755 "+committedProgram, "%s, which recovers this device, cannot be started", committedProgram)
+		c.fail("chmod 755 "+ownprogram.Path, "%s, which recovers this device, cannot be started", ownprogram.Path)
 	}
 }
 

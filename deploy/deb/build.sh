@@ -40,7 +40,7 @@ program=$dist/$package-linux-$suffix
 case $package in
 tope-updater)
 	# Not at its place: the updater updates itself, and dpkg must not put an
-	# older program over a newer one (docs/decisions/0018). postinst decides.
+	# older program over a newer one (docs/decisions/0015). postinst decides.
 	put 755 "$program" usr/lib/tope-updater/package tope-updater
 	mkdir -p "$tree/usr/bin" "$tree/etc/tope-updater/keys"
 	ln -s ../lib/tope-updater/tope-updater "$tree/usr/bin/tope-updater"
