@@ -166,7 +166,8 @@ func (s *story) atEnd(t *testing.T) {
 		require.Equal(t, string(engine.Committed), last.State, "a success that was told is not lost:\n%s", s.Trace())
 	}
 	want := cmp.Or(s.Programs.Carried[s.P.Current], "old")
-	if s.Programs.Copy != "" && !(s.forgetful && s.Programs.Copy == "old") {
+	lost := s.forgetful && s.Programs.Copy == "old"
+	if s.Programs.Copy != "" && !lost {
 		require.Equal(t, want, s.Programs.Copy, "the committed updater follows the version that is committed:\n%s", s.Trace())
 	}
 	require.Equal(t, s.Programs.Copy, s.Programs.Process, "it is what runs")
