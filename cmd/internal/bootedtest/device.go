@@ -17,6 +17,7 @@ package bootedtest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -46,6 +47,12 @@ const (
 	WebServer = "web-server.service"
 )
 
+// What the units of the services execute.
+const (
+	DeviceAPIExec = "/usr/local/bin/device-api --listen 127.0.0.1:9080"
+	WebServerExec = "/opt/tope/services/web-server/web-server --listen 127.0.0.1:8080"
+)
+
 // Options are how a device differs from the usual one.
 type Options struct {
 	// Release is what it starts with; its version is 1.0.0 if it has none.
@@ -56,6 +63,12 @@ type Options struct {
 	Timeout time.Duration
 	// Unit is added to [Service] of both units.
 	Unit string
+	// Brought: the release brings the units of its services, and there are no others.
+	Brought bool
+	// Bare leaves the updater out, to compare with.
+	Bare bool
+	// Program is the updater, in place of the one built for tests.
+	Program string
 	// Config is appended to the configuration.
 	Config string
 	// OnDisk has its disk on the host's, not in memory.
@@ -73,24 +86,24 @@ type Device struct {
 
 type programs struct {
 	fixtures.Programs
-	dir     string
 	updater string
 }
 
 // build makes the programs once for each test program.
 var build = sync.OnceValues(func() (*programs, error) {
-	dir, err := os.MkdirTemp("", "booted-")
-	if err != nil {
-		return nil, err
+	dir := os.Getenv(dirVariable)
+	if dir == "" {
+		return nil, errors.New("no TestMain has called bootedtest.Main")
 	}
 	ctx := context.Background()
-	p := &programs{dir: dir, updater: filepath.Join(dir, "tope-updater")}
+	p := &programs{updater: filepath.Join(dir, "tope-updater")}
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "nethttpomithttp2", "-ldflags", "-s -w", "-o", p.updater, "./cmd/tope-updater")
 	cmd.Dir = top()
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("cannot build the updater: %w\n%s", err, out)
 	}
+	var err error
 	p.Programs, err = fixtures.Build(ctx, dir)
 	return p, err
 })
@@ -100,6 +113,9 @@ func top() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "../../..")
 }
+
+// dirVariable names the directory of the programs that a package's tests share.
+const dirVariable = "TOPE_BOOTED_PROGRAMS"
 
 // atOnce is how many devices tests may have at once, whatever the number of
 // processors: most of the time a device waits.
@@ -115,11 +131,15 @@ func Main(m *testing.M) int {
 			panic(err)
 		}
 	}
-	code := m.Run()
-	if p, err := build(); err == nil {
-		_ = os.RemoveAll(p.dir) // in the directory for temporary files
+	dir, err := os.MkdirTemp("", "booted-")
+	if err == nil {
+		err = os.Setenv(dirVariable, dir)
 	}
-	return code
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // in the directory for temporary files
+	return m.Run()
 }
 
 // ports are the same on every device: each machine has a network of its own.
@@ -137,9 +157,13 @@ func New(t testing.TB, o Options) *Device {
 		d.Machine = systemdtest.New(t, o.Packages...)
 	}
 	d.software(o)
-	d.service(DeviceAPI, "/usr/local/bin/device-api --listen 127.0.0.1:9080", "", o.Unit)
-	d.service(WebServer, "/opt/tope/services/web-server/web-server --listen 127.0.0.1:8080", "Requires="+DeviceAPI+"\nAfter="+DeviceAPI, o.Unit)
-	d.updater()
+	if !o.Brought {
+		d.service(DeviceAPI, DeviceAPIExec, "", o.Unit)
+		d.service(WebServer, WebServerExec, "Requires="+DeviceAPI+"\nAfter="+DeviceAPI, o.Unit)
+	}
+	if !o.Bare {
+		d.updater(cmp.Or(o.Program, p.updater))
+	}
 	return d
 }
 
@@ -153,7 +177,11 @@ func (d *Device) software(o Options) {
 		Ports: ports(), Manager: "systemd", Stable: o.Stable, Timeout: cmp.Or(o.Timeout, 3*time.Second), More: o.Config,
 	})
 	require.NoError(d.t, err)
-	for _, verb := range [][]string{{"recover", "--finish"}, {"units"}} { // the first makes the journal
+	verbs := [][]string{{"recover", "--finish"}, {"units"}} // the first makes the journal
+	if o.Bare {
+		verbs = nil
+	}
+	for _, verb := range verbs {
 		out, err := exec.Command(d.programs.updater, append([]string{"--root", root, "--config", made.Config}, verb...)...).CombinedOutput() //nolint:noctx // they are short
 		require.NoError(d.t, err, "%s", out)
 	}
@@ -182,9 +210,9 @@ WantedBy=multi-user.target
 }
 
 // updater sets the updater up as its package does.
-func (d *Device) updater() {
+func (d *Device) updater(program string) {
 	d.t.Helper()
-	d.Put(d.programs.updater, Updater, 0o755)
+	d.Put(program, Updater, 0o755)
 	units := filepath.Join(top(), "deploy/systemd")
 	for unit, target := range map[string]string{Daemon: "multi-user.target", Recover: "basic.target", Rescue: ""} {
 		d.Put(filepath.Join(units, unit), "/usr/lib/systemd/system/"+unit, 0o644)
@@ -193,6 +221,7 @@ func (d *Device) updater() {
 		}
 	}
 	d.Put(filepath.Join(units, "tope-updater.socket"), "/usr/lib/systemd/system/tope-updater.socket", 0o644)
+	d.Put(filepath.Join(units, "tope-updater.catalog"), "/usr/lib/systemd/catalog/tope-updater.catalog", 0o644)
 	d.Put(filepath.Join(units, "tope-updater.sysusers"), "/usr/lib/sysusers.d/tope-updater.conf", 0o644)
 	d.Put(filepath.Join(units, "tope-updater.tmpfiles"), "/usr/lib/tmpfiles.d/tope-updater.conf", 0o644)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"github.com/tope/updater/cmd/internal/bootedtest"
 )
 
 // TestMain lets this program be the other processes that a figure needs.
@@ -18,7 +20,7 @@ func TestMain(m *testing.M) {
 	case rolePoller:
 		os.Exit(playPoller())
 	}
-	os.Exit(m.Run())
+	os.Exit(bootedtest.Main(m))
 }
 
 // BenchmarkFigures takes every figure and prints the table of all of them.

@@ -43,9 +43,9 @@ func idOf(t *testing.T, subject string) string {
 func TestTheJournalOfSystemd(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, "")
-	d.up()
+	d.Up()
 	d.MustRun("journalctl", "--update-catalog")
-	d.MustRun(updater, "install", d.offer(d.release("1.1.0", "")))
+	d.MustRun(updater, "install", d.Offer(release("1.1.0", "")))
 	good := d.entries("MESSAGE_ID=" + idOf(t, "An update was committed"))
 	require.Len(t, good, 1)
 	id := good[0]["UPDATE_ID"]
@@ -61,7 +61,7 @@ func TestTheJournalOfSystemd(t *testing.T) {
 	}
 	require.Equal(t, "Requested Downloading Verifying Ready Extracting Staging Switching Restarting CheckingHealth Committing Committed", strings.Join(states, " "))
 
-	_, err := d.Run(updater, "install", d.offer(d.release("1.2.0", "unhealthy")))
+	_, err := d.Run(updater, "install", d.Offer(release("1.2.0", "unhealthy")))
 	require.ErrorContains(t, err, "exit status 12")
 	back := d.entries("MESSAGE_ID=" + idOf(t, "An update was rolled back"))
 	require.Len(t, back, 1)
@@ -74,11 +74,11 @@ func TestTheJournalOfSystemd(t *testing.T) {
 	require.Contains(t, d.Read("/var/lib/systemd/catalog/database"), "更新已回滚")
 
 	// A cut in the middle: recover tells, before there is a daemon.
-	d.MustRun(updater, "install", "--no-wait", d.offer(d.release("1.3.0", "unhealthy")))
+	d.MustRun(updater, "install", "--no-wait", d.Offer(release("1.3.0", "unhealthy")))
 	d.Wait("the gate", func() bool { return d.status().State == "CheckingHealth" })
 	d.Kill()
-	d.up()
-	d.idle()
+	d.Up()
+	d.Over()
 	recovered := d.entries("MESSAGE_ID="+idOf(t, "The updater recovered after a cut"), "_SYSTEMD_UNIT=tope-updater-recover.service", "-b")
 	require.NotEmpty(t, recovered)
 	require.Equal(t, []string{"forward", "1.1.0", "1.3.0"}, []string{recovered[0]["RULE"], recovered[0]["FROM"], recovered[0]["TO"]})
@@ -88,17 +88,17 @@ func TestTheJournalOfSystemd(t *testing.T) {
 func TestAJournalThatHangsOrIsGone(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, "")
-	d.up()
+	d.Up()
 	d.MustRun("sh", "-c", "kill -STOP $(pidof systemd-journald)")
 	// Enough to fill every socket on the way.
 	d.MustRun("sh", "-c", "i=0; while [ $i -lt 400 ]; do timeout 5 "+updater+" status >/dev/null; i=$((i+1)); done")
-	d.MustRun(updater, "install", d.offer(d.release("1.1.0", "")))
+	d.MustRun(updater, "install", d.Offer(release("1.1.0", "")))
 	d.MustRun("sh", "-c", "kill -CONT $(pidof systemd-journald)")
 	d.MustRun("systemctl", "stop", "systemd-journald.socket", "systemd-journald-dev-log.socket", "systemd-journald-audit.socket", "systemd-journald.service")
 	pid := d.Property("tope-updater.service", "MainPID")
-	d.MustRun(updater, "install", d.offer(d.release("1.2.0", "")))
+	d.MustRun(updater, "install", d.Offer(release("1.2.0", "")))
 	require.Equal(t, pid, d.Property("tope-updater.service", "MainPID"), "the daemon lives on")
 	d.MustRun("systemctl", "start", "systemd-journald.socket", "systemd-journald.service")
-	d.MustRun(updater, "install", d.offer(d.release("1.3.0", "")))
+	d.MustRun(updater, "install", d.Offer(release("1.3.0", "")))
 	require.NotEmpty(t, d.entries("MESSAGE_ID="+idOf(t, "An update was committed"), "TO=1.3.0"), "and its log is found again")
 }

@@ -13,14 +13,14 @@ import (
 func TestUnitsComeAndGoWithTheirRelease(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, "", "old")
-	d.up()
+	d.Up()
 	require.Equal(t, "RELEASE=1.0.0", d.Property("device-api.service", "Environment"))
 	require.Equal(t, "active", d.Property("old.service", "ActiveState"))
 	require.Contains(t, d.Property("device-api.service", "After"), "tope-updater-recover.service")
 	require.Contains(t, d.Property("old.service", "After"), "tope-updater-recover.service")
 
 	// A good update: changed units are used, a new one runs, one that is gone is stopped.
-	d.MustRun(updater, "install", d.offer(d.release("1.1.0", "", "fresh")))
+	d.MustRun(updater, "install", d.Offer(release("1.1.0", "", "fresh")))
 	require.Equal(t, []string{"1.0.0", "1.1.0"}, d.starts("device-api.service"))
 	require.Equal(t, "RELEASE=1.1.0", d.Property("device-api.service", "Environment"))
 	require.Equal(t, "active", d.Property("fresh.service", "ActiveState"))
@@ -31,7 +31,7 @@ func TestUnitsComeAndGoWithTheirRelease(t *testing.T) {
 
 	// A bad one: all of it is as before.
 	d.forget()
-	out, err := d.Run(updater, "install", d.offer(d.release("1.2.0", "unhealthy", "worse")))
+	out, err := d.Run(updater, "install", d.Offer(release("1.2.0", "unhealthy", "worse")))
 	require.ErrorContains(t, err, "exit status 12", out)
 	require.Equal(t, []string{"1.2.0", "1.1.0"}, d.starts("device-api.service"))
 	require.Equal(t, []string{"1.2.0"}, d.starts("worse.service"))
@@ -49,7 +49,7 @@ func TestUnitsComeAndGoWithTheirRelease(t *testing.T) {
 
 	// A reboot finds everything enabled.
 	d.Kill()
-	d.up()
+	d.Up()
 	require.Equal(t, "active", d.Property("old.service", "ActiveState"))
 	require.Empty(t, d.Failed())
 }
@@ -58,17 +58,17 @@ func TestUnitsComeAndGoWithTheirRelease(t *testing.T) {
 func TestABroughtServiceIsJudged(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, "")
-	d.up()
-	r := d.release("1.1.0", "", "fresh")
+	d.Up()
+	r := release("1.1.0", "", "fresh")
 	r.Files["systemd/fresh.service"] = unit("1.1.0", "/bin/false")
-	out, err := d.Run(updater, "install", d.offer(r))
+	out, err := d.Run(updater, "install", d.Offer(r))
 	require.ErrorContains(t, err, "exit status 12", out)
 	require.Contains(t, out, "fresh")
 	require.Equal(t, "not-found", d.Property("fresh.service", "LoadState"))
 
-	r = d.release("1.2.0", "")
+	r = release("1.2.0", "")
 	r.Files["systemd/dbus.service"] = unit("1.2.0", "/bin/false")
-	_, err = d.Run(updater, "install", d.offer(r))
+	_, err = d.Run(updater, "install", d.Offer(r))
 	require.Error(t, err, "a unit that is not a release's to give")
 	require.Equal(t, "RELEASE=1.0.0", d.Property("device-api.service", "Environment"))
 }
@@ -76,9 +76,9 @@ func TestABroughtServiceIsJudged(t *testing.T) {
 func TestACutBetweenFlipAndUnitFiles(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, "", "old")
-	d.up()
+	d.Up()
 	// The gate waits for a service that is never healthy.
-	d.MustRun(updater, "install", "--no-wait", d.offer(d.release("1.1.0", "unhealthy", "fresh")))
+	d.MustRun(updater, "install", "--no-wait", d.Offer(release("1.1.0", "unhealthy", "fresh")))
 	d.Wait("the gate", func() bool { return d.status().State == engine.CheckingHealth })
 	d.Kill()
 	// As if the power had gone before the unit files followed.
@@ -86,9 +86,9 @@ func TestACutBetweenFlipAndUnitFiles(t *testing.T) {
 		d.Write("/etc/systemd/system/"+name, string(read(t, d.Disk("/opt/tope/versions/v1.0.0/systemd/"+name))), 0o644)
 	}
 	d.forget()
-	d.up()
+	d.Up()
 	require.Equal(t, "1.1.0", d.starts("device-api.service")[0], "recover had the unit files follow before the services started")
-	d.idle()
+	d.Over()
 	require.Equal(t, "RELEASE=1.0.0", d.Property("device-api.service", "Environment"))
 	require.Equal(t, "active", d.Property("old.service", "ActiveState"))
 	require.Equal(t, "not-found", d.Property("fresh.service", "LoadState"))
@@ -100,8 +100,8 @@ func TestACutBetweenFlipAndUnitFiles(t *testing.T) {
 func TestASpentBudgetPutsTheUnitFilesBack(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, "", "old")
-	d.up()
-	d.MustRun(updater, "install", "--no-wait", d.offer(d.release("1.1.0", "unhealthy", "fresh")))
+	d.Up()
+	d.MustRun(updater, "install", "--no-wait", d.Offer(release("1.1.0", "unhealthy", "fresh")))
 	d.Wait("the gate", func() bool { return d.status().State == engine.CheckingHealth })
 	for range 3 {
 		d.Kill()
@@ -111,7 +111,7 @@ func TestASpentBudgetPutsTheUnitFilesBack(t *testing.T) {
 	}
 	require.Equal(t, "1.0.0", d.starts("device-api.service")[0], "before any service starts")
 	d.Await()
-	d.idle()
+	d.Over()
 	require.Empty(t, d.starts("fresh.service"))
 	require.Equal(t, "active", d.Property("old.service", "ActiveState"))
 	require.Equal(t, "RolledBack", string(d.status().Last.State))
@@ -122,9 +122,9 @@ func TestASpentBudgetPutsTheUnitFilesBack(t *testing.T) {
 func TestAnUpdateDoesNotWaitForRecover(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, "")
-	d.up()
+	d.Up()
 	d.MustRun("systemctl", "stop", "tope-updater-recover.service")
-	d.MustRun(updater, "install", d.offer(d.release("1.1.0", "")))
+	d.MustRun(updater, "install", d.Offer(release("1.1.0", "")))
 	require.Equal(t, "active", d.Property("tope-updater-recover.service", "ActiveState"))
 	require.Empty(t, d.Failed())
 	require.NotContains(t, d.MustRun(updater, "--json", "journal", "show"), "HEALTH_CHECK_FAILED")
@@ -142,26 +142,26 @@ func read(t *testing.T, path string) []byte {
 func TestTriggersComeAndGo(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, "")
-	d.up()
-	r := d.release("1.1.0", "")
+	d.Up()
+	r := release("1.1.0", "")
 	r.Files["systemd/tick.timer"] = []byte("[Timer]\nOnActiveSec=1h\n[Install]\nWantedBy=timers.target\n")
 	r.Files["systemd/tick.service"] = []byte("[Service]\nType=oneshot\nExecStart=/bin/true\n")
 	r.Files["systemd/say.socket"] = []byte("[Socket]\nListenStream=/run/say.sock\n[Install]\nWantedBy=sockets.target\n")
 	r.Files["systemd/say.service"] = []byte("[Service]\nExecStart=/bin/sleep 1000000\n")
-	d.MustRun(updater, "install", d.offer(r))
+	d.MustRun(updater, "install", d.Offer(r))
 	require.Equal(t, "active", d.Property("tick.timer", "ActiveState"))
 	require.Equal(t, "active", d.Property("say.socket", "ActiveState"))
 	require.Equal(t, "inactive", d.Property("say.service", "ActiveState"), "nobody has asked for it")
 
 	// The next release has them too; what the socket had started runs from the old one.
 	d.MustRun("systemctl", "start", "say.service")
-	r2 := d.release("1.2.0", "")
+	r2 := release("1.2.0", "")
 	for name, text := range r.Files {
 		if r2.Files[name] == nil {
 			r2.Files[name] = text
 		}
 	}
-	d.MustRun(updater, "install", d.offer(r2))
+	d.MustRun(updater, "install", d.Offer(r2))
 	require.Equal(t, "active", d.Property("tick.timer", "ActiveState"))
 	require.Equal(t, "active", d.Property("say.socket", "ActiveState"))
 
