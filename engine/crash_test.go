@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,13 @@ func with(change func(*enginetest.Device)) func() *enginetest.Device {
 	}
 }
 
+// brings has a version carry an updater.
+func brings(version, program string) func(*enginetest.Device) {
+	return func(d *enginetest.Device) {
+		d.Programs.Copy, d.Programs.Carried = "old", map[string]string{version: program}
+	}
+}
+
 func flows() []flow {
 	same := func(*enginetest.Device) {}
 	return []flow{
@@ -56,6 +64,17 @@ func flows() []flow {
 		{"rollback by hand", with(same), rollback, engine.Committed, "0.9.0", []string{"1.0.0", "0.9.0"}},
 		{"rollback by hand to a sick version", with(func(d *enginetest.Device) { d.Sick["0.9.0"] = true }), rollback, engine.RolledBack, "1.0.0", []string{"1.0.0", "0.9.0"}},
 		{"factory restore", with(same), restore, engine.Committed, "0.5.0", []string{"1.0.0", "0.5.0"}},
+		{"update that brings an updater", with(brings("1.1.0", "new")), install, engine.Committed, "1.1.0", []string{"1.0.0", "1.1.0"}},
+		{"sick version that brings an updater", with(func(d *enginetest.Device) { brings("1.1.0", "new")(d); d.Sick["1.1.0"] = true }), install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
+		{"updater that cannot be run", with(func(d *enginetest.Device) {
+			brings("1.1.0", "new")(d)
+			d.Programs.Unfit = map[string]bool{"new": true}
+		}), install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
+		{"updater that dies at once", with(func(d *enginetest.Device) {
+			brings("1.1.0", "new")(d)
+			d.Programs.Dying = map[string]bool{"new": true}
+		}), install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
+		{"rollback by hand to an older updater", with(brings("0.9.0", "older")), rollback, engine.Committed, "0.9.0", []string{"1.0.0", "0.9.0"}},
 		{"first installation", with(func(d *enginetest.Device) {
 			d.P.Current, d.P.Previous, d.P.Factory, d.Running = "", "", "", ""
 			clear(d.States)
@@ -74,6 +93,9 @@ type story struct {
 	flow flow
 	// toldSuccess is set when some poller saw Committed.
 	toldSuccess bool
+	// forgetful is set when the journal was lost, and with it what the committed
+	// updater owes to be.
+	forgetful bool
 }
 
 func (s *story) watch(st engine.Status) {
@@ -114,7 +136,7 @@ func (s *story) run(t *testing.T, cuts ...enginetest.Cut) (effects int) {
 // afterStop checks what must hold whenever the power is gone.
 func (s *story) afterStop(t *testing.T) {
 	t.Helper()
-	require.Contains(t, s.flow.may, s.P.Current, "current leads to a version of this update")
+	require.Contains(t, s.flow.may, s.P.Current, "current leads to a version of this update:\n%s", s.Trace())
 	if s.P.Current != "" {
 		require.True(t, s.Whole(), "current leads to a whole version: %s", s)
 	}
@@ -143,6 +165,12 @@ func (s *story) atEnd(t *testing.T) {
 	if last := s.J.State().Last; s.toldSuccess {
 		require.Equal(t, string(engine.Committed), last.State, "a success that was told is not lost:\n%s", s.Trace())
 	}
+	want := cmp.Or(s.Programs.Carried[s.P.Current], "old")
+	lost := s.forgetful && s.Programs.Copy == "old"
+	if s.Programs.Copy != "" && !lost {
+		require.Equal(t, want, s.Programs.Copy, "the committed updater follows the version that is committed:\n%s", s.Trace())
+	}
+	require.Equal(t, s.Programs.Copy, s.Programs.Process, "it is what runs")
 	before, world := s.J.State().Seq, s.String()
 	s.On(enginetest.Cut{})
 	require.NoError(t, s.Oneshot())

@@ -61,6 +61,7 @@ func TestJournalLostEverywhere(t *testing.T) {
 					return false, 0
 				}
 				s.J.Forget()
+				s.forgetful = true
 				require.NoError(t, s.Boot(enginetest.Cut{}, nil))
 				s.toldSuccess = false // what was told is lost with the journal
 				require.Contains(t, append(f.may, "0.9.0", "0.5.0"), s.P.Current)

@@ -98,5 +98,6 @@ func (c *contents) readable() (records, bad int) {
 func facts(s *State) *State {
 	return &State{
 		Seq: s.Seq, Last: s.Last, Quarantine: s.Quarantine, Counters: s.Counters, Damage: s.Damage, EpochFloor: s.EpochFloor,
+		OwedProgram: s.OwedProgram,
 	}
 }

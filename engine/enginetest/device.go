@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/tope/updater/engine"
@@ -23,7 +24,11 @@ func NewDevice() *Device {
 
 // Engine is a new process's engine.
 func (d *Device) Engine() (*engine.Engine, error) {
-	return engine.New(engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Starter: d, Steps: d.Steps(d.Bundle), Clock: d.Clock})
+	cfg := engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Starter: d, Steps: d.Steps(d.Bundle), Clock: d.Clock}
+	if d.Programs.Copy != "" {
+		cfg.Program = program{d.World}
+	}
+	return engine.New(cfg)
 }
 
 // Request is what a user asks of a running engine.
@@ -31,8 +36,22 @@ type Request func(context.Context, *engine.Engine) (string, error)
 
 // Life is one daemon's: start, recover, take a request (nil for none), and run
 // until no update is open or the power goes. seen is called with each status
-// that a poller could have seen.
+// that a poller could have seen. It begins as the committed program, and goes on
+// as another when that has to take over.
 func (d *Device) Life(req Request, seen func(engine.Status)) error {
+	d.Programs.Process = d.Programs.Copy
+	for {
+		err := d.life(req, seen)
+		var over *engine.TakeOver
+		if d.Off() || !errors.As(err, &over) {
+			return err
+		}
+		d.Programs.becomes(over)
+		req = nil
+	}
+}
+
+func (d *Device) life(req Request, seen func(engine.Status)) error {
 	e, err := d.Engine()
 	if err != nil {
 		return err

@@ -31,6 +31,8 @@ type World struct {
 	Started Moment
 	// Sick are versions whose gate fails. Dead are those that cannot even be started.
 	Sick, Dead map[string]bool
+	// Programs are the updaters.
+	Programs Programs
 	// Files are leftovers: downloads, stagings. Tidy and Undo remove them.
 	Files map[string]bool
 }

@@ -1,0 +1,61 @@
+package enginetest
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/steps"
+)
+
+// Programs are the updaters of a world, by name, which is path and digest in one.
+// The zero Programs is a world in which there is no committed copy.
+type Programs struct {
+	// Copy is the committed one, Process the one that runs.
+	Copy, Process string
+	// Carried are what versions bring.
+	Carried map[string]string
+	// Unfit are programs that cannot be run, Dying those that die as soon as they
+	// have taken over.
+	Unfit, Dying map[string]bool
+}
+
+// becomes is exec, and systemd's answer when that program dies.
+func (p *Programs) becomes(t *engine.TakeOver) {
+	if p.Process = t.Path; p.Dying[p.Process] {
+		p.Process = p.Copy
+	}
+}
+
+// program implements engine.Program.
+type program struct{ w *World }
+
+func (p program) Running() (string, error) { return p.w.Programs.Process, nil }
+
+func (p program) Successor(_ context.Context, version string) (*engine.Successor, error) {
+	c := p.w.Programs.Carried[version]
+	switch {
+	case c == "" || c == p.w.Programs.Process:
+		return nil, nil
+	case p.w.Programs.Unfit[c]:
+		return nil, &steps.Error{Class: steps.Unhealthy, Code: steps.TakeoverFailed, Err: errors.New(c + " cannot be run")}
+	}
+	return &engine.Successor{Path: c, Digest: c, Able: true}, nil
+}
+
+func (p program) Committed() (*engine.Successor, error) {
+	c := p.w.Programs.Copy
+	if c == p.w.Programs.Process {
+		return nil, nil
+	}
+	return &engine.Successor{Path: c, Digest: c, Able: true}, nil
+}
+
+func (p program) Adopt(version string) (bool, error) {
+	c := p.w.Programs.Carried[version]
+	if c == "" || c == p.w.Programs.Copy {
+		return false, nil
+	}
+	err := p.w.Use("adopt "+c, func() error { p.w.Programs.Copy = c; return nil })
+	return err == nil, err
+}
