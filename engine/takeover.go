@@ -196,7 +196,7 @@ func (e *Engine) leave() error {
 	next, err := e.cfg.Program.Committed()
 	if err != nil {
 		e.cfg.Log.Warn("cannot look at the committed updater", "err", err)
-		return nil //nolint:nilerr // this one goes on; the next start is the committed one's
+		return nil // this one goes on; the next start is the committed one's
 	}
 	if next == nil {
 		return nil
