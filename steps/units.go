@@ -46,7 +46,7 @@ func Running(u Units, t *Task, version string) (*Task, error) {
 	if err != nil {
 		return nil, FromOS(err, "read the units of version "+version)
 	}
-	return naming(t, more(t.Release.Services, units, func(one unitfiles.Unit) bool { return one.Enabled && !one.Oneshot })), nil
+	return naming(t, more(t.Release.Services, units, func(one unitfiles.Unit) bool { return one.Enabled && !one.Passing })), nil
 }
 
 func naming(t *Task, services []string) *Task {
@@ -97,7 +97,7 @@ func (c Companions) Present(u Units, t *Task, boot string) (Companions, error) {
 		c = Companions{Idle: c.Idle, Boot: boot}
 	}
 	for _, one := range target {
-		// A oneshot runs at boot, or when something requires it.
+		// A passing one runs at boot, or when something requires it.
 		_, service := one.Service()
 		if !service && one.Enabled && !one.Template() && !strings.HasSuffix(one.Name, ".target") {
 			c.Triggers = union(c.Triggers, []string{one.Name})

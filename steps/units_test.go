@@ -33,7 +33,7 @@ func on(names ...string) (units []unitfiles.Unit) {
 
 func TestWhichBroughtServicesAreStoppedAndStarted(t *testing.T) {
 	u := carried{"1": on("api.service", "old.service"), "2": append(on("api.service", "new.service", "a@.service", "x.timer"),
-		unitfiles.Unit{Name: "off.service"}, unitfiles.Unit{Name: "once.service", Enabled: true, Oneshot: true})}
+		unitfiles.Unit{Name: "off.service"}, unitfiles.Unit{Name: "once.service", Enabled: true, Passing: true})}
 	task := &steps.Task{
 		Before: versions.Pointers{Current: "1"}, Target: versions.Pointers{Current: "2"},
 		Release: steps.Release{Version: "2", Services: []string{"named"}},

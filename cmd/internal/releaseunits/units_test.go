@@ -172,3 +172,25 @@ func TestTriggersComeAndGo(t *testing.T) {
 	}
 	require.Empty(t, d.Failed())
 }
+
+// A oneshot that remains is stopped with its version, and so is up again afterwards.
+func TestAOneshotThatRemains(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t, "")
+	d.up()
+	for _, c := range []struct{ version, behaviour, code string }{{"1.1.0", "", ""}, {"1.2.0", "", ""}, {"1.3.0", "unhealthy", "12"}} {
+		r := d.release(c.version, c.behaviour)
+		r.Files["systemd/prepare.service"] = []byte(`[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/touch /run/prepared
+ExecStop=/bin/rm /run/prepared
+[Install]
+WantedBy=multi-user.target
+`)
+		out, err := d.Run(updater, "install", d.offer(r))
+		require.Equal(t, c.code != "", err != nil, out)
+		require.Equal(t, "active", d.Property("prepare.service", "ActiveState"), c.version)
+		d.MustRun("test", "-e", "/run/prepared")
+	}
+}
