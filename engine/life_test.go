@@ -271,7 +271,9 @@ func TestTransientFailures(t *testing.T) {
 		})
 		_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
 		require.NoError(t, err)
-		require.Equal(t, c.end, r.until(engine.Idle).Last.State)
+		last := r.until(engine.Idle).Last
+		require.Equal(t, c.end, last.State)
+		require.Equal(t, c.end == engine.Committed, last.Error == nil, "a success has no error, a failure has")
 		require.Empty(t, r.Status().Quarantine)
 	}
 }

@@ -107,6 +107,9 @@ func (e *Engine) show(u *journal.Update) *UpdateStatus {
 		ID: u.ID, Kind: u.Kind, From: u.From, To: u.To, State: State(u.State), Step: u.Step, Attempt: u.Attempt,
 		Accepted: u.Accepted, Ended: u.Ended, Error: showError(u.Error), Cause: showError(u.Cause),
 	}
+	if s.State == Committed {
+		s.Error = nil // what was tried again is in the journal; nothing can be the matter with a success
+	}
 	var fetched struct {
 		Wire *steps.Wire `json:"wire"`
 	}

@@ -66,6 +66,15 @@ func (e *Engine) successor(ctx context.Context, u *journal.Update, s State) (*Su
 	switch s {
 	case CheckingHealth, Committing:
 		next, err := e.cfg.Program.Successor(ctx, u.To)
+		if err == nil && next != nil && u.Kind == string(steps.Recovered) {
+			// How often it has begun went with the journal. If it was what spoiled
+			// that, it would do so again, and be tried for ever.
+			return nil, &steps.Error{
+				Class: steps.Local, Code: steps.TakeoverFailed,
+				Err:  fmt.Errorf("version %s is to be judged by its own updater, and the journal that knew whether that has been tried is lost", u.To),
+				Hint: "install it again",
+			}
+		}
 		if err != nil || next == nil || next.Able {
 			return next, err
 		}

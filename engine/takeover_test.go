@@ -133,6 +133,19 @@ func TestAnUpdaterThatDiesIsNotTriedForEver(t *testing.T) {
 	require.Equal(t, "old", d.committed)
 }
 
+// One that spoils the journal spoils what counts its chances, too.
+func TestAnUpdaterThatLosesTheJournalIsNotTriedAgain(t *testing.T) {
+	d := newSelfDevice(t)
+	require.NotNil(t, d.life(true))
+	d.J.Forget()
+	require.Nil(t, d.life(false))
+	require.Equal(t, "RolledBack", d.last().State)
+	require.Equal(t, string(steps.TakeoverFailed), d.last().Cause.Code)
+	require.Equal(t, "1.0.0", d.P.Current)
+	require.Equal(t, "old", d.committed)
+	require.Empty(t, d.J.State().Quarantine, "a disk may have lost it as well")
+}
+
 func TestTheWayBackIsTheCommittedUpdaters(t *testing.T) {
 	d := newSelfDevice(t)
 	d.Sick["1.1.0"] = true

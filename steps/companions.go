@@ -75,11 +75,11 @@ type Stop struct {
 
 // StopAll stops the services of a task: first what could start one of them
 // again, then what the manager would stop with them, then they themselves, last
-// started first.
+// started first. Instances are units beside them that are known already.
 //
 // If the power goes, the device comes up with all of them, from whichever
 // version is current. If only the updater ends, the note says what to bring back.
-func StopAll(ctx context.Context, m service.Manager, c clock.Clock, list []service.Service, t *Task) (s Stop, err error) {
+func StopAll(ctx context.Context, m service.Manager, c clock.Clock, list []service.Service, t *Task, instances ...service.Instance) (s Stop, err error) {
 	s.At = Moment{Boot: c.Boot(), Mono: c.Monotonic()}
 	ordered, survey, circles, err := Ordered(ctx, m, list)
 	if err != nil {
@@ -89,12 +89,23 @@ func StopAll(ctx context.Context, m service.Manager, c clock.Clock, list []servi
 		ordered, s.Blocked = list, err.Error()
 	}
 	s.Circles = circles
+	var passing []string
+	for _, one := range instances {
+		if one.Passing {
+			passing = append(passing, one.Name)
+		} else {
+			survey.Dependents = union(survey.Dependents, []string{one.Name})
+		}
+	}
 	if s.Companions, err = note(t, survey, c.Boot()); err != nil {
 		return s, err
 	}
 	s.At.Mono = c.Monotonic()
 	units := make([]service.Service, 0, len(ordered)+len(s.Triggers)+len(s.Dependents))
 	for _, name := range s.Triggers {
+		units = append(units, service.Unit(name))
+	}
+	for _, name := range passing {
 		units = append(units, service.Unit(name))
 	}
 	for _, name := range slices.Backward(s.Dependents) {

@@ -172,7 +172,7 @@ func TestOnlyTheFirstTryBackIsStrict(t *testing.T) {
 func TestAMissingUnitIsNotTheReleasesFault(t *testing.T) {
 	h := newHouse(t)
 	for err, class := range map[error]steps.Class{
-		service.ErrNotFound: steps.Local, service.ErrUnavailable: steps.Transient, service.ErrUnusable: steps.Unhealthy, service.ErrFailed: steps.Unhealthy,
+		service.ErrNotFound: steps.Local, service.ErrUnavailable: steps.Transient, service.ErrCanceled: steps.Transient, service.ErrUnusable: steps.Unhealthy, service.ErrFailed: steps.Unhealthy,
 	} {
 		require.Equal(t, class, steps.AsError(steps.ServiceError(t.Context(), h, steps.Unhealthy, "restart api", err)).Class)
 	}

@@ -54,8 +54,8 @@ func Services(ctx context.Context, m service.Manager, configured []service.Servi
 }
 
 // ServiceError turns a manager's error into a step's: while the system goes
-// down it is no verdict; a manager that cannot be reached is worth another
-// attempt; the rest has the given class.
+// down it is no verdict; a manager that cannot be reached, and a job that somebody
+// else's replaced, are worth another attempt; the rest has the given class.
 func ServiceError(ctx context.Context, m service.Manager, class Class, what string, err error) error {
 	if ctx.Err() != nil {
 		return &Error{Class: Interrupted, Code: ServiceFailed, Err: fmt.Errorf("%s: %w", what, context.Cause(ctx))}
@@ -64,7 +64,7 @@ func ServiceError(ctx context.Context, m service.Manager, class Class, what stri
 		return &Error{Class: Interrupted, Code: ServiceFailed, Err: fmt.Errorf("%s: the system is stopping: %w", what, err)}
 	}
 	switch {
-	case errors.Is(err, service.ErrUnavailable):
+	case errors.Is(err, service.ErrUnavailable), errors.Is(err, service.ErrCanceled):
 		class = Transient
 	case errors.Is(err, service.ErrNotFound):
 		class = Local // the release is not to blame for what this device has not got

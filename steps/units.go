@@ -1,9 +1,11 @@
 package steps
 
 import (
+	"context"
 	"slices"
 	"strings"
 
+	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/unitfiles"
 )
 
@@ -36,6 +38,45 @@ func Leaving(u Units, t *Task) (*Task, error) {
 	return naming(t, names), nil
 }
 
+// Instances are the units that run and are made from a template that one of
+// those versions carries. The manager would let them run on when the template is
+// another one, or gone: from the version that is being left.
+func Instances(ctx context.Context, m service.Manager, u Units, t *Task) (running []service.Instance, err error) {
+	lister, ok := m.(service.Instancer)
+	if u == nil || !ok {
+		return nil, nil
+	}
+	var templates []string
+	for _, version := range []string{t.Before.Current, t.Release.Version, t.Target.Current} {
+		units, err := u.Carried(version)
+		if err != nil && version == t.Target.Current {
+			return nil, FromOS(err, "read the units of version "+version)
+		}
+		for _, one := range units {
+			if one.Template() {
+				templates = union(templates, []string{one.Name})
+			}
+		}
+	}
+	for _, one := range templates {
+		names, err := lister.Instances(ctx, one)
+		if err != nil && !lenient(ctx, t) {
+			return nil, ServiceError(ctx, m, Local, "list the instances of "+one, err)
+		}
+		running = append(running, names...)
+	}
+	return running, nil
+}
+
+// madeFrom is the template of an instance: a@.service of a@1.service.
+func madeFrom(unit string) string {
+	base, _, instance := strings.Cut(unit, "@")
+	if dot := strings.LastIndexByte(unit, '.'); instance && dot > 0 {
+		return base + "@" + unit[dot:]
+	}
+	return unit
+}
+
 // Running is the task with the services that a version carries and that are
 // enabled and stay up: those are started with it, and judged by the gate.
 func Running(u Units, t *Task, version string) (*Task, error) {
@@ -46,7 +87,7 @@ func Running(u Units, t *Task, version string) (*Task, error) {
 	if err != nil {
 		return nil, FromOS(err, "read the units of version "+version)
 	}
-	return naming(t, more(t.Release.Services, units, func(one unitfiles.Unit) bool { return one.Enabled && !one.Oneshot })), nil
+	return naming(t, more(t.Release.Services, units, func(one unitfiles.Unit) bool { return one.Enabled && !one.Passing })), nil
 }
 
 func naming(t *Task, services []string) *Task {
@@ -89,7 +130,7 @@ func (c Companions) Present(u Units, t *Task, boot string) (Companions, error) {
 	for _, one := range target {
 		gone[one.Name] = false
 	}
-	without := func(name string) bool { return gone[name] }
+	without := func(name string) bool { return gone[name] || gone[madeFrom(name)] }
 	c.Triggers = slices.DeleteFunc(slices.Clone(c.Triggers), without)
 	c.Dependents = slices.DeleteFunc(slices.Clone(c.Dependents), without)
 	if c.Boot != boot {
@@ -97,7 +138,7 @@ func (c Companions) Present(u Units, t *Task, boot string) (Companions, error) {
 		c = Companions{Idle: c.Idle, Boot: boot}
 	}
 	for _, one := range target {
-		// A oneshot runs at boot, or when something requires it.
+		// A passing one runs at boot, or when something requires it.
 		_, service := one.Service()
 		if !service && one.Enabled && !one.Template() && !strings.HasSuffix(one.Name, ".target") {
 			c.Triggers = union(c.Triggers, []string{one.Name})

@@ -1,11 +1,13 @@
 package steps_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
@@ -33,7 +35,7 @@ func on(names ...string) (units []unitfiles.Unit) {
 
 func TestWhichBroughtServicesAreStoppedAndStarted(t *testing.T) {
 	u := carried{"1": on("api.service", "old.service"), "2": append(on("api.service", "new.service", "a@.service", "x.timer"),
-		unitfiles.Unit{Name: "off.service"}, unitfiles.Unit{Name: "once.service", Enabled: true, Oneshot: true})}
+		unitfiles.Unit{Name: "off.service"}, unitfiles.Unit{Name: "once.service", Enabled: true, Passing: true})}
 	task := &steps.Task{
 		Before: versions.Pointers{Current: "1"}, Target: versions.Pointers{Current: "2"},
 		Release: steps.Release{Version: "2", Services: []string{"named"}},
@@ -56,6 +58,30 @@ func TestWhichBroughtServicesAreStoppedAndStarted(t *testing.T) {
 	same, err := steps.Leaving(nil, task)
 	require.NoError(t, err)
 	require.Equal(t, task, same)
+}
+
+// templated is a manager with running instances.
+type templated struct {
+	service.Manager
+	running map[string][]service.Instance
+}
+
+func (m templated) Instances(_ context.Context, template string) ([]service.Instance, error) {
+	return m.running[template], nil
+}
+
+func TestInstancesGoWithTheirTemplate(t *testing.T) {
+	u := carried{"1": on("old@.service", "both@.service"), "2": on("both@.service")}
+	task := &steps.Task{Before: versions.Pointers{Current: "1"}, Target: versions.Pointers{Current: "2"}, Release: steps.Release{Version: "2"}}
+	m := templated{running: map[string][]service.Instance{
+		"old@.service": {{Name: "old@x.y.service"}}, "both@.service": {{Name: "both@1.service"}}, "getty@.service": {{Name: "getty@tty1.service"}},
+	}}
+	got, err := steps.Instances(t.Context(), m, u, task)
+	require.NoError(t, err)
+	require.Equal(t, []service.Instance{{Name: "old@x.y.service"}, {Name: "both@1.service"}}, got)
+	back, err := steps.Companions{Boot: "b", Dependents: []string{"old@x.y.service", "both@1.service", "dep@1.service"}}.Present(u, task, "b")
+	require.NoError(t, err)
+	require.Equal(t, []string{"both@1.service", "dep@1.service"}, back.Dependents)
 }
 
 func TestCompanionsThatWentAreNotBroughtBack(t *testing.T) {

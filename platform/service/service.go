@@ -11,6 +11,7 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -95,6 +96,9 @@ var (
 	ErrUnusable = errors.New("the unit cannot be run")
 	// ErrFailed: the manager tried and the job failed (the unit's Result says more).
 	ErrFailed = errors.New("the job failed")
+	// ErrCanceled: somebody else's job took the place of this one, which says
+	// nothing of the service: an operator's stop, or `systemctl isolate`.
+	ErrCanceled = fmt.Errorf("%w: another took its place", ErrFailed)
 	// ErrTimeout: the job did not finish in time; the unit's state is unknown until asked.
 	ErrTimeout = errors.New("the job did not finish in time")
 	// ErrUnavailable: the manager itself cannot be reached now.

@@ -2,6 +2,7 @@ package service
 
 import (
 	"cmp"
+	"context"
 	"slices"
 )
 
@@ -19,6 +20,21 @@ type Survey struct {
 	Dependents []string
 	// Idle are the services, by name, that do not run and wait for a trigger.
 	Idle []string
+}
+
+// Instancer is a Manager that has templates, units from which others are made.
+type Instancer interface {
+	// Instances are the units made from a template (a@.service) that run now.
+	Instances(ctx context.Context, template string) ([]Instance, error)
+}
+
+// Instance is a unit that is made from a template.
+type Instance struct {
+	// Name is its full name (a@1.service).
+	Name string
+	// Passing is set when a socket has made it for one connection: nobody else
+	// can start it.
+	Passing bool
 }
 
 // Link says that a service is started after another, and stopped before it.

@@ -23,8 +23,9 @@ const (
 type Unit struct {
 	// Name is systemd's, with its suffix.
 	Name string
-	// Oneshot has no main process that stays.
-	Oneshot bool
+	// Passing is a oneshot that is over when it has run: nothing of it stays, and
+	// nothing of it was stopped. One with RemainAfterExit= is up until it is stopped.
+	Passing bool
 	// Enabled is set when something on this device wants the unit.
 	Enabled bool
 
@@ -106,7 +107,7 @@ func parse(name string, text []byte) (Unit, error) {
 		return u, fmt.Errorf("unit %s is no text", name)
 	}
 	joined := strings.ReplaceAll(string(text), "\\\n", " ")
-	section := ""
+	section, oneshot, remains := "", false, false
 	lines := bufio.NewScanner(strings.NewReader(joined))
 	lines.Buffer(nil, 2*MaxSize)
 	for lines.Scan() {
@@ -122,14 +123,26 @@ func parse(name string, text []byte) (Unit, error) {
 		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
 		switch section + key {
 		case "[Service]Type":
-			u.Oneshot = value == "oneshot"
+			oneshot = value == "oneshot"
+		case "[Service]RemainAfterExit":
+			remains = truth(value)
 		case "[Install]WantedBy":
 			u.want(value, ".wants")
 		case "[Install]RequiredBy":
 			u.want(value, ".requires")
 		}
 	}
+	u.Passing = oneshot && !remains
 	return u, lines.Err()
+}
+
+// truth is what systemd takes for yes.
+func truth(value string) bool {
+	switch strings.ToLower(value) {
+	case "1", "yes", "y", "true", "t", "on":
+		return true
+	}
+	return false
 }
 
 // want notes the directories for one line of [Install]. An empty value takes

@@ -230,7 +230,12 @@ func TestWhatAVersionMayCarry(t *testing.T) {
 func TestParse(t *testing.T) {
 	u, err := parse("a.service", []byte("# x\n[Service]\nType = oneshot\n[Install]\nWantedBy=gone.target\nWantedBy=\nWantedBy=a.target \\\n b.target %i.target\nRequiredBy=c.service\n"))
 	require.NoError(t, err)
-	require.True(t, u.Oneshot)
+	require.True(t, u.Passing)
+	for remains, passing := range map[string]bool{"yes": false, "On": false, "1": false, "no": true, "": true} {
+		u, err := parse("a.service", []byte("[Service]\nRemainAfterExit="+remains+"\nType=oneshot\n"))
+		require.NoError(t, err)
+		require.Equal(t, passing, u.Passing, remains)
+	}
 	require.Equal(t, []string{"a.target.wants", "b.target.wants", "c.service.requires"}, u.wanted)
 	u, err = parse("a@.service", []byte("[Install]\nWantedBy=a.target\n"))
 	require.NoError(t, err)

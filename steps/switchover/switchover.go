@@ -140,6 +140,10 @@ func (s *Step) do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if err != nil {
 		return steps.Outcome{}, err
 	}
+	instances, err := steps.Instances(ctx, s.cfg.Manager, s.cfg.Units, t)
+	if err != nil {
+		return steps.Outcome{}, err
+	}
 	if ev.Before, err = s.cfg.Versions.Pointers(); err != nil {
 		return steps.Outcome{}, steps.FromOS(err, "read the pointers")
 	}
@@ -151,7 +155,7 @@ func (s *Step) do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 		return steps.Outcome{Evidence: ev}, err
 	}
 	s.cfg.Hold.Take(ctx, "services are being switched to another version")
-	halt, err := steps.StopAll(ctx, s.cfg.Manager, s.cfg.Clock, list, t)
+	halt, err := steps.StopAll(ctx, s.cfg.Manager, s.cfg.Clock, list, t, instances...)
 	ev.StoppedAt, ev.Stopped, ev.Circles = halt.At, halt.Stopped, halt.Circles
 	ev.Blocked = strings.TrimSpace(ev.Blocked + " " + halt.Blocked)
 	if halt.Any() {

@@ -88,3 +88,22 @@ func TestAMaskedService(t *testing.T) {
 	require.Equal(t, engine.Committed, d.Over().State)
 	d.Whole("1.1.0")
 }
+
+// An operator goes to the rescue shell in mid-update. The jobs that are cancelled
+// for that are no word on the release: it goes on when the system does.
+func TestAnOperatorGoesToTheRescueShell(t *testing.T) {
+	t.Parallel()
+	d := bootedtest.New(t, bootedtest.Options{Stable: time.Second, Timeout: 20 * time.Second, Unit: "TimeoutStartSec=60"})
+	d.Up()
+	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0", DeviceAPI: "ready-after=3s"}))
+	d.In(engine.Restarting)
+	d.Wait("device-api is started", func() bool { return d.Property(bootedtest.DeviceAPI, "ActiveState") == "activating" })
+	d.MustRun("systemctl", "isolate", "--no-block", "rescue.target")
+	d.Wait("the daemon has ended", func() bool { return d.Property(bootedtest.Daemon, "ActiveState") == "inactive" })
+	d.MustRun("systemctl", "isolate", "--no-block", "multi-user.target")
+	d.Answers()
+	require.Equal(t, engine.Committed, d.Over().State)
+	d.Whole("1.1.0")
+	st, _ := d.Status()
+	require.Empty(t, st.Quarantine)
+}

@@ -56,6 +56,35 @@ func TestABrokenUpdaterRollsBack(t *testing.T) {
 	}
 }
 
+// With the journal goes the count of its chances: it gets no further one.
+func TestANewUpdaterSpoilsTheJournal(t *testing.T) {
+	t.Parallel()
+	for name, what := range map[string]string{
+		"garbage": "dd if=/dev/urandom of=/var/lib/tope-updater/journal.db bs=4096 count=16 conv=notrunc 2>/dev/null",
+		"empty":   ": > /var/lib/tope-updater/journal.db",
+		"gone":    "rm -f /var/lib/tope-updater/journal.db",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newSelfDevice(t, bootedtest.Options{})
+			d.Up()
+			d.Begin(d.Offer(updater("1.1.0", pretender(what+"; exit 1"))))
+			d.Within(time.Minute, "the update is over", func() bool {
+				st, ok := d.Status()
+				return ok && st.Last != nil && st.Update == nil
+			})
+			st, _ := d.Status()
+			require.Equal(t, engine.RolledBack, st.Last.State)
+			require.Equal(t, "TAKEOVER_FAILED", st.Last.Error.Code)
+			d.Whole("1.0.0")
+			d.is(d.old)
+			d.Begin(d.Offer(updater("1.2.0", d.fresh)))
+			require.Equal(t, engine.Committed, d.Over().State)
+			d.is(d.fresh)
+		})
+	}
+}
+
 // A new updater whose version fails the gate hands the way back to the old one.
 func TestANewUpdaterOfABadVersion(t *testing.T) {
 	t.Parallel()

@@ -172,3 +172,62 @@ func TestTriggersComeAndGo(t *testing.T) {
 	}
 	require.Empty(t, d.Failed())
 }
+
+// A oneshot that remains is stopped with its version, and so is up again afterwards.
+func TestAOneshotThatRemains(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t, "")
+	d.up()
+	for _, c := range []struct{ version, behaviour, code string }{{"1.1.0", "", ""}, {"1.2.0", "", ""}, {"1.3.0", "unhealthy", "12"}} {
+		r := d.release(c.version, c.behaviour)
+		r.Files["systemd/prepare.service"] = []byte(`[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/touch /run/prepared
+ExecStop=/bin/rm /run/prepared
+[Install]
+WantedBy=multi-user.target
+`)
+		out, err := d.Run(updater, "install", d.offer(r))
+		require.Equal(t, c.code != "", err != nil, out)
+		require.Equal(t, "active", d.Property("prepare.service", "ActiveState"), c.version)
+		d.MustRun("test", "-e", "/run/prepared")
+	}
+}
+
+// Instances of a release's template run from its version, whoever started them:
+// they end with it, and run from the next one if that has the template.
+func TestInstancesOfATemplate(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t, "")
+	d.up()
+	with := func(version, behaviour string) string {
+		r := d.release(version, behaviour)
+		r.Files["systemd/worker@.service"] = unit(version, "/bin/sleep 1000000")
+		r.Files["systemd/talk.socket"] = []byte("[Socket]\nListenStream=/run/talk.sock\nAccept=yes\n[Install]\nWantedBy=sockets.target\n")
+		r.Files["systemd/talk@.service"] = []byte("[Service]\nExecStart=/bin/sleep 1000000\nStandardInput=socket\n")
+		return d.offer(r)
+	}
+	d.MustRun(updater, "install", with("1.1.0", ""))
+	d.MustRun("systemctl", "start", "worker@1.service")
+	talks := func() string { return d.MustRun("systemctl", "list-units", "--plain", "--no-legend", "talk@*") }
+	conn, err := d.Dial(t.Context(), "unix", "/run/talk.sock")
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	d.Wait("the socket has made an instance", func() bool { return talks() != "" })
+	d.MustRun(updater, "install", with("1.2.0", ""))
+	require.Equal(t, []string{"1.1.0", "1.2.0"}, d.starts("worker@1.service"))
+	require.Equal(t, "active", d.Property("worker@1.service", "ActiveState"))
+	require.Empty(t, talks(), "one that was made for a connection only ends")
+	require.Equal(t, "active", d.Property("talk.socket", "ActiveState"))
+	d.forget()
+	_, err = d.Run(updater, "install", with("1.3.0", "unhealthy"))
+	require.ErrorContains(t, err, "exit status 12")
+	require.Equal(t, []string{"1.3.0", "1.2.0"}, d.starts("worker@1.service"))
+	require.Equal(t, "RELEASE=1.2.0", d.Property("worker@1.service", "Environment"))
+
+	d.MustRun(updater, "rollback", "--to", "1.0.0")
+	require.Equal(t, "inactive", d.Property("worker@1.service", "ActiveState"))
+	require.Equal(t, "0", d.Property("worker@1.service", "MainPID"))
+	require.Empty(t, d.Failed())
+}

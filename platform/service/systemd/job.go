@@ -120,7 +120,9 @@ func (m *Manager) judge(ctx context.Context, s service.Service, j job, result st
 		err = service.ErrFailed
 	case "timeout":
 		err = service.ErrTimeout
-	default: // failed, canceled, dependency, assert…
+	case "canceled":
+		err = service.ErrCanceled
+	default: // failed, dependency, assert…
 		err = service.ErrFailed
 	}
 	err = fmt.Errorf("%w: systemd says %q", err, result)

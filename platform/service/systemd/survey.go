@@ -29,6 +29,30 @@ func (m *Manager) Survey(ctx context.Context, services []service.Service) (servi
 	return found, m.explain("survey the units of the services", service.Service{}, err)
 }
 
+// Instances implements service.Instancer.
+func (m *Manager) Instances(ctx context.Context, template string) (running []service.Instance, err error) {
+	base, suffix, ok := strings.Cut(template, "@.")
+	if !ok {
+		return nil, fmt.Errorf("%s is no template", template)
+	}
+	err = m.ask(ctx, func(ctx context.Context, c *sd.Conn) error {
+		units, err := c.ListUnitsByPatternsContext(ctx, []string{"active", "reloading", "activating", "deactivating"}, []string{base + "@*." + suffix})
+		for _, u := range units {
+			running = append(running, service.Instance{Name: u.Name})
+		}
+		return err
+	})
+	slices.SortFunc(running, func(a, b service.Instance) int { return strings.Compare(a.Name, b.Name) })
+	for i, one := range running {
+		p, perr := m.properties(ctx, service.Unit(one.Name))
+		if perr != nil {
+			return nil, m.explain("survey", service.Unit(one.Name), perr)
+		}
+		running[i].Passing = slices.ContainsFunc(p.list("TriggeredBy"), func(t string) bool { return kind(t, ".socket") })
+	}
+	return running, m.explain("list the instances of "+template, service.Service{}, err)
+}
+
 // How systemd tells one unit's stop and start from another's.
 func stopsWith() []string {
 	return []string{"RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo"}

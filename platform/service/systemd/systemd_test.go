@@ -53,7 +53,7 @@ func TestConforms(t *testing.T) {
 
 func TestAJobThatDoesNotSucceedSaysWhy(t *testing.T) {
 	for result, want := range map[string]error{
-		"failed": service.ErrFailed, "canceled": service.ErrFailed, "dependency": service.ErrFailed,
+		"failed": service.ErrFailed, "canceled": service.ErrCanceled, "dependency": service.ErrFailed,
 		"skipped": service.ErrFailed, "timeout": service.ErrTimeout, "a word of tomorrow": service.ErrFailed,
 	} {
 		t.Run(result, func(t *testing.T) {
