@@ -177,9 +177,9 @@ func TestTriggersComeAndGo(t *testing.T) {
 func TestAOneshotThatRemains(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, "")
-	d.up()
+	d.Up()
 	for _, c := range []struct{ version, behaviour, code string }{{"1.1.0", "", ""}, {"1.2.0", "", ""}, {"1.3.0", "unhealthy", "12"}} {
-		r := d.release(c.version, c.behaviour)
+		r := release(c.version, c.behaviour)
 		r.Files["systemd/prepare.service"] = []byte(`[Service]
 Type=oneshot
 RemainAfterExit=yes
@@ -188,7 +188,7 @@ ExecStop=/bin/rm /run/prepared
 [Install]
 WantedBy=multi-user.target
 `)
-		out, err := d.Run(updater, "install", d.offer(r))
+		out, err := d.Run(updater, "install", d.Offer(r))
 		require.Equal(t, c.code != "", err != nil, out)
 		require.Equal(t, "active", d.Property("prepare.service", "ActiveState"), c.version)
 		d.MustRun("test", "-e", "/run/prepared")
@@ -200,13 +200,13 @@ WantedBy=multi-user.target
 func TestInstancesOfATemplate(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, "")
-	d.up()
+	d.Up()
 	with := func(version, behaviour string) string {
-		r := d.release(version, behaviour)
+		r := release(version, behaviour)
 		r.Files["systemd/worker@.service"] = unit(version, "/bin/sleep 1000000")
 		r.Files["systemd/talk.socket"] = []byte("[Socket]\nListenStream=/run/talk.sock\nAccept=yes\n[Install]\nWantedBy=sockets.target\n")
 		r.Files["systemd/talk@.service"] = []byte("[Service]\nExecStart=/bin/sleep 1000000\nStandardInput=socket\n")
-		return d.offer(r)
+		return d.Offer(r)
 	}
 	d.MustRun(updater, "install", with("1.1.0", ""))
 	d.MustRun("systemctl", "start", "worker@1.service")
