@@ -70,7 +70,7 @@ working.`,
 				Findings []finding `json:"findings"`
 			}{findings}, func(t *terminal) { t.findings(findings) })
 			if err == nil && fails > 0 {
-				err = fmt.Errorf("%w: %d checks failed", errAttention, fails)
+				err = fmt.Errorf("%w: %d of %d checks failed", errAttention, fails, len(findings))
 			}
 			return err
 		},

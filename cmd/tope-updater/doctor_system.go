@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -133,6 +134,9 @@ func (c *checkup) journal(context.Context) {
 	case errors.Is(err, journal.ErrMissing):
 		c.warn("start the daemon; if it ran before, its partition may not be mounted", "there is no journal yet")
 		return
+	case errors.Is(err, fs.ErrPermission):
+		c.warn(asRoot, "cannot be read: %s", err)
+		return
 	case err != nil:
 		c.fail("start the daemon: it keeps a damaged journal aside and starts a fresh one", "%s", err)
 		return
@@ -155,9 +159,12 @@ func (c *checkup) journal(context.Context) {
 		c.fail("read \"tope-updater journal show\", then install a good release", "update %s left the device in need of attention", u.ID)
 	}
 	for _, q := range st.Quarantine {
-		c.warn("install it with --retry to try again all the same", "release %s is in quarantine: %s", q.Version, q.Reason)
+		c.warn("install it with --retry to try again all the same", "release %s (%s) is in quarantine: %s", q.Version, q.Digest, q.Reason)
 	}
 }
+
+// asRoot is what to do about what only root may look at.
+const asRoot = "run doctor as root"
 
 // time is needed for https and for the trust window.
 func (c *checkup) time(context.Context) {
@@ -186,7 +193,13 @@ func (c *checkup) daemon(ctx context.Context) {
 	defer api.Close()
 	switch err := api.Alive(ctx); {
 	case errors.Is(err, client.ErrNoDaemon):
-		c.warn("start it: tope-updater serve", "no daemon runs; verbs do the work themselves")
+		start := "tope-updater serve"
+		if c.cfg.Services.Manager == config.Systemd {
+			start = "systemctl start tope-updater"
+		}
+		c.warn("start it: "+start, "no daemon runs; verbs do the work themselves")
+	case errors.Is(err, fs.ErrPermission):
+		c.warn(asRoot, "%s", err)
 	case err != nil:
 		c.fail("restart it", "%s", err)
 	default:

@@ -101,7 +101,7 @@ func (d *device) openJournal(create bool) (*journal.Journal, error) {
 	}
 	j, err := journal.Open(path, opt)
 	if errors.Is(err, journal.ErrLocked) {
-		return nil, fmt.Errorf("%w: %w", errLocked, err)
+		return nil, fmt.Errorf("%w: %w; if it is the daemon, stop it first: systemctl stop tope-updater", errLocked, err)
 	}
 	return j, err
 }

@@ -78,6 +78,17 @@ func (m *Manifest) Bytes() int64 {
 	return sum
 }
 
+// regular is how many of the files are neither directories nor links.
+func (m *Manifest) regular() int {
+	n := 0
+	for _, f := range m.Files {
+		if f.Type == TypeFile {
+			n++
+		}
+	}
+	return n
+}
+
 // ParseManifest reads a manifest that may have been tampered with or torn:
 // what it returns without error keeps every rule of Manifest and File. Unknown
 // fields are skipped.

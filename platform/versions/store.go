@@ -87,9 +87,10 @@ type Info struct {
 	// Problem says why a version is damaged.
 	Problem string `json:"problem,omitempty"`
 	Digest  string `json:"digest,omitempty"`
-	Bytes   int64  `json:"bytes"`
-	Files   int    `json:"files"`
-	Epoch   int64  `json:"epoch,omitempty"`
+	// Files and Bytes are of regular files, as in a Verification.
+	Bytes int64 `json:"bytes"`
+	Files int   `json:"files"`
+	Epoch int64 `json:"epoch,omitempty"`
 	// Created is when it was published; the directory's own time when it was adopted.
 	Created time.Time `json:"created,omitzero"`
 	// Pointers that lead to it, by name.
@@ -210,7 +211,7 @@ func (s *Store) info(version string) (Info, error) {
 	info := Info{Version: version, State: found.state, Problem: found.problem}
 	if m := found.manifest; m != nil {
 		info.Digest, info.Epoch, info.Created = m.Digest, m.Epoch, m.Created
-		info.Bytes, info.Files = m.Bytes(), len(m.Files)
+		info.Bytes, info.Files = m.Bytes(), m.regular()
 	}
 	if err != nil || found.state != Unverified {
 		return info, err
@@ -225,8 +226,8 @@ func (s *Store) info(version string) (Info, error) {
 			info.Created = fi.ModTime().UTC()
 			return nil
 		}
-		info.Files++
 		if fi.Mode().IsRegular() {
+			info.Files++
 			info.Bytes += fi.Size()
 		}
 		return nil

@@ -129,6 +129,8 @@ func (c *Client) explain(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w: %w", ErrNoDaemon, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w; run it as root, or as a member of the group tope-updater", err)
 	}
 	return err
 }
