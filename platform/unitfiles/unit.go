@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/tope/updater/platform/service"
@@ -126,6 +127,10 @@ func parse(name string, text []byte) (Unit, error) {
 			oneshot = value == "oneshot"
 		case "[Service]RemainAfterExit":
 			remains = truth(value)
+		case "[Unit]Conflicts", "[Unit]PropagatesStopTo":
+			if slices.ContainsFunc(strings.Fields(value), updaters) {
+				return u, fmt.Errorf("unit %s: %s would stop the updater in mid-update", name, line)
+			}
 		case "[Install]WantedBy":
 			u.want(value, ".wants")
 		case "[Install]RequiredBy":
@@ -145,8 +150,13 @@ func truth(value string) bool {
 	return false
 }
 
+// updaters says whether a unit is the updater's own.
+func updaters(unit string) bool { return strings.HasPrefix(unit, "tope-updater") }
+
 // want notes the directories for one line of [Install]. An empty value takes
 // back what the lines before said; specifiers are not for this program to expand.
+// The updater may not require a unit: it would be stopped when it restarts that,
+// and the device would be left with neither.
 func (u *Unit) want(value, suffix string) {
 	names := strings.Fields(value)
 	if len(names) == 0 {
@@ -160,7 +170,7 @@ func (u *Unit) want(value, suffix string) {
 	}
 	for _, n := range names {
 		base := strings.TrimSuffix(n, path.Ext(n))
-		if path.Ext(n) != "" && service.ValidName(base) && !u.Template() {
+		if path.Ext(n) != "" && service.ValidName(base) && !u.Template() && (suffix != ".requires" || !updaters(n)) {
 			u.wanted = append(u.wanted, n+suffix)
 		}
 	}

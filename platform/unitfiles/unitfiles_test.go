@@ -241,6 +241,13 @@ func TestParse(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, u.Template())
 	require.Empty(t, u.wanted)
+	u, err = parse("a.service", []byte("[Install]\nRequiredBy=tope-updater.service b.target\nWantedBy=tope-updater.service\n"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"b.target.requires", "tope-updater.service.wants"}, u.wanted)
+	for _, line := range []string{"Conflicts=shutdown.target tope-updater.service", "PropagatesStopTo=tope-updater-recover.service"} {
+		_, err = parse("a.service", []byte("[Unit]\n"+line+"\n"))
+		require.ErrorContains(t, err, "would stop the updater")
+	}
 	_, err = parse("a.service", []byte("\x00"))
 	require.Error(t, err)
 }

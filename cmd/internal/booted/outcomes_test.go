@@ -96,3 +96,25 @@ func TestWhenTheWayBackIsBarred(t *testing.T) {
 		d.Whole("1.3.0")
 	})
 }
+
+// A release that ties the updater to one of its units must not end with it: the
+// device would have neither services nor anybody to start them.
+func TestAReleaseThatTiesTheUpdater(t *testing.T) {
+	t.Parallel()
+	for name, tie := range map[string]string{
+		"required": "[Service]\nExecStart=sleep infinity\n[Install]\nRequiredBy=tope-updater.service\n",
+		"conflict": "[Unit]\nConflicts=tope-updater.service\n[Service]\nExecStart=sleep infinity\n[Install]\nWantedBy=multi-user.target\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := bootedtest.New(t, bootedtest.Options{})
+			d.Up()
+			for _, version := range []string{"1.1.0", "1.2.0"} {
+				d.Begin(d.Offer(fixtures.Release{Version: version, Files: map[string][]byte{"systemd/tie.service": []byte(tie)}}))
+				require.Equal(t, engine.Committed, d.Over().State)
+				d.Whole(version)
+			}
+			require.Equal(t, "0", d.Property(bootedtest.Daemon, "NRestarts"))
+		})
+	}
+}
