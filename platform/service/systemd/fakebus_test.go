@@ -48,6 +48,8 @@ type bus struct {
 	refuse *dbus.Error               // the answer to every job
 	resets []string
 	kills  int
+	// polls counts how often a unit with a pending job was looked at.
+	polls int
 }
 
 func newBus(t *testing.T, c clock.Clock, names ...string) *bus {
@@ -227,6 +229,9 @@ func (p props) GetAll(msg dbus.Message, iface string) (map[string]dbus.Variant, 
 	p.b.mu.Lock()
 	defer p.b.mu.Unlock()
 	id := p.b.pending[unit]
+	if id != 0 {
+		p.b.polls++
+	}
 	all["Job"] = struct {
 		ID   uint32
 		Path dbus.ObjectPath

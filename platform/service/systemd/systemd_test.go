@@ -211,16 +211,11 @@ func TestAJobSurvivesTheBusThatAnnouncesIt(t *testing.T) {
 		b.up()
 	}()
 	go func() {
-		for {
-			b.mu.Lock()
-			pending := len(b.pending)
-			b.mu.Unlock()
-			if pending > 0 {
-				close(inJob)
-				return
-			}
-			time.Sleep(time.Millisecond)
+		// Who looks has been told that there is a job.
+		for polls := 0; polls == 0; time.Sleep(time.Millisecond) {
+			b.set(func() { polls = b.polls })
 		}
+		close(inJob)
 	}()
 	require.NoError(t, m.Start(t.Context(), svc("api")))
 	<-goOn
