@@ -97,8 +97,34 @@ func (m *Machine) once() (code int, said string) {
 			if cut {
 				_ = syscall.Kill(pid, syscall.SIGKILL) // it may be gone already
 			}
-			<-done
+			for over := false; !over; {
+				select {
+				case <-done:
+					over = true
+				case <-time.After(time.Second):
+					wake()
+				}
+			}
 			return cmd.ProcessState.ExitCode(), tail(out.String(), 2000)
+		}
+	}
+}
+
+// wake continues what runs commands in machines and was stopped. A machine that
+// shuts down stops all its processes, to kill them; nsenter, which is outside,
+// stops with its command, is never continued, and so never reaps the command, for
+// which the end of the machine's process namespace waits.
+func wake() {
+	tasks, _ := filepath.Glob("/proc/self/task/*/children") // the pattern is good
+	for _, task := range tasks {
+		children, _ := os.ReadFile(task) // the thread may be gone
+		for child := range strings.FieldsSeq(string(children)) {
+			stat, _ := os.ReadFile("/proc/" + child + "/stat") // so may the child
+			if strings.Contains(string(stat), "(nsenter) T ") {
+				var pid int
+				_, _ = fmt.Sscan(child, &pid)
+				_ = syscall.Kill(pid, syscall.SIGCONT)
+			}
 		}
 	}
 }
