@@ -107,7 +107,7 @@ func (d *device) lookAtTrust() (line string, open, changed bool) {
 
 // trustPause is how often a daemon looks whether its keys have changed, for its
 // status; each bundle is judged by the keys that are there then anyway.
-const trustPause = 10 * time.Second
+const trustPause = 20 * time.Second
 
 // followTrust keeps the status line true while keys come and go.
 func (d *device) followTrust(ctx context.Context) {
