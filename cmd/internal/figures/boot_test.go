@@ -24,7 +24,7 @@ const (
 	idleFor = time.Minute
 	settled = 10 * time.Second
 	// aside is for the host to take apart what a cut has left of a machine.
-	aside = 500 * time.Millisecond
+	aside   = 500 * time.Millisecond
 	manager = "" // systemd itself, in place of a unit
 )
 
