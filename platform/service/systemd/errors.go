@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"syscall"
 
 	"github.com/godbus/dbus/v5"
 
@@ -63,8 +66,11 @@ func classify(err error) error {
 			return err
 		}
 	}
-	if errors.Is(err, dbus.ErrClosed) {
-		return fmt.Errorf("%w: %w", service.ErrUnavailable, err)
+	// A connection that has just died says so before it is known to be dead.
+	for _, dead := range []error{dbus.ErrClosed, net.ErrClosed, io.EOF, syscall.EPIPE, syscall.ECONNRESET} {
+		if errors.Is(err, dead) {
+			return fmt.Errorf("%w: %w", service.ErrUnavailable, err)
+		}
 	}
 	var said dbus.Error
 	if !errors.As(err, &said) {
