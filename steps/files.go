@@ -89,3 +89,16 @@ func Fresh(at, now time.Time, window time.Duration) bool {
 	}
 	return window <= 0 || now.Sub(at) <= window
 }
+
+// Halted is the part of Switch's evidence that Restart measures the downtime by.
+type Halted struct {
+	// StoppedAt is when the first service was told to stop.
+	StoppedAt Moment `json:"stopped_at"`
+}
+
+// Prepared is the note that Switch keeps once it has done all that must come
+// before the flip, for versions that ask for any of it (Owes). Until it is there
+// recovery must not complete the switch by itself.
+type Prepared struct {
+	Prepared bool `json:"prepared"`
+}
