@@ -6,18 +6,6 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// BundleFile is the bundle's name in Task.WorkDir: Download leaves it there,
-// whole and synced, and the steps after it read it there.
-const BundleFile = "bundle"
-
-// PlanFile and LackingFile are the names, in Task.WorkDir, of what Download has
-// decided about a bundle of which it brings only parts, and of what turned out
-// to be missing: see package supply.
-const (
-	PlanFile    = "plan.json"
-	LackingFile = "lacking.json"
-)
-
 // Fetched is the part of Download's evidence that later steps rely on, so that
 // nobody hashes the bundle twice. Download's evidence embeds it.
 type Fetched struct {
