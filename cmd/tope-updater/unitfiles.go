@@ -11,7 +11,7 @@ import (
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/unitfiles"
-	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 	"github.com/tope/updater/steps/stage"
 )
 
@@ -28,7 +28,7 @@ func (d *device) units() *unitfiles.Store {
 	return unitfiles.New(unitfiles.Config{Root: d.root, Tree: d.store.Path, Configured: configured})
 }
 
-func (d *device) stepUnits() steps.Units {
+func (d *device) stepUnits() running.Units {
 	if u := d.units(); u != nil {
 		return u
 	}
