@@ -4,11 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
+
+// recovery makes the journal and the world agree, before the loop runs.
+type recovery struct {
+	book     *book
+	observer observer
+	programs programs
+	versions Versions
+	data     dataReturn
+	starter  Starter
+	budget   int
+	log      *slog.Logger
+}
+
+func newRecovery(cfg Config, b *book) *recovery {
+	return &recovery{
+		book: b, programs: programs{cfg.Program}, versions: cfg.Versions, data: dataReturn{cfg.Data, b, cfg.Log}, starter: cfg.Starter, budget: cfg.Budget, log: cfg.Log,
+		observer: observer{journal: cfg.Journal, versions: cfg.Versions, data: cfg.Data, clock: cfg.Clock, log: cfg.Log},
+	}
+}
 
 // seen is an observation as the journal keeps it.
 type seen struct {
@@ -60,7 +80,7 @@ func (r *recovery) apply(ctx context.Context, a Action, o Observation) error {
 		r.startStopped(ctx, o)
 	}
 	if o.By == Oneshot && (a.Rule == RuleBack || a.Rule == RuleFactory) {
-		if err := r.putBack(a, u); err != nil {
+		if err := r.data.putBack(a, u); err != nil {
 			return err
 		}
 	}

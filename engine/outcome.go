@@ -17,10 +17,6 @@ const (
 	maxRetryDelay = time.Minute
 )
 
-// lookAgain is how long the loop waits when a step could tell nothing, or a
-// clean-up has failed.
-const lookAgain = 2 * time.Second
-
 // backAttempts is how often going back is tried when this device itself is in
 // the way (a full disk, an I/O error): what comes next is a version further
 // back, or none.

@@ -8,32 +8,6 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Program is the updater itself, as a file: in the versions that carry one, and
-// as the committed copy outside them.
-type Program interface {
-	// Running is the digest of the program that runs.
-	Running() (string, error)
-	// Successor is the program that has to judge and commit a version: its own,
-	// when it carries one that is not running. It is nil when this program is the
-	// right one. An error that is Unhealthy says that the version's own cannot be run.
-	Successor(ctx context.Context, version string) (next *Successor, err error)
-	// Committed is the committed copy, for a program that is not: nil when this
-	// process cannot be replaced by it, or need not be.
-	Committed() (*Successor, error)
-	// Adopt makes the version's own updater the committed copy, durably; false
-	// when there was nothing to do. If the power goes meanwhile the committed copy
-	// is the old one or the new one, whole.
-	Adopt(version string) (bool, error)
-}
-
-// Successor is a program that can go on in this one's place.
-type Successor struct {
-	Path, Digest string
-	// Able is set when this process can be replaced by it: somebody watches over
-	// it and starts the committed copy when it dies.
-	Able bool
-}
-
 // TakeOver ends Run: everything is in the journal, and the caller has to replace
 // this process by the program at Path, which goes on. It is an error so that
 // nobody takes it for the end of the context.

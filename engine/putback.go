@@ -2,9 +2,17 @@ package engine
 
 import (
 	"fmt"
+	"log/slog"
 
 	"github.com/tope/updater/journal"
 )
+
+// dataReturn gives services back what they had written before an update.
+type dataReturn struct {
+	data Data // may be nil
+	book *book
+	log  *slog.Logger
+}
 
 // putBack puts back what the services had written before the update, at boot,
 // before they start from the version that is gone back to. The intent is
@@ -14,7 +22,7 @@ import (
 // It is never an obstacle: what fails is journaled, the pointers move all the
 // same, and the daemon's step tries again with the services stopped. Only the
 // journal's own error is returned.
-func (r *recovery) putBack(a Action, u *journal.Update) error {
+func (r dataReturn) putBack(a Action, u *journal.Update) error {
 	if r.data == nil {
 		return nil
 	}

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"log/slog"
 
 	"github.com/tope/updater/journal"
 )
@@ -21,25 +20,6 @@ type Report struct {
 	State State `json:"state"`
 	// Whole is set when current leads to a whole version, or none was ever installed.
 	Whole bool `json:"whole"`
-}
-
-// recovery makes the journal and the world agree, before the loop runs.
-type recovery struct {
-	book     *book
-	observer observer
-	programs programs
-	versions Versions
-	data     Data // may be nil
-	starter  Starter
-	budget   int
-	log      *slog.Logger
-}
-
-func newRecovery(cfg Config, b *book) *recovery {
-	return &recovery{
-		book: b, programs: programs{cfg.Program}, versions: cfg.Versions, data: cfg.Data, starter: cfg.Starter, budget: cfg.Budget, log: cfg.Log,
-		observer: observer{journal: cfg.Journal, versions: cfg.Versions, data: cfg.Data, clock: cfg.Clock, log: cfg.Log},
-	}
 }
 
 // run is Recover.

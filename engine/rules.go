@@ -38,3 +38,19 @@ func Rules() []Rule {
 		RuleJournalLost, RuleUnits,
 	}
 }
+
+// By says on whose behalf recovery runs.
+type By string
+
+// Recovery runs for one of these.
+const (
+	// Oneshot is `tope-updater recover` at boot, before services and daemon:
+	// it makes pointers and links whole and counts the boot, nothing else.
+	Oneshot By = "recover"
+	// Daemon is a daemon's start (or `recover --finish`, or a verb that works
+	// in-process): the loop that follows does the work.
+	Daemon By = "daemon"
+	// byTakeover is who a takeover's start is accounted to: it costs nothing, the
+	// program that began it has paid.
+	byTakeover By = "takeover"
+)

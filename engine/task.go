@@ -47,12 +47,6 @@ func (w *worker) task(j job) (*steps.Task, error) {
 	return t, nil
 }
 
-// notebook is the part of the journal that a step may write by itself.
-type notebook interface {
-	Note(update, step string, v []byte) error
-	ReadNote(update, step string) ([]byte, error)
-}
-
 // notes keeps a step's checkpoint in the journal.
 type notes struct {
 	notebook     notebook

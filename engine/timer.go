@@ -9,6 +9,10 @@ import (
 	"github.com/tope/updater/steps"
 )
 
+// lookAgain is how long the loop waits when a step could tell nothing, or a
+// clean-up has failed.
+const lookAgain = 2 * time.Second
+
 // putOff lets the present step wait for d.
 func (l *loop) putOff(d time.Duration) { l.retryAt = l.clock.Monotonic() + d }
 
