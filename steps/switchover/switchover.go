@@ -35,7 +35,6 @@ import (
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/snapshot"
-	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/running"
@@ -68,7 +67,6 @@ type Config struct {
 
 // Evidence is what the journal keeps of a switch.
 type Evidence struct {
-	steps.Halted
 	// Stopped are the services, in the order they were stopped.
 	Stopped []string `json:"stopped"`
 	// Companions were stopped with them and are to be started again. Circles
@@ -81,8 +79,7 @@ type Evidence struct {
 	// not be done and was not worth stopping for.
 	Links   []string `json:"links,omitempty"`
 	Blocked string   `json:"blocked,omitempty"`
-	// Units is what was done to unit files.
-	Units *unitfiles.Changes `json:"units,omitempty"`
+	steps.Switched
 	// Hook is the target's pre-switch hook.
 	Hook *running.HookRan `json:"hook,omitempty"`
 	// Snapshot is what was kept of the data, Restored what was put back of it.
@@ -92,6 +89,8 @@ type Evidence struct {
 	StopTook time.Duration `json:"stop_took_ns"`
 	FlipTook time.Duration `json:"flip_took_ns"`
 }
+
+var _ steps.Fact = Evidence{}
 
 // Step is Switch.
 type Step struct{ cfg Config }
