@@ -170,7 +170,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	}
 	ev.Downtime = s.downtime(t)
 	if units.Boot == s.cfg.Clock.Boot() {
-		s.blocked(&ev, units.Complete(ctx, s.cfg.Manager))
+		s.blocked(&ev, units.StartOthers(ctx, s.cfg.Manager))
 	}
 	return steps.Outcome{Evidence: ev}, nil
 }

@@ -132,7 +132,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 
 func (s *Step) do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	var ev Evidence
-	leaving, err := running.Leaving(s.cfg.Units, t)
+	leaving, err := running.ToStop(s.cfg.Units, t)
 	if err != nil {
 		return steps.Outcome{}, err
 	}
@@ -156,7 +156,7 @@ func (s *Step) do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	}
 	s.cfg.Hold.Take(ctx, "services are being switched to another version")
 	halt, err := running.StopAll(ctx, s.cfg.Manager, s.cfg.Clock, list, t, instances...)
-	ev.StoppedAt, ev.Stopped, ev.Circles = halt.At, halt.Stopped, halt.Circles
+	ev.StoppedAt, ev.Stopped, ev.Circles = halt.At, halt.Stopped, halt.Cycles
 	ev.Blocked = strings.TrimSpace(ev.Blocked + " " + halt.Blocked)
 	if halt.Any() {
 		ev.Companions = &halt.Companions
