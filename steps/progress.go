@@ -2,9 +2,9 @@ package steps
 
 import "sync/atomic"
 
-// Notes keeps one small value for a step of an update, overwritten in place:
-// a download's checkpoint. It survives power cuts from the moment Save returns,
-// and goes with the update. Each Save costs a journal transaction.
+// Notes keeps one small value for a step of an update, such as a download's
+// checkpoint; each Save replaces it. It survives power cuts from the moment Save
+// returns, and goes with the update. Each Save costs a journal transaction.
 type Notes interface {
 	Load(v any) (bool, error)
 	Save(v any) error
@@ -26,8 +26,8 @@ func (m *Meter) Add(n int64) { m.done.Add(n) }
 // Read returns bytes done so far and the total.
 func (m *Meter) Read() (done, total int64) { return m.done.Load(), m.total.Load() }
 
-// SetNote says in a few words why the counters stand still, such as an outage
-// that is being waited out; "" takes it back.
+// SetNote says in a few words why the counters stand still, such as "waiting for the
+// network"; "" removes it.
 func (m *Meter) SetNote(note string) { m.note.Store(&note) }
 
 // Note returns what SetNote said last.

@@ -11,9 +11,9 @@ type Part struct {
 	Step Step
 }
 
-// Sequence runs steps one after the other as one step. A part whose probe finds
-// it done is skipped; a later part finds the facts of earlier ones in
-// Task.Facts. It may be run again from anywhere because each part may.
+// Sequence is a step that runs others one after the other. It skips a part whose
+// probe finds it done, and hands the facts of each part on to the next ones. It may
+// be run again from wherever it was cut because each part may.
 type Sequence []Part
 
 // Probe is Done when every part is.

@@ -34,15 +34,15 @@ type Task struct {
 	Update string
 	Kind   Kind
 	Source Source
-	// Release is what earlier steps have learnt.
+	// Release is what earlier steps have learnt of the release.
 	Release Release
 	// Before is where the pointers were when the update was accepted.
 	Before versions.Pointers
 	// Target is where this run takes current and previous: forwards for an
 	// update, to Before for Rollback, to the factory's version for Factory.
 	Target versions.Pointers
-	// Back is set when Target is undone rather than reached: current goes
-	// before previous, and the gate asks for the baseline only.
+	// Back is set for Rollback and Factory: current is set before previous, and the
+	// gate asks for the baseline only.
 	Back bool
 	// Attempt counts from 1.
 	Attempt int
