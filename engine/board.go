@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/json"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -131,7 +130,10 @@ func (b *board) update(u *journal.Update) *UpdateStatus {
 	if s.State == Committed {
 		s.Error = nil // what was tried again is in the journal; nothing can be the matter with a success
 	}
-	s.Wire = wire(u)
+	// Facts that cannot be read are told where a step needs them.
+	if facts, _ := steps.ReadFacts(u.Found); facts.Download != nil {
+		s.Wire = facts.Download.Wire
+	}
 	if u.Terminal {
 		s.Progress = 100
 		s.SinceEnd = b.since(u)
@@ -152,16 +154,4 @@ func errorStatus(f *journal.Failure) *ErrorStatus {
 		return nil
 	}
 	return &ErrorStatus{Code: f.Code, Class: f.Class, Text: f.Text}
-}
-
-// wire is what Download has told of the bundle's cost; nil when it has not.
-func wire(u *journal.Update) *steps.Wire {
-	var fetched struct {
-		Wire *steps.Wire `json:"wire"`
-	}
-	found := u.Found[journal.Step(steps.Download)]
-	if found == nil || json.Unmarshal(found, &fetched) != nil {
-		return nil
-	}
-	return fetched.Wire
 }

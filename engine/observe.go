@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -84,11 +83,7 @@ func (w observer) unprepared() bool {
 		return false
 	}
 	var note steps.Prepared
-	raw, err := w.journal.ReadNote(u.ID, string(StepOf(Switching)))
-	if err == nil && raw != nil {
-		err = json.Unmarshal(raw, &note)
-	}
-	if err != nil {
+	if _, err := (notes{w.journal, u.ID, string(StepOf(Switching))}).Load(&note); err != nil {
 		w.log.Warn("cannot read how far the switch is prepared", "update", u.ID, "err", err)
 	}
 	return !note.Prepared

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/tope/updater/journal"
 	"github.com/tope/updater/steps"
 )
 
@@ -23,7 +24,6 @@ func (w *worker) task(j job) (*steps.Task, error) {
 		Back:    rowOf(j.state).back,
 		Release: steps.Release{Version: u.To, Digest: u.Digest, Services: u.Services},
 		Attempt: j.attempt, WorkDir: w.keeper.WorkDir(u.ID), Baseline: u.Baseline,
-		Found:      map[steps.Name]json.RawMessage{},
 		EpochFloor: w.policy.epochFloor(), Force: u.Force,
 		Accept: func(r steps.Release) error {
 			if err := w.policy.judge(u, r); err != nil {
@@ -36,8 +36,9 @@ func (w *worker) task(j job) (*steps.Task, error) {
 		Notes: notes{w.notes, u.ID, string(StepOf(j.state))},
 		Units: notes{w.notes, u.ID, "units"},
 	}
-	for name, found := range u.Found {
-		t.Found[steps.Name(name)] = found
+	var err error
+	if t.Facts, err = w.facts(u, t.Back || Terminal(j.state)); err != nil {
+		return nil, err
 	}
 	if len(u.Source) > 0 {
 		if err := json.Unmarshal(u.Source, &t.Source); err != nil {
@@ -45,6 +46,23 @@ func (w *worker) task(j job) (*steps.Task, error) {
 		}
 	}
 	return t, nil
+}
+
+// facts are what earlier steps of the update have found out. A step that goes on
+// from there fails when they cannot be read, since it would act on less than was
+// found. On the way out (going back, cleaning up) a step gets those that can be
+// read: nothing may keep a device from the version that it came from.
+func (w *worker) facts(u *journal.Update, wayOut bool) (steps.Facts, error) {
+	facts, err := steps.ReadFacts(u.Found)
+	if err == nil {
+		return facts, nil
+	}
+	err = fmt.Errorf("update %s: %w", u.ID, err)
+	if !wayOut {
+		return steps.Facts{}, err
+	}
+	w.log.Warn("going on without all facts", "err", err)
+	return facts, nil
 }
 
 // notes keeps a step's checkpoint in the journal.
