@@ -1,0 +1,81 @@
+package engine_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/enginetest"
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/steps"
+)
+
+// What a program finds out beside the updates is journaled by the engine, under a
+// rule, and shown at once.
+func TestWhatIsNotedBesideUpdates(t *testing.T) {
+	d := enginetest.NewDevice()
+	d.On(enginetest.Cut{})
+	e, err := d.Engine()
+	require.NoError(t, err)
+	require.NoError(t, e.NoteJournalLost())
+	_, err = e.Recover(t.Context(), engine.Daemon)
+	require.NoError(t, err)
+	require.NoError(t, e.NoteUnits("1.0.0", map[string]string{"version": "1.0.0"}))
+
+	all := d.J.All()
+	require.Len(t, all, 2)
+	lost, units := all[0], all[1]
+	require.Equal(t, engine.RuleJournalLost, lost.Rule)
+	require.Equal(t, journal.DamagedMissing, lost.Damage.Kind)
+	require.Equal(t, engine.RuleUnits, units.Rule)
+	require.Equal(t, "unit files did not agree with version 1.0.0", units.Why)
+	require.JSONEq(t, `{"version":"1.0.0"}`, string(units.Evidence))
+	for _, r := range all {
+		require.Equal(t, journal.Observed, r.Phase)
+		require.Empty(t, r.Update, "it is about the device")
+	}
+	require.Equal(t, engine.JournalStatus{Seq: 2, Damaged: true}, e.Status().Journal)
+}
+
+// The status tells that an update waits for its install request, and that it does
+// so no longer.
+func TestHoldIsTold(t *testing.T) {
+	d := enginetest.NewDevice()
+	d.On(enginetest.Cut{})
+	e, err := d.Engine()
+	require.NoError(t, err)
+	_, err = e.Recover(t.Context(), engine.Daemon)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- e.Run(ctx) }()
+	until := func(there func(engine.Status) bool) engine.Status {
+		t.Helper()
+		for {
+			changed := e.Changed()
+			st := e.Status()
+			if there(st) {
+				return st
+			}
+			select {
+			case <-changed:
+			case <-time.After(20 * time.Second):
+				require.Fail(t, "stuck", "in %s", st.State)
+			}
+		}
+	}
+	_, err = e.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: "http://server/bundle", Version: "1.1.0"}, Hold: true})
+	require.NoError(t, err)
+	st := until(func(st engine.Status) bool { return st.State == engine.Ready })
+	require.True(t, st.Update.Hold)
+	_, err = e.Proceed(t.Context(), "1.1.0")
+	require.NoError(t, err)
+	st = until(func(st engine.Status) bool { return st.Update == nil })
+	require.Equal(t, engine.Committed, st.Last.State)
+	require.False(t, st.Last.Hold)
+	cancel()
+	require.NoError(t, <-ran)
+}
