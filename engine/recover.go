@@ -190,7 +190,11 @@ func (e *Engine) move(a Action) error {
 				e.cfg.Log.Warn("cannot make all links", "version", m.To, "err", err)
 			}
 		}
-		if err := e.cfg.Versions.Point(m.Pointer, m.To); err != nil {
+		set := func() error { return e.cfg.Versions.Point(m.Pointer, m.To) }
+		if m.To == "" {
+			set = func() error { return e.cfg.Versions.Unpoint(m.Pointer) }
+		}
+		if err := set(); err != nil {
 			return fmt.Errorf("cannot set %s to %s: %w", m.Pointer, show(m.To), err)
 		}
 	}

@@ -62,25 +62,39 @@ func (s *Store) Raw(pointer string) (target string, ok bool, err error) {
 
 // Point makes a pointer lead to a version, durably; at every instant it leads
 // to the old or the new one. A version that is not usable is refused
-// (ErrNotFound, ErrDamaged). An empty version removes the pointer.
+// (ErrNotFound, ErrDamaged).
 func (s *Store) Point(pointer, version string) error {
-	if pointer != Current && pointer != Previous && pointer != Factory {
-		return fmt.Errorf("%q is not a pointer", pointer)
-	}
-	path := filepath.Join(s.dir, pointer)
-	if version == "" {
-		return foreign(disk.RemoveLink(path))
+	path, err := s.pointerPath(pointer)
+	if err != nil {
+		return err
 	}
 	if err := s.usable(version); err != nil {
 		return fmt.Errorf("pointer %s: %w", pointer, err)
 	}
-	err := disk.SwapLink(path, "v"+version)
+	err = disk.SwapLink(path, "v"+version)
 	if disk.OutOfSpace(err) && pointer == Current {
 		if turned, terr := s.turnMarker(version); turned {
 			return terr
 		}
 	}
 	return foreign(err)
+}
+
+// Unpoint removes a pointer, durably. A file or directory in its place is left
+// alone (ErrForeign).
+func (s *Store) Unpoint(pointer string) error {
+	path, err := s.pointerPath(pointer)
+	if err != nil {
+		return err
+	}
+	return foreign(disk.RemoveLink(path))
+}
+
+func (s *Store) pointerPath(pointer string) (string, error) {
+	if pointer != Current && pointer != Previous && pointer != Factory {
+		return "", fmt.Errorf("%q is not a pointer", pointer)
+	}
+	return filepath.Join(s.dir, pointer), nil
 }
 
 // turnMarker goes back on a disk that has no room even for a link: the marker

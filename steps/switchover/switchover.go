@@ -45,6 +45,7 @@ import (
 type Pointers interface {
 	Pointers() (versions.Pointers, error)
 	Point(pointer, version string) error
+	Unpoint(pointer string) error
 	EnsureLinks(version string) (added []string, err error)
 	// LinkPath is the device path of the link of an entry such as "bin/device-api".
 	LinkPath(entry string) string
@@ -219,7 +220,7 @@ func (s *Step) flip(t *steps.Task, ev *Evidence) error {
 		moves[0], moves[1] = moves[1], moves[0]
 	}
 	for _, m := range moves {
-		err := s.cfg.Versions.Point(m.pointer, m.to)
+		err := s.set(m.pointer, m.to)
 		if err != nil && t.Back && m.pointer == versions.Previous && t.Attempt > 1 {
 			// What runs is right. Where one could go back to from here is not
 			// worth leaving it for.
@@ -231,6 +232,15 @@ func (s *Step) flip(t *steps.Task, ev *Evidence) error {
 		}
 	}
 	return nil
+}
+
+// set makes a pointer lead to a version, or removes it where there is none to
+// lead to.
+func (s *Step) set(pointer, version string) error {
+	if version == "" {
+		return s.cfg.Versions.Unpoint(pointer)
+	}
+	return s.cfg.Versions.Point(pointer, version)
 }
 
 // Undo does nothing: a switch is undone by Rollback, which is a switch too.
