@@ -36,7 +36,7 @@ func TestASurveyOfRealUnits(t *testing.T) {
 	got, err := d.Survey(t.Context(), services)
 	require.NoError(t, err)
 	require.Equal(t, service.Survey{
-		Links: []service.Link{
+		Orderings: []service.Ordering{
 			{Name: "extra", After: "web-server", Weak: true},
 			{Name: "web-server", After: "device-api"},
 		},
@@ -85,7 +85,7 @@ func TestACircleOfUnitsIsOpened(t *testing.T) {
 	require.NoError(t, err)
 	_, over, err := got.Order(services)
 	require.NoError(t, err)
-	require.Equal(t, []service.Link{{Name: "two", After: "three"}}, over)
+	require.Equal(t, []service.Ordering{{Name: "two", After: "three"}}, over)
 	for _, s := range services {
 		require.NoError(t, d.Restart(t.Context(), s))
 	}

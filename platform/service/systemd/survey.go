@@ -111,8 +111,8 @@ func (w *walk) survey(ctx context.Context, services []service.Service) (service.
 		}
 	}
 	out.Triggers = triggers
-	out.Links = w.links(services)
-	ordered, _, err := service.Survey{Links: w.links(dependents)}.Order(dependents)
+	out.Orderings = w.orderings(services)
+	ordered, _, err := service.Survey{Orderings: w.orderings(dependents)}.Order(dependents)
 	if err != nil {
 		return out, err
 	}
@@ -182,23 +182,23 @@ func (w *walk) triggers(ctx context.Context, units []string) ([]string, error) {
 	return found, nil
 }
 
-// links are the orders between the units of services.
-func (w *walk) links(services []service.Service) []service.Link {
+// orderings are those between the units of services.
+func (w *walk) orderings(services []service.Service) []service.Ordering {
 	name := map[string]string{}
 	for _, s := range services {
 		for _, alias := range append(w.units[s.UnitName()].list("Names"), s.UnitName()) {
 			name[alias] = s.Name
 		}
 	}
-	var links []service.Link
+	var found []service.Ordering
 	for _, s := range services {
 		p := w.units[s.UnitName()]
 		add := func(units []string, weak bool) {
 			for _, u := range units {
-				l := service.Link{Name: s.Name, After: name[u], Weak: weak}
-				known := slices.ContainsFunc(links, func(k service.Link) bool { return k.Name == l.Name && k.After == l.After })
-				if l.After != "" && l.After != s.Name && !known {
-					links = append(links, l)
+				o := service.Ordering{Name: s.Name, After: name[u], Weak: weak}
+				known := slices.ContainsFunc(found, func(k service.Ordering) bool { return k.Name == o.Name && k.After == o.After })
+				if o.After != "" && o.After != s.Name && !known {
+					found = append(found, o)
 				}
 			}
 		}
@@ -207,7 +207,7 @@ func (w *walk) links(services []service.Service) []service.Link {
 			add(p.list(property), true)
 		}
 	}
-	return links
+	return found
 }
 
 // comesBack reports whether a unit that runs would be missed: not a job that is
