@@ -44,7 +44,7 @@ func Ask(ctx context.Context, c Copy) (Answer, error) {
 	}
 	var a Answer
 	if err := json.Unmarshal(out.Bytes(), &a); err != nil {
-		return Answer{}, fmt.Errorf("%s version: it is no updater: %w", c.Path, err)
+		return Answer{}, fmt.Errorf("%s version: it is not an updater: %w", c.Path, err)
 	}
 	return a, nil
 }

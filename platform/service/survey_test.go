@@ -32,11 +32,11 @@ func TestOrderBySurvey(t *testing.T) {
 		{name: "nothing is known", services: "b a", out: "b a"},
 		{name: "the units' order counts", services: "web api", orders: "web>api", out: "api web"},
 		{name: "a requirement implies an order", services: "web api", orders: "web~api", out: "api web"},
-		{name: "the configuration's order counts beside it", services: "c b:a a", orders: "c>b", out: "a b c"},
-		{name: "a unit that is no service is passed over", services: "web api", orders: "web>network api>web", out: "web api"},
+		{name: "the configuration's order counts too", services: "c b:a a", orders: "c>b", out: "a b c"},
+		{name: "a unit that is not a service is passed over", services: "web api", orders: "web>network api>web", out: "web api"},
 		{name: "the configuration outweighs the units", services: "api:web web", orders: "web>api", out: "web api", over: "web after api"},
 		{name: "an order outweighs an implied one", services: "a b", orders: "a~b b>a", out: "a b", over: "a after b"},
-		{name: "a circle is opened where it is closed last", services: "x a b c", orders: "c>a b>c a>b", out: "x c b a", over: "c after a"},
+		{name: "a cycle is opened where it is closed last", services: "x a b c", orders: "c>a b>c a>b", out: "x c b a", over: "c after a"},
 		{name: "said twice is said once", services: "web:api api", orders: "web>api web~api", out: "api web"},
 		{name: "a unit after itself", services: "a", orders: "a>a", out: "a"},
 	} {
@@ -53,7 +53,7 @@ func TestOrderBySurvey(t *testing.T) {
 		})
 	}
 	_, _, err := service.Survey{}.Order(parse("a:b b:a"))
-	require.ErrorIs(t, err, service.ErrCycle, "the configuration's own circle is an error")
+	require.ErrorIs(t, err, service.ErrCycle, "the configuration's own cycle is an error")
 }
 
 // Whatever the units say, in whichever order: the same sequence, with every

@@ -20,7 +20,7 @@ func TestPointers(t *testing.T) {
 	}
 	p, err := d.Pointers()
 	require.NoError(t, err)
-	require.Zero(t, p, "a device without a version is no error")
+	require.Zero(t, p, "a device without a version is not an error")
 
 	d.point(versions.Current, "1.1.0")
 	d.point(versions.Previous, "1.0.0")

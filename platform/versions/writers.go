@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Writer is a process that will be in the way of a version whose write bits are gone.
+// Writer is a process that works inside a version, whose write bits are to go.
 type Writer struct {
 	PID     int    `json:"pid"`
 	Program string `json:"program"`
@@ -26,9 +26,9 @@ func (w Writer) String() string {
 }
 
 // Writers lists the processes that work inside a version, as far as this
-// process may look: once it is sealed they can write there no more, except as
-// root, which makes it another than its manifest says. It is a glance; a
-// process that opens its files now and then is not seen.
+// process may look: once it is sealed they cannot write there any more, except as
+// root, and then the version differs from its manifest. It looks once: a process
+// that opens its files now and then can be missed.
 func (s *Store) Writers(version string) ([]Writer, error) {
 	dir := s.Path(version) + "/"
 	processes, err := filepath.Glob("/proc/[0-9]*")

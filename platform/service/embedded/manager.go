@@ -108,7 +108,7 @@ func (m *Manager) Restart(ctx context.Context, s service.Service) error {
 
 // Stop implements service.Manager. A program that has to be killed because it
 // does not end within StopTimeout leaves the service failed with the result
-// "timeout", as with systemd; that is no error either.
+// "timeout", as with systemd; that is not an error either.
 func (m *Manager) Stop(ctx context.Context, s service.Service) error {
 	if len(s.Exec) == 0 {
 		return context.Cause(ctx)
@@ -151,7 +151,7 @@ func (m *Manager) Stopping(ctx context.Context) (bool, error) { return false, co
 // Supervise adopts the services that run, and starts, in order, those that are
 // wanted and do not: after a boot all of them, otherwise those that died while
 // no manager was open. The daemon calls it once at its start. A service that
-// cannot be started is no reason not to start the next; the errors come joined.
+// cannot be started does not keep the next from being started; the errors come joined.
 func (m *Manager) Supervise(ctx context.Context, services []service.Service) error {
 	ordered, err := service.Order(services)
 	if err != nil {
@@ -227,7 +227,7 @@ func (m *Manager) unit(s service.Service) (*unit, error) {
 	return u, u.use(s)
 }
 
-// spawn runs f beside everything else; not once the manager is closed.
+// spawn runs f in a goroutine of its own, unless the manager is closed.
 func (m *Manager) spawn(f func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -30,7 +30,7 @@ func (f Facts) After(unit string) bool { return slices.Contains(f.after, unit) }
 func (f Facts) Requires(unit string) bool { return slices.Contains(f.requires, unit) }
 
 // Facts asks systemd about a unit by its full name. One that does not exist is
-// no error: its Load is not-found.
+// not an error: its Load is not-found.
 func (m *Manager) Facts(ctx context.Context, unit string) (Facts, error) {
 	s := service.Service{Name: unit, Unit: unit}
 	p, err := m.properties(ctx, s)

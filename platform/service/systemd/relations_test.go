@@ -72,7 +72,7 @@ func TestASurveyOfRealUnits(t *testing.T) {
 	require.NotContains(t, got.Triggers, "idle.socket")
 }
 
-// Units in a circle: systemd loads them, and so do we.
+// Units in a cycle: systemd loads them, and so do we.
 func TestACircleOfUnitsIsOpened(t *testing.T) {
 	t.Parallel()
 	d := deviceWith(t, map[string]string{
@@ -105,5 +105,5 @@ func TestTheUpdaterDoesNotStopItself(t *testing.T) {
 	require.Contains(t, ask("web"), "[] <nil>")
 	said := ask("api")
 	require.Contains(t, said, "would stop the updater itself")
-	require.Contains(t, said, "take what binds updater-api.service to them out of it")
+	require.Contains(t, said, "remove from updater-api.service what binds it to them")
 }
