@@ -20,8 +20,8 @@ func (Format) Match(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06"))
 }
 
-// Open implements bundle.Format. It reads the directory twice: for the
-// archive itself with the manifest, and for what the manifest makes of it.
+// Open implements bundle.Format. It reads the directory twice: to check the
+// archive and find the manifest, and to check the tree that the manifest makes.
 func (Format) Open(f *os.File, size int64, limits bundle.Limits) (bundle.Bundle, error) {
 	z := &archive{f: f, size: size, limits: limits, idle: make(chan *unpacker, 4)}
 	var err error

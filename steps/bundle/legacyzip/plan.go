@@ -25,7 +25,7 @@ type place struct {
 	bin bool
 }
 
-// plan says for each path of the package where in the version it goes.
+// plan maps each path of the package to its places in the version.
 type plan struct {
 	// places by src; two modules may take the same src to two destinations.
 	places map[string][]*place

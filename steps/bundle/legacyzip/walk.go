@@ -64,7 +64,7 @@ func (z *archive) opener(h header) func() (io.ReadCloser, error) {
 	}
 }
 
-// target reads where a link leads: its content.
+// target reads a link's target, which is its content.
 func (z *archive) target(h *header, buf []byte) ([]byte, string, error) {
 	_, data, buf, err := z.locate(h, buf)
 	if err != nil {

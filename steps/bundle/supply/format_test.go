@@ -144,8 +144,8 @@ func TestPlansThatDoNotFit(t *testing.T) {
 		require.ErrorContains(t, err, "does not fit", name)
 	}
 	for at, says := range map[string]string{
-		"../secret": "no file of a version", "1.0.0/../../secret": "no file of a version", "1.0.0": "no file of a version",
-		"/etc/passwd": "no file of a version", "1.0.0/nothing": "no such file", "1.0.0/services": "no regular file",
+		"../secret": "not a file of a version", "1.0.0/../../secret": "not a file of a version", "1.0.0": "not a file of a version",
+		"/etc/passwd": "not a file of a version", "1.0.0/nothing": "no such file", "1.0.0/services": "not a regular file",
 	} {
 		b, _, err := opened(t, file, plan(m{"at": at}))
 		require.NoError(t, err, at)

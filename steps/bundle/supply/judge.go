@@ -15,19 +15,19 @@ import (
 // Device is what this device is and whom it trusts.
 type Device struct {
 	// Verify judges the signature of a packed release file and returns the key
-	// that made it; "" when this device asks for nobody's. It is asked anew for
-	// each bundle. Its error refuses the bundle.
+	// that made it; "" when this device requires no signature. It is called anew
+	// for each bundle. Its error refuses the bundle.
 	Verify func(packed, signature []byte) (by string, err error)
 	// Product and Hardware are this device's; empty accepts any.
 	Product, Hardware string
-	// Updater is this program's version; what is no semantic version (a build
-	// from a working tree) is taken for the newest.
+	// Updater is this program's version; one that is not a semantic version (a
+	// build from a working tree) is taken for the newest.
 	Updater string
 	Clock   clock.Clock
 	Limits  bundle.Limits
 }
 
-// head reads and judges a head: what is true of it on this device whoever asks.
+// head reads and judges a head by what is the same for every task on this device.
 func (d *Device) head(begin []byte) (h *native.Head, by string, err error) {
 	h, err = native.ReadHead(begin, d.limits(), func(packed, signature []byte) (err error) {
 		by, err = d.Verify(packed, signature)
@@ -63,7 +63,7 @@ func (d *Device) fits(r *native.Release) error {
 	return nil
 }
 
-// current refuses what the task alone can judge.
+// current judges a release by the task.
 func (d *Device) current(t *steps.Task, r *native.Release) error {
 	if t.Source.Version != "" && t.Source.Version != r.Version {
 		return bundle.InvalidManifest("the bundle holds version %s, declared was %s", r.Version, t.Source.Version)

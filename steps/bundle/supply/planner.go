@@ -31,8 +31,8 @@ func (p *Planner) Match(begin []byte) bool { return native.Match(begin) }
 // HeadSize implements download.Partial.
 func (p *Planner) HeadSize(begin []byte) (int64, bool, error) { return native.HeadSize(begin) }
 
-// Plan implements download.Partial: everything is decided here, before the first
-// byte of payload is asked for.
+// Plan implements download.Partial. It decides everything before the first byte of
+// payload is asked for.
 func (p *Planner) Plan(ctx context.Context, t *steps.Task, begin []byte, ranged bool) (bundle.Parts, error) {
 	h, by, err := p.Device.head(begin)
 	if err != nil {
@@ -139,8 +139,8 @@ func (p *Planner) parts(h *native.Head, pl *plan) bundle.Parts {
 	return d
 }
 
-// room asks for the worst case: all files unpacked, beside all that can have
-// to be fetched.
+// room asks for the worst case: all files unpacked, in addition to everything that
+// may have to be fetched.
 func (p *Planner) room(ctx context.Context, t *steps.Task, r *native.Release, d bundle.Parts) error {
 	bytes, inodes := r.Totals().Room()
 	worst := d.Wire.Payload
