@@ -16,7 +16,7 @@ import (
 )
 
 // with adds the release's own writable directories to the configured ones, and
-// returns which those are: their parents are made.
+// returns those it added: their parents are made.
 func (c Config) with(t *steps.Task) (_ Config, own []string, err error) {
 	raw := t.Found[steps.Verify]
 	if len(raw) == 0 {
