@@ -111,7 +111,7 @@ func (s *Store) restore(update, path string) error {
 	return os.Rename(kept, live)
 }
 
-// aside moves what is at live into the set, beside what earlier tries moved there.
+// aside moves what is at live into the set, beside the directories that earlier tries moved there.
 func (s *Store) aside(update, live string) error {
 	dir := filepath.Join(s.set(update), asideName)
 	if err := disk.MkdirAll(dir, 0o700); err != nil {

@@ -72,8 +72,8 @@ type Evidence struct {
 	steps.Halted
 	// Stopped are the services, in the order they were stopped.
 	Stopped []string `json:"stopped"`
-	// Companions were stopped with them and have to be started again. Circles are
-	// orders between units that were passed over because they close a cycle.
+	// Companions were stopped with them and have to be started again. The orders
+	// between units that would close a cycle were passed over.
 	Companions *steps.Companions `json:"companions,omitempty"`
 	Circles    []string          `json:"circles,omitempty"`
 	Before     versions.Pointers `json:"before"`

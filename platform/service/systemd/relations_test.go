@@ -8,7 +8,7 @@ import (
 	"github.com/tope/updater/platform/service"
 )
 
-// How units hang together, on a real systemd.
+// How units depend on each other, on a real systemd.
 func TestASurveyOfRealUnits(t *testing.T) {
 	t.Parallel()
 	d := deviceWith(t, map[string]string{

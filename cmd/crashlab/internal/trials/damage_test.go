@@ -50,7 +50,7 @@ func damages() []damage {
 		aside("12 KiB", cutTo(12<<10)),
 		aside("half of what is in use", func(t *testing.T, path string) { cutTo(int64(used(t, path)/2)*pageSize)(t, path) }),
 
-		aside("text", writeFile([]byte("this is no journal\n"))),
+		aside("text", writeFile([]byte("this is not a journal\n"))),
 		aside("noise", writeFile(noise(64<<10))),
 		aside("zeros", writeFile(make([]byte, 64<<10))),
 		aside("a directory", func(t *testing.T, path string) {
