@@ -56,7 +56,7 @@ func (a *app) records(ctx context.Context, file string) (records, error) {
 	if err != nil {
 		return nil, err
 	}
-	socket, err := d.root.Resolve(d.cfg.Paths.Socket())
+	socket, err := d.socket()
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -15,10 +15,10 @@ import (
 // updater writes may be lost or torn by a power cut.
 func (c *checkup) mounts(context.Context) {
 	var seen []string
-	for _, dir := range []string{c.cfg.Paths.Versions, c.cfg.Paths.State, c.cfg.Paths.Shared, c.cfg.Paths.Bin} {
-		host, err := c.root.Resolve(dir)
+	for _, dir := range []string{c.Config.Paths.Versions, c.Config.Paths.State, c.Config.Paths.Shared, c.Config.Paths.Bin} {
+		host, err := c.Root.Resolve(dir)
 		if err != nil {
-			continue // said by directories
+			continue // directories says why
 		}
 		m, err := disk.MountOf(host)
 		if err != nil || slices.Contains(seen, m.Point) {
@@ -61,7 +61,7 @@ func (c *checkup) mountOptions(m disk.Mount, dir string) {
 	if m.Has("data=writeback") {
 		c.warn("remove the option from /etc/fstab", "%s is mounted with data=writeback: after a power cut, files that services wrote may hold what was there before", dir)
 	}
-	if m.Has("noexec") && dir == c.cfg.Paths.Versions {
+	if m.Has("noexec") && dir == c.Config.Paths.Versions {
 		c.fail("remove the option from /etc/fstab", "%s is mounted noexec: no program of a version can be started", dir)
 	}
 	if m.Type == "ext4" {
@@ -77,7 +77,7 @@ var soundFastCommits = [2]int{6, 2}
 func (c *checkup) fastCommits(m disk.Mount, dir string) {
 	on, err := m.FastCommit()
 	if err != nil || !on {
-		return // who may not read the disk is not root, which directories says
+		return // only root may read the disk, and directories says that this is another user
 	}
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
