@@ -144,7 +144,7 @@ func held(ctx context.Context, s *session, u *engine.UpdateStatus) (bool, error)
 		if r.Accept != nil {
 			held = r.Accept.Hold
 		}
-		if r.Learn != nil && r.Learn.Go {
+		if r.Learn != nil && r.Learn.Proceed {
 			held = false
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
-	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 	"github.com/tope/updater/steps/stage"
 )
 
@@ -43,7 +43,7 @@ func (p *parts) unitFiles() *unitFiles {
 	}
 }
 
-func (p *parts) stepUnits() steps.Units {
+func (p *parts) stepUnits() running.Units {
 	if u := p.unitFiles(); u != nil {
 		return u
 	}

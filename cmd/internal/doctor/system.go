@@ -13,7 +13,7 @@ import (
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/snapshot"
-	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 const (
@@ -54,7 +54,7 @@ func (c *checkup) cloning() {
 	}
 	var asks []string
 	for _, v := range c.versions {
-		if _, paths, err := steps.Owes(c.store, "", v.Version); err == nil && len(paths) > 0 {
+		if _, paths, err := running.Owes(c.store, "", v.Version); err == nil && len(paths) > 0 {
 			asks = append(asks, v.Version)
 		}
 	}

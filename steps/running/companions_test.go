@@ -1,4 +1,4 @@
-package steps_test
+package running_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/service/servicetest"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 	"github.com/tope/updater/steps/stepstest"
 )
 
@@ -40,8 +41,8 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
-func (h *house) stopAll(t *testing.T) (steps.Stop, error) {
-	return steps.StopAll(t.Context(), h, h.clock, h.list, h.task)
+func (h *house) stopAll(t *testing.T) (running.Stop, error) {
+	return running.StopAll(t.Context(), h, h.clock, h.list, h.task)
 }
 
 func TestWhatIsStoppedAndBroughtBack(t *testing.T) {
@@ -55,9 +56,9 @@ func TestWhatIsStoppedAndBroughtBack(t *testing.T) {
 	require.Equal(t, []string{"api after web"}, stop.Circles)
 	require.Empty(t, h.PIDs())
 
-	units, err := steps.Noted(h.task)
+	units, err := running.Noted(h.task)
 	require.NoError(t, err)
-	require.Equal(t, steps.Companions{
+	require.Equal(t, running.Companions{
 		Boot: h.clock.Boot(), Triggers: []string{"lazy.socket", "report.timer"}, Dependents: []string{"kiosk.service"}, Idle: []string{"lazy"},
 	}, units)
 	up, err := units.Up(t.Context(), h, h.clock.Boot())
@@ -73,11 +74,11 @@ func TestWhatIsStoppedAndBroughtBack(t *testing.T) {
 
 // Whichever stop the updater dies at, the next try knows what the first one saw.
 func TestACutBetweenStopsLosesNothing(t *testing.T) {
-	want := func() steps.Companions {
+	want := func() running.Companions {
 		h := newHouse(t)
 		_, err := h.stopAll(t)
 		require.NoError(t, err)
-		units, err := steps.Noted(h.task)
+		units, err := running.Noted(h.task)
 		require.NoError(t, err)
 		return units
 	}()
@@ -96,7 +97,7 @@ func TestACutBetweenStopsLosesNothing(t *testing.T) {
 		h.task = stepstest.Again(h.task)
 		_, err = h.stopAll(t)
 		require.NoError(t, err)
-		units, err := steps.Noted(h.task)
+		units, err := running.Noted(h.task)
 		require.NoError(t, err)
 		require.Equal(t, want, units, "cut at stop %d", cut)
 	}
@@ -109,14 +110,14 @@ func TestAnotherBootHasItsOwnCompanions(t *testing.T) {
 	h.clock.Reboot()
 	h.Boot()
 	require.NoError(t, h.Stop(t.Context(), service.Unit("report.timer")))
-	units, err := steps.Noted(h.task)
+	units, err := running.Noted(h.task)
 	require.NoError(t, err)
 	up, err := units.Up(t.Context(), h, h.clock.Boot())
 	require.NoError(t, err)
 	require.True(t, up, "the init system has brought up what belongs up")
 	_, err = h.stopAll(t)
 	require.NoError(t, err)
-	units, err = steps.Noted(h.task)
+	units, err = running.Noted(h.task)
 	require.NoError(t, err)
 	require.Equal(t, []string{"lazy.socket"}, units.Triggers)
 	require.Equal(t, []string{"kiosk.service", "off.service"}, units.Dependents)
@@ -135,7 +136,7 @@ func TestASocketThatItsServiceKeepsShut(t *testing.T) {
 		}
 		return nil
 	})
-	units, err := steps.Noted(h.task)
+	units, err := running.Noted(h.task)
 	require.NoError(t, err)
 	require.NoError(t, units.Begin(t.Context(), h, h.list))
 	require.Contains(t, h.PIDs(), "lazy.socket")
@@ -174,9 +175,9 @@ func TestAMissingUnitIsNotTheReleasesFault(t *testing.T) {
 	for err, class := range map[error]steps.Class{
 		service.ErrNotFound: steps.Local, service.ErrUnavailable: steps.Transient, service.ErrCanceled: steps.Transient, service.ErrUnusable: steps.Unhealthy, service.ErrFailed: steps.Unhealthy,
 	} {
-		require.Equal(t, class, steps.AsError(steps.ServiceError(t.Context(), h, steps.Unhealthy, "restart api", err)).Class)
+		require.Equal(t, class, steps.AsError(running.ServiceError(t.Context(), h, steps.Unhealthy, "restart api", err)).Class)
 	}
 	h.ShutDown(true)
-	err := steps.ServiceError(context.Background(), h, steps.Unhealthy, "restart api", service.ErrFailed)
+	err := running.ServiceError(context.Background(), h, steps.Unhealthy, "restart api", service.ErrFailed)
 	require.Equal(t, steps.Interrupted, steps.AsError(err).Class)
 }

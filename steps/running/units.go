@@ -1,4 +1,4 @@
-package steps
+package running
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/unitfiles"
+	"github.com/tope/updater/steps"
 )
 
 // Units are the unit files that versions carry: *unitfiles.Store. It is nil
@@ -22,7 +23,7 @@ type Units interface {
 // Leaving is the task with all services that the versions it is about carry,
 // for a step that is to stop them: whatever runs of them runs from what is being
 // left, or from what another try had begun.
-func Leaving(u Units, t *Task) (*Task, error) {
+func Leaving(u Units, t *steps.Task) (*steps.Task, error) {
 	if u == nil {
 		return t, nil
 	}
@@ -30,7 +31,7 @@ func Leaving(u Units, t *Task) (*Task, error) {
 	for _, version := range []string{t.Before.Current, t.Release.Version, t.Target.Current} {
 		units, err := u.Carried(version)
 		if err != nil && version == t.Target.Current {
-			return nil, FromOS(err, "read the units of version "+version)
+			return nil, steps.FromOS(err, "read the units of version "+version)
 		}
 		// What cannot be read of a version that is left must not keep the device in it.
 		names = more(names, units, func(unitfiles.Unit) bool { return true })
@@ -41,7 +42,7 @@ func Leaving(u Units, t *Task) (*Task, error) {
 // Instances are the units that run and are made from a template that one of
 // those versions carries. The manager would let them run on when the template is
 // another one, or gone: from the version that is being left.
-func Instances(ctx context.Context, m service.Manager, u Units, t *Task) (running []service.Instance, err error) {
+func Instances(ctx context.Context, m service.Manager, u Units, t *steps.Task) (found []service.Instance, err error) {
 	lister, ok := m.(service.Instancer)
 	if u == nil || !ok {
 		return nil, nil
@@ -50,7 +51,7 @@ func Instances(ctx context.Context, m service.Manager, u Units, t *Task) (runnin
 	for _, version := range []string{t.Before.Current, t.Release.Version, t.Target.Current} {
 		units, err := u.Carried(version)
 		if err != nil && version == t.Target.Current {
-			return nil, FromOS(err, "read the units of version "+version)
+			return nil, steps.FromOS(err, "read the units of version "+version)
 		}
 		for _, one := range units {
 			if one.Template() {
@@ -61,11 +62,11 @@ func Instances(ctx context.Context, m service.Manager, u Units, t *Task) (runnin
 	for _, one := range templates {
 		names, err := lister.Instances(ctx, one)
 		if err != nil && !lenient(ctx, t) {
-			return nil, ServiceError(ctx, m, Local, "list the instances of "+one, err)
+			return nil, ServiceError(ctx, m, steps.Local, "list the instances of "+one, err)
 		}
-		running = append(running, names...)
+		found = append(found, names...)
 	}
-	return running, nil
+	return found, nil
 }
 
 // madeFrom is the template of an instance: a@.service of a@1.service.
@@ -79,18 +80,18 @@ func madeFrom(unit string) string {
 
 // Running is the task with the services that a version carries and that are
 // enabled and stay up: those are started with it, and judged by the gate.
-func Running(u Units, t *Task, version string) (*Task, error) {
+func Running(u Units, t *steps.Task, version string) (*steps.Task, error) {
 	if u == nil {
 		return t, nil
 	}
 	units, err := u.Carried(version)
 	if err != nil {
-		return nil, FromOS(err, "read the units of version "+version)
+		return nil, steps.FromOS(err, "read the units of version "+version)
 	}
 	return naming(t, more(t.Release.Services, units, func(one unitfiles.Unit) bool { return one.Enabled && !one.Passing })), nil
 }
 
-func naming(t *Task, services []string) *Task {
+func naming(t *steps.Task, services []string) *steps.Task {
 	named := *t
 	named.Release.Services = services
 	return &named
@@ -109,13 +110,13 @@ func more(names []string, units []unitfiles.Unit, which func(unitfiles.Unit) boo
 
 // Present takes out of the companions what went with the version that was left,
 // and adds what the target carries and wants started beside its services.
-func (c Companions) Present(u Units, t *Task, boot string) (Companions, error) {
+func (c Companions) Present(u Units, t *steps.Task, boot string) (Companions, error) {
 	if u == nil {
 		return c, nil
 	}
 	target, err := u.Carried(t.Target.Current)
 	if err != nil {
-		return c, FromOS(err, "read the units of version "+t.Target.Current)
+		return c, steps.FromOS(err, "read the units of version "+t.Target.Current)
 	}
 	gone := map[string]bool{}
 	for _, version := range []string{t.Before.Current, t.Release.Version} {

@@ -1,4 +1,4 @@
-package steps
+package running
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
 )
 
 // HookTimeout is how long one run of a hook may take.
@@ -35,7 +36,7 @@ func BroughtBy(v Installed, version string) (versions.Brought, error) {
 		return versions.Brought{}, nil
 	}
 	if err != nil {
-		return versions.Brought{}, FromOS(err, "read what version "+version+" brings")
+		return versions.Brought{}, steps.FromOS(err, "read what version "+version+" brings")
 	}
 	return m.Brought, nil
 }
@@ -62,8 +63,8 @@ type Hooks struct {
 
 // Run runs a hook of a version on behalf of a task. ran is nil when the version
 // has no such hook. A hook that fails, or takes longer than HookTimeout, is the
-// version's fault (Unhealthy), unless the system is stopping.
-func (h Hooks) Run(ctx context.Context, t *Task, version string, hook versions.Hook) (ran *HookRan, err error) {
+// version's fault (steps.Unhealthy), unless the system is stopping.
+func (h Hooks) Run(ctx context.Context, t *steps.Task, version string, hook versions.Hook) (ran *HookRan, err error) {
 	b, err := BroughtBy(h.Versions, version)
 	if err != nil || b.Hooks[hook] == "" {
 		return nil, err
@@ -78,13 +79,13 @@ func (h Hooks) Run(ctx context.Context, t *Task, version string, hook versions.H
 	ran.Text = err.Error()
 	err = fmt.Errorf("%s hook of version %s: %w", hook, version, err)
 	if ctx.Err() != nil {
-		return ran, Stopped(ctx, "run the "+string(hook)+" hook of version "+version)
+		return ran, steps.Stopped(ctx, "run the "+string(hook)+" hook of version "+version)
 	}
 	if down, serr := h.Manager.Stopping(ctx); serr == nil && down {
-		return ran, &Error{Class: Interrupted, Code: DeploymentFailed, Err: fmt.Errorf("the system is stopping: %w", err)}
+		return ran, &steps.Error{Class: steps.Interrupted, Code: steps.DeploymentFailed, Err: fmt.Errorf("the system is stopping: %w", err)}
 	}
-	return ran, &Error{
-		Class: Unhealthy, Code: DeploymentFailed, Err: err,
+	return ran, &steps.Error{
+		Class: steps.Unhealthy, Code: steps.DeploymentFailed, Err: err,
 		Hint: "the hook is part of the release: mend it there and publish another version",
 	}
 }
@@ -92,7 +93,7 @@ func (h Hooks) Run(ctx context.Context, t *Task, version string, hook versions.H
 // RunHook runs one program of the version in dir, with dir as its working
 // directory and the environment docs/hooks-and-data.md promises, for
 // HookTimeout at most: then it is killed with its process group.
-func RunHook(ctx context.Context, dir string, t *Task, hook versions.Hook, path string) (output string, err error) {
+func RunHook(ctx context.Context, dir string, t *steps.Task, hook versions.Hook, path string) (output string, err error) {
 	limited, cancel := context.WithTimeoutCause(ctx, HookTimeout, fmt.Errorf("it took longer than %s", HookTimeout))
 	defer cancel()
 	env := []string{
@@ -106,13 +107,6 @@ func RunHook(ctx context.Context, dir string, t *Task, hook versions.Hook, path 
 		err = fmt.Errorf("%w: %w", context.Cause(limited), err)
 	}
 	return output, err
-}
-
-// Prepared is the note that Switch keeps once it has done all that must come
-// before the flip, for versions that ask for any of it (Owes). Until it is there
-// recovery must not complete the switch by itself.
-type Prepared struct {
-	Prepared bool `json:"prepared"`
 }
 
 // Owes says whether Switch has something to do before current may lead from

@@ -1,4 +1,4 @@
-package steps
+package running
 
 import (
 	"context"
@@ -8,18 +8,13 @@ import (
 
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
 )
-
-// Halted is the part of Switch's evidence that Restart measures the downtime by.
-type Halted struct {
-	// StoppedAt is when the first service was told to stop.
-	StoppedAt Moment `json:"stopped_at"`
-}
 
 // Services are the services of a task, in the order they are started: the
 // configured ones, and those the release names beyond them, as far as the
 // manager has a unit of that name.
-func Services(ctx context.Context, m service.Manager, configured []service.Service, t *Task) ([]service.Service, error) {
+func Services(ctx context.Context, m service.Manager, configured []service.Service, t *steps.Task) ([]service.Service, error) {
 	all := append([]service.Service(nil), configured...)
 	last := ""
 	for _, name := range t.Release.Services {
@@ -36,7 +31,7 @@ func Services(ctx context.Context, m service.Manager, configured []service.Servi
 		extra := service.Service{Name: name}
 		st, err := m.Status(ctx, extra)
 		if err != nil {
-			return nil, ServiceError(ctx, m, Local, "ask for the state of "+name, err)
+			return nil, ServiceError(ctx, m, steps.Local, "ask for the state of "+name, err)
 		}
 		if !st.Loaded {
 			continue
@@ -48,7 +43,7 @@ func Services(ctx context.Context, m service.Manager, configured []service.Servi
 	}
 	ordered, err := service.Order(all)
 	if err != nil {
-		return nil, &Error{Class: Local, Code: ServiceFailed, Err: err, Hint: "mend the after lists of the [[service]] tables"}
+		return nil, &steps.Error{Class: steps.Local, Code: steps.ServiceFailed, Err: err, Hint: "mend the after lists of the [[service]] tables"}
 	}
 	return ordered, nil
 }
@@ -56,25 +51,25 @@ func Services(ctx context.Context, m service.Manager, configured []service.Servi
 // ServiceError turns a manager's error into a step's: while the system goes
 // down it is no verdict; a manager that cannot be reached, and a job that somebody
 // else's replaced, are worth another attempt; the rest has the given class.
-func ServiceError(ctx context.Context, m service.Manager, class Class, what string, err error) error {
+func ServiceError(ctx context.Context, m service.Manager, class steps.Class, what string, err error) error {
 	if ctx.Err() != nil {
-		return &Error{Class: Interrupted, Code: ServiceFailed, Err: fmt.Errorf("%s: %w", what, context.Cause(ctx))}
+		return &steps.Error{Class: steps.Interrupted, Code: steps.ServiceFailed, Err: fmt.Errorf("%s: %w", what, context.Cause(ctx))}
 	}
 	if down, serr := m.Stopping(ctx); serr == nil && down {
-		return &Error{Class: Interrupted, Code: ServiceFailed, Err: fmt.Errorf("%s: the system is stopping: %w", what, err)}
+		return &steps.Error{Class: steps.Interrupted, Code: steps.ServiceFailed, Err: fmt.Errorf("%s: the system is stopping: %w", what, err)}
 	}
 	switch {
 	case errors.Is(err, service.ErrUnavailable), errors.Is(err, service.ErrCanceled):
-		class = Transient
+		class = steps.Transient
 	case errors.Is(err, service.ErrNotFound):
-		class = Local // the release is not to blame for what this device has not got
+		class = steps.Local // the release is not to blame for what this device has not got
 	}
-	return &Error{Class: class, Code: ServiceFailed, Err: fmt.Errorf("%s: %w", what, err)}
+	return &steps.Error{Class: class, Code: steps.ServiceFailed, Err: fmt.Errorf("%s: %w", what, err)}
 }
 
 // StartedSince reports whether a status shows a main process that was started
 // at or after m, or one that has done its work since: in another boot any was.
-func StartedSince(s service.Status, m Moment, boot string) bool {
+func StartedSince(s service.Status, m steps.Moment, boot string) bool {
 	ran := s.MainPID != 0 || s.Active == service.Running && s.Sub == "exited"
 	return ran && (m.Boot != boot || s.Started >= m.Mono-clockGrain)
 }

@@ -1,4 +1,4 @@
-package steps
+package running
 
 import (
 	"context"
@@ -9,10 +9,11 @@ import (
 
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/steps"
 )
 
 // Companions are the units beside the services that a switch has to do with. A
-// switch notes them (Task.Units) before it stops the first one: if it is cut,
+// switch notes them (steps.Task.Units) before it stops the first one: if it is cut,
 // the next try finds half of them stopped, and could not tell any more.
 type Companions struct {
 	// Boot is the boot they ran in. In another one the init system has brought
@@ -32,10 +33,10 @@ type Companions struct {
 func (c Companions) Any() bool { return len(c.Triggers)+len(c.Dependents)+len(c.Idle) > 0 }
 
 // Noted are the companions that a switch of this update has noted.
-func Noted(t *Task) (c Companions, err error) {
+func Noted(t *steps.Task) (c Companions, err error) {
 	if t.Units != nil {
 		if _, err := t.Units.Load(&c); err != nil {
-			return c, FromOS(err, "read which units ran before the switch")
+			return c, steps.FromOS(err, "read which units ran before the switch")
 		}
 	}
 	return c, nil
@@ -47,11 +48,11 @@ func Noted(t *Task) (c Companions, err error) {
 func Ordered(ctx context.Context, m service.Manager, list []service.Service) ([]service.Service, service.Survey, []string, error) {
 	survey, err := m.Survey(ctx, list)
 	if err != nil {
-		return nil, survey, nil, ServiceError(ctx, m, Local, "find out how the services hang together", err)
+		return nil, survey, nil, ServiceError(ctx, m, steps.Local, "find out how the services hang together", err)
 	}
 	ordered, over, err := survey.Order(list)
 	if err != nil {
-		return nil, survey, nil, &Error{Class: Local, Code: ServiceFailed, Err: err, Hint: "mend the after lists of the [[service]] tables"}
+		return nil, survey, nil, &steps.Error{Class: steps.Local, Code: steps.ServiceFailed, Err: err, Hint: "mend the after lists of the [[service]] tables"}
 	}
 	var said []string
 	for _, l := range over {
@@ -63,7 +64,7 @@ func Ordered(ctx context.Context, m service.Manager, list []service.Service) ([]
 // Stop is how the services of a task were stopped.
 type Stop struct {
 	// At is when the first unit was told to stop.
-	At Moment
+	At steps.Moment
 	// Stopped are the services, in that order.
 	Stopped []string
 	Companions
@@ -79,8 +80,8 @@ type Stop struct {
 //
 // If the power goes, the device comes up with all of them, from whichever
 // version is current. If only the updater ends, the note says what to bring back.
-func StopAll(ctx context.Context, m service.Manager, c clock.Clock, list []service.Service, t *Task, instances ...service.Instance) (s Stop, err error) {
-	s.At = Moment{Boot: c.Boot(), Mono: c.Monotonic()}
+func StopAll(ctx context.Context, m service.Manager, c clock.Clock, list []service.Service, t *steps.Task, instances ...service.Instance) (s Stop, err error) {
+	s.At = steps.Moment{Boot: c.Boot(), Mono: c.Monotonic()}
 	ordered, survey, circles, err := Ordered(ctx, m, list)
 	if err != nil {
 		if !lenient(ctx, t) {
@@ -123,7 +124,7 @@ func StopAll(ctx context.Context, m service.Manager, c clock.Clock, list []servi
 			continue
 		}
 		if err != nil {
-			return s, ServiceError(ctx, m, Local, "stop "+u.Name, err)
+			return s, ServiceError(ctx, m, steps.Local, "stop "+u.Name, err)
 		}
 		if i >= beside {
 			s.Stopped = append(s.Stopped, u.Name)
@@ -133,10 +134,12 @@ func StopAll(ctx context.Context, m service.Manager, c clock.Clock, list []servi
 }
 
 // lenient: a second try to go back is not stopped by what does not stop.
-func lenient(ctx context.Context, t *Task) bool { return t.Back && t.Attempt > 1 && ctx.Err() == nil }
+func lenient(ctx context.Context, t *steps.Task) bool {
+	return t.Back && t.Attempt > 1 && ctx.Err() == nil
+}
 
 // note adds what a survey finds running to what is noted, and makes that durable.
-func note(t *Task, survey service.Survey, boot string) (Companions, error) {
+func note(t *steps.Task, survey service.Survey, boot string) (Companions, error) {
 	old, err := Noted(t)
 	if err != nil {
 		return old, err
@@ -153,7 +156,7 @@ func note(t *Task, survey service.Survey, boot string) (Companions, error) {
 	if t.Units == nil || !c.Any() || same(c, old) {
 		return c, nil
 	}
-	return c, FromOS(t.Units.Save(c), "note which units run")
+	return c, steps.FromOS(t.Units.Save(c), "note which units run")
 }
 
 func same(a, b Companions) bool {
@@ -218,7 +221,7 @@ func (c Companions) Up(ctx context.Context, m service.Manager, boot string) (boo
 	for _, name := range append(slices.Clone(c.Triggers), c.Dependents...) {
 		st, err := m.Status(ctx, service.Unit(name))
 		if err != nil {
-			return false, ServiceError(ctx, m, Local, "ask for the state of "+name, err)
+			return false, ServiceError(ctx, m, steps.Local, "ask for the state of "+name, err)
 		}
 		if st.Active != service.Running {
 			return false, nil
