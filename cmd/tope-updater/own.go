@@ -89,7 +89,7 @@ func (p program) knows(ctx context.Context, c ownprogram.Copy) (bool, error) {
 			Hint: "build it static, and for this processor",
 		}
 	case a.Takeover < ownprogram.Takeover:
-		p.log.Warn("the version's own updater is too old to take an update over; the committed one stays", "version", a.Version, "path", c.Path)
+		p.log.Warn("the version's own updater is too old to take over an update; the committed one stays", "version", a.Version, "path", c.Path)
 		return false, nil
 	}
 	return true, nil

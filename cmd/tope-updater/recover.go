@@ -94,7 +94,7 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 	if jerr != nil {
 		jerr = fmt.Errorf("recovered without a journal: %w", jerr)
 		if errors.Is(jerr, journal.ErrMissing) {
-			jerr = fmt.Errorf("%w; the daemon's first start makes one, unless its partition is not mounted", jerr)
+			jerr = fmt.Errorf("%w; the daemon makes one when it first starts; if there was one before, mount its partition", jerr)
 		}
 	}
 	return errors.Join(err, jerr)

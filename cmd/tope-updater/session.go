@@ -53,7 +53,7 @@ func (a *app) connect(ctx context.Context, n need) (*session, error) {
 	case err == nil:
 		return &session{Client: c, socket: socket, close: c.Close}, nil
 	case errors.Is(err, client.ErrNoAnswer) && n == changes:
-		return nil, fmt.Errorf("%w: it holds the journal, so nothing can be changed beside it; restart it", err)
+		return nil, fmt.Errorf("%w: it holds the journal, so nothing can be changed until it is restarted: systemctl restart tope-updater", err)
 	case !errors.Is(err, client.ErrNoDaemon) && !errors.Is(err, client.ErrNoAnswer):
 		return nil, err
 	}

@@ -14,7 +14,7 @@ func (a *app) unitsCommand() *cobra.Command {
 	var check bool
 	cmd := &cobra.Command{
 		Use:   "units",
-		Short: "make unit files and drop-ins whole",
+		Short: "repair unit files and drop-ins",
 		Long: `Make systemd's unit files agree with the current version and the configuration:
 each configured service gets a drop-in that has it start after recovery, and so
 does each service that comes with the version; unit files that come with the

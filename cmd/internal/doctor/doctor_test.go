@@ -146,7 +146,7 @@ func TestDoctorReadsWhereTheLogIsKept(t *testing.T) {
 		d.Manager = units
 		return doctor.Examine(t.Context(), d)
 	}
-	requireFinding(t, examined(t, root, quiet), "log", pass, "not looked at")
+	requireFinding(t, examined(t, root, quiet), "log", pass, "not checked")
 	requireFinding(t, log(), "log", warn, "does not outlive a boot")
 	file("/var/log/journal/x", "")
 	requireFinding(t, log(), "log", warn, "a tenth of its file system")

@@ -170,7 +170,7 @@ func (c *checkup) factory(context.Context) {
 	}
 	version := c.at.Factory
 	if version == "" {
-		c.warn("run \"tope-updater factory create\" once a version has proved itself", "there is no factory version: an update that fails with no way back needs somebody to come")
+		c.warn("run \"tope-updater factory create\" once a version has proved itself", "there is no factory version: when an update fails and cannot be rolled back, somebody has to come to the device")
 		return
 	}
 	if state := c.at.States[version]; state != versions.Complete {

@@ -19,7 +19,7 @@ func journaldDropIns() []string {
 // not fill the disk. The updater's own account of itself is its journal.
 func (c *checkup) retention(context.Context) {
 	if _, ok := c.manager.(service.UnitReader); !ok {
-		c.pass("not looked at: it is not systemd's")
+		c.pass("not checked: services do not log to systemd's journal")
 		return
 	}
 	set := c.journald()

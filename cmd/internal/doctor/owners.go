@@ -46,7 +46,7 @@ func (c *checkup) belongings(version string) {
 	case err != nil:
 		c.warn("check the file system", "cannot look through version %s: %s", version, err)
 	case s.Count > 0:
-		c.fail("chown -R -h root:root "+dir, "%d files and directories of version %s belong to somebody else than root, who can change them, the first: %s", s.Count, version, s.First)
+		c.fail("chown -R -h root:root "+dir, "%d files and directories of version %s belong to somebody else than root, who could change them, the first: %s", s.Count, version, s.First)
 	}
 }
 

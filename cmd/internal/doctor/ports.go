@@ -36,7 +36,7 @@ func (c *checkup) api(ctx context.Context) {
 	case err == nil && server == serverName:
 		c.pass("answers on %s", listen)
 	case err == nil:
-		c.fail("stop it, or give the updater another port by [http] listen", "what answers on %s (%s) is not the updater but %s", listen, status, holder)
+		c.fail("stop it, or give the updater another port by [http] listen", "%s is answered (%s) by a program that is not the updater but %s", listen, status, holder)
 	case holder != "":
 		c.fail("stop it, or give the updater another port by [http] listen", "%s is held by %s, which does not answer: %s", listen, holder, err)
 	default:
@@ -47,7 +47,7 @@ func (c *checkup) api(ctx context.Context) {
 // deviceAPI is who hears of progress. It may be down for a while.
 func (c *checkup) deviceAPI(ctx context.Context) {
 	if c.Config.DeviceAPI.URL == "" {
-		c.pass("nobody hears of progress: [device_api] url is empty")
+		c.pass("progress is not reported: [device_api] url is empty")
 		return
 	}
 	status, _, err := ask(ctx, c.Config.DeviceAPI.URL)
@@ -58,7 +58,7 @@ func (c *checkup) deviceAPI(ctx context.Context) {
 				do = fmt.Sprintf("the port is held by %s: see its log", holder)
 			}
 		}
-		c.warn(do, "device-api does not answer, and hears of no progress: %s", err)
+		c.warn(do, "device-api does not answer, so it learns of no progress: %s", err)
 		return
 	}
 	c.pass("device-api answers on %s (%s)", c.Config.DeviceAPI.URL, status)

@@ -38,7 +38,7 @@ func (c *checkup) service(ctx context.Context, s config.Service) {
 		c.fail("start the service manager, or set [services] manager", "%s", err)
 		return
 	case err != nil:
-		c.fail("see the service manager's own log", "%s: %s", s.Name, err)
+		c.fail("see the service manager's own log (journalctl -b)", "%s: %s", s.Name, err)
 		return
 	}
 	switch now.Condition() {

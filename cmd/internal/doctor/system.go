@@ -37,7 +37,7 @@ func (c *checkup) space(context.Context) {
 		case free.Bytes < littleSpace:
 			c.warn("run \"tope-updater prune --keep 0\", or make room", "%s has %s left", dir, human.Bytes(int64(free.Bytes)))
 		case free.Inodes < littleInodes:
-			c.warn("remove small files that nobody needs", "%s has %d inodes left", dir, free.Inodes)
+			c.warn("remove files that are not needed", "%s has %d inodes left", dir, free.Inodes)
 		case free.Bytes < goodSpace:
 			c.warn("make room before a large release comes", "%s has %s left; 2 GB are recommended", dir, human.Bytes(int64(free.Bytes)))
 		default:

@@ -25,10 +25,10 @@ func (c *checkup) units(ctx context.Context) {
 	m, ok := c.manager.(service.UnitReader)
 	switch {
 	case !ok:
-		c.pass("not looked at: services are not systemd's ([services] manager = %q)", c.Config.Services.Manager)
+		c.pass("not checked: services are not systemd's ([services] manager = %q)", c.Config.Services.Manager)
 		return
 	case c.Root.Dir() != "/":
-		c.pass("not looked at: below --root, no systemd can be asked")
+		c.pass("not checked: below --root, there is no systemd to ask")
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, managerPatience)
@@ -41,12 +41,12 @@ func (c *checkup) unitsOf(ctx context.Context, m service.UnitReader) {
 	number, text, err := m.Version(ctx)
 	switch {
 	case errors.Is(err, service.ErrUnavailable):
-		c.warn("start systemd, or set [services] manager", "not looked at: systemd cannot be reached")
+		c.warn("start systemd, or set [services] manager", "not checked: systemd cannot be reached")
 		return
 	case err != nil:
 		c.warn("see what \"systemctl --version\" says", "%s", err)
 	case number < leastSystemd:
-		c.fail("update systemd", "systemd %s is too old: %d is the oldest that will do", text, leastSystemd)
+		c.fail("update systemd", "systemd %s is too old: %d is the oldest that works", text, leastSystemd)
 	default:
 		c.pass("systemd %s", text)
 	}
@@ -54,7 +54,7 @@ func (c *checkup) unitsOf(ctx context.Context, m service.UnitReader) {
 	c.recoverUnit(ctx, m)
 	c.daemonUnit(ctx, m)
 	if f, err := m.Unit(ctx, rescueUnit); err == nil && f.Load != "loaded" {
-		c.warn("install the package again, or run install.sh", "%s is %s: nobody helps a daemon that keeps dying", rescueUnit, f.Load)
+		c.warn("install the package again, or run install.sh", "%s is %s: nothing rescues a daemon that keeps failing", rescueUnit, f.Load)
 	}
 	for _, s := range c.Config.Service {
 		c.serviceUnit(ctx, m, s.Service().Name, s.Unit)
@@ -79,7 +79,7 @@ func (c *checkup) recoverUnit(ctx context.Context, m service.UnitReader) {
 	case err != nil:
 		c.fail("see the service manager's own log", "%s", err)
 	case f.Load != "loaded":
-		c.fail("install the package, or run install.sh: without it nothing makes the device whole after a power cut", "%s is %s", recoverUnit, f.Load)
+		c.fail("install the package, or run install.sh: without it nothing repairs the device after a power cut", "%s is %s", recoverUnit, f.Load)
 	case !f.StartsAtBoot():
 		c.fail("systemctl enable "+recoverUnit, "%s is %s: it does not run at boot", recoverUnit, f.File)
 	case f.Active == "failed":
@@ -119,7 +119,7 @@ func (c *checkup) serviceUnit(ctx context.Context, m service.UnitReader, name, u
 	case f.Load != "loaded":
 		c.fail(howToRepair(f.Load, unit), "%s: %s is %s: it cannot be started", name, unit, f.Load)
 	case f.Needs(recoverUnit):
-		c.fail("say Wants= in its place, as \"tope-updater units\" does", "%s: %s requires %s: a failed recovery would keep it from starting", name, unit, recoverUnit)
+		c.fail("write Wants= instead of Requires=, as \"tope-updater units\" does", "%s: %s requires %s: a failed recovery would keep it from starting", name, unit, recoverUnit)
 	case !f.StartsAfter(recoverUnit):
 		c.fail("run \"tope-updater units\"", "%s: %s does not wait for %s: after a power cut it may start from a version that is about to be taken back", name, unit, recoverUnit)
 	case !f.StartsAtBoot():

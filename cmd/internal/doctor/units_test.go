@@ -57,7 +57,7 @@ func TestUnitsAreEnabledAndInOrder(t *testing.T) {
 		{"recovery has failed", units{recoverUnit: with(func(f *service.UnitFacts) { f.Active = "failed" })}, Fail, "has failed at this boot"},
 		{"the daemon is off", units{daemonUnit: with(func(f *service.UnitFacts) { f.Active = "inactive" })}, Warn, daemonUnit + " is inactive"},
 		{"the daemon does not wait", units{daemonUnit: with(func(f *service.UnitFacts) { f.After = nil })}, Fail, "does not wait for " + recoverUnit},
-		{"no rescue", units{rescueUnit: {Load: "not-found"}}, Warn, "nobody helps a daemon"},
+		{"no rescue", units{rescueUnit: {Load: "not-found"}}, Warn, "nothing rescues a daemon"},
 		{"a masked service", units{"api.service": with(func(f *service.UnitFacts) { f.Load = "masked" })}, Fail, "cannot be started"},
 		{"a service that requires recovery", units{"api.service": with(func(f *service.UnitFacts) { f.Requires = []string{recoverUnit} })}, Fail, "requires " + recoverUnit},
 		{"a service that does not wait", units{"api.service": with(func(f *service.UnitFacts) { f.After = nil })}, Fail, "api: api.service does not wait"},
@@ -84,7 +84,7 @@ func TestUnitsAreEnabledAndInOrder(t *testing.T) {
 	old := &servicetest.UnitFake{Fake: servicetest.NewFake(clocktest.New()), Number: 215}
 	require.Contains(t, findings(t, old, func(d *checkup) { d.unitsOf(t.Context(), old) })[0].Text, "is too old")
 	old.Unreachable(true)
-	require.Contains(t, findings(t, old, func(d *checkup) { d.unitsOf(t.Context(), old) })[0].Text, "not looked at")
+	require.Contains(t, findings(t, old, func(d *checkup) { d.unitsOf(t.Context(), old) })[0].Text, "not checked")
 }
 
 func TestServicesAreAskedAbout(t *testing.T) {
