@@ -25,10 +25,10 @@ func (e *Engine) clean(ctx context.Context, u *journal.Update) result {
 	if err := e.cfg.Versions.Unmark(); err != nil {
 		errs = append(errs, fmt.Errorf("cannot remove the marker: %w", err))
 	}
-	if u.Kind == string(steps.Install) && State(u.State) != Committed {
+	if u.Kind == Install && u.State != Committed {
 		errs = append(errs, e.undo(ctx, u))
 	}
-	if State(u.State) == NeedsAttention {
+	if u.State == NeedsAttention {
 		errs = append(errs, e.startAll(ctx, u))
 	}
 	var aerr error
@@ -52,7 +52,7 @@ func (e *Engine) startAll(ctx context.Context, u *journal.Update) error {
 
 // undo removes what the steps before Switch made, in reverse order.
 func (e *Engine) undo(ctx context.Context, u *journal.Update) error {
-	t, err := e.task(u, State(u.State), 1)
+	t, err := e.task(u, u.State, 1)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (e *Engine) closeUpdate(ctx context.Context, u *journal.Update, r result) e
 	}
 	e.cleaning = 0
 	rec := journal.Record{Update: u.ID, Phase: journal.Outcome, Closed: true, Took: r.took, Evidence: evidence(ev)}
-	if State(u.State) == Committed && (r.owed || e.cfg.Journal.State().OwedProgram != "") {
+	if u.State == Committed && (r.owed || e.cfg.Journal.State().OwedProgram != "") {
 		rec.Program = &journal.Program{Version: u.To, Owed: r.owed}
 	}
 	if err := e.append(rec); err != nil {

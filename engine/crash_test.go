@@ -149,7 +149,7 @@ func (s *story) afterStop(t *testing.T) {
 func (s *story) committed(t *testing.T) {
 	t.Helper()
 	for _, r := range s.J.All() {
-		if r.To == string(engine.Committed) {
+		if r.To == engine.Committed {
 			return
 		}
 	}
@@ -163,7 +163,7 @@ func (s *story) atEnd(t *testing.T) {
 	require.False(t, s.Marked, "the marker is gone")
 	require.Empty(t, s.Files, "nothing is left behind")
 	if last := s.J.State().Last; s.toldSuccess {
-		require.Equal(t, string(engine.Committed), last.State, "a success that was told is not lost:\n%s", s.Trace())
+		require.Equal(t, engine.Committed, last.State, "a success that was told is not lost:\n%s", s.Trace())
 	}
 	want := cmp.Or(s.Programs.Carried[s.P.Current], "old")
 	lost := s.forgetful && s.Programs.Copy == "old"
@@ -176,14 +176,14 @@ func (s *story) atEnd(t *testing.T) {
 	require.NoError(t, s.Oneshot())
 	require.NoError(t, s.Life(nil, nil))
 	require.Equal(t, world, s.String(), "a second recovery changes nothing")
-	if last := s.J.State().Last; last == nil || last.State != string(engine.NeedsAttention) {
+	if last := s.J.State().Last; last == nil || last.State != engine.NeedsAttention {
 		require.Equal(t, before, s.J.State().Seq, "a second recovery journals nothing")
 	}
 	// The next update works, whatever this one came to.
 	s.Bundle = enginetest.Bundle{Version: "2.0.0", Digest: "md5:next"}
 	require.NoError(t, s.Life(install, nil))
 	require.Equal(t, "2.0.0", s.P.Current, "the next update works:\n%s", s.Trace())
-	require.Equal(t, string(engine.Committed), s.J.State().Last.State)
+	require.Equal(t, engine.Committed, s.J.State().Last.State)
 }
 
 func tell(t *testing.T, f flow, cuts ...enginetest.Cut) (*story, int) {

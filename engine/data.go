@@ -13,7 +13,7 @@ import (
 // left to the step, which can: the old version runs meanwhile.
 func (e *Engine) unprepared() bool {
 	u := e.open()
-	if e.cfg.Data == nil || u == nil || State(u.State) != Switching {
+	if e.cfg.Data == nil || u == nil || u.State != Switching {
 		return false
 	}
 	owes, err := e.cfg.Data.Owes(u.From, u.To)
@@ -51,7 +51,7 @@ func (e *Engine) putBack(a Action, u *journal.Update) error {
 	if err == nil && len(pending) == 0 {
 		return nil
 	}
-	rec := journal.Record{Update: u.ID, Rule: string(a.Rule)}
+	rec := journal.Record{Update: u.ID, Rule: a.Rule}
 	var got any
 	if err == nil {
 		before := rec

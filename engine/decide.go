@@ -48,7 +48,7 @@ func (o Observation) usable(version string) bool {
 }
 
 // Rule names one of recovery's rules, as the journal writes it.
-type Rule string
+type Rule = journal.Rule
 
 // The rules. docs/architecture.md tells each with an example.
 const (
@@ -101,13 +101,13 @@ type Action struct {
 // observed. It is pure; its table of cases is in decide_test.go. The order of
 // the questions is the order of what must not be got wrong: first what an
 // operator did, then what is spent, then what is broken, then the way on.
-func decide(st *journal.State, o Observation, budget int) Action {
+func decide(st *journal.Fold, o Observation, budget int) Action {
 	u := st.Open
 	switch {
 	case u == nil:
 		return decideIdle(o)
 	case u.Terminal:
-		if s := State(u.State); s == Failed || s == Cancelled {
+		if s := u.State; s == Failed || s == Cancelled {
 			// It has touched nothing, so what is broken is as if there were no
 			// update; the services are about to start from it.
 			if a := decideIdle(o); a.Rule == RuleRepair {
@@ -115,7 +115,7 @@ func decide(st *journal.State, o Observation, budget int) Action {
 			}
 		}
 		return Action{Rule: RuleFinish, Why: fmt.Sprintf("update %s ended as %s; its clean-up is left", u.ID, u.State)}
-	case !State(u.State).Switched():
+	case !Switched(u.State):
 		return decideUnchanged(u, o)
 	}
 	return decideSwitched(u, o, budget)
@@ -172,7 +172,7 @@ func decideUnchanged(u *journal.Update, o Observation) Action {
 
 // decideSwitched: an update is open, and pointers may have moved.
 func decideSwitched(u *journal.Update, o Observation, budget int) Action {
-	s := State(u.State)
+	s := u.State
 	goal := reachable(target(u), o.usable)
 	if p, at, ok := thirdTarget(u, o); ok {
 		return Action{Rule: RuleForeign, Fire: Foreign, Why: fmt.Sprintf("%s leads to %s, which this update never set: an operator's doing", p, at)}
@@ -223,7 +223,7 @@ func decideSwitched(u *journal.Update, o Observation, budget int) Action {
 
 // target is where the pointers should go in the update's present state.
 func target(u *journal.Update) versions.Pointers {
-	switch State(u.State) {
+	switch u.State {
 	case RollingBack:
 		return u.Before
 	case FallingBack:
@@ -249,7 +249,7 @@ func reachable(goal versions.Pointers, usable func(string) bool) versions.Pointe
 // failed in this update already. Rolling back to no version is allowed: that is
 // how a failed first installation ends.
 func cannotGo(u *journal.Update, version string, is versions.State) string {
-	s := State(u.State)
+	s := u.State
 	switch {
 	case version == "" && s == RollingBack:
 		return ""
@@ -270,7 +270,7 @@ func thirdTarget(u *journal.Update, o Observation) (pointer, at string, found bo
 		versions.Current:  {u.Before.Current, u.To},
 		versions.Previous: {u.Before.Previous, u.From},
 	}
-	if State(u.State) == FallingBack {
+	if u.State == FallingBack {
 		allowed[versions.Current] = append(allowed[versions.Current], u.Before.Factory)
 	}
 	for _, p := range []struct{ name, at string }{{versions.Current, o.Pointers.Current}, {versions.Previous, o.Pointers.Previous}} {

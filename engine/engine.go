@@ -102,7 +102,7 @@ func (e *Engine) state() (State, *journal.Update) {
 	if u == nil {
 		return Idle, nil
 	}
-	return State(u.State), u
+	return u.State, u
 }
 
 // change is one transition to be journaled: the record that moves the state,
@@ -119,12 +119,12 @@ type change struct {
 // old state stands and the step is entered again; afterwards the new one does.
 func (e *Engine) write(_ context.Context, to State, c change) error {
 	m := c.move
-	m.To, m.Terminal = string(to), to.Terminal()
+	m.To, m.Terminal = to, Terminal(to)
 	m.Update = c.update.ID
 	recs := slices.Concat(c.first, []journal.Record{m}, c.then)
 	if step := StepOf(to); step != "" {
 		next := *c.update
-		next.State = string(to)
+		next.State = to
 		if m.Learn != nil && m.Learn.To != "" {
 			next.To = m.Learn.To
 		}
@@ -151,8 +151,8 @@ func (e *Engine) append(recs ...journal.Record) error {
 
 // intent announces a step: the pointers as they are to become, where it moves them.
 func intent(u *journal.Update, step steps.Name, attempt int) journal.Record {
-	r := journal.Record{Update: u.ID, Phase: journal.Intent, Step: string(step), Attempt: attempt}
-	switch State(u.State) {
+	r := journal.Record{Update: u.ID, Phase: journal.Intent, Step: journal.Step(step), Attempt: attempt}
+	switch u.State {
 	case Switching, RollingBack, FallingBack:
 		r.Evidence = evidence(struct {
 			Target versions.Pointers `json:"target"`
@@ -164,8 +164,8 @@ func intent(u *journal.Update, step steps.Name, attempt int) journal.Record {
 // fire moves the open update.
 func (e *Engine) fire(ctx context.Context, t Trigger, move journal.Record, then ...journal.Record) error {
 	s, u := e.state()
-	move.From, move.Trigger = string(s), string(t)
-	if t == Fail && s.Switched() {
+	move.From, move.Trigger = s, t
+	if t == Fail && Switched(s) {
 		move.Why = e.exempt(move.Why, wayBack(u, s))
 	}
 	if move.Phase == "" {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/tope/updater/journal"
-	"github.com/tope/updater/steps"
 )
 
 // epochFloor is the highest epoch this device has committed. The journal has
@@ -35,8 +34,8 @@ func (e *Engine) epochFloor() int64 {
 
 // mayGoBackTo refuses a rollback by hand below the floor. The factory version
 // is exempt: it is what a device that is given away is reset to.
-func (e *Engine) mayGoBackTo(version string, kind steps.Kind, force bool) error {
-	if kind == steps.Restore || force {
+func (e *Engine) mayGoBackTo(version string, kind journal.Kind, force bool) error {
+	if kind == Restore || force {
 		return nil
 	}
 	epoch, err := e.cfg.Versions.Epoch(version)

@@ -59,7 +59,7 @@ func TestTheFloorRisesWithTheCommit(t *testing.T) {
 	require.Equal(t, int64(5), d.J.State().EpochFloor)
 	for _, rec := range d.J.All() {
 		if rec.EpochFloor != 0 {
-			require.Equal(t, string(engine.Committed), rec.To, "the floor rises with the record that commits")
+			require.Equal(t, engine.Committed, rec.To, "the floor rises with the record that commits")
 		}
 	}
 

@@ -26,11 +26,11 @@ const backAttempts = 4
 // finish journals what a worker brought back, and moves on.
 func (e *Engine) finish(ctx context.Context, r result) error {
 	u := e.open()
-	if r.state.Terminal() {
+	if Terminal(r.state) {
 		return e.closeUpdate(ctx, u, r)
 	}
 	step := StepOf(r.state)
-	rec := journal.Record{Step: string(step), Attempt: r.attempt, Took: r.took, Evidence: evidence(r.out.Evidence)}
+	rec := journal.Record{Step: journal.Step(step), Attempt: r.attempt, Took: r.took, Evidence: evidence(r.out.Evidence)}
 	if r.err != nil {
 		return e.failed(ctx, rec, steps.AsError(r.err))
 	}
@@ -47,7 +47,7 @@ func (e *Engine) finish(ctx context.Context, r result) error {
 			// The step did its work; it is what it learnt that is refused.
 			rec.Update, rec.Phase = u.ID, journal.Outcome
 			return e.machine.fire(ctx, Fail, change{update: u, first: []journal.Record{rec}, move: journal.Record{
-				From: u.State, Trigger: string(Fail), Phase: journal.Outcome, Error: failure(err),
+				From: u.State, Trigger: Fail, Phase: journal.Outcome, Error: failure(err),
 			}})
 		}
 	}
@@ -63,7 +63,7 @@ func (e *Engine) finish(ctx context.Context, r result) error {
 	if r.state == Committing && u.Retry && u.Digest != "" {
 		// It was tried again by request and is healthy: it leaves the quarantine
 		// with the record that commits it.
-		then = append(then, journal.Record{Update: u.ID, Phase: journal.Outcome, Release: u.Digest, Why: "committed after a retry"})
+		then = append(then, journal.Record{Update: u.ID, Phase: journal.Outcome, Unquarantine: u.Digest, Why: "committed after a retry"})
 	}
 	return e.fire(ctx, t, rec, then...)
 }
@@ -71,7 +71,7 @@ func (e *Engine) finish(ctx context.Context, r result) error {
 // failed decides between another attempt, waiting, and the failure edge.
 func (e *Engine) failed(ctx context.Context, rec journal.Record, err *steps.Error) error {
 	u := e.open()
-	s := State(u.State)
+	s := u.State
 	switch {
 	case errors.Is(err, errCancel):
 		rec.Error = failure(err)
@@ -120,8 +120,8 @@ func (e *Engine) fail(ctx context.Context, rec journal.Record, err *steps.Error)
 
 // quarantine says whether this failure is the release's own fault.
 func (e *Engine) quarantine(u *journal.Update, err *steps.Error) *journal.Quarantined {
-	s := State(u.State)
-	if u.Kind != string(steps.Install) || u.Digest == "" || s == RollingBack || s == FallingBack {
+	s := u.State
+	if u.Kind != Install || u.Digest == "" || s == RollingBack || s == FallingBack {
 		return nil
 	}
 	if err.Class != steps.Unhealthy && err.Code != steps.BudgetSpent {
@@ -170,7 +170,7 @@ func (e *Engine) timer() <-chan time.Time {
 	switch u := e.open(); {
 	case e.retryAt != 0:
 		return e.cfg.Clock.After(max(e.retryAt-e.cfg.Clock.Monotonic(), 0))
-	case u != nil && State(u.State) == Ready && u.Hold:
+	case u != nil && u.State == Ready && u.Hold:
 		left := e.cfg.TrustWindow
 		if age, ok := e.age(u); ok {
 			left -= age
@@ -186,7 +186,7 @@ func (e *Engine) due(ctx context.Context) error {
 		e.retryAt = 0
 		return nil
 	}
-	if u := e.open(); u != nil && State(u.State) == Ready && u.Hold {
+	if u := e.open(); u != nil && u.State == Ready && u.Hold {
 		if age, ok := e.age(u); ok && age >= e.cfg.TrustWindow {
 			return e.expire(ctx, age)
 		}

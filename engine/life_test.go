@@ -163,7 +163,7 @@ func TestHeldUpdate(t *testing.T) {
 		_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
 		require.NoError(t, err)
 		require.Equal(t, engine.Committed, r.until(engine.Idle).Last.State)
-		require.Equal(t, int64(1), d.J.State().Counters[string(engine.Cancelled)])
+		require.Equal(t, int64(1), d.J.State().Counters[engine.Cancelled])
 	})
 	t.Run("a day too late", func(t *testing.T) {
 		r, d := hold(t)

@@ -31,19 +31,19 @@ func TestBootBudget(t *testing.T) {
 	for boot := 1; boot <= 2; boot++ {
 		d.Reboot()
 		require.NoError(t, d.Oneshot())
-		require.Equal(t, string(engine.CheckingHealth), d.J.State().Open.State, "boot %d goes on", boot)
+		require.Equal(t, engine.CheckingHealth, d.J.State().Open.State, "boot %d goes on", boot)
 		require.NoError(t, d.Oneshot(), "asked twice in one boot")
 		require.Equal(t, boot, d.J.State().Open.Spent, "counted once a boot")
 	}
 	d.Reboot()
 	require.NoError(t, d.Oneshot())
-	require.Equal(t, string(engine.RollingBack), d.J.State().Open.State)
+	require.Equal(t, engine.RollingBack, d.J.State().Open.State)
 	require.Equal(t, "1.0.0", d.P.Current, "back before any service starts")
 	require.Empty(t, d.Running)
 	require.Len(t, d.J.State().Quarantine, 1)
 	d.InitStarts()
 	require.NoError(t, d.Life(nil, nil))
-	require.Equal(t, string(engine.RolledBack), d.J.State().Last.State)
+	require.Equal(t, engine.RolledBack, d.J.State().Last.State)
 	require.Equal(t, string(steps.BudgetSpent), d.J.State().Last.Cause.Code)
 }
 
@@ -104,7 +104,7 @@ func TestOperatorMovesPointers(t *testing.T) {
 		d.P.Current = "7.7.7"
 		require.NoError(t, d.Oneshot())
 		require.Equal(t, "7.7.7", d.P.Current)
-		require.Equal(t, string(engine.NeedsAttention), d.J.State().Open.State)
+		require.Equal(t, engine.NeedsAttention, d.J.State().Open.State)
 		d.InitStarts()
 		require.NoError(t, d.Life(nil, nil))
 		require.Equal(t, "7.7.7", d.P.Current)
@@ -116,7 +116,7 @@ func TestOperatorMovesPointers(t *testing.T) {
 		d.Clock.Pass(time.Minute) // no reboot: only the daemon was restarted
 		d.Running = ""
 		require.NoError(t, d.Life(nil, nil))
-		require.Equal(t, string(engine.NeedsAttention), d.J.State().Last.State)
+		require.Equal(t, engine.NeedsAttention, d.J.State().Last.State)
 		require.Equal(t, "7.7.7", d.Running, "services are started")
 	})
 	t.Run("the marker renamed over current: rolled back", func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestOperatorMovesPointers(t *testing.T) {
 		require.NoError(t, d.Oneshot())
 		d.InitStarts()
 		require.NoError(t, d.Life(nil, nil))
-		require.Equal(t, string(engine.RolledBack), d.J.State().Last.State)
+		require.Equal(t, engine.RolledBack, d.J.State().Last.State)
 		require.Equal(t, versions.Pointers{Current: "1.0.0", Previous: "0.9.0", Factory: "0.5.0"}, d.P)
 	})
 	t.Run("while downloading: the update no longer fits", func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestOperatorMovesPointers(t *testing.T) {
 		d.P.Current = "0.9.0"
 		d.InitStarts()
 		require.NoError(t, d.Life(nil, nil))
-		require.Equal(t, string(engine.Failed), d.J.State().Last.State)
+		require.Equal(t, engine.Failed, d.J.State().Last.State)
 		require.Equal(t, "0.9.0", d.P.Current)
 	})
 }

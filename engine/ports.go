@@ -11,8 +11,8 @@ import (
 
 // Journal is what the engine needs of journal.Journal.
 type Journal interface {
-	State() *journal.State
-	Append(recs ...journal.Record) (*journal.State, error)
+	State() *journal.Fold
+	Append(recs ...journal.Record) (*journal.Fold, error)
 	Note(update, step string, v []byte) error
 	ReadNote(update, step string) ([]byte, error)
 }

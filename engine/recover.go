@@ -123,7 +123,7 @@ type seen struct {
 func (e *Engine) apply(ctx context.Context, a Action, o Observation) error {
 	u := e.open()
 	rec := journal.Record{
-		Phase: journal.Observed, Rule: string(a.Rule), Why: a.Why, Spend: a.Spend,
+		Phase: journal.Observed, Rule: a.Rule, Why: a.Why, Spend: a.Spend,
 		Evidence: evidence(seen{o.By, o.Pointers, o.Strange, o.States, o.Marker, a.Moves}),
 	}
 	for _, m := range a.Moves {
@@ -152,7 +152,7 @@ func (e *Engine) apply(ctx context.Context, a Action, o Observation) error {
 		return err
 	}
 	if a.Rule == RuleRepair || a.Unmark {
-		return e.append(journal.Record{Phase: journal.Outcome, Update: rec.Update, Rule: string(a.Rule), Why: a.Why})
+		return e.append(journal.Record{Phase: journal.Outcome, Update: rec.Update, Rule: a.Rule, Why: a.Why})
 	}
 	switch a.Fire {
 	case "":
@@ -163,7 +163,7 @@ func (e *Engine) apply(ctx context.Context, a Action, o Observation) error {
 		err := &steps.Error{Class: steps.Local, Code: a.Code, Err: errors.New(a.Why)}
 		return e.failAt(ctx, a, err, o)
 	}
-	return e.fire(ctx, a.Fire, journal.Record{Step: string(StepOf(State(u.State))), Rule: string(a.Rule), Why: a.Why}, e.counted(o, u)...)
+	return e.fire(ctx, a.Fire, journal.Record{Step: journal.Step(StepOf(u.State)), Rule: a.Rule, Why: a.Why}, e.counted(o, u)...)
 }
 
 // startStopped starts the services that do not run: the journal that could tell
@@ -209,7 +209,7 @@ func (e *Engine) move(a Action) error {
 // failAt takes the failure edge on recovery's word.
 func (e *Engine) failAt(ctx context.Context, a Action, err *steps.Error, o Observation) error {
 	u := e.open()
-	rec := journal.Record{Step: string(StepOf(State(u.State))), Rule: string(a.Rule), Why: a.Why, Error: failure(err)}
+	rec := journal.Record{Step: journal.Step(StepOf(u.State)), Rule: a.Rule, Why: a.Why, Error: failure(err)}
 	then := e.counted(o, u)
 	if q := e.quarantine(u, err); q != nil {
 		then = append(then, journal.Record{Update: u.ID, Phase: journal.Outcome, Quarantine: q})
@@ -232,11 +232,11 @@ func (e *Engine) acceptOwed(ctx context.Context, o Observation, a Action) error 
 	before := o.Pointers
 	before.Current = o.Marker
 	rec := journal.Record{
-		Update: e.newID(), Phase: journal.Outcome, Rule: string(a.Rule), Why: a.Why,
-		Accept: &journal.Accept{Kind: string(steps.Recovered), From: o.Marker, To: o.Pointers.Current, Before: before},
+		Update: e.newID(), Phase: journal.Outcome, Rule: a.Rule, Why: a.Why,
+		Accept: &journal.Accept{Kind: Recovered, From: o.Marker, To: o.Pointers.Current, Before: before},
 	}
 	if err := e.accept(ctx, rec); err != nil {
 		return err
 	}
-	return e.fire(ctx, GateOwed, journal.Record{Rule: string(a.Rule), Why: a.Why})
+	return e.fire(ctx, GateOwed, journal.Record{Rule: a.Rule, Why: a.Why})
 }

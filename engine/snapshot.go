@@ -16,7 +16,7 @@ import (
 // snapshot is what polls are answered from: made once for each change, read
 // any number of times, without a lock and without a disk.
 type snapshot struct {
-	journal  *journal.State
+	journal  *journal.Fold
 	pointers versions.Pointers
 	live     *live
 }
@@ -47,7 +47,7 @@ func (e *Engine) publish() error {
 		return fmt.Errorf("cannot read the pointers: %w", err)
 	}
 	s := &snapshot{journal: e.cfg.Journal.State(), pointers: p}
-	if old := e.status.Load(); old != nil && s.journal.Open != nil && old.live != nil && string(old.live.state) == s.journal.Open.State {
+	if old := e.status.Load(); old != nil && s.journal.Open != nil && old.live != nil && old.live.state == s.journal.Open.State {
 		s.live = old.live
 	}
 	e.status.Store(s)
@@ -70,7 +70,7 @@ func (e *Engine) Status() Status {
 		st.Quarantine = []journal.Quarantined{}
 	}
 	if u := s.journal.Open; u != nil {
-		st.State = State(u.State)
+		st.State = u.State
 		st.Update = e.show(u)
 		if l := s.live; l != nil && l.state == st.State {
 			st.Update.Bytes, st.Update.Total = l.meter.Read()
@@ -104,7 +104,7 @@ func (l *live) percent(done, total int64) int {
 // show turns the journal's update into the status's.
 func (e *Engine) show(u *journal.Update) *UpdateStatus {
 	s := &UpdateStatus{
-		ID: u.ID, Kind: u.Kind, From: u.From, To: u.To, State: State(u.State), Step: u.Step, Attempt: u.Attempt,
+		ID: u.ID, Kind: u.Kind, From: u.From, To: u.To, State: u.State, Step: u.Step, Attempt: u.Attempt,
 		Accepted: u.Accepted, Ended: u.Ended, Error: showError(u.Error), Cause: showError(u.Cause),
 	}
 	if s.State == Committed {
@@ -113,7 +113,7 @@ func (e *Engine) show(u *journal.Update) *UpdateStatus {
 	var fetched struct {
 		Wire *steps.Wire `json:"wire"`
 	}
-	if found := u.Found[string(steps.Download)]; found != nil && json.Unmarshal(found, &fetched) == nil {
+	if found := u.Found[journal.Step(steps.Download)]; found != nil && json.Unmarshal(found, &fetched) == nil {
 		s.Wire = fetched.Wire
 	}
 	if u.Terminal {
@@ -150,10 +150,10 @@ func (e *Engine) log(r journal.Record) {
 		add("from", u.From)
 		add("to", u.To)
 	}
-	add("step", r.Step)
-	add("was", r.From)
-	add("state", r.To)
-	add("rule", r.Rule)
+	add("step", string(r.Step))
+	add("was", string(r.From))
+	add("state", string(r.To))
+	add("rule", string(r.Rule))
 	add("why", r.Why)
 	if r.Took > 0 {
 		attrs = append(attrs, slog.Duration("took", r.Took.Round(time.Millisecond)))

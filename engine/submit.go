@@ -50,7 +50,7 @@ func (e *Engine) Install(ctx context.Context, req InstallRequest) (id string, er
 		if err != nil {
 			return err
 		}
-		id, err = e.begins(loop, journal.Accept{Kind: string(steps.Install), Source: raw, To: src.Version, Hold: req.Hold, Retry: req.Retry, Force: req.Force})
+		id, err = e.begins(loop, journal.Accept{Kind: Install, Source: raw, To: src.Version, Hold: req.Hold, Retry: req.Retry, Force: req.Force})
 		return err
 	})
 	return id, err
@@ -61,15 +61,15 @@ func (e *Engine) Install(ctx context.Context, req InstallRequest) (id string, er
 func (e *Engine) Proceed(ctx context.Context, version string) (id string, err error) {
 	err = e.call(ctx, func(loop context.Context) error {
 		u := e.open()
-		if u != nil && State(u.State).Busy() {
-			return &BusyError{u.ID, State(u.State)}
+		if u != nil && Busy(u.State) {
+			return &BusyError{u.ID, u.State}
 		}
-		if u == nil || State(u.State) != Ready || u.To != version {
+		if u == nil || u.State != Ready || u.To != version {
 			return fmt.Errorf("%w: no package of version %s is ready to be installed", ErrNotFound, version)
 		}
 		id = u.ID
 		age, ok := e.age(u)
-		proceed := journal.Record{Learn: &journal.Learn{Go: true}}
+		proceed := journal.Record{Learn: &journal.Learn{Proceed: true}}
 		switch {
 		case !ok:
 			proceed.Why = "the wall clock went backwards since the package was verified: verify it again"
@@ -93,15 +93,15 @@ func (e *Engine) Cancel(ctx context.Context) (id string, err error) {
 		if u == nil || u.Terminal {
 			return fmt.Errorf("%w: no update is in progress", ErrNotFound)
 		}
-		s := State(u.State)
-		if s.Switched() {
+		s := u.State
+		if Switched(s) {
 			return fmt.Errorf("%w: update %s is in %s", ErrTooLate, u.ID, s)
 		}
 		id = u.ID
 		e.retryAt = 0
 		e.stopWorker(errCancel)
 		return e.fire(loop, Cancel, journal.Record{
-			Step:  string(StepOf(s)),
+			Step:  journal.Step(StepOf(s)),
 			Error: failure(&steps.Error{Class: steps.Interrupted, Code: steps.CancelledByUser, Err: errCancel}),
 		})
 	})
@@ -112,7 +112,7 @@ func (e *Engine) Cancel(ctx context.Context) (id string, err error) {
 // leads. One of an epoch below the floor needs force. Errors: ErrNotFound,
 // ErrNothingToDo, ErrEpoch, ErrBusy, ErrJournal.
 func (e *Engine) Rollback(ctx context.Context, to string, force bool) (id string, err error) {
-	return e.turnTo(ctx, steps.ByHand, force, versions.Previous, func(p versions.Pointers) string {
+	return e.turnTo(ctx, ByHand, force, versions.Previous, func(p versions.Pointers) string {
 		if to != "" {
 			return to
 		}
@@ -122,10 +122,10 @@ func (e *Engine) Rollback(ctx context.Context, to string, force bool) (id string
 
 // RestoreFactory goes to the factory version. Errors as Rollback.
 func (e *Engine) RestoreFactory(ctx context.Context) (id string, err error) {
-	return e.turnTo(ctx, steps.Restore, false, versions.Factory, func(p versions.Pointers) string { return p.Factory })
+	return e.turnTo(ctx, Restore, false, versions.Factory, func(p versions.Pointers) string { return p.Factory })
 }
 
-func (e *Engine) turnTo(ctx context.Context, kind steps.Kind, force bool, pointer string, pick func(versions.Pointers) string) (id string, err error) {
+func (e *Engine) turnTo(ctx context.Context, kind journal.Kind, force bool, pointer string, pick func(versions.Pointers) string) (id string, err error) {
 	err = e.call(ctx, func(loop context.Context) error {
 		if err := e.free(loop); err != nil {
 			return err
@@ -151,7 +151,7 @@ func (e *Engine) turnTo(ctx context.Context, kind steps.Kind, force bool, pointe
 		if err := e.mayGoBackTo(to, kind, force); err != nil {
 			return err
 		}
-		id, err = e.begins(loop, journal.Accept{Kind: string(kind), To: to, Force: force})
+		id, err = e.begins(loop, journal.Accept{Kind: kind, To: to, Force: force})
 		return err
 	})
 	return id, err
@@ -165,7 +165,7 @@ func (e *Engine) Exclusive(ctx context.Context, what string, f func(context.Cont
 			return errPark
 		}
 		if u := e.open(); u != nil && !u.Terminal {
-			return &BusyError{u.ID, State(u.State)}
+			return &BusyError{u.ID, u.State}
 		} else if u != nil {
 			return errPark
 		}
@@ -198,13 +198,13 @@ func (e *Engine) free(ctx context.Context) error {
 		return nil
 	case u.Terminal:
 		return errPark
-	case State(u.State) == Ready && u.Hold:
+	case u.State == Ready && u.Hold:
 		if err := e.fire(ctx, Supersede, journal.Record{Why: "a newer request took its place"}); err != nil {
 			return err
 		}
 		return errPark
 	}
-	return &BusyError{u.ID, State(u.State)}
+	return &BusyError{u.ID, u.State}
 }
 
 // begins opens an update with the pointers as they are now.
@@ -215,7 +215,7 @@ func (e *Engine) begins(ctx context.Context, a journal.Accept) (string, error) {
 	}
 	a.Before, a.From = p, p.Current
 	rec := journal.Record{Update: e.newID(), Phase: journal.Outcome, Accept: &a}
-	if a.Kind == string(steps.Restore) {
+	if a.Kind == Restore {
 		rec.Why = e.exempt("", a.To)
 	}
 	return rec.Update, e.accept(ctx, rec)
@@ -223,7 +223,7 @@ func (e *Engine) begins(ctx context.Context, a journal.Accept) (string, error) {
 
 // accept opens the update of rec. Its acceptance is durable when this returns.
 func (e *Engine) accept(ctx context.Context, rec journal.Record) error {
-	rec.From, rec.Trigger = string(Idle), string(Accept)
+	rec.From, rec.Trigger = Idle, Accept
 	return e.machine.fire(ctx, Accept, change{update: &journal.Update{ID: rec.Update, Kind: rec.Accept.Kind, To: rec.Accept.To}, move: rec})
 }
 

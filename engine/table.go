@@ -6,7 +6,7 @@ import (
 )
 
 // Trigger is what moves an update from one state to the next.
-type Trigger string
+type Trigger = journal.Trigger
 
 // The triggers.
 const (
@@ -33,10 +33,10 @@ type Guard struct {
 	Holds func(u *journal.Update) bool
 }
 
-func kind(name string, kinds ...steps.Kind) Guard {
+func kind(name string, kinds ...journal.Kind) Guard {
 	return Guard{Name: name, Holds: func(u *journal.Update) bool {
 		for _, k := range kinds {
-			if u != nil && u.Kind == string(k) {
+			if u != nil && u.Kind == k {
 				return true
 			}
 		}
@@ -55,9 +55,9 @@ type Transition struct {
 
 // Table returns the transitions: the only place that knows them.
 func Table() []Transition {
-	installs := kind("kind is install", steps.Install)
-	turns := kind("kind is rollback or factory", steps.ByHand, steps.Restore)
-	owed := kind("kind is recovered", steps.Recovered)
+	installs := kind("kind is install", Install)
+	turns := kind("kind is rollback or factory", ByHand, Restore)
+	owed := kind("kind is recovered", Recovered)
 	always := Guard{}
 	t := []Transition{
 		{Idle, Accept, Requested, always, "a request was accepted"},
@@ -108,7 +108,7 @@ func States() []State {
 }
 
 // Terminal reports whether an update in this state is over.
-func (s State) Terminal() bool {
+func Terminal(s State) bool {
 	switch s {
 	case Committed, Failed, Cancelled, RolledBack, FellBack, NeedsAttention:
 		return true
@@ -118,11 +118,11 @@ func (s State) Terminal() bool {
 
 // Busy reports whether an update in this state refuses another: all but the
 // terminal ones, and Ready, which a new request supersedes.
-func (s State) Busy() bool { return s != Idle && s != Ready && !s.Terminal() }
+func Busy(s State) bool { return s != Idle && s != Ready && !Terminal(s) }
 
 // Switched reports whether pointers may have moved: the states from Switching
 // on, whose boots and daemon starts are counted against their budget.
-func (s State) Switched() bool {
+func Switched(s State) bool {
 	switch s {
 	case Switching, Restarting, CheckingHealth, Committing, RollingBack, FallingBack:
 		return true

@@ -66,7 +66,7 @@ func (e *Engine) successor(ctx context.Context, u *journal.Update, s State) (*Su
 	switch s {
 	case CheckingHealth, Committing:
 		next, err := e.cfg.Program.Successor(ctx, u.To)
-		if err == nil && next != nil && u.Kind == string(steps.Recovered) {
+		if err == nil && next != nil && u.Kind == Recovered {
 			// How often it has begun went with the journal. If it was what spoiled
 			// that, it would do so again, and be tried for ever.
 			return nil, &steps.Error{
@@ -113,7 +113,7 @@ func (e *Engine) onTrial(u *journal.Update) (bool, error) {
 // power goes after that, or the other program dies, the committed one starts and
 // finds how often that has been tried.
 func (e *Engine) handOver(ctx context.Context, u *journal.Update, rec journal.Record, next *Successor) error {
-	s := State(u.State)
+	s := u.State
 	trial := s == CheckingHealth || s == Committing
 	if t := u.Takeover; trial && t != nil && t.Digest == next.Digest && t.Boot == e.cfg.Clock.Boot() && t.Tries >= takeovers {
 		return e.fail(ctx, rec, &steps.Error{
@@ -138,7 +138,7 @@ func (e *Engine) handOver(ctx context.Context, u *journal.Update, rec journal.Re
 // tookOver notes, at a daemon's start, what has become of a takeover.
 func (e *Engine) tookOver(by By) error {
 	u := e.open()
-	if by != Daemon || u == nil || u.Takeover == nil || u.Takeover.Up || !State(u.State).Switched() {
+	if by != Daemon || u == nil || u.Takeover == nil || u.Takeover.Up || !Switched(u.State) {
 		return nil
 	}
 	onTrial, err := e.onTrial(u)
@@ -151,7 +151,7 @@ func (e *Engine) tookOver(by By) error {
 // adopt is the part of a committed update's clean-up that makes its updater the
 // committed copy.
 func (e *Engine) adopt(u *journal.Update) (bool, error) {
-	if e.cfg.Program == nil || State(u.State) != Committed {
+	if e.cfg.Program == nil || u.State != Committed {
 		return false, nil
 	}
 	adopted, err := e.cfg.Program.Adopt(u.To)
@@ -187,7 +187,7 @@ func (e *Engine) catchUp() error {
 // of an update that was not committed.
 func (e *Engine) settle(u *journal.Update, adopted bool) error {
 	leave := adopted
-	if State(u.State) != Committed {
+	if u.State != Committed {
 		onTrial, err := e.onTrial(u)
 		if err != nil {
 			return nil //nolint:nilerr // it goes on as it is; the next start is the committed one's

@@ -110,11 +110,11 @@ func TestAVersionIsCommittedByItsOwnUpdater(t *testing.T) {
 	d := newSelfDevice(t)
 	over := d.life(true)
 	require.Equal(t, &engine.TakeOver{Path: "new", Trial: true}, over)
-	require.Equal(t, "CheckingHealth", d.J.State().Open.State)
+	require.Equal(t, engine.CheckingHealth, d.J.State().Open.State)
 	require.Equal(t, "old", d.committed, "not before the commit")
 	d.running = "new"
 	require.Nil(t, d.life(false))
-	require.Equal(t, "Committed", d.last().State)
+	require.Equal(t, engine.Committed, d.last().State)
 	require.Equal(t, "new", d.committed)
 	require.Zero(t, d.last().Spent, "a takeover costs nothing")
 	require.True(t, d.last().Takeover.Up)
@@ -127,7 +127,7 @@ func TestAnUpdaterThatDiesIsNotTriedForEver(t *testing.T) {
 	require.NotNil(t, d.life(true)) // and dies
 	require.NotNil(t, d.life(false))
 	require.Nil(t, d.life(false))
-	require.Equal(t, "RolledBack", d.last().State)
+	require.Equal(t, engine.RolledBack, d.last().State)
 	require.Equal(t, string(steps.TakeoverFailed), d.last().Cause.Code)
 	require.Len(t, d.J.State().Quarantine, 1)
 	require.Equal(t, "old", d.committed)
@@ -139,7 +139,7 @@ func TestAnUpdaterThatLosesTheJournalIsNotTriedAgain(t *testing.T) {
 	require.NotNil(t, d.life(true))
 	d.J.Forget()
 	require.Nil(t, d.life(false))
-	require.Equal(t, "RolledBack", d.last().State)
+	require.Equal(t, engine.RolledBack, d.last().State)
 	require.Equal(t, string(steps.TakeoverFailed), d.last().Cause.Code)
 	require.Equal(t, "1.0.0", d.P.Current)
 	require.Equal(t, "old", d.committed)
@@ -152,11 +152,11 @@ func TestTheWayBackIsTheCommittedUpdaters(t *testing.T) {
 	require.NotNil(t, d.life(true))
 	d.running = "new"
 	require.Equal(t, &engine.TakeOver{Path: "old"}, d.life(false))
-	require.Equal(t, "RollingBack", d.J.State().Open.State)
+	require.Equal(t, engine.RollingBack, d.J.State().Open.State)
 	require.Equal(t, "1.1.0", d.P.Current, "it has not begun to go back")
 	d.running = "old"
 	require.Nil(t, d.life(false))
-	require.Equal(t, "RolledBack", d.last().State)
+	require.Equal(t, engine.RolledBack, d.last().State)
 	require.Zero(t, d.last().Spent)
 }
 
@@ -164,7 +164,7 @@ func TestAnUpdaterThatCannotBeRunFailsTheGate(t *testing.T) {
 	d := newSelfDevice(t)
 	d.broken = &steps.Error{Class: steps.Unhealthy, Code: steps.TakeoverFailed, Err: errors.New("exec format error")}
 	require.Nil(t, d.life(true))
-	require.Equal(t, "RolledBack", d.last().State)
+	require.Equal(t, engine.RolledBack, d.last().State)
 	require.Len(t, d.J.State().Quarantine, 1)
 }
 
@@ -204,10 +204,10 @@ func TestBootsInATakeoverAreCountedOnce(t *testing.T) {
 	d.startTrial()
 	d.Reboot()
 	require.NoError(t, d.Oneshot())
-	require.Equal(t, "RollingBack", d.J.State().Open.State)
+	require.Equal(t, engine.RollingBack, d.J.State().Open.State)
 	d.running = "old"
 	require.Nil(t, d.life(false))
-	require.Equal(t, "RolledBack", d.last().State)
+	require.Equal(t, engine.RolledBack, d.last().State)
 }
 
 // startTrial is the start of the version's own updater, cut off before it has
@@ -227,14 +227,14 @@ func TestWithoutADaemon(t *testing.T) {
 	d := newSelfDevice(t)
 	d.unable = true
 	require.Nil(t, d.life(true))
-	require.Equal(t, "Committed", d.last().State)
+	require.Equal(t, engine.Committed, d.last().State)
 	require.Equal(t, "new", d.committed)
 
 	d = newSelfDevice(t)
 	require.NotNil(t, d.life(true))
 	d.unable = true
 	require.Nil(t, d.life(false))
-	require.Equal(t, "RolledBack", d.last().State)
+	require.Equal(t, engine.RolledBack, d.last().State)
 	require.Empty(t, d.J.State().Quarantine)
 	require.Equal(t, "old", d.committed)
 }

@@ -56,12 +56,12 @@ func (e *Engine) begin(ctx context.Context) error {
 		if u == nil || e.worker != nil || e.retryAt != 0 {
 			return nil
 		}
-		s := State(u.State)
+		s := u.State
 		switch {
-		case s.Terminal():
+		case Terminal(s):
 			e.start(ctx, s, func(ctx context.Context) result { return e.clean(ctx, u) })
 			return nil
-		case s == Requested && u.Kind == string(steps.Install):
+		case s == Requested && u.Kind == Install:
 			if err := e.fire(ctx, Fetch, journal.Record{}); err != nil {
 				return err
 			}
@@ -86,12 +86,12 @@ func (e *Engine) enter(ctx context.Context, u *journal.Update, s State) error {
 	step := StepOf(s)
 	attempt := max(u.Attempt, 1)
 	if !e.intended {
-		if u.Step == string(step) {
+		if u.Step == journal.Step(step) {
 			attempt++
 		}
 		if attempt > e.cfg.Attempts && (step == steps.Verify || step == steps.Extract || step == steps.Stage) {
 			err := &steps.Error{Class: steps.Unhealthy, Code: steps.BudgetSpent, Err: fmt.Errorf("%s was begun %d times and never finished", step, attempt-1)}
-			return e.fail(ctx, journal.Record{Step: string(step), Attempt: attempt - 1}, err)
+			return e.fail(ctx, journal.Record{Step: journal.Step(step), Attempt: attempt - 1}, err)
 		}
 		if err := e.append(intent(u, step, attempt)); err != nil {
 			return err
@@ -153,7 +153,7 @@ func (e *Engine) run(ctx context.Context, u *journal.Update, s State, attempt in
 		r.err = why
 		return r
 	}
-	if !s.Switched() {
+	if !Switched(s) {
 		if err := e.cfg.Keeper.MakeWorkDir(u.ID); err != nil {
 			r.err = steps.FromOS(err, "make the work directory")
 			return r
@@ -223,7 +223,7 @@ func (e *Engine) arm(ctx context.Context, u *journal.Update) result {
 // cannotGoNow refuses a target that is no whole version, or failed already,
 // before a service is stopped for it.
 func (e *Engine) cannotGoNow(u *journal.Update, version string) error {
-	if !State(u.State).Switched() {
+	if !Switched(u.State) {
 		return nil
 	}
 	is := versions.Missing
@@ -242,7 +242,7 @@ func (e *Engine) cannotGoNow(u *journal.Update, version string) error {
 // task is what a step is told.
 func (e *Engine) task(u *journal.Update, s State, attempt int) (*steps.Task, error) {
 	at := *u
-	at.State = string(s)
+	at.State = s
 	t := &steps.Task{
 		Update: u.ID, Kind: steps.Kind(u.Kind), Before: u.Before, Target: reachable(target(&at), e.usable),
 		Back:    s == RollingBack || s == FallingBack,
@@ -284,7 +284,7 @@ func since(u *journal.Update, s State) steps.Moment {
 	if s == CheckingHealth || s == Committing {
 		from = Restarting
 	}
-	m := u.Entries[string(from)]
+	m := u.Entries[from]
 	return steps.Moment{Boot: m.Boot, Mono: m.Mono}
 }
 

@@ -6,18 +6,6 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// BundleFile is the bundle's name in Task.WorkDir: Download leaves it there,
-// whole and synced, and the steps after it read it there.
-const BundleFile = "bundle"
-
-// PlanFile and LackingFile are the names, in Task.WorkDir, of what Download has
-// decided about a bundle of which it brings only parts, and of what turned out
-// to be missing: see package supply.
-const (
-	PlanFile    = "plan.json"
-	LackingFile = "lacking.json"
-)
-
 // Fetched is the part of Download's evidence that later steps rely on, so that
 // nobody hashes the bundle twice. Download's evidence embeds it.
 type Fetched struct {
@@ -88,4 +76,17 @@ func Fresh(at, now time.Time, window time.Duration) bool {
 		return false
 	}
 	return window <= 0 || now.Sub(at) <= window
+}
+
+// Halted is the part of Switch's evidence that Restart measures the downtime by.
+type Halted struct {
+	// StoppedAt is when the first service was told to stop.
+	StoppedAt Moment `json:"stopped_at"`
+}
+
+// Prepared is the note that Switch keeps once it has done all that must come
+// before the flip, for versions that ask for any of it (Owes). Until it is there
+// recovery must not complete the switch by itself.
+type Prepared struct {
+	Prepared bool `json:"prepared"`
 }

@@ -56,7 +56,7 @@ func (a *app) records(ctx context.Context, file string) (records, error) {
 	if err != nil {
 		return nil, err
 	}
-	socket, err := d.root.Resolve(d.cfg.Paths.Socket())
+	socket, err := d.socket()
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (a *app) records(ctx context.Context, file string) (records, error) {
 	c.Close()
 	r, err := d.openReader()
 	if errors.Is(err, journal.ErrMissing) {
-		return nil, fmt.Errorf("%w: %w; nothing was ever done here, or its partition is not mounted", engine.ErrNotFound, err)
+		return nil, fmt.Errorf("%w: %w; no update was ever made here, or its partition is not mounted", engine.ErrNotFound, err)
 	}
 	if err != nil {
 		return nil, err
@@ -140,10 +140,10 @@ func (t *terminal) updates(all []journal.Update) {
 		}
 		if f := u.Cause; f != nil {
 			why = f.Code
-		} else if f := u.Error; f != nil && u.State != string(engine.Committed) {
+		} else if f := u.Error; f != nil && u.State != engine.Committed {
 			why = f.Code
 		}
-		rows = append(rows, []string{u.ID, u.Kind, orNone(u.From), u.To, u.State, u.Accepted.UTC().Format("2006-01-02 15:04:05"), took, why})
+		rows = append(rows, []string{u.ID, string(u.Kind), orNone(u.From), u.To, string(u.State), u.Accepted.UTC().Format("2006-01-02 15:04:05"), took, why})
 	}
 	t.table(rows...)
 }

@@ -32,13 +32,13 @@ func (j *Journal) All() []journal.Record {
 }
 
 // Append implements engine.Journal.
-func (j *Journal) Append(recs ...journal.Record) (*journal.State, error) {
+func (j *Journal) Append(recs ...journal.Record) (*journal.Fold, error) {
 	name := "journal"
 	for _, r := range recs {
 		if r.To != "" {
-			name += " " + r.From + "→" + r.To
+			name += fmt.Sprintf(" %s→%s", r.From, r.To)
 		} else {
-			name += " " + string(r.Phase) + ":" + r.Step + r.Rule
+			name += fmt.Sprintf(" %s:%s%s", r.Phase, r.Step, r.Rule)
 		}
 	}
 	err := j.power.Use(name, func() error {

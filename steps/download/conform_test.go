@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/stepstest"
 )
 
@@ -72,8 +73,8 @@ func TestConform(t *testing.T) {
 					"some of it":          put(PartFile, b[:100_000]),
 					"all, not named":      put(PartFile, b),
 					"other bytes":         put(PartFile, bundleOf(700_000, 2)),
-					"named, not recorded": put(steps.BundleFile, b),
-					"named and damaged":   put(steps.BundleFile, b[1:]),
+					"named, not recorded": put(bundle.FileName, b),
+					"named and damaged":   put(bundle.FileName, b[1:]),
 				},
 			})
 		})
@@ -140,7 +141,7 @@ func TestProbe(t *testing.T) {
 	require.Equal(t, steps.NotStarted, probe())
 	require.NoError(t, os.WriteFile(filepath.Join(task.WorkDir, PartFile), nil, 0o600))
 	require.Equal(t, steps.Partly, probe())
-	require.NoError(t, os.WriteFile(filepath.Join(task.WorkDir, steps.BundleFile), make([]byte, 10), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(task.WorkDir, bundle.FileName), make([]byte, 10), 0o600))
 	require.Equal(t, steps.Partly, probe(), "nobody knows its digest yet")
 	stepstest.Found(t, task, steps.Download, Evidence{})
 	require.Equal(t, steps.Done, probe())

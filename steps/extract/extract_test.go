@@ -40,7 +40,7 @@ func worldAt(t testing.TB, z bt.Zip, dir string) *world {
 	t.Helper()
 	w := &world{t: t, dev: stepstest.NewDevice(t, dir)}
 	w.task = stepstest.Task(t, func(task *steps.Task) {
-		z.Write(t, task.WorkDir, steps.BundleFile)
+		z.Write(t, task.WorkDir, bundle.FileName)
 		task.Release = steps.Release{Version: "1.2.0", Digest: "md5:00112233445566778899aabbccddeeff"}
 	})
 	w.cfg = extract.Config{

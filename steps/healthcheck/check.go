@@ -2,6 +2,7 @@ package healthcheck
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,9 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // Kind is how a check looks.
@@ -65,7 +68,7 @@ const once = 5 * time.Second
 func (g *Gate) look(ctx context.Context, t *steps.Task, p planned) error {
 	c := p.check
 	if c.Kind == Hook {
-		_, err := steps.RunHook(ctx, p.dir, t, versions.HealthHook, c.Command[0])
+		_, err := running.RunHook(ctx, p.dir, t, versions.HealthHook, c.Command[0])
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, once)
@@ -86,31 +89,31 @@ func (g *Gate) look(ctx context.Context, t *steps.Task, p planned) error {
 		if p.run != nil {
 			run = p.run
 		}
-		_, err := steps.Run(ctx, p.dir, run...)
+		_, err := running.Run(ctx, p.dir, run...)
 		return err
 	}
 	return fmt.Errorf("unknown kind of check %q", c.Kind)
 }
 
-// active is what systemd knows of a service once it has settled: a job that is
-// done says nothing of that.
+// active is what the service manager says once the service has settled: a job
+// that is done says nothing of that.
 func (g *Gate) active(ctx context.Context, t *steps.Task, svc service.Service) error {
-	st, err := g.cfg.Manager.Status(ctx, svc)
+	now, err := look.ServiceAt(ctx, g.cfg.Manager, svc)
 	if err != nil {
 		return err
 	}
-	waits, err := g.waits(t, svc, st)
-	switch {
-	case err != nil || waits:
+	if waits, err := g.waits(t, svc, now.Status); err != nil || waits {
 		return err
-	case !st.Loaded:
-		return fmt.Errorf("%w: %s", service.ErrNotFound, svc.Name)
-	case st.Unusable() != "":
-		return fmt.Errorf("%w: %s is %s", service.ErrUnusable, svc.Name, st.Unusable())
-	case st.Active != service.Running && st.Active != service.Reloading:
-		return fmt.Errorf("%s is %s (%s, result %s, exit status %d, %d restarts)", svc.Name, st.Active, st.Sub, st.Result, st.ExitStatus, st.Restarts)
 	}
-	return nil
+	switch now.Condition() {
+	case look.Up:
+		return nil
+	case look.Unknown:
+		return fmt.Errorf("%w: %s", service.ErrNotFound, svc.Name)
+	case look.Unusable:
+		return fmt.Errorf("%w: %s is %s", service.ErrUnusable, svc.Name, now.Unusable())
+	}
+	return errors.New(now.String())
 }
 
 // waits reports whether a service is as it was before the switch: not running,
@@ -119,7 +122,7 @@ func (g *Gate) waits(t *steps.Task, svc service.Service, st service.Status) (boo
 	if st.Active != service.Stopped {
 		return false, nil
 	}
-	units, err := steps.Noted(t)
+	units, err := running.Noted(t)
 	return units.Waits(svc.Name, st), err
 }
 

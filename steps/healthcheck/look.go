@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // defaults of a check.
@@ -72,8 +74,12 @@ func (g *Gate) hopeless(ctx context.Context, p planned, err error) bool {
 	if p.check.Kind != Active || err == nil {
 		return false
 	}
-	st, serr := g.cfg.Manager.Status(ctx, p.svc)
-	return serr == nil && (st.Active == service.Broken || st.Restarts > 0 || !st.Loaded || st.Unusable() != "")
+	now, serr := look.ServiceAt(ctx, g.cfg.Manager, p.svc)
+	if serr != nil {
+		return false
+	}
+	c := now.Condition()
+	return now.Active == service.Broken || now.Restarts > 0 || c == look.Unknown || c == look.Unusable
 }
 
 // fresh demands a main process that was started after the flip and that did
@@ -92,7 +98,7 @@ func (g *Gate) fresh(ctx context.Context, t *steps.Task, svc service.Service) er
 		return err
 	case st.Restarts > 0:
 		return fmt.Errorf("%s restarted %d times by itself (result %s, exit status %d)", svc.Name, st.Restarts, st.Result, st.ExitStatus)
-	case !steps.StartedSince(st, t.Since, g.cfg.Clock.Boot()):
+	case !running.StartedSince(st, t.Since, g.cfg.Clock.Boot()):
 		return fmt.Errorf("the main process %d of %s was started before the switch", st.MainPID, svc.Name)
 	}
 	return nil

@@ -8,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // preflight refuses a switch, while nothing has been touched yet, that would
@@ -17,26 +19,26 @@ import (
 // read, or is missing and does not come with the release either; or one whose
 // stop would take the updater down with it. The version is not to blame.
 func (g *Gate) preflight(ctx context.Context, t *steps.Task) error {
-	list, err := steps.Services(ctx, g.cfg.Manager, g.cfg.Services, t)
+	list, err := running.Services(ctx, g.cfg.Manager, g.cfg.Services, t)
 	if err != nil {
 		return err
 	}
 	for _, svc := range list {
-		st, err := g.cfg.Manager.Status(ctx, svc)
+		now, err := look.ServiceAt(ctx, g.cfg.Manager, svc)
 		if err != nil {
-			return steps.ServiceError(ctx, g.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
+			return running.ServiceError(ctx, g.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
 		}
 		unit := svc.UnitName()
-		switch why := st.Unusable(); {
-		case why == "masked":
+		switch c := now.Condition(); {
+		case c == look.Unusable && now.Unusable() == "masked":
 			return refuse(service.ErrUnusable, unit+" is masked", "run systemctl unmask "+unit+", or take the service out of the configuration")
-		case why != "":
-			return refuse(service.ErrUnusable, unit+" is loaded as "+why, "see systemctl status "+unit+", mend its file and run systemctl daemon-reload")
-		case !st.Loaded && !g.brings(t.Target.Current, unit):
+		case c == look.Unusable:
+			return refuse(service.ErrUnusable, unit+" is loaded as "+now.Unusable(), "see systemctl status "+unit+", repair its file and run systemctl daemon-reload")
+		case c == look.Unknown && !g.brings(t.Target.Current, unit):
 			return refuse(service.ErrNotFound, unit, "install it and run systemctl daemon-reload (an embedded service needs its exec), or take the service out of the configuration")
 		}
 	}
-	if _, _, _, err := steps.Ordered(ctx, g.cfg.Manager, list); err != nil {
+	if _, _, _, err := running.Ordered(ctx, g.cfg.Manager, list); err != nil {
 		return err
 	}
 	return nil

@@ -9,12 +9,13 @@ import (
 
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // begin starts the sockets, which come before the services. On the way forward a
 // socket that cannot be opened is a service that cannot be reached; on the way back
 // it does not keep the rest from being started.
-func (s *Step) begin(ctx context.Context, t *steps.Task, list []service.Service, ev *Evidence) (steps.Companions, error) {
+func (s *Step) begin(ctx context.Context, t *steps.Task, list []service.Service, ev *Evidence) (running.Companions, error) {
 	units, err := s.companions(t)
 	if err != nil || units.Boot != s.cfg.Clock.Boot() {
 		return units, err
@@ -22,7 +23,7 @@ func (s *Step) begin(ctx context.Context, t *steps.Task, list []service.Service,
 	ev.Companions = &units
 	err = units.Begin(ctx, s.cfg.Manager, list)
 	if err != nil && !t.Back {
-		return units, steps.ServiceError(ctx, s.cfg.Manager, steps.Unhealthy, "start the sockets of the services", err)
+		return units, running.ServiceError(ctx, s.cfg.Manager, steps.Unhealthy, "start the sockets of the services", err)
 	}
 	s.blocked(ev, err)
 	return units, nil
@@ -30,16 +31,16 @@ func (s *Step) begin(ctx context.Context, t *steps.Task, list []service.Service,
 
 // services lists those to start with the target, its own included.
 func (s *Step) services(ctx context.Context, t *steps.Task) ([]service.Service, error) {
-	t, err := steps.Running(s.cfg.Units, t, t.Target.Current)
+	t, err := running.Running(s.cfg.Units, t, t.Target.Current)
 	if err != nil {
 		return nil, err
 	}
-	return steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
+	return running.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
 }
 
 // companions are the noted ones, as far as there are any in the target.
-func (s *Step) companions(t *steps.Task) (steps.Companions, error) {
-	units, err := steps.Noted(t)
+func (s *Step) companions(t *steps.Task) (running.Companions, error) {
+	units, err := running.Noted(t)
 	if err != nil {
 		return units, err
 	}
@@ -48,13 +49,13 @@ func (s *Step) companions(t *steps.Task) (steps.Companions, error) {
 
 // waits reports whether a service is to be left to its trigger: it did not run
 // before the switch, and if the trigger has started it already, that was after.
-func (s *Step) waits(ctx context.Context, t *steps.Task, units steps.Companions, svc service.Service) (bool, error) {
+func (s *Step) waits(ctx context.Context, t *steps.Task, units running.Companions, svc service.Service) (bool, error) {
 	if !slices.Contains(units.Idle, svc.Name) {
 		return false, nil
 	}
 	st, err := s.cfg.Manager.Status(ctx, svc)
 	if err != nil {
-		return false, steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
+		return false, running.ServiceError(ctx, s.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
 	}
 	return units.Waits(svc.Name, st), nil
 }
@@ -77,7 +78,7 @@ func (s *Step) StartAll(ctx context.Context, t *steps.Task) error {
 		return err
 	}
 	var errs []error
-	if ordered, _, _, err := steps.Ordered(ctx, s.cfg.Manager, list); err == nil {
+	if ordered, _, _, err := running.Ordered(ctx, s.cfg.Manager, list); err == nil {
 		list = ordered
 	} else {
 		errs = append(errs, err) // in the configured order, then

@@ -12,6 +12,7 @@ import (
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/restart"
+	"github.com/tope/updater/steps/running"
 	"github.com/tope/updater/steps/stepstest"
 )
 
@@ -29,7 +30,7 @@ func switched(t *testing.T) (*restart.Step, *servicetest.Fake, *service.Hold, *s
 	})
 	hold := service.NewHold(m, slog.New(slog.DiscardHandler))
 	hold.Take(t.Context(), "a test")
-	_, err := steps.StopAll(t.Context(), m, c, services, task)
+	_, err := running.StopAll(t.Context(), m, c, services, task)
 	require.NoError(t, err)
 	require.Equal(t, 1, m.Held())
 	m.Calls()
@@ -115,7 +116,7 @@ func TestStartAllBringsThemBackToo(t *testing.T) {
 
 func TestInAnotherBootTheyAreTheInitSystems(t *testing.T) {
 	_, m, c, task := bench(t)
-	require.NoError(t, task.Units.Save(steps.Companions{Boot: "an earlier one", Triggers: []string{"web.socket"}, Idle: []string{"web-server"}}))
+	require.NoError(t, task.Units.Save(running.Companions{Boot: "an earlier one", Triggers: []string{"web.socket"}, Idle: []string{"web-server"}}))
 	task.Target = versions.Pointers{Current: "1.1.0"}
 	step := restart.New(restart.Config{Manager: m, Services: services, Clock: c})
 	out, err := step.Do(t.Context(), task)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // read lists the task's services, once the manager has read their units as they are
@@ -25,7 +26,7 @@ func (s *Step) read(ctx context.Context, t *steps.Task) ([]service.Service, erro
 	for _, svc := range list {
 		st, err := s.cfg.Manager.Status(ctx, svc)
 		if err != nil {
-			return nil, steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
+			return nil, running.ServiceError(ctx, s.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
 		}
 		if st.Stale || !st.Loaded {
 			if err := s.reload(ctx); err != nil {
@@ -50,7 +51,7 @@ func unchanged(t *steps.Task) bool {
 
 func (s *Step) reload(ctx context.Context) error {
 	if err := s.cfg.Manager.Reload(ctx); err != nil {
-		return steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "make the service manager read its units again", err)
+		return running.ServiceError(ctx, s.cfg.Manager, steps.Local, "make the service manager read its units again", err)
 	}
 	return nil
 }

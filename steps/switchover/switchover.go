@@ -39,6 +39,7 @@ import (
 	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // Pointers is what the step needs of versions.Store; every change is durable
@@ -50,7 +51,7 @@ type Pointers interface {
 	EnsureLinks(version string) (added []string, err error)
 	// LinkPath is the device path of the link of an entry such as "bin/device-api".
 	LinkPath(entry string) string
-	steps.Installed
+	running.Installed
 }
 
 // Config is what the step works with.
@@ -64,7 +65,7 @@ type Config struct {
 	// Hold puts off a shutdown until the services run again; may be nil.
 	Hold *service.Hold
 	// Units are what versions carry; nil where there are none.
-	Units steps.Units
+	Units running.Units
 }
 
 // Evidence is what the journal keeps of a switch.
@@ -74,10 +75,10 @@ type Evidence struct {
 	Stopped []string `json:"stopped"`
 	// Companions were stopped with them and have to be started again. The orders
 	// between units that would close a cycle were passed over.
-	Companions *steps.Companions `json:"companions,omitempty"`
-	Circles    []string          `json:"circles,omitempty"`
-	Before     versions.Pointers `json:"before"`
-	After      versions.Pointers `json:"after"`
+	Companions *running.Companions `json:"companions,omitempty"`
+	Circles    []string            `json:"circles,omitempty"`
+	Before     versions.Pointers   `json:"before"`
+	After      versions.Pointers   `json:"after"`
 	// Links are those made for programs that are new. Blocked says what could
 	// not be done and was not worth stopping for.
 	Links   []string `json:"links,omitempty"`
@@ -85,7 +86,7 @@ type Evidence struct {
 	// Units is what was done to unit files.
 	Units *unitfiles.Changes `json:"units,omitempty"`
 	// Hook is the target's pre-switch hook.
-	Hook *steps.HookRan `json:"hook,omitempty"`
+	Hook *running.HookRan `json:"hook,omitempty"`
 	// Snapshot is what was kept of the data, Restored what was put back of it.
 	Snapshot *Snapshot          `json:"snapshot,omitempty"`
 	Restored *snapshot.Restored `json:"restored,omitempty"`
@@ -134,15 +135,15 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 
 func (s *Step) do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	var ev Evidence
-	leaving, err := steps.Leaving(s.cfg.Units, t)
+	leaving, err := running.Leaving(s.cfg.Units, t)
 	if err != nil {
 		return steps.Outcome{}, err
 	}
-	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, leaving)
+	list, err := running.Services(ctx, s.cfg.Manager, s.cfg.Services, leaving)
 	if err != nil {
 		return steps.Outcome{}, err
 	}
-	instances, err := steps.Instances(ctx, s.cfg.Manager, s.cfg.Units, t)
+	instances, err := running.Instances(ctx, s.cfg.Manager, s.cfg.Units, t)
 	if err != nil {
 		return steps.Outcome{}, err
 	}
@@ -157,7 +158,7 @@ func (s *Step) do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 		return steps.Outcome{Evidence: ev}, err
 	}
 	s.cfg.Hold.Take(ctx, "services are being switched to another version")
-	halt, err := steps.StopAll(ctx, s.cfg.Manager, s.cfg.Clock, list, t, instances...)
+	halt, err := running.StopAll(ctx, s.cfg.Manager, s.cfg.Clock, list, t, instances...)
 	ev.StoppedAt, ev.Stopped, ev.Circles = halt.At, halt.Stopped, halt.Circles
 	ev.Blocked = strings.TrimSpace(ev.Blocked + " " + halt.Blocked)
 	if halt.Any() {

@@ -78,7 +78,7 @@ func (s *Step) Undo(context.Context, *steps.Task) error { return nil }
 // Do implements steps.Step. The outcome's Release has the digest, the version
 // and the services.
 func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
-	path := filepath.Join(t.WorkDir, steps.BundleFile)
+	path := filepath.Join(t.WorkDir, bundle.FileName)
 	fetched, hashed, err := s.prove(ctx, t, path)
 	if err != nil {
 		return steps.Outcome{}, err

@@ -34,7 +34,7 @@ type world struct {
 func newWorld(t *testing.T, z bt.Zip) *world {
 	t.Helper()
 	w := &world{t: t, clock: clocktest.New()}
-	w.task = stepstest.Task(t, func(task *steps.Task) { z.Write(t, task.WorkDir, steps.BundleFile) })
+	w.task = stepstest.Task(t, func(task *steps.Task) { z.Write(t, task.WorkDir, bundle.FileName) })
 	w.task.Source = steps.Source{URL: "http://127.0.0.1/p.zip", Version: "1.2.0", Size: w.size(), MD5: w.md5()}
 	w.downloaded()
 	w.cfg = verify.Config{
@@ -44,7 +44,7 @@ func newWorld(t *testing.T, z bt.Zip) *world {
 	return w
 }
 
-func (w *world) path() string { return filepath.Join(w.task.WorkDir, steps.BundleFile) }
+func (w *world) path() string { return filepath.Join(w.task.WorkDir, bundle.FileName) }
 
 func (w *world) data() []byte {
 	data, err := os.ReadFile(w.path())

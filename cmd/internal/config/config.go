@@ -80,7 +80,8 @@ type DeviceAPI struct {
 	URL string `toml:"url"`
 }
 
-// Managers that Services can name.
+// Managers that Services can name. Each has its package below platform/service;
+// openManager in cmd/tope-updater makes them.
 const (
 	Systemd  = "systemd"
 	Embedded = "embedded"
@@ -88,6 +89,9 @@ const (
 	// update is its files, links and pointers only.
 	None = "none"
 )
+
+// managers are all of them.
+func managers() []string { return []string{Systemd, Embedded, None} }
 
 // Services says who runs the services.
 type Services struct {

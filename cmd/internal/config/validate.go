@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,10 +33,8 @@ func (c *Config) validate() error {
 	if u := c.DeviceAPI.URL; u != "" && !webURL(u) {
 		add("device_api.url", "%q is no http URL, like http://127.0.0.1:9080", u)
 	}
-	switch c.Services.Manager {
-	case Systemd, Embedded, None:
-	default:
-		add("services.manager", "%q is not one of systemd, embedded, none", c.Services.Manager)
+	if m := c.Services.Manager; !slices.Contains(managers(), m) {
+		add("services.manager", "%q is not one of %s", m, strings.Join(managers(), ", "))
 	}
 	c.validateServices(add)
 	within := func(key string, v, low, high int) {

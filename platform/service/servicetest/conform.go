@@ -54,6 +54,9 @@ func Conform(t *testing.T, factory func(t *testing.T) Subject) {
 		{"a survey of unrelated services is empty", surveyed},
 		{"a shutdown is put off at most until it is released", inhibited},
 		{"status may be asked for from many goroutines", concurrent},
+		{"a supervisor starts what should run, and leaves alone what runs", supervised},
+		{"a manager with unit files tells how units are set up", unitsRead},
+		{"a manager that keeps logs tells where", logKept},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := factory(t)

@@ -43,5 +43,6 @@
 // with its own. Both are one file, so that they never meet each other's. What
 // was placed by hand is never touched.
 //
-// Start at Load, then Keys.Verify; keysjson.go has the format of keys.json.
+// Start at Policy, which says whose releases a device installs, then Load and
+// Keys.Verify; keysjson.go has the format of keys.json.
 package trust

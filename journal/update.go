@@ -1,0 +1,109 @@
+package journal
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/tope/updater/platform/versions"
+)
+
+// Fold is what all records together say: where the device stands. It is
+// immutable: share it freely, never change it.
+type Fold struct {
+	// Seq and Sum are the newest record's.
+	Seq uint64 `json:"seq"`
+	Sum string `json:"sum"`
+	// Open is the update that is not closed yet; nil when there is none.
+	Open *Update `json:"open,omitempty"`
+	// Last is the newest closed update.
+	Last *Update `json:"last,omitempty"`
+	// Quarantine lists releases not to be tried again, oldest first.
+	Quarantine []Quarantined `json:"quarantine,omitempty"`
+	// Counters counts updates by the terminal state they reached.
+	Counters map[State]int64 `json:"counters,omitempty"`
+	// Damage is the newest damage recorded; nil when there never was any.
+	Damage *Damage `json:"damage,omitempty"`
+	// EpochFloor is the highest epoch committed; kept for native bundles.
+	EpochFloor int64 `json:"epoch_floor,omitempty"`
+	// OwedProgram is the committed version whose updater is still to become the
+	// committed one; empty when none is.
+	OwedProgram string `json:"owed_program,omitempty"`
+}
+
+// Update is one update as the records tell it.
+type Update struct {
+	ID     string            `json:"id"`
+	Kind   Kind              `json:"kind"`
+	Source json.RawMessage   `json:"source,omitempty"`
+	From   string            `json:"from"`
+	To     string            `json:"to,omitempty"`
+	Digest string            `json:"digest,omitempty"`
+	Before versions.Pointers `json:"before"`
+	Hold   bool              `json:"hold,omitempty"`
+	Retry  bool              `json:"retry,omitempty"`
+	Force  bool              `json:"force,omitempty"`
+	// Services the release names beyond the configured ones.
+	Services []string `json:"services,omitempty"`
+
+	// State is where the machine stands; Step and Attempt are of the newest
+	// intent (a step whose outcome is missing was interrupted).
+	State   State `json:"state"`
+	Step    Step  `json:"step,omitempty"`
+	Attempt int   `json:"attempt,omitempty"`
+	// Entered is when State was entered.
+	Entered     time.Time     `json:"entered"`
+	EnteredMono time.Duration `json:"entered_mono_ns"`
+	EnteredBoot string        `json:"entered_boot"`
+	// Entries tells when each state was last entered, by its name. The fold
+	// sets it with every record that moves the state (the state now included).
+	Entries map[State]Entry `json:"entries,omitempty"`
+	// IntentMono and IntentBoot are of the newest intent record.
+	IntentMono time.Duration `json:"intent_mono_ns"`
+	IntentBoot string        `json:"intent_boot"`
+
+	// Spent counts boots and daemon starts spent in State; LastSpend is the
+	// newest, with the boot it was in.
+	Spent         int    `json:"spent,omitempty"`
+	LastSpendBoot string `json:"last_spend_boot,omitempty"`
+	LastSpendBy   string `json:"last_spend_by,omitempty"`
+
+	// Takeover is the newest attempt of the version's own program to take the
+	// update over; nil when there was none, or it has handed it back.
+	Takeover *Takeovers `json:"takeover,omitempty"`
+
+	// Found has each step's newest successful evidence.
+	Found    map[Step]json.RawMessage `json:"found,omitempty"`
+	Baseline json.RawMessage          `json:"baseline,omitempty"`
+	// Error is the newest failure: the reason when the update failed.
+	Error *Failure `json:"error,omitempty"`
+	// Cause is the first failure that made the update turn back.
+	Cause *Failure `json:"cause,omitempty"`
+
+	Accepted time.Time `json:"accepted"`
+	Terminal bool      `json:"terminal,omitempty"`
+	Ended    time.Time `json:"ended,omitzero"`
+	// EndedMono and EndedBoot are of the terminal record.
+	EndedMono time.Duration `json:"ended_mono_ns,omitempty"`
+	EndedBoot string        `json:"ended_boot,omitempty"`
+	Closed    bool          `json:"closed,omitempty"`
+	FirstSeq  uint64        `json:"first_seq"`
+	LastSeq   uint64        `json:"last_seq"`
+}
+
+// Takeovers counts attempts of a program to take an update over.
+type Takeovers struct {
+	// Digest is the program's.
+	Digest string `json:"digest"`
+	// Tries is how often it was begun in the boot Boot.
+	Tries int    `json:"tries"`
+	Boot  string `json:"boot"`
+	// Up says that the program came up, the last time it was begun.
+	Up bool `json:"up,omitempty"`
+}
+
+// Entry is when a state was entered, by a clock that can be compared within one
+// boot.
+type Entry struct {
+	Boot string        `json:"boot"`
+	Mono time.Duration `json:"mono_ns"`
+}
