@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/tope/updater/journal"
@@ -25,11 +24,7 @@ func (e *Engine) unprepared() bool {
 		return false
 	}
 	var note steps.Prepared
-	raw, err := e.cfg.Journal.ReadNote(u.ID, string(steps.Switch))
-	if err == nil && raw != nil {
-		err = json.Unmarshal(raw, &note)
-	}
-	if err != nil {
+	if _, err := (notes{e.cfg.Journal, u.ID, string(steps.Switch)}).Load(&note); err != nil {
 		e.cfg.Log.Warn("cannot read how far the switch is prepared", "update", u.ID, "err", err)
 	}
 	return !note.Prepared

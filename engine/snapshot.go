@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -110,11 +109,9 @@ func (e *Engine) show(u *journal.Update) *UpdateStatus {
 	if s.State == Committed {
 		s.Error = nil // what was tried again is in the journal; nothing can be the matter with a success
 	}
-	var fetched struct {
-		Wire *steps.Wire `json:"wire"`
-	}
-	if found := u.Found[journal.Step(steps.Download)]; found != nil && json.Unmarshal(found, &fetched) == nil {
-		s.Wire = fetched.Wire
+	// Facts that cannot be read are told where a step needs them.
+	if facts, _ := steps.ReadFacts(u.Found); facts.Download != nil {
+		s.Wire = facts.Download.Wire
 	}
 	if u.Terminal {
 		s.Progress = 100

@@ -248,7 +248,6 @@ func (e *Engine) task(u *journal.Update, s State, attempt int) (*steps.Task, err
 		Back:    s == RollingBack || s == FallingBack,
 		Release: steps.Release{Version: u.To, Digest: u.Digest, Services: u.Services},
 		Attempt: attempt, WorkDir: e.cfg.Keeper.WorkDir(u.ID), Baseline: u.Baseline,
-		Found:      map[steps.Name]json.RawMessage{},
 		EpochFloor: e.epochFloor(), Force: u.Force,
 		Accept: func(r steps.Release) error {
 			if err := e.acceptable(u, r); err != nil {
@@ -261,8 +260,9 @@ func (e *Engine) task(u *journal.Update, s State, attempt int) (*steps.Task, err
 		Notes: notes{e.cfg.Journal, u.ID, string(StepOf(s))},
 		Units: notes{e.cfg.Journal, u.ID, "units"},
 	}
-	for name, found := range u.Found {
-		t.Found[steps.Name(name)] = found
+	var err error
+	if t.Facts, err = e.facts(u, t.Back || Terminal(s)); err != nil {
+		return nil, err
 	}
 	if len(u.Source) > 0 {
 		if err := json.Unmarshal(u.Source, &t.Source); err != nil {
