@@ -26,7 +26,6 @@ func undone() []string {
 		"engine",
 		"journal",
 		"cmd/tope-updater",
-		"steps/*.go",
 		"steps/healthcheck",
 		"cmd/internal/config/*.go",
 		"platform/versions/brought.go",
