@@ -22,7 +22,7 @@ import (
 // Format opens native bundles: whole ones, and those of which Download fetched
 // the parts that its plan, beside the file, names.
 type Format struct {
-	Device   *Device
+	Judge    *Judge
 	Versions Installed
 }
 
@@ -41,7 +41,7 @@ func (f Format) Open(file *os.File, size int64, _ bundle.Limits) (bundle.Bundle,
 	if err != nil {
 		return nil, err
 	}
-	h, by, err := f.Device.head(begin)
+	h, by, err := f.Judge.head(begin)
 	if err != nil {
 		return nil, err
 	}

@@ -38,8 +38,8 @@ func opened(t *testing.T, file []byte, plan any) (bundle.Bundle, string, error) 
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, bundle.PlanFile), text, 0o600))
 	}
-	d := &supply.Device{Verify: func(_, _ []byte) (string, error) { return "somebody", nil }, Clock: clock.System()}
-	b, err := bundle.Open(path, bundle.Limits{}, supply.Format{Device: d, Versions: installed(old)})
+	d := &supply.Judge{Verify: func(_, _ []byte) (string, error) { return "somebody", nil }, Clock: clock.System()}
+	b, err := bundle.Open(path, bundle.Limits{}, supply.Format{Judge: d, Versions: installed(old)})
 	if err == nil {
 		t.Cleanup(func() { require.NoError(t, b.Close()) })
 	}

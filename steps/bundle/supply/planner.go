@@ -16,7 +16,7 @@ import (
 
 // Planner implements download.Partial for native bundles.
 type Planner struct {
-	Device   *Device
+	Judge    *Judge
 	Versions Installed
 	// MaxPatch is the largest content, old or new, that is patched, in bytes:
 	// a patch takes both in memory.
@@ -34,13 +34,13 @@ func (p *Planner) HeadSize(begin []byte) (int64, bool, error) { return native.He
 // Plan implements download.Partial. It decides everything before the first byte of
 // payload is asked for.
 func (p *Planner) Plan(ctx context.Context, t *steps.Task, begin []byte, ranged bool) (bundle.Parts, error) {
-	h, by, err := p.Device.head(begin)
+	h, by, err := p.Judge.head(begin)
 	if err != nil {
 		return bundle.Parts{}, err
 	}
 	r := h.Release
 	release := steps.Release{Version: r.Version, Digest: h.Digest, Services: r.Services}
-	if err := p.Device.current(t, r); err != nil {
+	if err := p.Judge.current(t, r); err != nil {
 		return bundle.Parts{}, err
 	}
 	if t.Accept != nil {
