@@ -29,8 +29,8 @@ type Snapshot struct {
 	Took time.Duration `json:"took_ns"`
 }
 
-// plan is what is left to do between the stop and the flip.
-type plan struct {
+// remaining is what is left to do between the stop and the flip.
+type remaining struct {
 	snapshots []string
 	note      bool
 }
@@ -39,7 +39,7 @@ type plan struct {
 // leads to the target there is nothing left to prepare: the new version may have
 // run, and a snapshot would hold what it wrote. Nor is there once the note says that
 // everything was done.
-func (s *Step) prepare(ctx context.Context, t *steps.Task, ev *Evidence) (p plan, err error) {
+func (s *Step) prepare(ctx context.Context, t *steps.Task, ev *Evidence) (p remaining, err error) {
 	if t.Back || t.Target.Current == "" || ev.Before.Current == t.Target.Current {
 		return p, nil
 	}
@@ -81,7 +81,7 @@ func (s *Step) snapshotError(ctx context.Context, err error) error {
 //
 // If the power goes before the note is on disk, the old version runs at the
 // next boot, and all of this is done again. Afterwards recovery may flip.
-func (s *Step) capture(ctx context.Context, t *steps.Task, p plan, ev *Evidence) error {
+func (s *Step) capture(ctx context.Context, t *steps.Task, p remaining, ev *Evidence) error {
 	if len(p.snapshots) > 0 {
 		began := s.cfg.Clock.Monotonic()
 		taken, err := s.cfg.Snapshots.Take(ctx, t.Update, p.snapshots)

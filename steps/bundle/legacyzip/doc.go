@@ -24,5 +24,5 @@
 // store only; no encryption, no split archives, nothing in front of the file.
 //
 // Start at Format.Open; end.go, central.go and local.go read the file's three
-// structures from its end to its beginning, manifest.go and plan.go the manifest.
+// structures from its end to its beginning, manifest.go and placement.go the manifest.
 package legacyzip

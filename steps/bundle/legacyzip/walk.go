@@ -33,7 +33,7 @@ func (z *archive) walk(f func(*place, bundle.Entry) error) error {
 		if err != nil {
 			return err
 		}
-		err = z.plan.each(h, func(pl *place, to string) error {
+		err = z.placement.each(h, func(pl *place, to string) error {
 			e := bundle.Entry{Path: to, Type: h.typ, Mode: h.mode}
 			var err error
 			switch h.typ {
