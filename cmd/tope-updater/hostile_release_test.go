@@ -143,7 +143,7 @@ func descriptions() []hostile {
 		{name: "hook outside", edit: r(func(r *native.Release) { r.Hooks = map[versions.Hook]string{versions.PreSwitch: "../x"} }), says: "not a path inside"},
 		{name: "hook absolute", edit: r(func(r *native.Release) { r.Hooks = map[versions.Hook]string{versions.PreSwitch: "/bin/sh"} }), says: "not a path inside"},
 		{name: "hook that is not there", edit: r(func(r *native.Release) { r.Hooks = map[versions.Hook]string{versions.PreSwitch: "bin/hook"} }), says: "not an executable file"},
-		{name: "hook that is no program", edit: r(func(r *native.Release) { r.Hooks = map[versions.Hook]string{versions.PreSwitch: "services/app/new"} }), says: "not an executable file"},
+		{name: "hook that is not a program", edit: r(func(r *native.Release) { r.Hooks = map[versions.Hook]string{versions.PreSwitch: "services/app/new"} }), says: "not an executable file"},
 		{name: "hook that is a link", edit: r(func(r *native.Release) {
 			r.Hooks = map[versions.Hook]string{versions.PreSwitch: "services/app/link"}
 		}), says: "not an executable file"},
@@ -178,7 +178,7 @@ func TestTraversalByFileName_SWUpdate_CVE_2023_7216(t *testing.T) {
 	attack(t, nativetest.New(t), traversals())
 }
 
-// snapd followed links, and made what was no file, while it unpacked.
+// snapd followed links, and made special files, while it unpacked.
 func TestSpecialFilesAndLinkTargets_snapd_GO_2024_3008_GO_2024_3009(t *testing.T) {
 	attack(t, nativetest.New(t), linksAndModes())
 }

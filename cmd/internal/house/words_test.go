@@ -25,8 +25,6 @@ func undone() []string {
 	return []string{
 		"engine",
 		"journal",
-		"cmd/tope-updater",
-		"steps/healthcheck",
 		"cmd/internal/config/*.go",
 		"platform/versions/brought.go",
 		"README.md",
