@@ -68,21 +68,21 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 		return jerr // a daemon runs, and has recovered already
 	}
 	e, err := p.quietEngine(j)
-	mended := false
+	repaired := false
 	if err == nil {
 		var report engine.Report
 		if report, err = e.Recover(ctx, engine.Oneshot); err == nil {
 			err = a.reported(report)
 		}
 		for _, act := range report.Actions {
-			mended = mended || act.Rule != engine.RuleWhole && act.Rule != engine.RuleEmpty
+			repaired = repaired || act.Rule != engine.RuleWhole && act.Rule != engine.RuleEmpty
 		}
 	}
 	err = errors.Join(err, p.manage(), p.unitFiles().follow(ctx, real), p.close())
 	if real != nil {
 		err = errors.Join(err, real.Close())
 	}
-	if errors.Is(jerr, journal.ErrMissing) && err == nil && !mended {
+	if errors.Is(jerr, journal.ErrMissing) && err == nil && !repaired {
 		// The first boot of a device that was never updated has none yet, and
 		// nothing is wrong with it. One that was updated has lost its journal, or
 		// its partition is not mounted.

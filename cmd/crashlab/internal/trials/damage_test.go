@@ -32,7 +32,7 @@ func damages() []damage {
 	aside := func(name string, harm func(*testing.T, string)) damage {
 		return damage{name: name, harm: harm, kept: true}
 	}
-	mended := func(name string, harm func(*testing.T, string)) damage {
+	repaired := func(name string, harm func(*testing.T, string)) damage {
 		return damage{name: name, harm: harm, opens: true}
 	}
 	// What only reading everything finds; the daemon does when it has started.
@@ -79,7 +79,7 @@ func damages() []damage {
 		hidden("a byte in an old record", flip("records", 7)),
 		aside("a byte in the newest record", flip("records", -1)),
 		hidden("a record gone from the middle", meddle("records", func(b *bolt.Bucket) error { return b.Delete(nth(b, 7)) })),
-		mended("a byte in the summary", flip("summary", 0)),
+		repaired("a byte in the summary", flip("summary", 0)),
 		aside("a byte in the anchor", flip("anchor", 0)),
 	}
 }
