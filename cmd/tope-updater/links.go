@@ -12,9 +12,10 @@ func (a *app) linksCommand() *cobra.Command {
 	var in httpapi.LinksRequest
 	cmd := &cobra.Command{
 		Use:   "links",
-		Short: "make the links to the current version's programs and services whole",
-		Long: `Make the links to the current version's programs and services whole. What is no
-link through current is left alone, and told.
+		Short: "repair the links to the current version's programs and services",
+		Long: `Repair the links to the current version's programs and services: add those that
+are missing, remove those that lead nowhere. A file, or somebody else's link, that
+has a link's name is left alone and named.
 
 A device whose first version was put there by hand has no pointers yet:
 --pointers sets them.`,
@@ -29,11 +30,11 @@ A device whose first version was put there by hand has no pointers yet:
 				return err
 			}
 			defer s.close()
-			mended, err := s.MendLinks(cmd.Context(), in)
+			repaired, err := s.RepairLinks(cmd.Context(), in)
 			if err != nil {
 				return err
 			}
-			return a.term.answer(mended, func(t *terminal) { t.mended(mended) })
+			return a.term.answer(repaired, func(t *terminal) { t.repaired(repaired) })
 		},
 	}
 	cmd.Flags().BoolVar(&in.Pointers, "pointers", false, "set current and previous too, where they lead to no version")
@@ -42,7 +43,7 @@ A device whose first version was put there by hand has no pointers yet:
 	return cmd
 }
 
-func (t *terminal) mended(m httpapi.LinksMended) {
+func (t *terminal) repaired(m httpapi.LinksMended) {
 	for _, p := range m.Pointers {
 		t.say("set %s", p)
 	}

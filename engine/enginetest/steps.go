@@ -114,7 +114,11 @@ func (w *World) switchStep() steps.Step {
 				moves[0], moves[1] = moves[1], moves[0]
 			}
 			for _, m := range moves {
-				if err := w.Point(m.pointer, m.to); err != nil {
+				set := func() error { return w.Point(m.pointer, m.to) }
+				if m.to == "" {
+					set = func() error { return w.Unpoint(m.pointer) }
+				}
+				if err := set(); err != nil {
 					return steps.Outcome{}, err
 				}
 			}

@@ -111,10 +111,19 @@ func (w *World) Epoch(version string) (int64, error) { return w.Epochs[version],
 // Point implements engine.Versions.
 func (w *World) Point(pointer, version string) error {
 	return w.Use("point "+pointer+" "+version, func() error {
-		if version != "" && !w.States[version].Usable() {
-			return fmt.Errorf("version %s is not whole", version)
+		if !w.States[version].Usable() {
+			return fmt.Errorf("version %q is not whole", version)
 		}
 		*w.pointer(pointer) = version
+		delete(w.Raws, pointer)
+		return nil
+	})
+}
+
+// Unpoint implements engine.Versions.
+func (w *World) Unpoint(pointer string) error {
+	return w.Use("unpoint "+pointer, func() error {
+		*w.pointer(pointer) = ""
 		delete(w.Raws, pointer)
 		return nil
 	})

@@ -12,9 +12,9 @@ import (
 // install request with a long URL, is a few kilobytes.
 const MaxBody = 64 << 10
 
-// guard refuses what a program on the device would never send, but what a web
-// page open in a browser beside it could: requests for a name that was rebound
-// to loopback, requests from other origins, form posts.
+// guard refuses requests that a program on the device would never send, but a web
+// page in a browser on the same network could: requests for a name that was
+// rebound to loopback, requests from other origins, form posts.
 type guard struct {
 	hosts map[string]bool
 	next  http.Handler

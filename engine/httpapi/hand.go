@@ -10,8 +10,8 @@ import (
 )
 
 // Hand returns duplicates of everything that is listened on, for a program that
-// takes this one's place by exec: whoever connects meanwhile waits for it instead
-// of being refused. From now on the end of Serve leaves the socket's file alone.
+// takes this one's place by exec: clients that connect meanwhile wait for it and are
+// not refused. From now on the end of Serve leaves the socket's file alone.
 // The duplicates are not passed on yet: see PassOn.
 func (s *Server) Hand() ([]*os.File, error) {
 	var files []*os.File
@@ -30,7 +30,7 @@ func (s *Server) Hand() ([]*os.File, error) {
 }
 
 // PassOn lets a program that is executed next inherit the files, and returns
-// their numbers. os.File.Fd would do, but make whoever still accepts block.
+// their numbers. os.File.Fd would do too, but make an Accept that goes on block.
 func PassOn(files []*os.File) ([]int, error) {
 	var fds []int
 	for _, f := range files {

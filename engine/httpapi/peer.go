@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Group is who may do through the socket what root may, if there is a group of
-// that name.
+// Group is the group whose members may do through the socket what root may, if
+// there is a group of that name.
 const Group = "tope-updater"
 
 // groupID is the group's number; ok is false where there is none.
@@ -86,10 +86,9 @@ func peerGroups(fd uintptr) []uint32 {
 	}
 }
 
-// peers refuses changes by those who may not make them. Whoever can open the
-// socket may look. Its mode (0660) keeps strangers out before they are asked;
-// this holds where somebody has opened it wider, and for a socket that was
-// handed over.
+// peers refuses changes by users who may not make them. Everybody who can open the
+// socket may look. Its mode (0660) keeps strangers out first; this check also holds
+// where somebody has opened it wider, and for a socket that was handed over.
 type peers struct {
 	next http.Handler
 	// own is the user this updater runs as.

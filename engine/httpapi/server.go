@@ -15,8 +15,8 @@ const (
 	// drainTimeout is how long requests may go on when the server stops.
 	drainTimeout = 3 * time.Second
 	maxHeader    = 16 << 10
-	// maxConns bounds the connections of each listener, so that whoever fills
-	// the TCP port cannot keep the command line from the socket.
+	// maxConns bounds the connections of each listener, so that a client that
+	// fills the TCP port cannot keep the command line from the socket.
 	maxConns = 64
 )
 
@@ -35,9 +35,9 @@ type ServerOptions struct {
 	// Socket is the path of the unix socket; empty for none. Its directory
 	// must exist.
 	Socket string
-	// Inherited were bound by whoever started this program. One that is a unix
-	// socket takes the place of Socket, one that is TCP that of Listen; they are
-	// closed in the end, but a socket's file is its maker's and stays.
+	// Inherited were bound by the program that started this one. A unix socket takes
+	// the place of Socket, a TCP listener that of Listen; they are closed in the end,
+	// but a socket's file belongs to its maker and stays.
 	Inherited []net.Listener
 	Log       *slog.Logger
 }
@@ -90,7 +90,7 @@ func Listen(o ServerOptions) (_ *Server, err error) {
 	return s, nil
 }
 
-// Addrs returns what was bound: inherited first, then ServerOptions.Listen, then the socket.
+// Addrs returns the bound addresses: inherited first, then ServerOptions.Listen, then the socket.
 func (s *Server) Addrs() []net.Addr {
 	addrs := make([]net.Addr, len(s.listeners))
 	for i, l := range s.listeners {
@@ -99,7 +99,7 @@ func (s *Server) Addrs() []net.Addr {
 	return addrs
 }
 
-// Close gives up what was bound. Serve does so itself.
+// Close gives up the bound addresses. Serve does so itself.
 func (s *Server) Close() {
 	for _, l := range s.listeners {
 		l.Close()

@@ -50,9 +50,8 @@ func reachable(path string) (address string, release func(), err error) {
 	return address, func() { dir.Close() }, nil
 }
 
-// listenSocket binds path, which must be of a directory that exists. What a
-// killed daemon left there is replaced; a living one, or a file that is no
-// socket, is not touched.
+// listenSocket binds path, whose directory must exist. It replaces the socket of a
+// killed daemon; it does not touch that of a living one, nor any other file.
 //
 // The socket is bound under another name, given its mode, and renamed: nobody
 // ever finds one at path that is not ready or that too many may open.
@@ -111,7 +110,7 @@ func vacant(path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("cannot listen on %s: a file that is no socket is there; remove it", path)
+		return fmt.Errorf("cannot listen on %s: a file that is not a socket is there; remove it", path)
 	}
 	conn, err := DialSocket(context.Background(), path)
 	if err == nil {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/platform/versions"
 )
 
@@ -60,9 +61,14 @@ func (a *api) pointer(name string, of func(versions.Pointers) string) (string, e
 		return "", fmt.Errorf("cannot read the pointers: %w", err)
 	}
 	if of(p) == "" {
-		return "", fmt.Errorf("pointer %s: %w, it leads to no version", name, engine.ErrNotFound)
+		return "", absent(name)
 	}
 	return of(p), nil
+}
+
+// absent is the error for a pointer that does not lead to a version.
+func absent(pointer string) error {
+	return fmt.Errorf("pointer %s: %w, it leads to no version", pointer, engine.ErrNotFound)
 }
 
 func current(p versions.Pointers) string { return p.Current }
@@ -127,20 +133,19 @@ func (a *api) createFactory(w http.ResponseWriter, r *http.Request) error {
 
 // links compares the links outside the versions with the current version.
 func (a *api) links(w http.ResponseWriter, _ *http.Request) error {
-	version, err := a.pointer(versions.Current, current)
+	version, all, err := look.Links(a.Versions)
 	if err != nil {
 		return err
 	}
-	all, err := a.Versions.Links(version)
-	if err != nil {
-		return fmt.Errorf("cannot compare the links with version %s: %w", version, err)
+	if version == "" {
+		return absent(versions.Current)
 	}
 	return answer(w, http.StatusOK, Links{list(all)})
 }
 
-// mendLinks adds the links that are missing and removes those that lead nowhere.
+// repairLinks adds the links that are missing and removes those that lead nowhere.
 // It goes further when it is asked to; see LinksRequest.
-func (a *api) mendLinks(w http.ResponseWriter, r *http.Request) error {
+func (a *api) repairLinks(w http.ResponseWriter, r *http.Request) error {
 	o, err := readObject(r)
 	if err != nil {
 		return err
@@ -154,10 +159,10 @@ func (a *api) mendLinks(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	var mended LinksMended
+	var repaired LinksMended
 	err = a.Engine.Exclusive(r.Context(), "links", func(context.Context) (err error) {
 		if in.Pointers {
-			if mended.Pointers, err = a.Versions.SetPointers(in.Current); err != nil {
+			if repaired.Pointers, err = a.Versions.SetPointers(in.Current); err != nil {
 				return err
 			}
 		}
@@ -166,19 +171,19 @@ func (a *api) mendLinks(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if in.Adopt {
-			if mended.Aside, err = a.Versions.AdoptLinks(version); err != nil {
+			if repaired.Aside, err = a.Versions.AdoptLinks(version); err != nil {
 				return err
 			}
 		}
-		if mended.Added, err = a.Versions.EnsureLinks(version); err != nil {
+		if repaired.Added, err = a.Versions.EnsureLinks(version); err != nil {
 			return err
 		}
-		mended.Removed, err = a.Versions.SweepLinks(version)
+		repaired.Removed, err = a.Versions.SweepLinks(version)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	mended.Added, mended.Removed = list(mended.Added), list(mended.Removed)
-	return accepted(w, versionsPath, mended)
+	repaired.Added, repaired.Removed = list(repaired.Added), list(repaired.Removed)
+	return accepted(w, versionsPath, repaired)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// What v2 answers with, beside engine.Status, journal.Update, journal.Report,
+// The answers of v2, besides engine.Status, journal.Update, journal.Report,
 // versions.Verification and versions.FactoryReport, which are shown as they are.
 type (
 	// Accepted answers a POST that began an update, or changed the course of one.
@@ -40,7 +40,7 @@ type (
 	Links struct {
 		Links []versions.Link `json:"links"`
 	}
-	// LinksRequest says how far the mending of links may go.
+	// LinksRequest says how far the repair of links may go.
 	LinksRequest struct {
 		// Pointers: current and previous are set too where they lead nowhere,
 		// current to this version, or to the obvious one when empty.
@@ -50,7 +50,7 @@ type (
 		Adopt bool `json:"adopt"`
 	}
 	// LinksMended lists the links outside the versions that were added and
-	// removed, the pointers set, and where what was in the way is kept now.
+	// removed, the pointers set, and where the files that were in the way are kept now.
 	LinksMended struct {
 		Pointers []string `json:"pointers,omitempty"`
 		Aside    []string `json:"aside,omitempty"`
@@ -71,7 +71,7 @@ func answer(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// accepted answers 202 and says where what was begun can be followed.
+// accepted answers 202 and says where the work can be followed.
 func accepted(w http.ResponseWriter, location string, v any) error {
 	w.Header().Set("Location", location)
 	return answer(w, http.StatusAccepted, v)

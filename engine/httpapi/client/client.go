@@ -4,7 +4,7 @@
 //
 // Errors are the engine's on both paths: a *httpapi.Problem in which errors.Is
 // and errors.As find engine.ErrBusy and its like. ErrNoDaemon says that nobody
-// listens on the socket, ErrNoAnswer that somebody does and hangs.
+// listens on the socket, ErrNoAnswer that a daemon does but hangs.
 //
 // Start reading at Socket and InProcess; verbs.go has a method for each route.
 package client
@@ -63,8 +63,8 @@ func InProcess(h http.Handler) *Client {
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Alive asks whether a daemon answers. Errors: ErrNoDaemon, ErrNoAnswer, or
-// what else keeps this user from the socket.
+// Alive asks whether a daemon answers. Errors: ErrNoDaemon, ErrNoAnswer, or the
+// reason why this user cannot open the socket.
 func (c *Client) Alive(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, aliveTimeout, ErrNoAnswer)
 	defer cancel()
@@ -120,7 +120,7 @@ func (c *Client) open(ctx context.Context, method, path string, in any) (io.Read
 
 // explain finds out what kept a request from being answered.
 func (c *Client) explain(ctx context.Context, err error) error {
-	var asked *url.Error // names a URL that means nothing to anybody
+	var asked *url.Error // its URL means nothing to a reader
 	if errors.As(err, &asked) {
 		err = asked.Err
 	}
@@ -135,7 +135,7 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// maxProblem bounds what is read of an answer that says no.
+// maxProblem bounds what is read of an answer that is an error.
 const maxProblem = 1 << 20
 
 func (c *Client) problem(resp *http.Response) error {

@@ -159,8 +159,8 @@ func (c *Client) Links(ctx context.Context) ([]versions.Link, error) {
 	return out.Links, err
 }
 
-// MendLinks makes the links outside the versions match the current version.
-func (c *Client) MendLinks(ctx context.Context, in httpapi.LinksRequest) (httpapi.LinksMended, error) {
+// RepairLinks makes the links outside the versions match the current version.
+func (c *Client) RepairLinks(ctx context.Context, in httpapi.LinksRequest) (httpapi.LinksMended, error) {
 	var out httpapi.LinksMended
 	err := c.do(ctx, http.MethodPost, "/api/v2/links", in, &out)
 	return out, err

@@ -1,15 +1,12 @@
-package main
+package doctor
 
 import (
 	"context"
 	"errors"
 	"os"
-	"time"
 
-	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/platform/ownprogram"
 	"github.com/tope/updater/platform/service"
-	"github.com/tope/updater/platform/service/systemd"
 )
 
 // The updater's own units.
@@ -22,46 +19,50 @@ const (
 // leastSystemd is the first version whose answers the updater understands.
 const leastSystemd = 230
 
-// units must be there, enabled, in order and well. Only systemd has any, and
-// only the one that runs can be asked.
+// units must be there, enabled, in order and well. Only a manager that reads unit
+// files has any, and only the one of this host can be asked.
 func (c *checkup) units(ctx context.Context) {
+	m, ok := c.manager.(service.UnitReader)
 	switch {
-	case c.cfg.Services.Manager != config.Systemd:
-		c.pass("not looked at: services are not systemd's ([services] manager = %q)", c.cfg.Services.Manager)
+	case !ok:
+		c.pass("not checked: services are not systemd's ([services] manager = %q)", c.Config.Services.Manager)
 		return
-	case c.root.Dir() != "/":
-		c.pass("not looked at: below --root, no systemd can be asked")
+	case c.Root.Dir() != "/":
+		c.pass("not checked: below --root, there is no systemd to ask")
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, managerPatience)
 	defer cancel()
-	m := systemd.New(systemd.Config{Clock: c.clock, Log: c.log})
-	defer func() { _ = m.Close() }()
+	c.unitsOf(ctx, m)
+}
+
+// unitsOf asks about the updater's units and those of the services.
+func (c *checkup) unitsOf(ctx context.Context, m service.UnitReader) {
 	number, text, err := m.Version(ctx)
 	switch {
 	case errors.Is(err, service.ErrUnavailable):
-		c.warn("start systemd, or set [services] manager", "not looked at: systemd cannot be reached")
+		c.warn("start systemd, or set [services] manager", "not checked: systemd cannot be reached")
 		return
 	case err != nil:
 		c.warn("see what \"systemctl --version\" says", "%s", err)
 	case number < leastSystemd:
-		c.fail("update systemd", "systemd %s is too old: %d is the oldest that will do", text, leastSystemd)
+		c.fail("update systemd", "systemd %s is too old: %d is the oldest that works", text, leastSystemd)
 	default:
 		c.pass("systemd %s", text)
 	}
 	c.committed()
 	c.recoverUnit(ctx, m)
 	c.daemonUnit(ctx, m)
-	if f, err := m.Facts(ctx, rescueUnit); err == nil && f.Load != "loaded" {
-		c.warn("install the package again, or run install.sh", "%s is %s: nobody helps a daemon that keeps dying", rescueUnit, f.Load)
+	if f, err := m.Unit(ctx, rescueUnit); err == nil && f.Load != "loaded" {
+		c.warn("install the package again, or run install.sh", "%s is %s: nothing rescues a daemon that keeps failing", rescueUnit, f.Load)
 	}
-	for _, s := range c.cfg.Service {
+	for _, s := range c.Config.Service {
 		c.serviceUnit(ctx, m, s.Service().Name, s.Unit)
 	}
 }
 
-// committed: the program that the updater's units run. Whoever asks may be
-// another copy of it.
+// committed is about the program that the updater's units run. The one that
+// asks may be another copy of it.
 func (c *checkup) committed() {
 	info, err := os.Stat(ownprogram.Path)
 	switch {
@@ -72,14 +73,14 @@ func (c *checkup) committed() {
 	}
 }
 
-func (c *checkup) recoverUnit(ctx context.Context, m *systemd.Manager) {
-	f, err := m.Facts(ctx, recoverUnit)
+func (c *checkup) recoverUnit(ctx context.Context, m service.UnitReader) {
+	f, err := m.Unit(ctx, recoverUnit)
 	switch {
 	case err != nil:
 		c.fail("see the service manager's own log", "%s", err)
 	case f.Load != "loaded":
-		c.fail("install the package, or run install.sh: without it nothing makes the device whole after a power cut", "%s is %s", recoverUnit, f.Load)
-	case !isEnabled(f):
+		c.fail("install the package, or run install.sh: without it nothing repairs the device after a power cut", "%s is %s", recoverUnit, f.Load)
+	case !f.StartsAtBoot():
 		c.fail("systemctl enable "+recoverUnit, "%s is %s: it does not run at boot", recoverUnit, f.File)
 	case f.Active == "failed":
 		c.fail("journalctl -b -u "+recoverUnit, "%s has failed at this boot", recoverUnit)
@@ -88,40 +89,40 @@ func (c *checkup) recoverUnit(ctx context.Context, m *systemd.Manager) {
 	}
 }
 
-func (c *checkup) daemonUnit(ctx context.Context, m *systemd.Manager) {
-	f, err := m.Facts(ctx, daemonUnit)
+func (c *checkup) daemonUnit(ctx context.Context, m service.UnitReader) {
+	f, err := m.Unit(ctx, daemonUnit)
 	switch {
 	case err != nil:
 		c.fail("see the service manager's own log", "%s", err)
 	case f.Load != "loaded":
 		c.fail("install the package, or run install.sh", "%s is %s", daemonUnit, f.Load)
-	case !isEnabled(f):
+	case !f.StartsAtBoot():
 		c.fail("systemctl enable --now "+daemonUnit, "%s is %s: it does not run after a boot", daemonUnit, f.File)
 	case f.Active == "failed":
 		c.fail("journalctl -b -u "+daemonUnit, "%s has failed", daemonUnit)
 	case f.Active != "active":
 		c.warn("systemctl start "+daemonUnit, "%s is %s", daemonUnit, f.Active)
-	case !f.After(recoverUnit):
+	case !f.StartsAfter(recoverUnit):
 		c.fail("install the package again, or run install.sh", "%s does not wait for %s", daemonUnit, recoverUnit)
 	default:
 		c.fresh(f, daemonUnit)
 	}
 }
 
-// serviceUnit says nothing of how the service is: that is another check's.
-func (c *checkup) serviceUnit(ctx context.Context, m *systemd.Manager, name, unit string) {
-	f, err := m.Facts(ctx, unit)
+// serviceUnit judges how a unit is set up; how the service does is for services to say.
+func (c *checkup) serviceUnit(ctx context.Context, m service.UnitReader, name, unit string) {
+	f, err := m.Unit(ctx, unit)
 	if err != nil || f.Load == "not-found" {
-		return // said by services
+		return // services says so
 	}
 	switch {
 	case f.Load != "loaded":
-		c.fail(howToMend(f.Load, unit), "%s: %s is %s: it cannot be started", name, unit, f.Load)
-	case f.Requires(recoverUnit):
-		c.fail("say Wants= in its place, as \"tope-updater units\" does", "%s: %s requires %s: a failed recovery would keep it from starting", name, unit, recoverUnit)
-	case !f.After(recoverUnit):
+		c.fail(howToRepair(f.Load, unit), "%s: %s is %s: it cannot be started", name, unit, f.Load)
+	case f.Needs(recoverUnit):
+		c.fail("write Wants= instead of Requires=, as \"tope-updater units\" does", "%s: %s requires %s: a failed recovery would keep it from starting", name, unit, recoverUnit)
+	case !f.StartsAfter(recoverUnit):
 		c.fail("run \"tope-updater units\"", "%s: %s does not wait for %s: after a power cut it may start from a version that is about to be taken back", name, unit, recoverUnit)
-	case !isEnabled(f):
+	case !f.StartsAtBoot():
 		c.warn("systemctl enable "+unit, "%s: %s is %s: it is not started at boot", name, unit, f.File)
 	default:
 		c.fresh(f, unit)
@@ -129,7 +130,7 @@ func (c *checkup) serviceUnit(ctx context.Context, m *systemd.Manager, name, uni
 }
 
 // fresh passes a unit, unless systemd has not read its present files.
-func (c *checkup) fresh(f systemd.Facts, unit string) {
+func (c *checkup) fresh(f service.UnitFacts, unit string) {
 	if f.Stale {
 		c.warn("systemctl daemon-reload", "%s has changed since systemd read it", unit)
 		return
@@ -137,18 +138,9 @@ func (c *checkup) fresh(f systemd.Facts, unit string) {
 	c.pass("%s is %s, %s", unit, f.File, f.Active)
 }
 
-func howToMend(load, unit string) string {
+func howToRepair(load, unit string) string {
 	if load == "masked" {
 		return "systemctl unmask " + unit
 	}
 	return "systemd-analyze verify " + unit
-}
-
-// isEnabled is generous: what is started by a socket or a dependency is as good.
-func isEnabled(f systemd.Facts) bool {
-	switch f.File {
-	case "disabled", "masked", "masked-runtime", "bad", "":
-		return false
-	}
-	return true
 }

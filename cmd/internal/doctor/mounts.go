@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -15,10 +15,10 @@ import (
 // updater writes may be lost or torn by a power cut.
 func (c *checkup) mounts(context.Context) {
 	var seen []string
-	for _, dir := range []string{c.cfg.Paths.Versions, c.cfg.Paths.State, c.cfg.Paths.Shared, c.cfg.Paths.Bin} {
-		host, err := c.root.Resolve(dir)
+	for _, dir := range []string{c.Config.Paths.Versions, c.Config.Paths.State, c.Config.Paths.Shared, c.Config.Paths.Bin} {
+		host, err := c.Root.Resolve(dir)
 		if err != nil {
-			continue // said by directories
+			continue // directories says why
 		}
 		m, err := disk.MountOf(host)
 		if err != nil || slices.Contains(seen, m.Point) {
@@ -40,13 +40,13 @@ func (c *checkup) fileSystem(m disk.Mount, dir string) {
 	case "vfat", "msdos", "exfat", "ntfs", "ntfs3":
 		c.fail("move it to ext4, xfs, btrfs or f2fs", "%s is on %s, which has no symlinks and no atomic rename that lasts", dir, m.Type)
 	case "tmpfs", "ramfs":
-		c.warn("move it to a disk", "%s is on %s: it is gone after the next boot", dir, m.Type)
+		c.warn("move it to a disk", "%s is on %s: its content is gone after the next boot", dir, m.Type)
 	case "squashfs", "erofs", "iso9660", "cramfs":
 		c.fail("mount something writable there", "%s is on %s, which cannot be written", dir, m.Type)
 	case "overlay":
-		c.warn("mount a file system of its own there", "%s is on an overlay: what lasts is up to its layers", dir)
+		c.warn("mount a file system of its own there", "%s is on an overlay: whether a write survives a power cut depends on its layers", dir)
 	case "nfs", "nfs4", "cifs", "9p", "virtiofs", "fuse", "fuseblk":
-		c.warn("move it to a disk of this device", "%s is on %s: what lasts after a power cut is up to somebody else", dir, m.Type)
+		c.warn("move it to a disk of this device", "%s is on %s: whether a write survives a power cut is not up to this device", dir, m.Type)
 	}
 }
 
@@ -56,12 +56,12 @@ func (c *checkup) mountOptions(m disk.Mount, dir string) {
 		c.fail("mount -o remount,rw "+m.Point, "%s is mounted read-only", dir)
 	}
 	if m.Has("nobarrier", "barrier=0", "fsync_mode=nobarrier") {
-		c.fail("remove the option from /etc/fstab and remount", "%s is mounted without write barriers: fsync does not reach the disk, and a power cut may lose or tear what was promised", dir)
+		c.fail("remove the option from /etc/fstab and remount", "%s is mounted without write barriers: fsync does not reach the disk, and a power cut may lose or tear what was written", dir)
 	}
 	if m.Has("data=writeback") {
 		c.warn("remove the option from /etc/fstab", "%s is mounted with data=writeback: after a power cut, files that services wrote may hold what was there before", dir)
 	}
-	if m.Has("noexec") && dir == c.cfg.Paths.Versions {
+	if m.Has("noexec") && dir == c.Config.Paths.Versions {
 		c.fail("remove the option from /etc/fstab", "%s is mounted noexec: no program of a version can be started", dir)
 	}
 	if m.Type == "ext4" {
@@ -77,7 +77,7 @@ var soundFastCommits = [2]int{6, 2}
 func (c *checkup) fastCommits(m disk.Mount, dir string) {
 	on, err := m.FastCommit()
 	if err != nil || !on {
-		return // who may not read the disk is not root, which directories says
+		return // only root may read the disk, and directories says that this is another user
 	}
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {

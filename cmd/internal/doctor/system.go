@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -7,9 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/cmd/internal/human"
 	"github.com/tope/updater/engine/httpapi/client"
 	"github.com/tope/updater/journal"
@@ -19,53 +16,6 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-func writable(dir string) bool { return unix.Access(dir, unix.W_OK) == nil }
-
-// running asks the service manager about every service.
-func (c *checkup) running(ctx context.Context) {
-	if c.cfg.Services.Manager == config.None {
-		return
-	}
-	m, err := c.openManager()
-	if err != nil {
-		c.fail("start the service manager, or set [services] manager", "%s", err)
-		return
-	}
-	defer func() { _ = m.Close() }()
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for _, s := range c.cfg.Service {
-		c.service(ctx, m, s)
-		c.workingDirectory(s)
-	}
-}
-
-func (c *checkup) service(ctx context.Context, m service.Manager, s config.Service) {
-	st, err := m.Status(ctx, s.Service())
-	switch {
-	case errors.Is(err, service.ErrUnavailable):
-		c.fail("start the service manager, or set [services] manager", "%s", err)
-	case err != nil:
-		c.fail("see the service manager's own log", "%s: %s", s.Name, err)
-	case !st.Loaded:
-		c.fail("install its unit, or remove the [[service]] from the configuration", "%s: the service manager knows no unit %s", s.Name, s.Unit)
-	case st.Active != service.Running:
-		c.fail(c.logOf(s), "%s is %s (result %s, exit status %d)", s.Name, st.Active, st.Result, st.ExitStatus)
-	case st.Restarts > 0:
-		c.warn(c.logOf(s), "%s runs, after %d automatic restarts", s.Name, st.Restarts)
-	default:
-		c.pass("%s runs, process %d", s.Name, st.MainPID)
-	}
-}
-
-// logOf tells where to read what a service printed.
-func (c *checkup) logOf(s config.Service) string {
-	if c.cfg.Services.Manager == config.Embedded {
-		return "see its log: " + c.cfg.Paths.Run + "/services/" + s.Name + ".log"
-	}
-	return "see its log: journalctl -u " + s.Unit
-}
-
 const (
 	littleSpace  = 256 << 20
 	goodSpace    = 2_000_000_000
@@ -74,20 +24,20 @@ const (
 
 // space is needed before an update can begin.
 func (c *checkup) space(context.Context) {
-	for _, dir := range []string{c.cfg.Paths.Versions, c.cfg.Paths.State} {
-		host, err := c.root.Resolve(dir)
+	for _, dir := range []string{c.Config.Paths.Versions, c.Config.Paths.State} {
+		host, err := c.Root.Resolve(dir)
 		if err != nil {
 			continue
 		}
 		free, err := disk.Available(host)
 		if err != nil {
-			continue // said by directories
+			continue // directories says why
 		}
 		switch {
 		case free.Bytes < littleSpace:
 			c.warn("run \"tope-updater prune --keep 0\", or make room", "%s has %s left", dir, human.Bytes(int64(free.Bytes)))
 		case free.Inodes < littleInodes:
-			c.warn("remove small files that nobody needs", "%s has %d inodes left", dir, free.Inodes)
+			c.warn("remove files that are not needed", "%s has %d inodes left", dir, free.Inodes)
 		case free.Bytes < goodSpace:
 			c.warn("make room before a large release comes", "%s has %s left; 2 GB are recommended", dir, human.Bytes(int64(free.Bytes)))
 		default:
@@ -102,12 +52,8 @@ func (c *checkup) cloning() {
 	if c.store == nil {
 		return
 	}
-	all, err := c.store.List()
-	if err != nil {
-		return // said by versions
-	}
 	var asks []string
-	for _, v := range all {
+	for _, v := range c.versions {
 		if _, paths, err := running.Owes(c.store, "", v.Version); err == nil && len(paths) > 0 {
 			asks = append(asks, v.Version)
 		}
@@ -115,21 +61,21 @@ func (c *checkup) cloning() {
 	if len(asks) == 0 {
 		return
 	}
-	shared, err := c.root.Resolve(c.cfg.Paths.Shared)
+	shared, err := c.Root.Resolve(c.Config.Paths.Shared)
 	if err != nil {
-		return // said by directories
+		return // directories says why
 	}
 	who := strings.Join(asks, ", ")
 	if snapshot.CanClone(shared) {
-		c.pass("snapshots for version %s cost no space and next to no time: %s can reflink", who, c.cfg.Paths.Shared)
+		c.pass("snapshots for version %s cost no space and next to no time: %s can reflink", who, c.Config.Paths.Shared)
 		return
 	}
-	c.warn("put it on btrfs, or on xfs with reflink, if its data is large", "snapshots for version %s are copied while the services are stopped: %s cannot reflink", who, c.cfg.Paths.Shared)
+	c.warn("put it on btrfs, or on xfs with reflink, if its data is large", "snapshots for version %s are copied while the services are stopped: %s cannot reflink", who, c.Config.Paths.Shared)
 }
 
 // journal must be readable and whole.
 func (c *checkup) journal(context.Context) {
-	r, err := c.openReader()
+	r, err := c.Journal()
 	switch {
 	case errors.Is(err, journal.ErrMissing):
 		c.warn("start the daemon; if it ran before, its partition may not be mounted", "there is no journal yet")
@@ -168,8 +114,8 @@ const asRoot = "run doctor as root"
 
 // time is needed for https and for the trust window.
 func (c *checkup) time(context.Context) {
-	now := c.clock.Now()
-	if r, err := c.openReader(); err == nil {
+	now := c.Clock.Now()
+	if r, err := c.Journal(); err == nil {
 		defer func() { _ = r.Close() }()
 		if recs, err := r.Records(""); err == nil && len(recs) > 0 && recs[len(recs)-1].Time.After(now.Add(time.Minute)) {
 			c.warn("set the clock, or let an NTP client do it", "the clock says %s, but the journal has a record of %s", now.UTC().Format(time.RFC3339), recs[len(recs)-1].Time.UTC().Format(time.RFC3339))
@@ -185,7 +131,7 @@ func (c *checkup) time(context.Context) {
 
 // daemon should answer.
 func (c *checkup) daemon(ctx context.Context) {
-	socket, err := c.root.Resolve(c.cfg.Paths.Socket())
+	socket, err := c.Root.Resolve(c.Config.Paths.Socket())
 	if err != nil {
 		return
 	}
@@ -194,7 +140,7 @@ func (c *checkup) daemon(ctx context.Context) {
 	switch err := api.Alive(ctx); {
 	case errors.Is(err, client.ErrNoDaemon):
 		start := "tope-updater serve"
-		if c.cfg.Services.Manager == config.Systemd {
+		if _, ok := c.manager.(service.UnitReader); ok {
 			start = "systemctl start tope-updater"
 		}
 		c.warn("start it: "+start, "no daemon runs; verbs do the work themselves")
