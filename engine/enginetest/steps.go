@@ -15,6 +15,9 @@ type Bundle struct {
 	Version, Digest string
 	// Broken fails Verify.
 	Broken bool
+	// Parts is how many pieces it is fetched in, each followed by a checkpoint in
+	// the journal; 0 for one piece without a checkpoint.
+	Parts int
 }
 
 // fake is a step made of closures over a World.
@@ -69,7 +72,7 @@ func (w *World) Steps(b Bundle) map[steps.Name]steps.Step {
 	}
 	turn := steps.Sequence{{Name: steps.Switch, Step: w.switchStep()}, {Name: steps.Restart, Step: w.restartStep()}, {Name: steps.HealthCheck, Step: w.gateStep()}}
 	return map[steps.Name]steps.Step{
-		steps.Download: file("download"),
+		steps.Download: w.download(b, file("download")),
 		steps.Verify: fake{do: func(*steps.Task) (steps.Outcome, error) {
 			if b.Broken {
 				return steps.Outcome{}, &steps.Error{Class: steps.Refused, Code: steps.InvalidPackage, Err: errors.New("broken bundle")}
@@ -95,6 +98,32 @@ func (w *World) Steps(b Bundle) map[steps.Name]steps.Step {
 		steps.Switch: w.switchStep(), steps.Restart: w.restartStep(), steps.HealthCheck: w.gateStep(), steps.Commit: w.gateStep(),
 		steps.Rollback: turn, steps.Factory: turn,
 	}
+}
+
+// download fetches a bundle in parts: it goes on from the checkpoint that an
+// earlier attempt left.
+func (w *World) download(b Bundle, whole fake) steps.Step {
+	if b.Parts == 0 {
+		return whole
+	}
+	parts := whole
+	parts.do = func(t *steps.Task) (steps.Outcome, error) {
+		have := 0
+		if _, err := t.Notes.Load(&have); err != nil {
+			return steps.Outcome{}, err
+		}
+		for have < b.Parts {
+			have++
+			if err := w.Use(fmt.Sprintf("fetch part %d of %d", have, b.Parts), func() error { return nil }); err != nil {
+				return steps.Outcome{}, err
+			}
+			if err := t.Notes.Save(have); err != nil {
+				return steps.Outcome{}, err
+			}
+		}
+		return whole.do(t)
+	}
+	return parts
 }
 
 func (w *World) switchStep() steps.Step {

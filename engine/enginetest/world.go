@@ -26,7 +26,7 @@ type World struct {
 	Epochs  map[string]int64  // epochs in the versions' manifests
 	Marked  bool
 	MarkAt  string
-	// Running is the version the services run from; Flip is when they were started.
+	// Running is the version the services run from; Started is when they were started.
 	Running string
 	Started Moment
 	// Sick are versions whose gate fails. Dead are those that cannot even be started.
@@ -54,6 +54,16 @@ func NewWorld() *World {
 		Sick: map[string]bool{}, Dead: map[string]bool{}, Files: map[string]bool{},
 	}
 	return w
+}
+
+// Clone is an independent world in the same state, with its power on.
+func (w *World) Clone() *World {
+	n := *w
+	n.Power, n.Clock = &Power{}, w.Clock.Clone()
+	n.Raws, n.States, n.Digests, n.Epochs = maps.Clone(w.Raws), maps.Clone(w.States), maps.Clone(w.Digests), maps.Clone(w.Epochs)
+	n.Sick, n.Dead, n.Files = maps.Clone(w.Sick), maps.Clone(w.Dead), maps.Clone(w.Files)
+	n.Programs = w.Programs.clone()
+	return &n
 }
 
 // StartAll implements engine.Starter.
