@@ -43,39 +43,6 @@ func installed(t *testing.T, r *enginetest.Life, force bool) engine.UpdateStatus
 	return *r.Until(engine.Idle).Last
 }
 
-// TestTheFloorRisesWithTheCommit, and with nothing else; then nobody goes below
-// it unforced.
-func TestTheFloorRisesWithTheCommit(t *testing.T) {
-	d := withEpochs(map[string]int64{"1.0.0": 1, "1.1.0": 5})
-	d.Sick["1.1.0"] = true
-	r := d.Up(t)
-	require.Equal(t, engine.RolledBack, installed(t, r, false).State)
-	require.Zero(t, d.J.State().EpochFloor, "the release was never committed")
-
-	delete(d.Sick, "1.1.0")
-	_, err := r.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: "/b"}, Retry: true})
-	require.NoError(t, err)
-	require.Equal(t, engine.Committed, r.Until(engine.Idle).Last.State)
-	require.Equal(t, int64(5), d.J.State().EpochFloor)
-	for _, rec := range d.J.All() {
-		if rec.EpochFloor != 0 {
-			require.Equal(t, string(engine.Committed), rec.To, "the floor rises with the record that commits")
-		}
-	}
-
-	_, err = r.Rollback(t.Context(), "", false)
-	require.ErrorIs(t, err, engine.ErrEpoch)
-	_, err = r.Rollback(t.Context(), "1.0.0", true)
-	require.NoError(t, err)
-	require.Equal(t, engine.Committed, r.Until(engine.Idle).Last.State)
-	require.Equal(t, int64(5), d.J.State().EpochFloor, "force lowers nothing")
-	forced := false
-	for _, rec := range d.J.All() {
-		forced = forced || rec.Accept != nil && rec.Accept.Force
-	}
-	require.True(t, forced, "the journal has it that it was forced")
-}
-
 // TestStepsAreToldTheFloor: from the journal or, where that was lost, from the
 // manifest of what was committed last.
 func TestStepsAreToldTheFloor(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -55,24 +54,6 @@ func TestOneUpdateAtATime(t *testing.T) {
 	require.Equal(t, engine.Committed, r.Until(engine.Idle).Last.State)
 }
 
-func TestCancelBeforeSwitching(t *testing.T) {
-	for _, step := range []steps.Name{steps.Download, steps.Verify, steps.Extract, steps.Stage} {
-		t.Run(string(step), func(t *testing.T) {
-			d := enginetest.NewDevice()
-			r := d.Up(t, slow(step, nil))
-			_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
-			require.NoError(t, err)
-			r.Until(stateOf(step))
-			_, err = r.Cancel(t.Context())
-			require.NoError(t, err)
-			require.Equal(t, engine.Cancelled, r.Until(engine.Idle).Last.State)
-			require.Equal(t, "1.0.0", d.P.Current)
-			require.Empty(t, d.Files, "nothing is left behind")
-			require.Empty(t, d.J.State().Quarantine, "a cancel is not the release's fault")
-		})
-	}
-}
-
 func stateOf(step steps.Name) engine.State {
 	for _, s := range engine.States() {
 		if engine.StepOf(s) == step {
@@ -80,121 +61,6 @@ func stateOf(step steps.Name) engine.State {
 		}
 	}
 	return ""
-}
-
-func TestTooLateToCancel(t *testing.T) {
-	gate := make(chan struct{})
-	r := enginetest.NewDevice().Up(t, slow(steps.HealthCheck, gate))
-	_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
-	require.NoError(t, err)
-	r.Until(engine.CheckingHealth)
-	_, err = r.Cancel(t.Context())
-	require.ErrorIs(t, err, engine.ErrTooLate)
-	close(gate)
-	require.Equal(t, engine.Committed, r.Until(engine.Idle).Last.State)
-	_, err = r.Cancel(t.Context())
-	require.ErrorIs(t, err, engine.ErrNotFound)
-}
-
-// A held update waits in Ready; that is not busy, and the install request, a
-// newer download, or the end of the trust window ends it.
-func TestHeldUpdate(t *testing.T) {
-	hold := func(t *testing.T) (*enginetest.Life, *enginetest.Device) {
-		d := enginetest.NewDevice()
-		r := d.Up(t)
-		_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0"), Hold: true})
-		require.NoError(t, err)
-		r.Until(engine.Ready)
-		return r, d
-	}
-	t.Run("install request", func(t *testing.T) {
-		r, _ := hold(t)
-		_, err := r.Proceed(t.Context(), "7.7.7")
-		require.ErrorIs(t, err, engine.ErrNotFound)
-		_, err = r.Proceed(t.Context(), "1.1.0")
-		require.NoError(t, err)
-		require.Equal(t, engine.Committed, r.Until(engine.Idle).Last.State)
-	})
-	t.Run("a newer download", func(t *testing.T) {
-		r, d := hold(t)
-		_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
-		require.NoError(t, err)
-		require.Equal(t, engine.Committed, r.Until(engine.Idle).Last.State)
-		require.Equal(t, int64(1), d.J.State().Counters[string(engine.Cancelled)])
-	})
-	t.Run("a day too late", func(t *testing.T) {
-		r, d := hold(t)
-		d.Clock.Pass(24*time.Hour + time.Minute)
-		_, err := r.Proceed(t.Context(), "1.1.0")
-		require.ErrorIs(t, err, engine.ErrExpired)
-		last := r.Until(engine.Idle).Last
-		require.Equal(t, engine.Failed, last.State)
-		require.Equal(t, string(steps.PackageExpired), last.Error.Code)
-	})
-	t.Run("the wall clock jumps, the device does not", func(t *testing.T) {
-		r, d := hold(t)
-		d.Clock.Jump(30 * 365 * 24 * time.Hour)
-		_, err := r.Proceed(t.Context(), "1.1.0")
-		require.NoError(t, err)
-		require.Equal(t, engine.Committed, r.Until(engine.Idle).Last.State)
-	})
-}
-
-// After a reboot with a clock that went backwards the package is verified again.
-func TestClockWentBackwards(t *testing.T) {
-	d := enginetest.NewDevice()
-	first := d.Up(t)
-	_, err := first.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0"), Hold: true})
-	require.NoError(t, err)
-	first.Until(engine.Ready)
-	require.NoError(t, first.Stop())
-
-	d.Reboot()
-	d.Clock.Jump(-10 * 365 * 24 * time.Hour)
-	d.InitStarts()
-	var verified atomic.Int32
-	r := d.Up(t, func(c *engine.Config) { c.Steps[steps.Verify] = counting{c.Steps[steps.Verify], &verified} })
-	r.Until(engine.Ready)
-	_, err = r.Proceed(t.Context(), "1.1.0")
-	require.NoError(t, err)
-	require.Equal(t, engine.Committed, r.Until(engine.Idle).Last.State)
-	require.Equal(t, int32(1), verified.Load(), "verified again")
-}
-
-type counting struct {
-	steps.Step
-	n *atomic.Int32
-}
-
-func (c counting) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
-	c.n.Add(1)
-	return c.Step.Do(ctx, t)
-}
-
-// A release whose gate failed is not tried again unasked; with Retry it is, and
-// leaves the quarantine when it commits.
-func TestQuarantine(t *testing.T) {
-	d := enginetest.NewDevice()
-	d.Sick["1.1.0"] = true
-	r := d.Up(t)
-	_, err := r.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: "/b"}})
-	require.NoError(t, err)
-	last := r.Until(engine.Idle).Last
-	require.Equal(t, engine.RolledBack, last.State)
-	require.Equal(t, string(steps.HealthFailed), last.Cause.Code)
-	require.Len(t, r.Status().Quarantine, 1)
-
-	delete(d.Sick, "1.1.0")
-	_, err = r.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: "/b"}})
-	require.NoError(t, err)
-	last = r.Until(engine.Idle).Last
-	require.Equal(t, engine.Failed, last.State, "learnt from the bundle that it is in quarantine")
-	require.Equal(t, string(steps.Quarantined), last.Error.Code)
-
-	_, err = r.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: "/b"}, Retry: true})
-	require.NoError(t, err)
-	require.Equal(t, engine.Committed, r.Until(engine.Idle).Last.State)
-	require.Empty(t, r.Status().Quarantine)
 }
 
 func TestQuarantineRefusesAtOnceWhenTheDigestIsDeclared(t *testing.T) {
@@ -209,50 +75,6 @@ func TestQuarantineRefusesAtOnceWhenTheDigestIsDeclared(t *testing.T) {
 	require.ErrorIs(t, err, engine.ErrQuarantined)
 }
 
-// A passing failure is tried again, a bounded number of times, and the release
-// is not to blame for it.
-func TestTransientFailures(t *testing.T) {
-	for _, c := range []struct {
-		fails int32
-		end   engine.State
-	}{{2, engine.Committed}, {100, engine.Failed}} {
-		d := enginetest.NewDevice()
-		var n atomic.Int32
-		r := d.Up(t, func(cfg *engine.Config) {
-			cfg.Steps[steps.Extract] = failing{cfg.Steps[steps.Extract], &n, c.fails, &steps.Error{Class: steps.Transient, Code: steps.IOError, Err: errors.New("cannot write: input/output error")}}
-		})
-		_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
-		require.NoError(t, err)
-		last := r.Until(engine.Idle).Last
-		require.Equal(t, c.end, last.State)
-		require.Equal(t, c.end == engine.Committed, last.Error == nil, "a success has no error, a failure has")
-		require.Empty(t, r.Status().Quarantine)
-	}
-}
-
-// Going back is not given up for a disk that fails once or twice: what comes
-// next is a version further back, or none.
-func TestGoingBackIsTriedAgain(t *testing.T) {
-	for _, c := range []struct {
-		step  steps.Name
-		fails int32
-		end   engine.State
-	}{{steps.Rollback, 2, engine.RolledBack}, {steps.Rollback, 100, engine.FellBack}, {steps.Factory, 2, engine.FellBack}, {steps.Factory, 100, engine.NeedsAttention}} {
-		d := enginetest.NewDevice()
-		d.Sick["1.1.0"] = true
-		if c.step == steps.Factory {
-			d.Sick["1.0.0"] = true
-		}
-		var n atomic.Int32
-		r := d.Up(t, func(cfg *engine.Config) {
-			cfg.Steps[c.step] = failing{cfg.Steps[c.step], &n, c.fails, &steps.Error{Class: steps.Local, Code: steps.IOError, Err: errors.New("cannot sync: input/output error")}}
-		})
-		_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
-		require.NoError(t, err)
-		require.Equal(t, c.end, r.Until(engine.Idle).Last.State, "%s fails %d times", c.step, c.fails)
-	}
-}
-
 type failing struct {
 	steps.Step
 	n     *atomic.Int32
@@ -265,19 +87,6 @@ func (f failing) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 		return steps.Outcome{}, f.err
 	}
 	return f.Step.Do(ctx, t)
-}
-
-// While the system goes down a failed gate is no verdict: the state stays, and
-// the next look decides.
-func TestNoVerdictWhileStopping(t *testing.T) {
-	var n atomic.Int32
-	r := enginetest.NewDevice().Up(t, func(cfg *engine.Config) {
-		cfg.Steps[steps.HealthCheck] = failing{cfg.Steps[steps.HealthCheck], &n, 3, &steps.Error{Class: steps.Interrupted, Code: steps.HealthFailed, Err: errors.New("the system is stopping")}}
-	})
-	_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0")})
-	require.NoError(t, err)
-	require.Equal(t, engine.Committed, r.Until(engine.Idle).Last.State)
-	require.Empty(t, r.Status().Quarantine)
 }
 
 func TestRequestsThatMakeNoSense(t *testing.T) {

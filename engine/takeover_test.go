@@ -51,33 +51,6 @@ func (d selfDevice) life(requests ...enginetest.Request) *engine.TakeOver {
 
 func (d selfDevice) last() journal.Update { return *d.J.State().Last }
 
-func TestAVersionIsCommittedByItsOwnUpdater(t *testing.T) {
-	d := newSelfDevice(t)
-	over := d.life(enginetest.Install)
-	require.Equal(t, &engine.TakeOver{Path: "new", Trial: true}, over)
-	require.Equal(t, "CheckingHealth", d.J.State().Open.State)
-	require.Equal(t, "old", d.Programs.Copy, "not before the commit")
-	d.Programs.Process = "new"
-	require.Nil(t, d.life())
-	require.Equal(t, "Committed", d.last().State)
-	require.Equal(t, "new", d.Programs.Copy)
-	require.Zero(t, d.last().Spent, "a takeover costs nothing")
-	require.True(t, d.last().Takeover.Up)
-}
-
-// What dies has two chances in a boot; then the release has failed, and is not
-// tried again unasked.
-func TestAnUpdaterThatDiesIsNotTriedForEver(t *testing.T) {
-	d := newSelfDevice(t)
-	require.NotNil(t, d.life(enginetest.Install)) // and dies
-	require.NotNil(t, d.life())
-	require.Nil(t, d.life())
-	require.Equal(t, "RolledBack", d.last().State)
-	require.Equal(t, string(steps.TakeoverFailed), d.last().Cause.Code)
-	require.Len(t, d.J.State().Quarantine, 1)
-	require.Equal(t, "old", d.Programs.Copy)
-}
-
 // One that spoils the journal spoils what counts its chances, too.
 func TestAnUpdaterThatLosesTheJournalIsNotTriedAgain(t *testing.T) {
 	d := newSelfDevice(t)
@@ -89,28 +62,6 @@ func TestAnUpdaterThatLosesTheJournalIsNotTriedAgain(t *testing.T) {
 	require.Equal(t, "1.0.0", d.P.Current)
 	require.Equal(t, "old", d.Programs.Copy)
 	require.Empty(t, d.J.State().Quarantine, "a disk may have lost it as well")
-}
-
-func TestTheWayBackIsTheCommittedUpdaters(t *testing.T) {
-	d := newSelfDevice(t)
-	d.Sick["1.1.0"] = true
-	require.NotNil(t, d.life(enginetest.Install))
-	d.Programs.Process = "new"
-	require.Equal(t, &engine.TakeOver{Path: "old"}, d.life())
-	require.Equal(t, "RollingBack", d.J.State().Open.State)
-	require.Equal(t, "1.1.0", d.P.Current, "it has not begun to go back")
-	d.Programs.Process = "old"
-	require.Nil(t, d.life())
-	require.Equal(t, "RolledBack", d.last().State)
-	require.Zero(t, d.last().Spent)
-}
-
-func TestAnUpdaterThatCannotBeRunFailsTheGate(t *testing.T) {
-	d := newSelfDevice(t)
-	d.Programs.Unfit = map[string]bool{"new": true}
-	require.Nil(t, d.life(enginetest.Install))
-	require.Equal(t, "RolledBack", d.last().State)
-	require.Len(t, d.J.State().Quarantine, 1)
 }
 
 // The power goes between the commit record and the rename: the old program

@@ -30,7 +30,7 @@ func (d *Device) Clone() *Device {
 
 // Engine is a new process's engine.
 func (d *Device) Engine(changes ...Change) (*engine.Engine, error) {
-	cfg := engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Starter: d, Steps: d.Steps(d.Bundle), Clock: d.Clock}
+	cfg := engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Starter: d, Steps: d.Steps(&d.Bundle), Clock: d.Clock}
 	if d.Programs.Copy != "" {
 		cfg.Program = program{d.World}
 	}

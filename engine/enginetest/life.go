@@ -74,9 +74,16 @@ func (l *Life) Stop() error {
 	return l.err
 }
 
-// Ended returns a channel that is closed when the process has ended by itself:
-// the power went, or another program has to go on.
-func (l *Life) Ended() <-chan struct{} { return l.ran }
+// Wait waits for a word on a channel of the test's, or for the end of the
+// process; it returns what ended that.
+func (l *Life) Wait(word <-chan struct{}) error {
+	select {
+	case <-word:
+		return nil
+	case <-l.ran:
+		return l.err
+	}
+}
 
 // Ask makes a request. When the process ends before the answer is seen, it
 // returns what ended it; the request may have been accepted then.
@@ -161,7 +168,7 @@ func (d *Device) Live(req Request, seen func(engine.Status)) error {
 		if d.Off() || !errors.As(err, &over) {
 			return err
 		}
-		d.Programs.becomes(over)
+		d.Programs.Becomes(over)
 		req = nil
 	}
 }

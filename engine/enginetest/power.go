@@ -32,7 +32,8 @@ type Cut struct {
 // Effect is one thing that happened: an effect on the world, by its name, or a
 // transaction of the journal, by its records.
 type Effect struct {
-	name    string
+	name string
+	// Records are a transaction's; nil for an effect on the world.
 	Records []journal.Record
 	// Cut is set when the power went at this effect; Lost, when it did not happen.
 	Cut, Lost bool
@@ -98,6 +99,13 @@ func (p *Power) use(e Effect, effect func() error) error {
 		return ErrOff
 	}
 	return err
+}
+
+// Fail is the power going now, between two effects.
+func (p *Power) Fail() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.off = true
 }
 
 // Off reports whether the cut has come.

@@ -30,8 +30,8 @@ func (p Programs) clone() Programs {
 	return p
 }
 
-// becomes is exec, and systemd's answer when that program dies.
-func (p *Programs) becomes(t *engine.TakeOver) {
+// Becomes is exec, and systemd's answer when that program dies.
+func (p *Programs) Becomes(t *engine.TakeOver) {
 	if p.Process = t.Path; p.Dying[p.Process] {
 		p.Process = p.Copy
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Bundle is what the world's only server offers.
+// Bundle is what the world's only server offers, at the time it is asked.
 type Bundle struct {
 	Version, Digest string
 	// Broken fails Verify.
@@ -49,7 +49,7 @@ func (f fake) Undo(_ context.Context, t *steps.Task) error {
 }
 
 // Steps are the ten, on this world, for a bundle.
-func (w *World) Steps(b Bundle) map[steps.Name]steps.Step {
+func (w *World) Steps(b *Bundle) map[steps.Name]steps.Step {
 	file := func(name string) fake {
 		return fake{
 			probe: func(t *steps.Task) steps.Reach {
@@ -102,12 +102,12 @@ func (w *World) Steps(b Bundle) map[steps.Name]steps.Step {
 
 // download fetches a bundle in parts: it goes on from the checkpoint that an
 // earlier attempt left.
-func (w *World) download(b Bundle, whole fake) steps.Step {
-	if b.Parts == 0 {
-		return whole
-	}
+func (w *World) download(b *Bundle, whole fake) steps.Step {
 	parts := whole
 	parts.do = func(t *steps.Task) (steps.Outcome, error) {
+		if b.Parts == 0 {
+			return whole.do(t)
+		}
 		have := 0
 		if _, err := t.Notes.Load(&have); err != nil {
 			return steps.Outcome{}, err
@@ -170,7 +170,7 @@ func (w *World) restartStep() steps.Step {
 			if w.Dead[w.P.Current] {
 				return steps.Outcome{}, &steps.Error{Class: steps.Unhealthy, Code: steps.ServiceFailed, Err: fmt.Errorf("version %s cannot be started", w.P.Current)}
 			}
-			return steps.Outcome{}, w.Use("restart", func() error {
+			return steps.Outcome{}, w.Use("restart "+w.P.Current, func() error {
 				w.Running, w.Started = w.P.Current, Moment{w.Clock.Boot(), int64(w.Clock.Monotonic())}
 				return nil
 			})
@@ -180,8 +180,18 @@ func (w *World) restartStep() steps.Step {
 
 func (w *World) gateStep() steps.Step {
 	return fake{do: func(t *steps.Task) (steps.Outcome, error) {
-		if v := t.Target.Current; v != "" && (w.Sick[v] || !w.fresh(t)) {
-			return steps.Outcome{}, &steps.Error{Class: steps.Unhealthy, Code: steps.HealthFailed, Err: fmt.Errorf("version %s is not healthy (runs: %q since %v)", v, w.Running, w.Started)}
+		var why error
+		switch v := t.Target.Current; {
+		case v == "":
+		case w.Sick[v]:
+			why = fmt.Errorf("version %s is not healthy", v)
+		case w.Running != v:
+			why = fmt.Errorf("version %s is not healthy: services run from %q", v, w.Running)
+		case !w.fresh(t):
+			why = fmt.Errorf("version %s is not healthy: its services were started before the flip", v)
+		}
+		if why != nil {
+			return steps.Outcome{}, &steps.Error{Class: steps.Unhealthy, Code: steps.HealthFailed, Err: why}
 		}
 		return steps.Outcome{}, nil
 	}}

@@ -71,7 +71,7 @@ func (w *World) StartAll(context.Context, *steps.Task) error {
 	if w.Running != "" || w.P.Current == "" || w.Dead[w.P.Current] {
 		return nil
 	}
-	return w.Use("start", func() error { w.InitStarts(); return nil })
+	return w.Use("start "+w.P.Current, func() error { w.InitStarts(); return nil })
 }
 
 // Reboot ends every process; services come up from what current says, the way
