@@ -145,7 +145,7 @@ func must(t *testing.T, ok bool, s *story, promise string) {
 
 // committed reports whether a success is in the journal.
 func (s *story) committed() bool {
-	return slices.ContainsFunc(s.J.All(), func(r journal.Record) bool { return engine.State(r.To) == engine.Committed })
+	return slices.ContainsFunc(s.J.All(), func(r journal.Record) bool { return r.To == engine.Committed })
 }
 
 // atEnd checks what must hold once recovery is through.
@@ -155,7 +155,7 @@ func (s *story) atEnd(t *testing.T) {
 	must(t, !s.Marked, s, "the marker is gone")
 	must(t, len(s.Files) == 0, s, "nothing is left behind")
 	last := s.J.State().Last
-	must(t, !s.toldSuccess || engine.State(last.State) == engine.Committed, s, "a success that was told is not lost")
+	must(t, !s.toldSuccess || last.State == engine.Committed, s, "a success that was told is not lost")
 	lost := s.forgetful && s.Programs.Copy == "old"
 	if s.Programs.Copy != "" && !lost {
 		must(t, s.Programs.Copy == cmp.Or(s.Programs.Carried[s.P.Current], "old"), s, "the committed updater follows the version that is committed")
@@ -166,14 +166,14 @@ func (s *story) atEnd(t *testing.T) {
 	require.NoError(t, s.Oneshot())
 	require.NoError(t, s.Live(nil, nil))
 	require.Equal(t, world, s.String(), "a second recovery changes nothing")
-	if last == nil || engine.State(last.State) != engine.NeedsAttention {
+	if last == nil || last.State != engine.NeedsAttention {
 		require.Equal(t, before, s.J.State().Seq, "a second recovery journals nothing")
 	}
 	// The next update works, whatever this one came to.
 	s.Bundle = enginetest.Bundle{Version: "2.0.0", Digest: "md5:next"}
 	require.NoError(t, s.Live(enginetest.Install, nil))
 	must(t, s.P.Current == "2.0.0", s, "the next update works")
-	require.Equal(t, engine.Committed, engine.State(s.J.State().Last.State))
+	require.Equal(t, engine.Committed, s.J.State().Last.State)
 }
 
 func newStory(f flow) *story { return &story{Device: f.device(), flow: f} }
@@ -185,7 +185,7 @@ func TestFlowsUndisturbed(t *testing.T) {
 			s := newStory(f)
 			s.begin(t, enginetest.Cut{})
 			require.NotNil(t, s.J.State().Last)
-			require.Equal(t, f.end, engine.State(s.J.State().Last.State), s.Trace())
+			require.Equal(t, f.end, s.J.State().Last.State, s.Trace())
 			require.Equal(t, f.current, s.P.Current)
 			require.LessOrEqual(t, s.J.Writes, 24, "journal transactions")
 			s.atEnd(t)

@@ -63,10 +63,10 @@ func TestDataIsPutBackAtBoot(t *testing.T) {
 			x.oneshot(t)
 			require.Equal(t, []string{"1.1.0"}, x.at, "before current moved")
 			require.Equal(t, "1.0.0", x.d.P.Current, "data is never an obstacle")
-			require.Equal(t, string(engine.RollingBack), x.d.J.State().Open.State)
+			require.Equal(t, engine.RollingBack, x.d.J.State().Open.State)
 			var told []journal.Record
 			for _, r := range x.d.J.All() {
-				if r.Phase == journal.Outcome && r.Rule == string(engine.RuleBack) {
+				if r.Phase == journal.Outcome && r.Rule == engine.RuleBack {
 					told = append(told, r)
 				}
 			}
@@ -108,7 +108,7 @@ func TestSwitchIsCompletedAtBootOnlyWhenPrepared(t *testing.T) {
 			require.Empty(t, x.at)
 			x.d.InitStarts()
 			require.NoError(t, x.d.Live(nil, nil))
-			require.Equal(t, string(engine.Committed), x.d.J.State().Last.State)
+			require.Equal(t, engine.Committed, x.d.J.State().Last.State)
 		})
 	}
 }

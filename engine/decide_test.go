@@ -20,7 +20,7 @@ const (
 
 func openIn(s State) *journal.Update {
 	return &journal.Update{
-		ID: "u1", Kind: "install", From: old, To: next, State: string(s), EnteredBoot: "b1",
+		ID: "u1", Kind: "install", From: old, To: next, State: s, EnteredBoot: "b1",
 		Before: versions.Pointers{Current: old, Previous: prev, Factory: fact}, Digest: "md5:b",
 	}
 }
@@ -101,7 +101,7 @@ func TestDecide(t *testing.T) {
 			if c.edit != nil {
 				c.edit(c.open, &c.see)
 			}
-			a := decide(&journal.State{Open: c.open}, c.see, 2)
+			a := decide(&journal.Fold{Open: c.open}, c.see, 2)
 			require.Equal(t, c.rule, a.Rule, a.Why)
 			require.Equal(t, c.fire, a.Fire, a.Why)
 			require.Equal(t, c.move, a.Moves)
@@ -160,7 +160,7 @@ func TestDecideEverywhere(t *testing.T) {
 						for _, factIs := range whole {
 							for v := range 3 * 2 * 2 {
 								u := openIn(s)
-								u.Terminal = s.Terminal()
+								u.Terminal = Terminal(s)
 								u.Spent = v % 3
 								if s == Idle {
 									u = nil
@@ -168,7 +168,7 @@ func TestDecideEverywhere(t *testing.T) {
 								o := seenAt([]By{Oneshot, Daemon}[v/3%2], current, previous)
 								o.Marked = v/6%2 == 0
 								o.States = map[string]versions.State{old: oldIs, prev: versions.Complete, next: nextIs, fact: factIs, "9.9.9": versions.Complete}
-								a := decide(&journal.State{Open: u}, o, 2)
+								a := decide(&journal.Fold{Open: u}, o, 2)
 								count++
 								must := func(ok bool, promise string) {
 									if !ok {
@@ -188,8 +188,8 @@ func TestDecideEverywhere(t *testing.T) {
 									at := map[string]string{versions.Current: current, versions.Previous: previous}[m.Pointer]
 									must(u == nil || at != "9.9.9", "an operator's pointer is not touched")
 								}
-								must(u == nil || s.Switched() || len(a.Moves) == 0 || s.Terminal() && !o.usable(current), "before Switching nothing is touched")
-								must(reflect.DeepEqual(a, decide(&journal.State{Open: u}, o, 2)), "the same again")
+								must(u == nil || Switched(s) || len(a.Moves) == 0 || Terminal(s) && !o.usable(current), "before Switching nothing is touched")
+								must(reflect.DeepEqual(a, decide(&journal.Fold{Open: u}, o, 2)), "the same again")
 							}
 						}
 					}

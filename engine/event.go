@@ -41,7 +41,7 @@ func Events() []Event {
 
 // eventOf is what a journaled record tells of; empty when it is of no kind.
 func eventOf(r journal.Record) Event {
-	switch State(r.To) {
+	switch r.To {
 	case "":
 	case Requested:
 		return EventRequested
@@ -68,8 +68,12 @@ func eventOf(r journal.Record) Event {
 	switch {
 	case r.Quarantine != nil:
 		return EventQuarantine
-	case r.Rule == string(RuleAttention):
+	case r.Rule == RuleAttention:
 		return EventAttention
+	case r.Rule == RuleJournalLost:
+		return EventJournalDamaged
+	case r.Rule == RuleUnits:
+		return EventUnitFiles
 	case r.Rule != "":
 		return EventRecovered
 	}

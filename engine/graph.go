@@ -22,7 +22,7 @@ func Graph() string {
 		fmt.Fprintf(&b, "    %s --> %s: %s\n", from, t.To, label)
 	}
 	for _, s := range States() {
-		if s.Terminal() {
+		if Terminal(s) {
 			fmt.Fprintf(&b, "    %s --> [*]\n", s)
 		}
 	}

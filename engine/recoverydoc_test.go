@@ -77,7 +77,7 @@ func (g tongue) then(r rehearsal) string {
 		return g.idle
 	case s == NeedsAttention:
 		return g.attentionNote
-	case s.Terminal():
+	case Terminal(s):
 		return g.over + " (" + string(s) + ")"
 	default:
 		way, failing := ahead(s, u)
@@ -138,7 +138,7 @@ func begin(s State, x situation) (*journal.Update, Observation, int) {
 	o := seenAt(Oneshot, old, prev)
 	o.States["9.9.9"] = versions.Complete
 	u := openIn(s)
-	u.Terminal = s.Terminal()
+	u.Terminal = Terminal(s)
 	if s == Idle {
 		u = nil
 	}

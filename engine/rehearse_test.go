@@ -6,7 +6,6 @@ import (
 
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/versions"
-	"github.com/tope/updater/steps"
 )
 
 // rehearsal is a cut, played on paper: recover at the next boot and then the
@@ -36,7 +35,7 @@ func rehearse(u *journal.Update, o Observation, budget int) rehearsal {
 	for _, by := range []By{Oneshot, Daemon} {
 		r.see.By = by
 		for range rounds {
-			a := decide(&journal.State{Open: r.open}, r.see, budget)
+			a := decide(&journal.Fold{Open: r.open}, r.see, budget)
 			s := said{rule: a.Rule, moves: a.Moves, to: r.apply(a)}
 			if by == Oneshot {
 				r.said = append(r.said, s)
@@ -84,13 +83,13 @@ func (r *rehearsal) apply(a Action) State {
 		return ""
 	case GateOwed:
 		r.open = &journal.Update{
-			Kind: string(steps.Recovered), From: r.see.Marker, To: r.see.Pointers.Current, State: string(Restarting), EnteredBoot: r.see.Boot,
+			Kind: Recovered, From: r.see.Marker, To: r.see.Pointers.Current, State: Restarting, EnteredBoot: r.see.Boot,
 			Before: versions.Pointers{Current: r.see.Marker, Previous: r.see.Pointers.Previous, Factory: r.see.Pointers.Factory},
 		}
 		return Restarting
 	}
 	to := follow(State(r.open.State), a.Fire, r.open)
-	r.open.State, r.open.Terminal = string(to), to.Terminal()
+	r.open.State, r.open.Terminal = to, Terminal(to)
 	r.open.Spent, r.open.LastSpendBoot, r.open.LastSpendBy, r.open.EnteredBoot = 0, "", "", r.see.Boot
 	if r.see.By == Oneshot {
 		r.open.LastSpendBoot, r.open.LastSpendBy = r.see.Boot, string(Oneshot)
@@ -114,7 +113,7 @@ func follow(s State, by Trigger, u *journal.Update) State {
 // failure leads to from the first of them.
 func ahead(s State, u *journal.Update) (way []State, failing State) {
 	way = []State{s}
-	for at := s; !at.Terminal(); {
+	for at := s; !Terminal(at); {
 		next := follow(at, Succeed, u)
 		switch at {
 		case Requested:

@@ -28,10 +28,10 @@ func in(states ...State) func(State) bool {
 }
 
 func beforeSwitching(s State) bool {
-	return s != Idle && !s.Terminal() && !s.Switched()
+	return s != Idle && !Terminal(s) && !Switched(s)
 }
 
-func going(s State) bool { return s.Switched() && s != RollingBack && s != FallingBack }
+func going(s State) bool { return Switched(s) && s != RollingBack && s != FallingBack }
 
 // at puts the pointers somewhere.
 func at(current, previous string) func(*journal.Update, *Observation) {
@@ -91,7 +91,7 @@ func situations() []situation {
 		}},
 		{"budget-spent", in(FallingBack), true, and(at(fact, prev), spent(2))},
 
-		{"third-version", State.Switched, false, at("9.9.9", old)},
+		{"third-version", Switched, false, at("9.9.9", old)},
 
 		{"cleanup-left", in(Committed), true, at(next, old)},
 		{"cleanup-left", in(Failed, Cancelled), true, unmarked},

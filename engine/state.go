@@ -1,10 +1,15 @@
 package engine
 
-// State is where an update stands; see Table for how it moves.
-type State string
+import (
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/steps"
+)
 
-// The states of an update. Idle is no state of an update: it is what the
-// status says when there is none.
+// State is where an update stands. Table tells how it moves, rows what each is.
+type State = journal.State
+
+// The states of an update. Idle is what the status says when there is
+// no update.
 const (
 	Idle           State = "Idle"
 	Requested      State = "Requested"
@@ -25,4 +30,13 @@ const (
 	FallingBack    State = "FallingBack"
 	FellBack       State = "FellBack"
 	NeedsAttention State = "NeedsAttention"
+)
+
+// The kinds of update, as the journal writes them; package steps says what they
+// are for.
+const (
+	Install   = journal.Kind(steps.Install)
+	ByHand    = journal.Kind(steps.ByHand)
+	Restore   = journal.Kind(steps.Restore)
+	Recovered = journal.Kind(steps.Recovered)
 )

@@ -24,15 +24,18 @@ type Status struct {
 
 // UpdateStatus is one update in a Status.
 type UpdateStatus struct {
-	ID      string `json:"id"`
-	Kind    string `json:"kind"`
-	From    string `json:"from"`
-	To      string `json:"to"`
-	State   State  `json:"state"`
-	Step    string `json:"step"`
-	Attempt int    `json:"attempt"`
-	Bytes   int64  `json:"bytes"`
-	Total   int64  `json:"total"`
+	ID    string       `json:"id"`
+	Kind  journal.Kind `json:"kind"`
+	From  string       `json:"from"`
+	To    string       `json:"to"`
+	State State        `json:"state"`
+	// Hold says that the update waits, or will wait, in Ready for an install
+	// request, which has not come yet.
+	Hold    bool         `json:"hold"`
+	Step    journal.Step `json:"step"`
+	Attempt int          `json:"attempt"`
+	Bytes   int64        `json:"bytes"`
+	Total   int64        `json:"total"`
 	// Progress is the step's, 0 to 100; it never goes back within a state.
 	Progress int `json:"progress"`
 	// Note says why the step stands still at the moment, such as an outage it

@@ -36,13 +36,13 @@ func TestTable(t *testing.T) {
 	walk(engine.Idle)
 	for _, s := range engine.States() {
 		require.True(t, reached[s], "%s can be reached", s)
-		if s.Terminal() {
+		if engine.Terminal(s) {
 			require.Empty(t, next[s], "%s is terminal: nothing leads on", s)
 			continue
 		}
 		require.Contains(t, next[s], engine.Fail, "%s has a failure edge", s)
 		require.True(t, endsSomewhere(next, s, map[engine.State]bool{}), "%s reaches a terminal state", s)
-		if !s.Switched() {
+		if !engine.Switched(s) {
 			require.Equal(t, []engine.State{engine.Failed}, next[s][engine.Fail], "failing in %s leaves the device unchanged", s)
 			require.Equal(t, []engine.State{engine.Cancelled}, next[s][engine.Cancel], "%s can be cancelled", s)
 		} else {
@@ -58,7 +58,7 @@ func TestTable(t *testing.T) {
 }
 
 func endsSomewhere(next map[engine.State]map[engine.Trigger][]engine.State, s engine.State, seen map[engine.State]bool) bool {
-	if s.Terminal() {
+	if engine.Terminal(s) {
 		return true
 	}
 	if seen[s] {

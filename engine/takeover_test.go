@@ -57,7 +57,7 @@ func TestAnUpdaterThatLosesTheJournalIsNotTriedAgain(t *testing.T) {
 	require.NotNil(t, d.life(enginetest.Install))
 	d.J.Forget()
 	require.Nil(t, d.life())
-	require.Equal(t, "RolledBack", d.last().State)
+	require.Equal(t, engine.RolledBack, d.last().State)
 	require.Equal(t, string(steps.TakeoverFailed), d.last().Cause.Code)
 	require.Equal(t, "1.0.0", d.P.Current)
 	require.Equal(t, "old", d.Programs.Copy)
@@ -70,7 +70,7 @@ func TestTheCommittedCopyFollowsTheCommit(t *testing.T) {
 	d := newSelfDevice(t)
 	d.life(enginetest.Install)
 	d.Programs.Process, d.Programs.ReadOnly = "new", true
-	for d.J.State().Open != nil && d.J.State().Open.State != "Committed" {
+	for d.J.State().Open != nil && d.J.State().Open.State != engine.Committed {
 		d.life()
 	}
 	// Whatever has been tried, a start as the old program makes up for it.
@@ -100,10 +100,10 @@ func TestBootsInATakeoverAreCountedOnce(t *testing.T) {
 	d.startTrial()
 	d.Reboot()
 	require.NoError(t, d.Oneshot())
-	require.Equal(t, "RollingBack", d.J.State().Open.State)
+	require.Equal(t, engine.RollingBack, d.J.State().Open.State)
 	d.Programs.Process = "old"
 	require.Nil(t, d.life())
-	require.Equal(t, "RolledBack", d.last().State)
+	require.Equal(t, engine.RolledBack, d.last().State)
 }
 
 // startTrial is the start of the version's own updater, cut off before it has
@@ -123,14 +123,14 @@ func TestWithoutADaemon(t *testing.T) {
 	d := newSelfDevice(t)
 	d.Programs.Alone = true
 	require.Nil(t, d.life(enginetest.Install))
-	require.Equal(t, "Committed", d.last().State)
+	require.Equal(t, engine.Committed, d.last().State)
 	require.Equal(t, "new", d.Programs.Copy)
 
 	d = newSelfDevice(t)
 	require.NotNil(t, d.life(enginetest.Install))
 	d.Programs.Alone = true
 	require.Nil(t, d.life())
-	require.Equal(t, "RolledBack", d.last().State)
+	require.Equal(t, engine.RolledBack, d.last().State)
 	require.Empty(t, d.J.State().Quarantine)
 	require.Equal(t, "old", d.Programs.Copy)
 }

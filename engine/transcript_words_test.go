@@ -126,8 +126,8 @@ func says(r journal.Record) string {
 		return intends(r)
 	case r.Quarantine != nil:
 		return fmt.Sprintf("release %s goes into quarantine (%s)", r.Quarantine.Version, r.Quarantine.Reason)
-	case r.Release != "":
-		return line("release " + r.Release + " leaves the quarantine")
+	case r.Unquarantine != "":
+		return line("release " + r.Unquarantine + " leaves the quarantine")
 	case r.Closed:
 		return line("the update is closed" + leftover(r))
 	case r.Phase == journal.Observed && r.Rule == "":

@@ -17,7 +17,7 @@ const fill = 0.95
 // returns without an error they are on disk. Seq, Time, Mono and Boot are
 // filled in. On ErrInvalid nothing was written and the journal is still good;
 // after any other error the outcome is unknown and the journal poisoned.
-func (j *Journal) Append(recs ...Record) (*State, error) {
+func (j *Journal) Append(recs ...Record) (*Fold, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err := j.usable(); err != nil {
@@ -61,7 +61,7 @@ func (j *Journal) upkeep(b *Batch) (*pruning, []byte, error) {
 	if !due {
 		return nil, nil, nil
 	}
-	summary, err := (&snapshot{Fold: foldVersion, State: b.State}).encode(bucketSummary)
+	summary, err := (&storedFold{Fold: foldVersion, State: b.State}).encode(bucketSummary)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: cannot encode the summary: %w", ErrInvalid, err)
 	}
@@ -82,7 +82,7 @@ type Batch struct {
 	// Records are what will be read back of them.
 	Records []Record
 	// State is the state after all of them.
-	State *State
+	State *Fold
 	// Drop says that the notes of every update but State.Open go.
 	Drop bool
 }
@@ -90,7 +90,7 @@ type Batch struct {
 // Prepare makes recs ready to be stored after the state before: numbers,
 // stamps, encodes and folds them. It is what Append does before it writes, and
 // all that a journal in memory needs.
-func Prepare(before *State, at Stamp, recs []Record) (*Batch, error) {
+func Prepare(before *Fold, at Stamp, recs []Record) (*Batch, error) {
 	b := &Batch{State: before}
 	for _, r := range recs {
 		if err := check(r); err != nil {

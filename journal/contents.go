@@ -24,9 +24,9 @@ func bucketNames() []string {
 type contents struct {
 	im                      *image
 	records, updates, notes *tree
-	anchor                  *snapshot
+	anchor                  *storedFold
 	// state is the newest state.
-	state *State
+	state *Fold
 	// summary is the number of the record that the summary is of; 0 when it has
 	// to be written anew.
 	summary uint64
@@ -49,7 +49,7 @@ func readContents(im *image) (*contents, error) {
 		return nil, err
 	}
 	from := c.anchor.State
-	summary, err := c.snapshot(bucketSummary)
+	summary, err := c.stored(bucketSummary)
 	switch {
 	case err != nil && kindOf(err) != DamagedSummary:
 		return nil, err
@@ -61,12 +61,12 @@ func readContents(im *image) (*contents, error) {
 		from, c.summary = summary.State, summary.State.Seq
 	}
 	c.state = from
-	return c, c.follow(from, func(_ Record, s *State) error { c.state = s; return nil }, nil)
+	return c, c.follow(from, func(_ Record, s *Fold) error { c.state = s; return nil }, nil)
 }
 
 // contains reports whether s is a state of this journal: at the anchor, or at a
 // record that is there.
-func (c *contents) contains(s *State) bool {
+func (c *contents) contains(s *Fold) bool {
 	if s.Seq == c.anchor.State.Seq {
 		return s.Sum == c.anchor.State.Sum
 	}
@@ -96,7 +96,7 @@ func (c *contents) buckets() error {
 			first = cmp.Or(first, c.im.each(*t, nil, plain, nil))
 		}
 	}
-	anchor, err := c.snapshot(bucketAnchor)
+	anchor, err := c.stored(bucketAnchor)
 	if err != nil {
 		// Without the anchor the oldest record hangs in the air.
 		return cmp.Or(first, error(&flaw{DamagedChain, err.Error()}))
@@ -166,7 +166,7 @@ func decodeEntry(e entry) (Record, error) {
 // follow visits every record behind the state from whose link to its
 // predecessor is whole, with the state after it. Broken links and unreadable
 // pages go to bad; without bad the first ends it.
-func (c *contents) follow(from *State, visit func(Record, *State) error, bad func(error) error) error {
+func (c *contents) follow(from *Fold, visit func(Record, *Fold) error, bad func(error) error) error {
 	if bad == nil {
 		bad = func(err error) error { return err }
 	}

@@ -34,7 +34,7 @@ func create(path string, opt Options) error {
 		// putting the new one, which is in tmp, in its place.
 		return moveInto(tmp, path)
 	}
-	if err := build(tmp, opt, &State{}, nil); err != nil {
+	if err := build(tmp, opt, &Fold{}, nil); err != nil {
 		return fmt.Errorf("cannot create the journal %s: %w", path, err)
 	}
 	return moveInto(tmp, path)
@@ -92,7 +92,7 @@ func replace(path string, f *os.File, why error, opt Options) (*Damage, error) {
 
 // build writes a new journal under a temporary name, synced, with the facts in
 // state for its anchor, and first, when there is one, for its first record.
-func build(tmp string, opt Options, state *State, first *Record) error {
+func build(tmp string, opt Options, state *Fold, first *Record) error {
 	if err := os.RemoveAll(tmp); err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func build(tmp string, opt Options, state *State, first *Record) error {
 	return syncFile(tmp)
 }
 
-func fillNew(f *os.File, opt Options, state *State, first *Record) error {
+func fillNew(f *os.File, opt Options, state *Fold, first *Record) error {
 	db, err := openBolt(f, opt.Preallocate)
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func fillNew(f *os.File, opt Options, state *State, first *Record) error {
 		// Better than no journal; the next Open tries again.
 		opt.Log.Warn("the journal has no room set aside: a full disk may stop it", "path", f.Name(), "error", err)
 	}
-	anchor := snapshot{Fold: foldVersion, State: state, Born: state.Seq}
+	anchor := storedFold{Fold: foldVersion, State: state, Born: state.Seq}
 	b := &Batch{State: state}
 	if first != nil {
 		at := Stamp{Time: first.Damage.Time, Mono: opt.Clock.Monotonic(), Boot: opt.Clock.Boot()}
@@ -135,7 +135,7 @@ func fillNew(f *os.File, opt Options, state *State, first *Record) error {
 	return errors.Join(err, db.Close())
 }
 
-func putNew(tx *bolt.Tx, anchor *snapshot, b *Batch) error {
+func putNew(tx *bolt.Tx, anchor *storedFold, b *Batch) error {
 	for _, name := range bucketNames() {
 		if _, err := tx.CreateBucket([]byte(name)); err != nil {
 			return err
@@ -148,7 +148,7 @@ func putNew(tx *bolt.Tx, anchor *snapshot, b *Batch) error {
 	if err := putOnly(tx, bucketAnchor, value); err != nil {
 		return err
 	}
-	summary, err := (&snapshot{Fold: foldVersion, State: b.State}).encode(bucketSummary)
+	summary, err := (&storedFold{Fold: foldVersion, State: b.State}).encode(bucketSummary)
 	if err != nil {
 		return err
 	}

@@ -168,7 +168,7 @@ func TestDamage(t *testing.T) {
 }
 
 // requireRecovered checks what Open made of the damage.
-func requireRecovered(t *testing.T, j *journal.Journal, d damage, before *journal.State, harmed []byte) {
+func requireRecovered(t *testing.T, j *journal.Journal, d damage, before *journal.Fold, harmed []byte) {
 	t.Helper()
 	fresh, found := j.Fresh()
 	require.NotNil(t, found)

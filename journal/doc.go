@@ -53,6 +53,6 @@
 // altered by being read. It does not assume that a write is atomic, nor that
 // unsynced writes reach the disk in any order.
 //
-// Start reading at record.go and state.go (what is kept), fold.go (what it
+// Start reading at record.go and update.go (what is kept), fold.go (what it
 // means), then append.go, open.go, image.go (reading without bbolt).
 package journal

@@ -9,7 +9,7 @@ import (
 // Apply is the fold: the state after r, given the state before it. It is pure:
 // s is not changed, and what both states share is never written to. A record
 // with a phase this program does not know moves Seq and Sum and nothing else.
-func Apply(s *State, r Record) *State {
+func Apply(s *Fold, r Record) *Fold {
 	n := *s
 	n.Seq, n.Sum = r.Seq, r.Sum
 	switch r.Phase {
@@ -23,7 +23,7 @@ func Apply(s *State, r Record) *State {
 }
 
 // applyFacts folds what a record says of the device.
-func (s *State) applyFacts(r Record) {
+func (s *Fold) applyFacts(r Record) {
 	if r.Damage != nil {
 		s.Damage = r.Damage
 	}
@@ -37,8 +37,8 @@ func (s *State) applyFacts(r Record) {
 	if q := r.Quarantine; q != nil {
 		s.Quarantine = append(without(s.Quarantine, q.Digest), *q)
 	}
-	if r.Release != "" {
-		s.Quarantine = without(s.Quarantine, r.Release)
+	if r.Unquarantine != "" {
+		s.Quarantine = without(s.Quarantine, r.Unquarantine)
 	}
 }
 
@@ -53,7 +53,7 @@ func without(list []Quarantined, digest string) []Quarantined {
 
 // applyUpdate folds what a record says of its update: the open one, or the
 // newest closed one for a word that comes late.
-func (s *State) applyUpdate(r Record) {
+func (s *Fold) applyUpdate(r Record) {
 	if r.Accept != nil && r.Update != "" {
 		if s.Open != nil {
 			// Superseded without having been closed: never lose it silently.
@@ -82,10 +82,10 @@ func (s *State) applyUpdate(r Record) {
 }
 
 // count counts an update that reached the terminal state to.
-func (s *State) count(to string) {
+func (s *Fold) count(to State) {
 	counters := maps.Clone(s.Counters)
 	if counters == nil {
-		counters = map[string]int64{}
+		counters = map[State]int64{}
 	}
 	counters[to]++
 	s.Counters = counters
@@ -113,9 +113,9 @@ func (u *Update) with(r Record) *Update {
 		n.Entered, n.EnteredMono, n.EnteredBoot = r.Time, r.Mono, r.Boot
 		n.Entries = maps.Clone(n.Entries)
 		if n.Entries == nil {
-			n.Entries = map[string]Moment{}
+			n.Entries = map[State]Entry{}
 		}
-		n.Entries[r.To] = Moment{Boot: r.Boot, Mono: r.Mono}
+		n.Entries[r.To] = Entry{Boot: r.Boot, Mono: r.Mono}
 	}
 	if r.Phase == Intent && r.Step != "" {
 		n.Step, n.Attempt = r.Step, r.Attempt
@@ -124,7 +124,7 @@ func (u *Update) with(r Record) *Update {
 	if r.Phase == Outcome && r.Step != "" && r.Error == nil && r.Evidence != nil {
 		n.Found = maps.Clone(n.Found)
 		if n.Found == nil {
-			n.Found = map[string]json.RawMessage{}
+			n.Found = map[Step]json.RawMessage{}
 		}
 		n.Found[r.Step] = r.Evidence
 	}
@@ -181,7 +181,7 @@ func (u *Update) learn(l *Learn) {
 	if l.Services != nil {
 		u.Services = l.Services
 	}
-	if l.Go {
+	if l.Proceed {
 		u.Hold = false
 	}
 }

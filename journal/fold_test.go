@@ -24,8 +24,8 @@ func stamped(recs ...journal.Record) []journal.Record {
 	return recs
 }
 
-func fold(recs ...journal.Record) *journal.State {
-	s := &journal.State{}
+func fold(recs ...journal.Record) *journal.Fold {
+	s := &journal.Fold{}
 	for _, r := range stamped(recs...) {
 		s = journal.Apply(s, r)
 	}
@@ -37,11 +37,11 @@ func TestApply(t *testing.T) {
 	failure := func(text string) *journal.Failure { return &journal.Failure{Code: "IO_ERROR", Text: text} }
 	for name, tt := range map[string]struct {
 		recs  []journal.Record
-		check func(t *testing.T, s *journal.State, u *journal.Update)
+		check func(t *testing.T, s *journal.Fold, u *journal.Update)
 	}{
-		"accept opens an update": {nil, func(t *testing.T, s *journal.State, u *journal.Update) {
-			require.Equal(t, "install", u.Kind)
-			require.Equal(t, "Requested", u.State)
+		"accept opens an update": {nil, func(t *testing.T, s *journal.Fold, u *journal.Update) {
+			require.EqualValues(t, "install", u.Kind)
+			require.EqualValues(t, "Requested", u.State)
 			require.EqualValues(t, 1, u.FirstSeq)
 			require.EqualValues(t, 1, u.LastSeq)
 			require.Equal(t, u.Accepted, u.Entered)
@@ -51,11 +51,11 @@ func TestApply(t *testing.T) {
 			{Update: "u", To: "Switching", Spend: &journal.Spend{By: "daemon", Cost: 1}},
 			{Update: "u", Phase: journal.Observed, Spend: &journal.Spend{By: "recover", Cost: 1}},
 			{Update: "u", Phase: journal.Observed, Spend: &journal.Spend{By: "daemon", Cost: 0}},
-		}, func(t *testing.T, _ *journal.State, u *journal.Update) {
+		}, func(t *testing.T, _ *journal.Fold, u *journal.Update) {
 			require.Equal(t, 2, u.Spent)
 			require.Equal(t, "daemon", u.LastSpendBy)
 			require.Equal(t, "boot", u.LastSpendBoot)
-			next := journal.Apply(&journal.State{Open: u}, journal.Record{Update: "u", Phase: journal.Outcome, To: "RollingBack"})
+			next := journal.Apply(&journal.Fold{Open: u}, journal.Record{Update: "u", Phase: journal.Outcome, To: "RollingBack"})
 			require.Zero(t, next.Open.Spent)
 			require.Empty(t, next.Open.LastSpendBy)
 			require.Empty(t, next.Open.LastSpendBoot)
@@ -64,8 +64,8 @@ func TestApply(t *testing.T) {
 			{Update: "u", Phase: journal.Intent, Step: "Download", Attempt: 1},
 			{Update: "u", Phase: journal.Intent, Step: "Download", Attempt: 2},
 			{Update: "u", Phase: journal.Observed, Step: "Verify", Attempt: 7},
-		}, func(t *testing.T, _ *journal.State, u *journal.Update) {
-			require.Equal(t, "Download", u.Step)
+		}, func(t *testing.T, _ *journal.Fold, u *journal.Update) {
+			require.EqualValues(t, "Download", u.Step)
 			require.Equal(t, 2, u.Attempt)
 			require.Equal(t, 2*time.Second, u.IntentMono)
 		}},
@@ -74,21 +74,21 @@ func TestApply(t *testing.T) {
 			{Update: "u", Step: "Download", Evidence: json.RawMessage(`2`)},
 			{Update: "u", Step: "Verify", Evidence: json.RawMessage(`3`), Error: failure("no")},
 			{Update: "u", Phase: journal.Observed, Step: "Extract", Evidence: json.RawMessage(`4`)},
-		}, func(t *testing.T, _ *journal.State, u *journal.Update) {
-			require.Equal(t, map[string]json.RawMessage{"Download": json.RawMessage(`2`)}, u.Found)
+		}, func(t *testing.T, _ *journal.Fold, u *journal.Update) {
+			require.Equal(t, map[journal.Step]json.RawMessage{"Download": json.RawMessage(`2`)}, u.Found)
 		}},
 		"the cause is the failure that turned it back, the error the newest": {[]journal.Record{
 			{Update: "u", Error: failure("retried")},
 			{Update: "u", Error: failure("turned back"), Trigger: "failed", To: "RollingBack"},
 			{Update: "u", Error: failure("fell"), Trigger: "failed", To: "FallingBack"},
-		}, func(t *testing.T, _ *journal.State, u *journal.Update) {
+		}, func(t *testing.T, _ *journal.Fold, u *journal.Update) {
 			require.Equal(t, "turned back", u.Cause.Text)
 			require.Equal(t, "fell", u.Error.Text)
 		}},
 		"what is learnt is merged": {[]journal.Record{
 			{Update: "u", Learn: &journal.Learn{To: "2.0.0", Digest: "md5:1", Services: []string{"a"}}},
-			{Update: "u", Learn: &journal.Learn{Digest: "md5:2", Go: true}},
-		}, func(t *testing.T, _ *journal.State, u *journal.Update) {
+			{Update: "u", Learn: &journal.Learn{Digest: "md5:2", Proceed: true}},
+		}, func(t *testing.T, _ *journal.Fold, u *journal.Update) {
 			require.Equal(t, "2.0.0", u.To)
 			require.Equal(t, "md5:2", u.Digest)
 			require.Equal(t, []string{"a"}, u.Services)
@@ -97,22 +97,22 @@ func TestApply(t *testing.T) {
 		"terminal is counted once, and not yet closed": {[]journal.Record{
 			{Update: "u", To: "Committed", Terminal: true},
 			{Update: "u", Terminal: true},
-		}, func(t *testing.T, s *journal.State, u *journal.Update) {
+		}, func(t *testing.T, s *journal.Fold, u *journal.Update) {
 			require.True(t, u.Terminal)
 			require.Equal(t, time.Second, u.EndedMono)
-			require.Equal(t, map[string]int64{"Committed": 1}, s.Counters)
+			require.Equal(t, map[journal.State]int64{"Committed": 1}, s.Counters)
 		}},
 		"another update's word changes nothing": {[]journal.Record{
 			{Update: "v", To: "Committed", Terminal: true, Closed: true},
-		}, func(t *testing.T, s *journal.State, u *journal.Update) {
-			require.Equal(t, "Requested", u.State)
+		}, func(t *testing.T, s *journal.Fold, u *journal.Update) {
+			require.EqualValues(t, "Requested", u.State)
 			require.Nil(t, s.Last)
 			require.Empty(t, s.Counters)
 		}},
 		"a phase of a newer program moves nothing": {[]journal.Record{
 			{Update: "u", Phase: "pondered", To: "Sleeping", EpochFloor: 9},
-		}, func(t *testing.T, s *journal.State, u *journal.Update) {
-			require.Equal(t, "Requested", u.State)
+		}, func(t *testing.T, s *journal.Fold, u *journal.Update) {
+			require.EqualValues(t, "Requested", u.State)
 			require.EqualValues(t, 2, s.Seq)
 			require.Zero(t, s.EpochFloor)
 		}},
@@ -120,13 +120,13 @@ func TestApply(t *testing.T) {
 			{Quarantine: &journal.Quarantined{Digest: "1", Reason: "old"}},
 			{Quarantine: &journal.Quarantined{Digest: "2"}},
 			{Quarantine: &journal.Quarantined{Digest: "1", Reason: "new"}},
-			{Release: "2"},
-		}, func(t *testing.T, s *journal.State, _ *journal.Update) {
+			{Unquarantine: "2"},
+		}, func(t *testing.T, s *journal.Fold, _ *journal.Update) {
 			require.Equal(t, []journal.Quarantined{{Digest: "1", Reason: "new"}}, s.Quarantine)
 		}},
 		"the floor only rises": {[]journal.Record{
 			{EpochFloor: 3}, {EpochFloor: 2},
-		}, func(t *testing.T, s *journal.State, _ *journal.Update) {
+		}, func(t *testing.T, s *journal.Fold, _ *journal.Update) {
 			require.EqualValues(t, 3, s.EpochFloor)
 		}},
 	} {

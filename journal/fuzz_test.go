@@ -27,7 +27,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		require.Equal(t, seq, r.Seq)
-		s := journal.Apply(&journal.State{}, r)
+		s := journal.Apply(&journal.Fold{}, r)
 		require.Equal(t, r.Sum, s.Sum)
 		again, stored, err := journal.Encode("", r)
 		if errors.Is(err, journal.ErrInvalid) {

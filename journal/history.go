@@ -7,7 +7,7 @@ import (
 
 // History is every update that recs tell of, newest first, given the state
 // before the first of them.
-func History(before *State, recs []Record) []Update {
+func History(before *Fold, recs []Record) []Update {
 	h, s := newHistory(before), before
 	for _, r := range recs {
 		s = Apply(s, r)
@@ -19,7 +19,7 @@ func History(before *State, recs []Record) []Update {
 // history collects the newest fold of each update.
 type history map[string]*Update
 
-func newHistory(before *State) history {
+func newHistory(before *Fold) history {
 	h := history{}
 	if before.Open != nil {
 		h[before.Open.ID] = before.Open
@@ -28,7 +28,7 @@ func newHistory(before *State) history {
 }
 
 // add notes what r, which led to s, told of its update.
-func (h history) add(r Record, s *State) {
+func (h history) add(r Record, s *Fold) {
 	for _, u := range []*Update{s.Last, s.Open} {
 		if u != nil && u.ID == r.Update {
 			h[u.ID] = u

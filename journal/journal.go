@@ -20,7 +20,7 @@ type Journal struct {
 	path string
 	opt  Options
 
-	state  atomic.Pointer[State]
+	state  atomic.Pointer[Fold]
 	writes atomic.Uint64
 	// updates is the newest answer of Updates.
 	updates atomic.Pointer[listed]
@@ -42,7 +42,7 @@ type Journal struct {
 }
 
 // State is the state after the newest record. It reads no disk.
-func (j *Journal) State() *State { return j.state.Load() }
+func (j *Journal) State() *Fold { return j.state.Load() }
 
 // Fresh reports whether nothing but its own creation has been written to this
 // journal yet, so that what came before must be learnt from elsewhere, and what

@@ -33,7 +33,7 @@ func open(t testing.TB, path string, opt journal.Options) *journal.Journal {
 }
 
 // newJournal is a journal with some updates behind it and one open, closed.
-func newJournal(t testing.TB, updates int) (path string, state *journal.State) {
+func newJournal(t testing.TB, updates int) (path string, state *journal.Fold) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "journal.db")
 	j := open(t, path, options())

@@ -99,7 +99,7 @@ func (c *contents) verifyAll() error {
 		}
 		if c.refolded == nil {
 			c.refolded, c.summary, c.state = found, 0, c.anchor.State
-			if err := c.follow(c.state, func(_ Record, s *State) error { c.state = s; return nil }, nil); err != nil {
+			if err := c.follow(c.state, func(_ Record, s *Fold) error { c.state = s; return nil }, nil); err != nil {
 				return err
 			}
 		}

@@ -130,7 +130,7 @@ func anyRecord(open *journal.Update) *rapid.Generator[journal.Record] {
 		r := journal.Record{
 			Update:  rapid.SampledFrom(ids).Draw(t, "update"),
 			Phase:   rapid.SampledFrom([]journal.Phase{journal.Intent, journal.Observed, journal.Outcome}).Draw(t, "phase"),
-			Step:    rapid.SampledFrom([]string{"", "Download", "Switch"}).Draw(t, "step"),
+			Step:    rapid.SampledFrom([]journal.Step{"", "Download", "Switch"}).Draw(t, "step"),
 			Attempt: rapid.IntRange(0, 2).Draw(t, "attempt"),
 			Why:     strings.Repeat("because ", rapid.IntRange(0, 700).Draw(t, "length")),
 		}
@@ -143,13 +143,13 @@ func anyRecord(open *journal.Update) *rapid.Generator[journal.Record] {
 
 func ingredients() []func(*rapid.T, *journal.Record) {
 	text := func(t *rapid.T) string { return rapid.StringN(0, 5, 20).Draw(t, "text") }
-	state := rapid.SampledFrom([]string{"Downloading", "Switching", "Failed", "Committed"})
+	state := rapid.SampledFrom([]journal.State{"Downloading", "Switching", "Failed", "Committed"})
 	return []func(*rapid.T, *journal.Record){
 		func(t *rapid.T, r *journal.Record) {
 			r.Update = fmt.Sprintf("u%d", rapid.IntRange(0, 1000).Draw(t, "id"))
-			r.Accept = &journal.Accept{Kind: text(t), From: text(t), Hold: rapid.Bool().Draw(t, "hold")}
+			r.Accept = &journal.Accept{Kind: journal.Kind(text(t)), From: text(t), Hold: rapid.Bool().Draw(t, "hold")}
 		},
-		func(t *rapid.T, r *journal.Record) { r.To, r.Trigger = state.Draw(t, "to"), text(t) },
+		func(t *rapid.T, r *journal.Record) { r.To, r.Trigger = state.Draw(t, "to"), journal.Trigger(text(t)) },
 		func(t *rapid.T, r *journal.Record) { r.To, r.Terminal = state.Draw(t, "to"), true },
 		func(_ *rapid.T, r *journal.Record) { r.Closed = true },
 		func(t *rapid.T, r *journal.Record) {
@@ -157,7 +157,7 @@ func ingredients() []func(*rapid.T, *journal.Record) {
 		},
 		func(t *rapid.T, r *journal.Record) { r.Error = &journal.Failure{Code: text(t), Text: text(t)} },
 		func(t *rapid.T, r *journal.Record) {
-			r.Learn = &journal.Learn{To: text(t), Digest: text(t), Services: []string{text(t)}, Go: rapid.Bool().Draw(t, "go")}
+			r.Learn = &journal.Learn{To: text(t), Digest: text(t), Services: []string{text(t)}, Proceed: rapid.Bool().Draw(t, "go")}
 		},
 		func(t *rapid.T, r *journal.Record) { r.Spend = &journal.Spend{By: "daemon", Cost: 1} },
 		func(t *rapid.T, r *journal.Record) { r.Baseline = json.RawMessage(`{"ok":true}`) },
@@ -165,7 +165,7 @@ func ingredients() []func(*rapid.T, *journal.Record) {
 			r.Quarantine = &journal.Quarantined{Digest: rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "digest"), Reason: text(t)}
 		},
 		func(t *rapid.T, r *journal.Record) {
-			r.Release = rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "release")
+			r.Unquarantine = rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "release")
 		},
 		func(t *rapid.T, r *journal.Record) { r.EpochFloor = rapid.Int64Range(0, 9).Draw(t, "epoch") },
 	}
@@ -174,7 +174,7 @@ func ingredients() []func(*rapid.T, *journal.Record) {
 // TestApplyIsPure: the state handed in is shared and must stay as it was.
 func TestApplyIsPure(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		s := &journal.State{}
+		s := &journal.Fold{}
 		for n := range rapid.IntRange(1, 12).Draw(rt, "length") {
 			r := anyRecord(s.Open).Draw(rt, "record")
 			r.Seq = uint64(n + 1)

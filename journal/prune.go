@@ -161,7 +161,7 @@ func (c *contents) cut(seq uint64) (*pruning, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.anchor, err = (&snapshot{Fold: foldVersion, State: last, unknown: c.anchor.unknown}).encode(bucketAnchor)
+	p.anchor, err = (&storedFold{Fold: foldVersion, State: last, unknown: c.anchor.unknown}).encode(bucketAnchor)
 	return p, err
 }
 

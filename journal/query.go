@@ -52,7 +52,7 @@ func opened(im *image) (*contents, error) {
 	c := &contents{im: im}
 	err := c.buckets()
 	if c.anchor == nil {
-		c.anchor = &snapshot{State: &State{}}
+		c.anchor = &storedFold{State: &Fold{}}
 	}
 	return c, err
 }
@@ -107,7 +107,7 @@ func updates(im *image) ([]Update, error) {
 		return nil, err
 	}
 	h := newHistory(c.anchor.State)
-	end := c.follow(c.anchor.State, func(r Record, s *State) error {
+	end := c.follow(c.anchor.State, func(r Record, s *Fold) error {
 		h.add(r, s)
 		return nil
 	}, func(e error) error {

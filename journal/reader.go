@@ -18,7 +18,7 @@ type Reader struct {
 	path  string
 	im    *image
 	head  *header
-	state *State
+	state *Fold
 	// flaw is what makes the journal less than whole; nil when nothing was seen.
 	flaw error
 }
@@ -96,7 +96,7 @@ func copyOnce(path string, f *os.File) (r *Reader, torn bool, err error) {
 func (r *Reader) fold() {
 	c, err := readContents(r.im)
 	if err != nil {
-		var state *State
+		var state *Fold
 		if _, state = salvageImage(r.im, false); r.flaw == nil {
 			r.flaw = err
 		}
@@ -115,7 +115,7 @@ func (r *Reader) fold() {
 }
 
 // State is the newest state. Of a damaged journal it is what could be saved.
-func (r *Reader) State() *State { return r.state }
+func (r *Reader) State() *Fold { return r.state }
 
 // Damaged says what was seen to be wrong while opening; nil for nothing. Verify
 // looks closer.

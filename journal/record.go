@@ -33,21 +33,21 @@ type Record struct {
 	// Update is the id of the update; empty for a record about the device.
 	Update  string `json:"update,omitempty"`
 	Phase   Phase  `json:"phase"`
-	Step    string `json:"step,omitempty"`
+	Step    Step   `json:"step,omitempty"`
 	Attempt int    `json:"attempt,omitempty"`
 	// Trigger, From and To are set on the record that moves the state machine.
-	Trigger string `json:"trigger,omitempty"`
-	From    string `json:"from,omitempty"`
-	To      string `json:"to,omitempty"`
+	Trigger Trigger `json:"trigger,omitempty"`
+	From    State   `json:"from,omitempty"`
+	To      State   `json:"to,omitempty"`
 	// Rule and Why are recovery's: which rule it applied, and why, in a sentence.
-	Rule string `json:"rule,omitempty"`
+	Rule Rule   `json:"rule,omitempty"`
 	Why  string `json:"why,omitempty"`
 	// Took is how long the step ran, on outcomes.
 	Took     time.Duration   `json:"took_ns,omitempty"`
 	Evidence json.RawMessage `json:"evidence,omitempty"`
 	Error    *Failure        `json:"error,omitempty"`
 
-	// What follows changes the fold beyond the state; see State.
+	// What follows changes the fold beyond the state; see Fold.
 
 	// Accept opens an update.
 	Accept *Accept `json:"accept,omitempty"`
@@ -57,9 +57,10 @@ type Record struct {
 	Spend *Spend `json:"spend,omitempty"`
 	// Baseline is the gate's word on the version that ran before Switching.
 	Baseline json.RawMessage `json:"baseline,omitempty"`
-	// Quarantine puts a release into quarantine, Release takes one out (by digest).
-	Quarantine *Quarantined `json:"quarantine,omitempty"`
-	Release    string       `json:"release,omitempty"`
+	// Quarantine puts a release into quarantine. Unquarantine is the digest of one
+	// that leaves it; its key is "release", which the format had first.
+	Quarantine   *Quarantined `json:"quarantine,omitempty"`
+	Unquarantine string       `json:"release,omitempty"`
 	// Terminal marks the record whose To ends the update's story.
 	Terminal bool `json:"terminal,omitempty"`
 	// Closed says the clean-up after the terminal record is done.
@@ -93,7 +94,7 @@ type Failure struct {
 
 // Accept is what was asked for, and where the pointers were at that time.
 type Accept struct {
-	Kind string `json:"kind"`
+	Kind Kind `json:"kind"`
 	// Source is the bundle asked for (steps.Source as JSON), or absent.
 	Source json.RawMessage   `json:"source,omitempty"`
 	From   string            `json:"from"`
@@ -112,8 +113,9 @@ type Learn struct {
 	To       string   `json:"to,omitempty"`
 	Digest   string   `json:"digest,omitempty"`
 	Services []string `json:"services,omitempty"`
-	// Go says the install request for a held update has come.
-	Go bool `json:"go,omitempty"`
+	// Proceed says that the install request for a held update has come. Its key is
+	// "go", which the format had first.
+	Proceed bool `json:"go,omitempty"`
 }
 
 // Spend is one boot or daemon start in a state from Switching on.

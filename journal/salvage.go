@@ -36,14 +36,14 @@ func (s *Salvage) text() string {
 
 // salvage reads what it can of a damaged journal, and returns it with the state
 // that the new journal starts from.
-func salvage(f *os.File) (*Salvage, *State) {
+func salvage(f *os.File) (*Salvage, *Fold) {
 	info, err := f.Stat()
 	if err != nil {
-		return &Salvage{}, &State{}
+		return &Salvage{}, &Fold{}
 	}
 	im, h, err := openImage(f, info.Size())
 	if im == nil {
-		return &Salvage{}, &State{}
+		return &Salvage{}, &Fold{}
 	}
 	s, state := salvageImage(im, err == nil && h.bad == "")
 	if s.Seq == 0 && h.older != nil {
@@ -58,21 +58,21 @@ func salvage(f *os.File) (*Salvage, *State) {
 
 // salvageImage salvages one transaction; newest says that it is known to be the
 // newest one.
-func salvageImage(im *image, newest bool) (*Salvage, *State) {
+func salvageImage(im *image, newest bool) (*Salvage, *Fold) {
 	// What is missing of it shows below, in what can be read.
 	c, _ := opened(im)
 	s := &Salvage{}
 	// The summary is a better start than the anchor: it cannot be wrong, and
 	// what is damaged before it does not matter.
 	state := c.anchor.State
-	summary, err := c.snapshot(bucketSummary)
+	summary, err := c.stored(bucketSummary)
 	if err == nil {
 		state = summary.State
 	}
 	whole := newest && err == nil && c.records != nil
 	if c.records != nil {
 		s.Records, s.Bad = c.readable()
-		end := c.follow(state, func(_ Record, after *State) error { state = after; return nil },
+		end := c.follow(state, func(_ Record, after *Fold) error { state = after; return nil },
 			func(error) error { whole = false; return nil })
 		whole = whole && end == nil && c.checkTail(state.Seq) == nil
 	}
@@ -85,7 +85,7 @@ func salvageImage(im *image, newest bool) (*Salvage, *State) {
 
 // readable counts the records that can be read, and the flaws between them.
 func (c *contents) readable() (records, bad int) {
-	err := c.follow(c.anchor.State, func(Record, *State) error { records++; return nil },
+	err := c.follow(c.anchor.State, func(Record, *Fold) error { records++; return nil },
 		func(error) error { bad++; return nil })
 	if err != nil {
 		bad++
@@ -95,8 +95,8 @@ func (c *contents) readable() (records, bad int) {
 
 // facts is what outlives a journal whose newest state is not known: all but the
 // open update. The chain begins anew; the numbers go on.
-func facts(s *State) *State {
-	return &State{
+func facts(s *Fold) *Fold {
+	return &Fold{
 		Seq: s.Seq, Last: s.Last, Quarantine: s.Quarantine, Counters: s.Counters, Damage: s.Damage, EpochFloor: s.EpochFloor,
 		OwedProgram: s.OwedProgram,
 	}

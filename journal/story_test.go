@@ -13,7 +13,10 @@ import (
 )
 
 // steps of an undisturbed update, as state, step.
-var story = []struct{ state, step string }{
+var story = []struct {
+	state journal.State
+	step  journal.Step
+}{
 	{"Downloading", "Download"},
 	{"Verifying", "Verify"},
 	{"Ready", ""},

@@ -100,13 +100,13 @@ func (r *Report) pages(im *image) {
 
 // records follows the chain and compares everything that is derived from it.
 func (r *Report) records(c *contents) {
-	summary, err := c.snapshot(bucketSummary)
+	summary, err := c.stored(bucketSummary)
 	if err != nil {
 		_ = r.add(err)
 	}
 	state := c.anchor.State
 	starts := map[uint64]string{}
-	check := func(s *State) {
+	check := func(s *Fold) {
 		if summary != nil && s.Seq == summary.State.Seq {
 			if err := summary.check(s); err != nil {
 				_ = r.add(err)
@@ -114,7 +114,7 @@ func (r *Report) records(c *contents) {
 		}
 	}
 	check(state)
-	err = c.follow(state, func(rec Record, s *State) error {
+	err = c.follow(state, func(rec Record, s *Fold) error {
 		state = s
 		if r.First == 0 {
 			r.First = rec.Seq
@@ -145,7 +145,7 @@ func (r *Report) records(c *contents) {
 }
 
 // check says whether a summary is s, which the records led to.
-func (s *snapshot) check(state *State) error {
+func (s *storedFold) check(state *Fold) error {
 	if s.Fold != foldVersion {
 		return nil // another program's; Open folds again
 	}

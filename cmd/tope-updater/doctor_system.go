@@ -16,7 +16,7 @@ import (
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/snapshot"
-	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 func writable(dir string) bool { return unix.Access(dir, unix.W_OK) == nil }
@@ -108,7 +108,7 @@ func (c *checkup) cloning() {
 	}
 	var asks []string
 	for _, v := range all {
-		if _, paths, err := steps.Owes(c.store, "", v.Version); err == nil && len(paths) > 0 {
+		if _, paths, err := running.Owes(c.store, "", v.Version); err == nil && len(paths) > 0 {
 			asks = append(asks, v.Version)
 		}
 	}

@@ -54,7 +54,7 @@ func (d *device) newEngine(j engine.Journal, m service.Manager) (*engine.Engine,
 		Program: own,
 		Journal: j, Versions: upkeep{d.store}, Data: data{d.store, k.snapshots}, Keeper: k, Gate: gate, Starter: restarts, Steps: all, Clock: d.clock, Log: d.log,
 		Budget: d.cfg.Recovery.Budget, TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow),
-		Deadlines: d.deadlines(), Trust: d.trusts(),
+		Patience: d.patience(), Trust: d.trusts(),
 	})
 }
 
@@ -186,9 +186,9 @@ func (d *device) hostCommand(command []string) ([]string, error) {
 	return append([]string{host}, command[1:]...), err
 }
 
-// Deadlines of the steps that wait for others: generous, because missing one
-// is a failed update, but finite, so that a step that hangs is one too.
-func (d *device) deadlines() map[steps.Name]time.Duration {
+// patience is generous, because a step that misses its deadline is a failed
+// update, but finite, so that a step that hangs is one too.
+func (d *device) patience() engine.Patience {
 	var stop, health time.Duration
 	for _, s := range d.cfg.Service {
 		stop += time.Duration(s.StopTimeout)
@@ -199,11 +199,9 @@ func (d *device) deadlines() map[steps.Name]time.Duration {
 	// A release's own checks may wait for an hour, and its hooks take a minute.
 	health = max(health, versions.MaxHealth)
 	const slack = 3 * time.Minute
-	sw, re, he := 2*stop+slack, 2*stop+slack, 2*health+slack
-	return map[steps.Name]time.Duration{
-		// A snapshot may have to be copied.
-		steps.Switch: sw + 15*time.Minute, steps.Restart: re, steps.HealthCheck: he, steps.Commit: he,
-		steps.Rollback: sw + re + he, steps.Factory: sw + re + he,
+	return engine.Patience{
+		Stop: 2*stop + slack, Start: 2*stop + slack, Health: 2*health + slack,
+		Copy: 15 * time.Minute,
 	}
 }
 

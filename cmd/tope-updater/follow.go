@@ -44,7 +44,7 @@ func (a *app) follow(ctx context.Context, s *session, id string) (engine.UpdateS
 			seen = st.Journal.Seq
 		}
 		p.show(*u)
-		if !u.State.Terminal() {
+		if !engine.Terminal(u.State) {
 			continue
 		}
 		// The clean-up that follows the end is work of this process when no

@@ -136,7 +136,7 @@ func (v *victim) requireRefused(t *testing.T, source string, code steps.Code, sa
 	var updates httpapi.Updates
 	require.NoError(t, json.Unmarshal([]byte(list), &updates))
 	u := updates.Updates[0]
-	require.Equal(t, string(engine.Failed), u.State)
+	require.Equal(t, engine.Failed, u.State)
 	require.True(t, u.Terminal)
 	require.Equal(t, string(code), u.Error.Code)
 	require.Equal(t, string(steps.Refused), u.Error.Class)

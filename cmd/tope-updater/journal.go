@@ -140,10 +140,10 @@ func (t *terminal) updates(all []journal.Update) {
 		}
 		if f := u.Cause; f != nil {
 			why = f.Code
-		} else if f := u.Error; f != nil && u.State != string(engine.Committed) {
+		} else if f := u.Error; f != nil && u.State != engine.Committed {
 			why = f.Code
 		}
-		rows = append(rows, []string{u.ID, u.Kind, orNone(u.From), u.To, u.State, u.Accepted.UTC().Format("2006-01-02 15:04:05"), took, why})
+		rows = append(rows, []string{u.ID, string(u.Kind), orNone(u.From), u.To, string(u.State), u.Accepted.UTC().Format("2006-01-02 15:04:05"), took, why})
 	}
 	t.table(rows...)
 }

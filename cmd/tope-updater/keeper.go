@@ -13,6 +13,7 @@ import (
 	"github.com/tope/updater/platform/snapshot"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // keeper is the engine's Keeper: it knows where an update leaves things.
@@ -97,7 +98,7 @@ type data struct {
 
 // Owes implements engine.Data.
 func (d data) Owes(from, to string) (bool, error) {
-	owes, _, err := steps.Owes(d.store, from, to)
+	owes, _, err := running.Owes(d.store, from, to)
 	return owes, err
 }
 

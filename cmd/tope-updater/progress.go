@@ -67,7 +67,7 @@ func (p *progress) show(u engine.UpdateStatus) {
 			p.line(fmt.Sprintf("    %-15s %s", u.State, u.Note))
 		}
 	}
-	if p.t.json || u.State.Terminal() || u.Bytes == 0 && u.Total == 0 && u.Progress == 0 {
+	if p.t.json || engine.Terminal(u.State) || u.Bytes == 0 && u.Total == 0 && u.Progress == 0 {
 		return
 	}
 	amount := human.Bytes(u.Bytes)

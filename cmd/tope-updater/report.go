@@ -36,7 +36,7 @@ func (d *device) report(ctx context.Context, e *engine.Engine) {
 		var again <-chan time.Time
 		switch u := newestOf(e.Status()); {
 		case u == nil || u.ID == told:
-		case !u.State.Terminal():
+		case !engine.Terminal(u.State):
 			r.Submit(reportOf(*u))
 			again = d.clock.After(reportTick)
 		default:

@@ -206,7 +206,7 @@ func (d *device) verifyJournal(ctx context.Context, u *updater) error {
 	}
 	for {
 		changed := u.engine.Changed()
-		if !u.engine.Status().State.Busy() {
+		if !engine.Busy(u.engine.Status().State) {
 			return fmt.Errorf("%w: %s", journal.ErrDamaged, report.Problems[0].Text)
 		}
 		select {

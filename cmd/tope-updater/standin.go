@@ -10,14 +10,14 @@ import (
 // readJournal is a journal that is only looked at.
 type readJournal interface {
 	httpapi.Journal
-	State() *journal.State
+	State() *journal.Fold
 	Close() error
 }
 
 // emptyJournal stands in where there is no journal yet.
 type emptyJournal struct{}
 
-func (emptyJournal) State() *journal.State                    { return &journal.State{} }
+func (emptyJournal) State() *journal.Fold                     { return &journal.Fold{} }
 func (emptyJournal) Updates() ([]journal.Update, error)       { return nil, nil }
 func (emptyJournal) Records(string) ([]journal.Record, error) { return nil, nil }
 func (emptyJournal) Verify() (journal.Report, error)          { return journal.Report{}, journal.ErrMissing }
@@ -28,19 +28,19 @@ type frozen struct{ readJournal }
 
 var errFrozen = errors.New("the journal is open for reading only")
 
-func (frozen) Append(...journal.Record) (*journal.State, error) { return nil, errFrozen }
-func (frozen) Note(string, string, []byte) error                { return errFrozen }
-func (frozen) ReadNote(string, string) ([]byte, error)          { return nil, errFrozen }
+func (frozen) Append(...journal.Record) (*journal.Fold, error) { return nil, errFrozen }
+func (frozen) Note(string, string, []byte) error               { return errFrozen }
+func (frozen) ReadNote(string, string) ([]byte, error)         { return nil, errFrozen }
 
 // scratch is a journal that is forgotten: recovery at boot works with it when
 // the real one cannot be written, so that current resolves all the same.
-type scratch struct{ state *journal.State }
+type scratch struct{ state *journal.Fold }
 
-func newScratch() *scratch { return &scratch{&journal.State{}} }
+func newScratch() *scratch { return &scratch{&journal.Fold{}} }
 
-func (s *scratch) State() *journal.State { return s.state }
+func (s *scratch) State() *journal.Fold { return s.state }
 
-func (s *scratch) Append(recs ...journal.Record) (*journal.State, error) {
+func (s *scratch) Append(recs ...journal.Record) (*journal.Fold, error) {
 	for _, r := range recs {
 		r.Seq = s.state.Seq + 1
 		s.state = journal.Apply(s.state, r)

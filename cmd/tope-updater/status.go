@@ -28,7 +28,7 @@ func (a *app) statusCommand() *cobra.Command {
 			}
 			return a.term.answer(st, func(t *terminal) {
 				t.status(st)
-				if u := st.Update; s.inProcess && u != nil && !u.State.Terminal() {
+				if u := st.Update; s.inProcess && u != nil && !engine.Terminal(u.State) {
 					t.say("%-11s %s", "", t.paint(timeline.Warn, "no daemon runs: nothing goes on until one does (or \"tope-updater recover --finish\")"))
 				}
 			})
@@ -45,7 +45,7 @@ func (t *terminal) status(st engine.Status) {
 	row("factory", "%s", orNone(st.Pointers.Factory))
 	if u := st.Update; u != nil {
 		row("update", "%s", describe(*u))
-		if !u.State.Terminal() && (u.Bytes > 0 || u.Progress > 0) {
+		if !engine.Terminal(u.State) && (u.Bytes > 0 || u.Progress > 0) {
 			row("", "%d %%, %s", u.Progress, human.Bytes(u.Bytes))
 		}
 		if u.Note != "" {

@@ -22,7 +22,7 @@ func at(percent int) engine.UpdateStatus {
 func chapter(states ...engine.State) timeline.Chapter {
 	var recs []journal.Record
 	for i, s := range states {
-		recs = append(recs, journal.Record{Seq: uint64(i + 1), Update: "u", Phase: journal.Outcome, To: string(s)})
+		recs = append(recs, journal.Record{Seq: uint64(i + 1), Update: "u", Phase: journal.Outcome, To: s})
 	}
 	return timeline.Build(recs).Chapters[0]
 }

@@ -2,16 +2,14 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 
 	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/engine"
-	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/unitfiles"
-	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 	"github.com/tope/updater/steps/stage"
 )
 
@@ -28,7 +26,7 @@ func (d *device) units() *unitfiles.Store {
 	return unitfiles.New(unitfiles.Config{Root: d.root, Tree: d.store.Path, Configured: configured})
 }
 
-func (d *device) stepUnits() steps.Units {
+func (d *device) stepUnits() running.Units {
 	if u := d.units(); u != nil {
 		return u
 	}
@@ -48,8 +46,8 @@ func (d *device) stageUnits() stage.Units {
 // current. When current leads to no version that can be told, nothing is
 // touched: what is there may be right.
 //
-// j is nil when there is no journal to record it in.
-func (d *device) followUnits(ctx context.Context, j *journal.Journal, reload func(context.Context) error) error {
+// e journals it; it is nil when not even an engine could be made.
+func (d *device) followUnits(ctx context.Context, e *engine.Engine, reload func(context.Context) error) error {
 	units := d.units()
 	if units == nil {
 		return nil
@@ -68,12 +66,8 @@ func (d *device) followUnits(ctx context.Context, j *journal.Journal, reload fun
 	if !done.Any() {
 		return err
 	}
-	if j != nil {
-		evidence, merr := json.Marshal(done)
-		_, jerr := j.Append(journal.Record{
-			Phase: journal.Observed, Rule: "units", Why: "unit files did not agree with version " + p.Current, Evidence: evidence,
-		})
-		err = errors.Join(err, merr, jerr)
+	if e != nil {
+		err = errors.Join(err, e.NoteUnits(p.Current, done))
 	}
 	return errors.Join(err, d.reloadUnits(ctx, reload))
 }

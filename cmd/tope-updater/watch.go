@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tope/updater/engine"
 )
 
 func (a *app) watchCommand() *cobra.Command {
@@ -52,7 +54,7 @@ func (a *app) watch(ctx context.Context, s *session) error {
 			a.term.say("update %s", st.Update.ID)
 			_, err := a.follow(ctx, s, st.Update.ID)
 			return err
-		case st.Update != nil && st.Update.State.Terminal():
+		case st.Update != nil && engine.Terminal(st.Update.State):
 			return ended(*st.Update)
 		case st.Update == nil && !said:
 			said = true

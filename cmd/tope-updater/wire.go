@@ -136,10 +136,10 @@ func (d *device) start(ctx context.Context, create bool) (_ *updater, err error)
 	if u.manager, err = d.openManager(); err != nil {
 		return nil, errors.Join(err, u.journal.Close())
 	}
-	if err := d.noteLoss(u.journal); err != nil {
+	if u.engine, err = d.newEngine(u.journal, u.manager); err != nil {
 		return nil, errors.Join(err, u.close())
 	}
-	if u.engine, err = d.newEngine(u.journal, u.manager); err != nil {
+	if err := d.noteLoss(u); err != nil {
 		return nil, errors.Join(err, u.close())
 	}
 	report, err := u.engine.Recover(ctx, engine.Daemon)
@@ -147,18 +147,18 @@ func (d *device) start(ctx context.Context, create bool) (_ *updater, err error)
 		return nil, errors.Join(err, u.close())
 	}
 	d.logReport(report)
-	if err := d.followUnits(ctx, u.journal, u.manager.Reload); err != nil {
+	if err := d.followUnits(ctx, u.engine, u.manager.Reload); err != nil {
 		// The services run, or will be judged; a switch tries again.
 		d.log.Error("unit files do not agree with the current version", "err", err)
 	}
 	return u, nil
 }
 
-// noteLoss records that a journal must have been lost: a fresh one, on a
+// noteLoss has the engine record that a journal must have been lost: a fresh one, on a
 // device that an update has been at work on. One that was damaged has been
 // recorded by its creation already.
-func (d *device) noteLoss(j *journal.Journal) error {
-	fresh, damage := j.Fresh()
+func (d *device) noteLoss(u *updater) error {
+	fresh, damage := u.journal.Fresh()
 	if damage != nil {
 		d.log.Error("the journal was damaged; a new one has begun", "event", engine.EventJournalDamaged, "err", damage.Text)
 	}
@@ -169,12 +169,7 @@ func (d *device) noteLoss(j *journal.Journal) error {
 	if err != nil || !before {
 		return err
 	}
-	d.log.Error("the journal is gone; a new one has begun", "event", engine.EventJournalDamaged)
-	_, err = j.Append(journal.Record{Phase: journal.Observed, Damage: &journal.Damage{
-		Kind: journal.DamagedMissing, Time: d.clock.Now().UTC(),
-		Text: "there was no journal, but this device has been updated before: what was recorded is lost, quarantine included",
-	}})
-	return err
+	return u.engine.NoteJournalLost()
 }
 
 // updatedBefore reports whether an update has been at work on this device,

@@ -32,7 +32,7 @@ func (j *Journal) All() []journal.Record {
 }
 
 // Append implements engine.Journal.
-func (j *Journal) Append(recs ...journal.Record) (*journal.State, error) {
+func (j *Journal) Append(recs ...journal.Record) (*journal.Fold, error) {
 	err := j.power.use(Effect{Records: recs}, func() error {
 		_, err := j.Journal.Append(recs...)
 		j.Writes++

@@ -135,7 +135,7 @@ func (w *World) switchStep() steps.Step {
 			return steps.NotStarted
 		},
 		do: func(t *steps.Task) (steps.Outcome, error) {
-			if err := w.Use("stop", func() error { w.Running, w.Started = "", Moment{}; return nil }); err != nil {
+			if err := w.Use("stop", func() error { w.Running, w.Started = "", steps.Moment{}; return nil }); err != nil {
 				return steps.Outcome{}, err
 			}
 			moves := []engineMove{{versions.Previous, t.Target.Previous}, {versions.Current, t.Target.Current}}
@@ -155,7 +155,7 @@ func (w *World) switchStep() steps.Step {
 type engineMove struct{ pointer, to string }
 
 func (w *World) fresh(t *steps.Task) bool {
-	return w.Running == t.Target.Current && (w.Started.Boot != t.Since.Boot || w.Started.Mono >= int64(t.Since.Mono))
+	return w.Running == t.Target.Current && (w.Started.Boot != t.Since.Boot || w.Started.Mono >= t.Since.Mono)
 }
 
 func (w *World) restartStep() steps.Step {
@@ -171,7 +171,7 @@ func (w *World) restartStep() steps.Step {
 				return steps.Outcome{}, &steps.Error{Class: steps.Unhealthy, Code: steps.ServiceFailed, Err: fmt.Errorf("version %s cannot be started", w.P.Current)}
 			}
 			return steps.Outcome{}, w.Use("restart "+w.P.Current, func() error {
-				w.Running, w.Started = w.P.Current, Moment{w.Clock.Boot(), int64(w.Clock.Monotonic())}
+				w.Running, w.Started = w.P.Current, steps.Moment{Boot: w.Clock.Boot(), Mono: w.Clock.Monotonic()}
 				return nil
 			})
 		},

@@ -28,19 +28,13 @@ type World struct {
 	MarkAt  string
 	// Running is the version the services run from; Started is when they were started.
 	Running string
-	Started Moment
+	Started steps.Moment
 	// Sick are versions whose gate fails. Dead are those that cannot even be started.
 	Sick, Dead map[string]bool
 	// Programs are the updaters.
 	Programs Programs
 	// Files are leftovers: downloads, stagings. Tidy and Undo remove them.
 	Files map[string]bool
-}
-
-// Moment is when the services were started.
-type Moment struct {
-	Boot string
-	Mono int64
 }
 
 // NewWorld is a device with A current, P previous and F factory, all whole;
@@ -78,13 +72,13 @@ func (w *World) StartAll(context.Context, *steps.Task) error {
 // an init system does it, after recovery has run.
 func (w *World) Reboot() {
 	w.Clock.Reboot()
-	w.Running, w.Started = "", Moment{}
+	w.Running, w.Started = "", steps.Moment{}
 }
 
 // InitStarts is the init system starting the services.
 func (w *World) InitStarts() {
 	if v := w.P.Current; w.States[v].Usable() && !w.Dead[v] {
-		w.Running, w.Started = v, Moment{w.Clock.Boot(), int64(w.Clock.Monotonic())}
+		w.Running, w.Started = v, steps.Moment{Boot: w.Clock.Boot(), Mono: w.Clock.Monotonic()}
 	}
 }
 

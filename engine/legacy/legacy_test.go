@@ -15,7 +15,7 @@ import (
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/legacy"
-	"github.com/tope/updater/steps"
+	"github.com/tope/updater/journal"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -36,7 +36,7 @@ func golden(t *testing.T, name, got string) {
 // open is a status with an open update from 1.0.0 to 1.1.0.
 func open(s engine.State, progress int) engine.Status {
 	return engine.Status{State: s, Update: &engine.UpdateStatus{
-		ID: "u1", Kind: string(steps.Install), From: "1.0.0", To: "1.1.0", State: s, Progress: progress,
+		ID: "u1", Kind: engine.Install, From: "1.0.0", To: "1.1.0", State: s, Progress: progress,
 	}}
 }
 
@@ -73,9 +73,9 @@ func TestEveryStateHasItsFrozenBody(t *testing.T) {
 
 func TestKindsAndVersionsThatAreMissing(t *testing.T) {
 	var b strings.Builder
-	for _, k := range []steps.Kind{steps.Install, steps.ByHand, steps.Restore, steps.Recovered} {
+	for _, k := range []journal.Kind{engine.Install, engine.ByHand, engine.Restore, engine.Recovered} {
 		st := open(engine.Requested, 0)
-		st.Update.Kind = string(k)
+		st.Update.Kind = k
 		fmt.Fprintf(&b, "%s: %s\n", k, body(st))
 	}
 	st := open(engine.Downloading, 7)

@@ -11,8 +11,8 @@ import (
 
 // Store is what the real journal and the one in memory have in common.
 type Store interface {
-	Append(recs ...journal.Record) (*journal.State, error)
-	State() *journal.State
+	Append(recs ...journal.Record) (*journal.Fold, error)
+	State() *journal.Fold
 	Note(update, step string, v []byte) error
 	ReadNote(update, step string) ([]byte, error)
 	Records(update string) ([]journal.Record, error)
@@ -54,7 +54,7 @@ func closed(id string) journal.Record {
 	return journal.Record{Update: id, Phase: journal.Outcome, Closed: true}
 }
 
-func mustAppend(t *testing.T, j Store, recs ...journal.Record) *journal.State {
+func mustAppend(t *testing.T, j Store, recs ...journal.Record) *journal.Fold {
 	t.Helper()
 	s, err := j.Append(recs...)
 	require.NoError(t, err)

@@ -46,7 +46,7 @@ type Journal struct {
 	mu     sync.Mutex
 	clock  clock.Clock
 	disk   disk
-	state  *journal.State // as this handle knows it
+	state  *journal.Fold // as this handle knows it
 	writes uint64
 	left   int
 	when   When
@@ -59,15 +59,15 @@ type disk struct {
 	values  [][]byte
 	records []journal.Record
 	// base is the state before the first record.
-	base  *journal.State
-	state *journal.State
+	base  *journal.Fold
+	state *journal.Fold
 	born  uint64
 	notes map[string][]byte
 }
 
 // New is an empty journal.
 func New(c clock.Clock) *Journal {
-	return open(c, disk{base: &journal.State{}, state: &journal.State{}, notes: map[string][]byte{}})
+	return open(c, disk{base: &journal.Fold{}, state: &journal.Fold{}, notes: map[string][]byte{}})
 }
 
 func open(c clock.Clock, d disk) *Journal { return &Journal{clock: c, disk: d, state: d.state} }
@@ -121,7 +121,7 @@ func (j *Journal) Lose(kind string) *Journal {
 	defer j.mu.Unlock()
 	j.poison = fmt.Errorf("%w: opened by somebody else", journal.ErrPoisoned)
 	old := j.disk.state
-	base := &journal.State{
+	base := &journal.Fold{
 		Seq: old.Seq, Last: old.Last, Quarantine: old.Quarantine, Counters: old.Counters, EpochFloor: old.EpochFloor,
 	}
 	n := open(j.clock, disk{base: base, state: base, notes: map[string][]byte{}})
@@ -159,13 +159,13 @@ func (j *Journal) write(f func()) error {
 }
 
 // Append is journal.Journal's.
-func (j *Journal) Append(recs ...journal.Record) (*journal.State, error) {
+func (j *Journal) Append(recs ...journal.Record) (*journal.Fold, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.append(recs...)
 }
 
-func (j *Journal) append(recs ...journal.Record) (*journal.State, error) {
+func (j *Journal) append(recs ...journal.Record) (*journal.Fold, error) {
 	if j.poison != nil {
 		return nil, j.poison
 	}
@@ -212,7 +212,7 @@ func (j *Journal) ReadNote(update, step string) ([]byte, error) {
 }
 
 // State is journal.Journal's: after a crash it is the state before the write.
-func (j *Journal) State() *journal.State {
+func (j *Journal) State() *journal.Fold {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.state

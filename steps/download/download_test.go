@@ -27,6 +27,7 @@ import (
 
 	"github.com/tope/updater/platform/clock/clocktest"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/stepstest"
 )
 
@@ -305,7 +306,7 @@ func from(url string, b []byte) func(*steps.Task) {
 // requireBundle checks everything that success promises.
 func requireBundle(t *testing.T, task *steps.Task, b []byte, out steps.Outcome) Evidence {
 	t.Helper()
-	got, err := os.ReadFile(filepath.Join(task.WorkDir, steps.BundleFile))
+	got, err := os.ReadFile(filepath.Join(task.WorkDir, bundle.FileName))
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(b, got), "the bundle on disk is another one")
 	require.NoFileExists(t, filepath.Join(task.WorkDir, PartFile))
@@ -325,7 +326,7 @@ func requireBundle(t *testing.T, task *steps.Task, b []byte, out steps.Outcome) 
 // bundle's name, and no more than size bytes under any.
 func requireNoBundle(t *testing.T, task *steps.Task, size int64) {
 	t.Helper()
-	require.NoFileExists(t, filepath.Join(task.WorkDir, steps.BundleFile))
+	require.NoFileExists(t, filepath.Join(task.WorkDir, bundle.FileName))
 	if info, err := os.Stat(filepath.Join(task.WorkDir, PartFile)); !errors.Is(err, os.ErrNotExist) {
 		require.NoError(t, err)
 		require.LessOrEqual(t, info.Size(), size, "more on disk than declared")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
 )
 
 // finish compares the part file with what was declared and publishes it.
@@ -35,7 +36,7 @@ func (r *run) finish() error {
 // the journal knew. The file is whole and synced, or it would not bear the name;
 // only its digest is missing, and that is read on from the checkpoint's.
 func (r *run) adopt(ctx context.Context) (bool, error) {
-	path := filepath.Join(r.task.WorkDir, steps.BundleFile)
+	path := filepath.Join(r.task.WorkDir, bundle.FileName)
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil

@@ -114,7 +114,7 @@ func (p *partial) drop() {
 // onDisk looks at what an earlier run has left. known: there is something that
 // tells the format; ours: it is the partial one.
 func (p *partial) onDisk() (known, ours bool, err error) {
-	for _, name := range []string{steps.BundleFile, PartFile} {
+	for _, name := range []string{bundle.FileName, PartFile} {
 		path := filepath.Join(p.task.WorkDir, name)
 		f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -141,7 +141,7 @@ func (p *partial) onDisk() (known, ours bool, err error) {
 			return n > 0, false, nil
 		}
 		p.f, p.begin, p.found = f, begin, true
-		if name == steps.BundleFile {
+		if name == bundle.FileName {
 			// It has to be gone on with, so it is a part again. If the power
 			// goes, it has one name or the other, and is found under both.
 			err = os.Rename(path, filepath.Join(p.task.WorkDir, PartFile))

@@ -159,7 +159,7 @@ func at(url string) func(*steps.Task) {
 // requirePieces checks what success promises: the head, every piece, the size.
 func requirePieces(t *testing.T, h *halved, task *steps.Task, out steps.Outcome) Evidence {
 	t.Helper()
-	got, err := os.ReadFile(filepath.Join(task.WorkDir, steps.BundleFile))
+	got, err := os.ReadFile(filepath.Join(task.WorkDir, bundle.FileName))
 	require.NoError(t, err)
 	require.Len(t, got, len(h.b))
 	require.Equal(t, h.b[:headSize], got[:headSize])

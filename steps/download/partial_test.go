@@ -2,7 +2,6 @@ package download
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/stepstest"
 )
 
@@ -229,11 +229,11 @@ func TestConformParts(t *testing.T) {
 		New: func(t *testing.T) *stepstest.World {
 			task := newTask(t, at(p.URL))
 			return &stepstest.World{
-				Step: journaled{partialStep(h), map[steps.Name]json.RawMessage{}}, Task: task,
+				Step: journaled{partialStep(h), t, new(steps.Task)}, Task: task,
 				Picture: func() any {
 					tree := stepstest.Tree(t, task.WorkDir)
 					// Gaps that were read and gaps that were not look different, and mean nothing.
-					if data, err := os.ReadFile(filepath.Join(task.WorkDir, steps.BundleFile)); err == nil {
+					if data, err := os.ReadFile(filepath.Join(task.WorkDir, bundle.FileName)); err == nil {
 						return []any{len(tree), len(data), sum(data[2000:302_000]), sum(data[400_000:700_000])}
 					}
 					return tree
@@ -245,8 +245,8 @@ func TestConformParts(t *testing.T) {
 			"half a head":            put(PartFile, h.b[:700]),
 			"the head":               put(PartFile, h.b[:headSize]),
 			"some of it":             put(PartFile, half),
-			"holes under its name":   put(steps.BundleFile, holes),
-			"named, not recorded":    put(steps.BundleFile, h.b),
+			"holes under its name":   put(bundle.FileName, holes),
+			"named, not recorded":    put(bundle.FileName, h.b),
 			"another format's bytes": put(PartFile, bundleOf(700_000, 2)),
 		},
 	})

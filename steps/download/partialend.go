@@ -6,6 +6,7 @@ import (
 
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
 )
 
 // restart forgets everything: what the server has is another file. The note
@@ -38,7 +39,7 @@ func (p *partial) publish() error {
 	}
 	// Power lost from here on: all pieces are on disk, at worst under the part
 	// file's name and with an older note; they are found by their digests.
-	if err := os.Rename(filepath.Join(p.task.WorkDir, PartFile), filepath.Join(p.task.WorkDir, steps.BundleFile)); err != nil {
+	if err := os.Rename(filepath.Join(p.task.WorkDir, PartFile), filepath.Join(p.task.WorkDir, bundle.FileName)); err != nil {
 		return steps.FromOS(err, "cannot name the download")
 	}
 	if err := disk.SyncDir(p.task.WorkDir); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/stepstest"
 )
 
@@ -323,7 +324,7 @@ func TestFoundWhole(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, func(k talk) { k.file(b, tag, -1) })
 			task := newTask(t, from(s.url(), b))
-			require.NoError(t, os.WriteFile(filepath.Join(task.WorkDir, steps.BundleFile), c.content, 0o600))
+			require.NoError(t, os.WriteFile(filepath.Join(task.WorkDir, bundle.FileName), c.content, 0o600))
 			if c.note {
 				require.NoError(t, task.Notes.Save(checkpoint{
 					URL: s.url(), Offset: 150_000, Total: 300_000,

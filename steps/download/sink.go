@@ -14,6 +14,7 @@ import (
 
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
 )
 
 // sink is the part file and the running MD5 of it.
@@ -115,7 +116,7 @@ func (s *sink) publish() error {
 	}
 	// Power lost from here on: the part file is whole on disk, at worst under
 	// its old name and with an older checkpoint; at most its end comes again.
-	if err := os.Rename(s.f.Name(), filepath.Join(s.dir, steps.BundleFile)); err != nil {
+	if err := os.Rename(s.f.Name(), filepath.Join(s.dir, bundle.FileName)); err != nil {
 		return steps.FromOS(err, "cannot name the download")
 	}
 	// Power lost here: one name or the other, the content is the same. After

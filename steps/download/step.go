@@ -15,11 +15,12 @@ import (
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
 )
 
 // PartFile is the name, in the update's directory, under which the bundle
-// grows; it becomes steps.BundleFile once it is whole and synced.
-const PartFile = steps.BundleFile + ".part"
+// grows; it becomes bundle.FileName once it is whole and synced.
+const PartFile = bundle.FileName + ".part"
 
 // Config is what a download needs to know. Zero fields take the defaults named.
 type Config struct {
@@ -121,12 +122,11 @@ func New(cfg Config) *Step { return &Step{cfg: cfg.withDefaults()} }
 // Probe implements steps.Step. A whole bundle whose digest the journal does not
 // have yet is Partly: Do reads the digest from the disk, not from the network.
 func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
-	info, err := os.Lstat(filepath.Join(t.WorkDir, steps.BundleFile))
+	info, err := os.Lstat(filepath.Join(t.WorkDir, bundle.FileName))
 	switch {
 	case err == nil:
-		_, known := t.Found[steps.Download]
-		_, lacking := os.Lstat(filepath.Join(t.WorkDir, steps.LackingFile))
-		if known && errors.Is(lacking, fs.ErrNotExist) && info.Mode().IsRegular() && (t.Source.Size == 0 || info.Size() == t.Source.Size) {
+		_, lacking := os.Lstat(filepath.Join(t.WorkDir, bundle.LackingFile))
+		if t.Facts.Download != nil && errors.Is(lacking, fs.ErrNotExist) && info.Mode().IsRegular() && (t.Source.Size == 0 || info.Size() == t.Source.Size) {
 			return steps.Done, nil
 		}
 		return steps.Partly, nil
@@ -160,7 +160,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 
 // Undo implements steps.Step.
 func (s *Step) Undo(_ context.Context, t *steps.Task) error {
-	for _, name := range []string{PartFile, steps.BundleFile, steps.PlanFile, steps.LackingFile} {
+	for _, name := range []string{PartFile, bundle.FileName, bundle.PlanFile, bundle.LackingFile} {
 		if err := os.Remove(filepath.Join(t.WorkDir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return steps.FromOS(err, "cannot remove the download")
 		}

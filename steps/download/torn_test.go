@@ -94,7 +94,7 @@ func TestTornPartFile(t *testing.T) {
 			ev, ok := out.Evidence.(Evidence)
 			require.True(t, ok)
 			require.NotNil(t, ev.Wire, "it was taken for another format")
-			got, err := os.ReadFile(filepath.Join(task.WorkDir, steps.BundleFile))
+			got, err := os.ReadFile(filepath.Join(task.WorkDir, bundle.FileName))
 			require.NoError(t, err)
 			require.Len(t, got, len(s.file))
 			require.True(t, bytes.Equal(s.file[:sealedHead], got[:sealedHead]), "the head")

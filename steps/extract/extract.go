@@ -132,7 +132,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if err := wipe(t.WorkDir, staging); err != nil {
 		return steps.Outcome{}, err
 	}
-	path := filepath.Join(t.WorkDir, steps.BundleFile)
+	path := filepath.Join(t.WorkDir, bundle.FileName)
 	b, err := bundle.Open(path, s.cfg.Limits, s.cfg.Formats...)
 	if err != nil {
 		return steps.Outcome{}, err

@@ -40,7 +40,7 @@ func worldAt(t testing.TB, z bt.Zip, dir string) *world {
 	t.Helper()
 	w := &world{t: t, dev: stepstest.NewDevice(t, dir)}
 	w.task = stepstest.Task(t, func(task *steps.Task) {
-		z.Write(t, task.WorkDir, steps.BundleFile)
+		z.Write(t, task.WorkDir, bundle.FileName)
 		task.Release = steps.Release{Version: "1.2.0", Digest: "md5:00112233445566778899aabbccddeeff"}
 	})
 	w.cfg = extract.Config{
@@ -243,11 +243,11 @@ func TestWritableOfTheRelease(t *testing.T) {
 	w.cfg.Writable = map[string]string{"data": w.dev.Path("/opt/tope/shared/configured")}
 	w.cfg.Shared = w.dev.Path("/opt/tope/shared")
 	found := func(paths ...string) {
-		var b steps.Brought
+		var b versions.Brought
 		for _, p := range paths {
-			b.Brought.Writable = append(b.Brought.Writable, versions.Writable{Path: p})
+			b.Writable = append(b.Writable, versions.Writable{Path: p})
 		}
-		stepstest.Found(t, w.task, steps.Verify, b)
+		w.task.Facts.Verify = &steps.Verified{Brought: b}
 	}
 	found("data", "var/lib/app", "services/web-server/log")
 	require.Equal(t, []string{"data", "services/web-server/log", "var/lib/app"}, w.do().Writable)

@@ -12,6 +12,7 @@ import (
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // Kind is how a check looks.
@@ -65,7 +66,7 @@ const once = 5 * time.Second
 func (g *Gate) look(ctx context.Context, t *steps.Task, p planned) error {
 	c := p.check
 	if c.Kind == Hook {
-		_, err := steps.RunHook(ctx, p.dir, t, versions.HealthHook, c.Command[0])
+		_, err := running.RunHook(ctx, p.dir, t, versions.HealthHook, c.Command[0])
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, once)
@@ -86,7 +87,7 @@ func (g *Gate) look(ctx context.Context, t *steps.Task, p planned) error {
 		if p.run != nil {
 			run = p.run
 		}
-		_, err := steps.Run(ctx, p.dir, run...)
+		_, err := running.Run(ctx, p.dir, run...)
 		return err
 	}
 	return fmt.Errorf("unknown kind of check %q", c.Kind)
@@ -119,7 +120,7 @@ func (g *Gate) waits(t *steps.Task, svc service.Service, st service.Status) (boo
 	if st.Active != service.Stopped {
 		return false, nil
 	}
-	units, err := steps.Noted(t)
+	units, err := running.LoadCompanions(t)
 	return units.Waits(svc.Name, st), err
 }
 

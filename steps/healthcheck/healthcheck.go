@@ -27,6 +27,7 @@ import (
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // Config is what the gate works with.
@@ -38,9 +39,9 @@ type Config struct {
 	// Poll is how often a check that is not true yet looks again; default 200 ms.
 	Poll time.Duration
 	// Versions tells what the judged version brings; nil for nothing.
-	Versions steps.Installed
+	Versions running.Installed
 	// Units are what versions carry; nil where there are none.
-	Units steps.Units
+	Units running.Units
 	// Resolve finds a device's program below --root; nil when that is "/".
 	Resolve func(device string) (string, error)
 	// HookOnly is set where somebody else runs and judges the services: of what
@@ -157,11 +158,11 @@ func (g *Gate) plan(ctx context.Context, t *steps.Task, version string) ([]plann
 	if t.Target.Current == "" {
 		return nil, nil
 	}
-	running, err := steps.Running(g.cfg.Units, t, version)
+	named, err := running.ToStart(g.cfg.Units, t, version)
 	if err != nil {
 		return nil, err
 	}
-	list, err := steps.Services(ctx, g.cfg.Manager, g.cfg.Services, running)
+	list, err := running.Services(ctx, g.cfg.Manager, g.cfg.Services, named)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // defaults of a check.
@@ -92,7 +93,7 @@ func (g *Gate) fresh(ctx context.Context, t *steps.Task, svc service.Service) er
 		return err
 	case st.Restarts > 0:
 		return fmt.Errorf("%s restarted %d times by itself (result %s, exit status %d)", svc.Name, st.Restarts, st.Result, st.ExitStatus)
-	case !steps.StartedSince(st, t.Since, g.cfg.Clock.Boot()):
+	case !running.StartedSince(st, t.Since, g.cfg.Clock.Boot()):
 		return fmt.Errorf("the main process %d of %s was started before the switch", st.MainPID, svc.Name)
 	}
 	return nil

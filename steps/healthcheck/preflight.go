@@ -10,6 +10,7 @@ import (
 
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // preflight refuses a switch, while nothing has been touched yet, that would
@@ -17,14 +18,14 @@ import (
 // read, or is missing and does not come with the release either; or one whose
 // stop would take the updater down with it. The version is not to blame.
 func (g *Gate) preflight(ctx context.Context, t *steps.Task) error {
-	list, err := steps.Services(ctx, g.cfg.Manager, g.cfg.Services, t)
+	list, err := running.Services(ctx, g.cfg.Manager, g.cfg.Services, t)
 	if err != nil {
 		return err
 	}
 	for _, svc := range list {
 		st, err := g.cfg.Manager.Status(ctx, svc)
 		if err != nil {
-			return steps.ServiceError(ctx, g.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
+			return running.ServiceError(ctx, g.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
 		}
 		unit := svc.UnitName()
 		switch why := st.Unusable(); {
@@ -36,7 +37,7 @@ func (g *Gate) preflight(ctx context.Context, t *steps.Task) error {
 			return refuse(service.ErrNotFound, unit, "install it and run systemctl daemon-reload (an embedded service needs its exec), or take the service out of the configuration")
 		}
 	}
-	if _, _, _, err := steps.Ordered(ctx, g.cfg.Manager, list); err != nil {
+	if _, _, _, err := running.Ordered(ctx, g.cfg.Manager, list); err != nil {
 		return err
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/healthcheck"
+	"github.com/tope/updater/steps/running"
 	"github.com/tope/updater/steps/stepstest"
 )
 
@@ -87,7 +88,7 @@ func TestWithoutAServiceManagerThereIsNoVerdict(t *testing.T) {
 
 func TestAServiceThatWaitsForItsSocketIsHealthy(t *testing.T) {
 	b := newBench(t)
-	require.NoError(t, b.task.Units.Save(steps.Companions{Triggers: []string{"device-api.socket"}, Idle: []string{"device-api"}}))
+	require.NoError(t, b.task.Units.Save(running.Companions{Triggers: []string{"device-api.socket"}, Idle: []string{"device-api"}}))
 	require.NoError(t, b.manager.Stop(t.Context(), service.Service{Name: "device-api"}))
 	b.pass(t)
 	require.NoError(t, b.manager.Start(t.Context(), service.Service{Name: "device-api"}))

@@ -8,12 +8,13 @@ import (
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // brought lists the checks that the judged version brings: its own, and its
 // health hook.
 func (g *Gate) brought(ctx context.Context, list []service.Service, version string) ([]planned, error) {
-	b, err := steps.BroughtBy(g.cfg.Versions, version)
+	b, err := running.BroughtBy(g.cfg.Versions, version)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +38,7 @@ func (g *Gate) brought(ctx context.Context, list []service.Service, version stri
 		if c.Kind == Active && !known {
 			st, err := g.cfg.Manager.Status(ctx, p.svc)
 			if err != nil {
-				return nil, steps.ServiceError(ctx, g.cfg.Manager, steps.Local, "ask for the state of "+h.Service, err)
+				return nil, running.ServiceError(ctx, g.cfg.Manager, steps.Local, "ask for the state of "+h.Service, err)
 			}
 			if !st.Loaded {
 				continue // this device has no such service
@@ -53,7 +54,7 @@ func (g *Gate) brought(ctx context.Context, list []service.Service, version stri
 	}
 	if path := b.Hooks[versions.HealthHook]; path != "" {
 		plan = append(plan, planned{
-			check: Check{Kind: Hook, Command: []string{path}, Timeout: steps.HookTimeout},
+			check: Check{Kind: Hook, Command: []string{path}, Timeout: running.HookTimeout},
 			dir:   g.cfg.Versions.Path(version),
 		})
 	}

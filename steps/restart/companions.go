@@ -9,20 +9,21 @@ import (
 
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // begin brings back what comes before the services: their sockets. On the way
 // forward a socket that cannot be opened is a service that cannot be reached;
 // on the way back it is no reason not to start the rest.
-func (s *Step) begin(ctx context.Context, t *steps.Task, list []service.Service, ev *Evidence) (steps.Companions, error) {
+func (s *Step) begin(ctx context.Context, t *steps.Task, list []service.Service, ev *Evidence) (running.Companions, error) {
 	units, err := s.companions(t)
 	if err != nil || units.Boot != s.cfg.Clock.Boot() {
 		return units, err
 	}
 	ev.Companions = &units
-	err = units.Begin(ctx, s.cfg.Manager, list)
+	err = units.StartSockets(ctx, s.cfg.Manager, list)
 	if err != nil && !t.Back {
-		return units, steps.ServiceError(ctx, s.cfg.Manager, steps.Unhealthy, "start the sockets of the services", err)
+		return units, running.ServiceError(ctx, s.cfg.Manager, steps.Unhealthy, "start the sockets of the services", err)
 	}
 	s.blocked(ev, err)
 	return units, nil
@@ -30,31 +31,31 @@ func (s *Step) begin(ctx context.Context, t *steps.Task, list []service.Service,
 
 // services are those that are started with the target, its own included.
 func (s *Step) services(ctx context.Context, t *steps.Task) ([]service.Service, error) {
-	t, err := steps.Running(s.cfg.Units, t, t.Target.Current)
+	t, err := running.ToStart(s.cfg.Units, t, t.Target.Current)
 	if err != nil {
 		return nil, err
 	}
-	return steps.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
+	return running.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
 }
 
 // companions are the noted ones, as far as there are any in the target.
-func (s *Step) companions(t *steps.Task) (steps.Companions, error) {
-	units, err := steps.Noted(t)
+func (s *Step) companions(t *steps.Task) (running.Companions, error) {
+	units, err := running.LoadCompanions(t)
 	if err != nil {
 		return units, err
 	}
-	return units.Present(s.cfg.Units, t, s.cfg.Clock.Boot())
+	return units.ForTarget(s.cfg.Units, t, s.cfg.Clock.Boot())
 }
 
 // waits reports whether a service is to be left to its trigger: it did not run
 // before the switch, and if the trigger has started it already, that was after.
-func (s *Step) waits(ctx context.Context, t *steps.Task, units steps.Companions, svc service.Service) (bool, error) {
+func (s *Step) waits(ctx context.Context, t *steps.Task, units running.Companions, svc service.Service) (bool, error) {
 	if !slices.Contains(units.Idle, svc.Name) {
 		return false, nil
 	}
 	st, err := s.cfg.Manager.Status(ctx, svc)
 	if err != nil {
-		return false, steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
+		return false, running.ServiceError(ctx, s.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
 	}
 	return units.Waits(svc.Name, st), nil
 }
@@ -77,7 +78,7 @@ func (s *Step) StartAll(ctx context.Context, t *steps.Task) error {
 		return err
 	}
 	var errs []error
-	if ordered, _, _, err := steps.Ordered(ctx, s.cfg.Manager, list); err == nil {
+	if ordered, _, _, err := running.Ordered(ctx, s.cfg.Manager, list); err == nil {
 		list = ordered
 	} else {
 		errs = append(errs, err) // in the configured order, then
@@ -86,7 +87,7 @@ func (s *Step) StartAll(ctx context.Context, t *steps.Task) error {
 	here := err == nil && units.Boot == s.cfg.Clock.Boot()
 	errs = append(errs, err)
 	if here {
-		errs = append(errs, units.Begin(ctx, s.cfg.Manager, list))
+		errs = append(errs, units.StartSockets(ctx, s.cfg.Manager, list))
 	}
 	for _, svc := range list {
 		if st, err := s.cfg.Manager.Status(ctx, svc); err == nil && units.Waits(svc.Name, st) {
@@ -97,7 +98,7 @@ func (s *Step) StartAll(ctx context.Context, t *steps.Task) error {
 		}
 	}
 	if here {
-		errs = append(errs, units.Complete(ctx, s.cfg.Manager))
+		errs = append(errs, units.StartOthers(ctx, s.cfg.Manager))
 	}
 	return errors.Join(errs...)
 }

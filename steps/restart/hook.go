@@ -6,6 +6,7 @@ import (
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // hooked is the step's note: after a boot, services that run do not tell
@@ -20,7 +21,7 @@ func (s *Step) hookOwed(t *steps.Task) (bool, error) {
 	if t.Back {
 		return false, nil
 	}
-	b, err := steps.BroughtBy(s.cfg.Versions, t.Target.Current)
+	b, err := running.BroughtBy(s.cfg.Versions, t.Target.Current)
 	if err != nil || b.Hooks[versions.PostSwitch] == "" {
 		return false, err
 	}
@@ -39,10 +40,10 @@ func (s *Step) runHook(ctx context.Context, t *steps.Task, list []service.Servic
 	if err != nil || !owed {
 		return err
 	}
-	if _, err := steps.StopAll(ctx, s.cfg.Manager, s.cfg.Clock, list, t); err != nil {
+	if _, err := running.StopAll(ctx, s.cfg.Manager, s.cfg.Clock, list, t); err != nil {
 		return err
 	}
-	hooks := steps.Hooks{Versions: s.cfg.Versions, Manager: s.cfg.Manager, Clock: s.cfg.Clock}
+	hooks := running.Hooks{Versions: s.cfg.Versions, Manager: s.cfg.Manager, Clock: s.cfg.Clock}
 	if ev.Hook, err = hooks.Run(ctx, t, t.Target.Current, versions.PostSwitch); err != nil {
 		return err
 	}

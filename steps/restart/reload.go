@@ -2,10 +2,10 @@ package restart
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // read lists the task's services, once the manager has read their units as they
@@ -25,7 +25,7 @@ func (s *Step) read(ctx context.Context, t *steps.Task) ([]service.Service, erro
 	for _, svc := range list {
 		st, err := s.cfg.Manager.Status(ctx, svc)
 		if err != nil {
-			return nil, steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
+			return nil, running.ServiceError(ctx, s.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
 		}
 		if st.Stale || !st.Loaded {
 			if err := s.reload(ctx); err != nil {
@@ -40,17 +40,13 @@ func (s *Step) read(ctx context.Context, t *steps.Task) ([]service.Service, erro
 // unchanged reports whether Switch has told, in this try, that it changed no
 // unit file. What was cut in between is not relied on.
 func unchanged(t *steps.Task) bool {
-	var ev struct {
-		StoppedAt *steps.Moment   `json:"stopped_at"`
-		Units     json.RawMessage `json:"units"`
-	}
-	raw := t.Found[steps.Switch]
-	return t.Attempt <= 1 && json.Unmarshal(raw, &ev) == nil && ev.StoppedAt != nil && len(ev.Units) == 0
+	switched := t.Facts.Switch
+	return t.Attempt <= 1 && switched != nil && switched.StoppedAt != (steps.Moment{}) && switched.Units == nil
 }
 
 func (s *Step) reload(ctx context.Context) error {
 	if err := s.cfg.Manager.Reload(ctx); err != nil {
-		return steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "make the service manager read its units again", err)
+		return running.ServiceError(ctx, s.cfg.Manager, steps.Local, "make the service manager read its units again", err)
 	}
 	return nil
 }

@@ -11,13 +11,13 @@ package restart
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // Config is what the step works with.
@@ -26,11 +26,11 @@ type Config struct {
 	Services []service.Service
 	Clock    clock.Clock
 	// Versions tells what the version brings; nil for nothing.
-	Versions steps.Installed
+	Versions running.Installed
 	// Hold is the one that Switch has taken; may be nil.
 	Hold *service.Hold
 	// Units are what versions carry; nil where there are none.
-	Units steps.Units
+	Units running.Units
 }
 
 // Evidence is what the journal keeps of a restart.
@@ -40,12 +40,12 @@ type Evidence struct {
 	Waiting []string `json:"waiting,omitempty"`
 	// Companions are the units that were brought back beside the services.
 	// Blocked says what of them could not be started.
-	Companions *steps.Companions `json:"companions,omitempty"`
-	Blocked    string            `json:"blocked,omitempty"`
+	Companions *running.Companions `json:"companions,omitempty"`
+	Blocked    string              `json:"blocked,omitempty"`
 	// Commands are the package's own, in the order they ran.
 	Commands []Ran `json:"commands,omitempty"`
 	// Hook is the version's post-switch hook.
-	Hook *steps.HookRan `json:"hook,omitempty"`
+	Hook *running.HookRan `json:"hook,omitempty"`
 	// Downtime is from the first stop to the last start, when both were in
 	// this boot: what users of the device missed.
 	Downtime time.Duration `json:"downtime_ns,omitempty"`
@@ -101,9 +101,9 @@ func (s *Step) Probe(ctx context.Context, t *steps.Task) (steps.Reach, error) {
 	for _, svc := range list {
 		st, err := s.cfg.Manager.Status(ctx, svc)
 		if err != nil {
-			return "", steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
+			return "", running.ServiceError(ctx, s.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
 		}
-		if st.Active == service.Running && steps.StartedSince(st, t.Since, s.cfg.Clock.Boot()) || units.Waits(svc.Name, st) {
+		if st.Active == service.Running && running.StartedSince(st, t.Since, s.cfg.Clock.Boot()) || units.Waits(svc.Name, st) {
 			up++
 		}
 	}
@@ -140,7 +140,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if err := s.runHook(ctx, t, list, &ev); err != nil {
 		return steps.Outcome{Evidence: ev}, err
 	}
-	if ordered, _, _, err := steps.Ordered(ctx, s.cfg.Manager, list); err == nil {
+	if ordered, _, _, err := running.Ordered(ctx, s.cfg.Manager, list); err == nil {
 		list = ordered
 	} else if !t.Back {
 		return steps.Outcome{Evidence: ev}, err
@@ -165,12 +165,12 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 			ev.Started = append(ev.Started, Started{Name: svc.Name, Took: s.cfg.Clock.Monotonic() - began, Status: st})
 		}
 		if rerr != nil {
-			return steps.Outcome{Evidence: ev}, steps.ServiceError(ctx, s.cfg.Manager, steps.Unhealthy, "restart "+svc.Name, rerr)
+			return steps.Outcome{Evidence: ev}, running.ServiceError(ctx, s.cfg.Manager, steps.Unhealthy, "restart "+svc.Name, rerr)
 		}
 	}
 	ev.Downtime = s.downtime(t)
 	if units.Boot == s.cfg.Clock.Boot() {
-		s.blocked(&ev, units.Complete(ctx, s.cfg.Manager))
+		s.blocked(&ev, units.StartOthers(ctx, s.cfg.Manager))
 	}
 	return steps.Outcome{Evidence: ev}, nil
 }
@@ -179,17 +179,13 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 // first: a command must bear that. A version that is gone back to has had its
 // commands run when it came.
 func (s *Step) runCommands(ctx context.Context, t *steps.Task, ev *Evidence) error {
-	var c steps.Commanded
-	if t.Back || t.Kind != steps.Install || len(t.Found[steps.Verify]) == 0 {
+	if t.Back || t.Kind != steps.Install || t.Facts.Verify == nil {
 		return nil
 	}
-	if err := json.Unmarshal(t.Found[steps.Verify], &c); err != nil {
-		return fmt.Errorf("cannot read what Verify found in the journal: %w", err)
-	}
-	for _, cmd := range c.Commands {
+	for _, cmd := range t.Facts.Verify.Commands {
 		began := s.cfg.Clock.Monotonic()
 		limited, cancel := context.WithTimeout(ctx, commandTimeout)
-		out, err := steps.Run(limited, "/", "/bin/sh", "-c", cmd.Shell)
+		out, err := running.Run(limited, "/", "/bin/sh", "-c", cmd.Shell)
 		cancel()
 		ev.Commands = append(ev.Commands, Ran{Command: cmd, Took: s.cfg.Clock.Monotonic() - began, Output: out})
 		if err != nil && ctx.Err() != nil {
@@ -207,11 +203,11 @@ func (s *Step) runCommands(ctx context.Context, t *steps.Task, ev *Evidence) err
 
 // downtime is the time since Switch stopped the first service.
 func (s *Step) downtime(t *steps.Task) time.Duration {
-	var h steps.Halted
-	if json.Unmarshal(t.Found[steps.Switch], &h) != nil || h.StoppedAt.Boot != s.cfg.Clock.Boot() {
+	switched := t.Facts.Switch
+	if switched == nil || switched.StoppedAt.Boot != s.cfg.Clock.Boot() {
 		return 0
 	}
-	return s.cfg.Clock.Monotonic() - h.StoppedAt.Mono
+	return s.cfg.Clock.Monotonic() - switched.StoppedAt.Mono
 }
 
 // Undo does nothing: the services are restarted by Rollback.

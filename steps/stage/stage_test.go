@@ -36,7 +36,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, dev: stepstest.NewDevice(t, "")}
 	w.task = stepstest.Task(t, func(task *steps.Task) {
-		bt.Package("1.2.0").Write(t, task.WorkDir, steps.BundleFile)
+		bt.Package("1.2.0").Write(t, task.WorkDir, bundle.FileName)
 		task.Release = steps.Release{Version: "1.2.0", Digest: ours, Services: []string{"device-api"}}
 	})
 	w.extract(w.task)
@@ -56,7 +56,7 @@ func (w *world) extract(task *steps.Task) {
 func (w *world) installed(digest string) {
 	w.t.Helper()
 	other := stepstest.Task(w.t, func(task *steps.Task) {
-		bt.Package("1.2.0").Write(w.t, task.WorkDir, steps.BundleFile)
+		bt.Package("1.2.0").Write(w.t, task.WorkDir, bundle.FileName)
 		task.Update, task.Release = "other", steps.Release{Version: "1.2.0", Digest: digest}
 	})
 	w.extract(other)

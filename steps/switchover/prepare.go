@@ -11,6 +11,7 @@ import (
 	"github.com/tope/updater/platform/snapshot"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // Snapshots keeps what services wrote, and puts it back: *snapshot.Store.
@@ -49,10 +50,10 @@ func (s *Step) prepare(ctx context.Context, t *steps.Task, ev *Evidence) (p plan
 	if note.Prepared {
 		return p, nil
 	}
-	if p.note, p.snapshots, err = steps.Owes(s.cfg.Versions, ev.Before.Current, t.Target.Current); err != nil {
+	if p.note, p.snapshots, err = running.Owes(s.cfg.Versions, ev.Before.Current, t.Target.Current); err != nil {
 		return p, err
 	}
-	hooks := steps.Hooks{Versions: s.cfg.Versions, Manager: s.cfg.Manager, Clock: s.cfg.Clock}
+	hooks := running.Hooks{Versions: s.cfg.Versions, Manager: s.cfg.Manager, Clock: s.cfg.Clock}
 	if ev.Hook, err = hooks.Run(ctx, t, t.Target.Current, versions.PreSwitch); err != nil {
 		return p, err
 	}
@@ -130,7 +131,7 @@ func (s *Step) indispensable(t *steps.Task, err error) error {
 	if !errors.As(err, &blocked) {
 		return nil
 	}
-	b, err := steps.BroughtBy(s.cfg.Versions, t.Target.Current)
+	b, err := running.BroughtBy(s.cfg.Versions, t.Target.Current)
 	if err != nil {
 		return err
 	}

@@ -35,9 +35,9 @@ import (
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/snapshot"
-	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // Pointers is what the step needs of versions.Store; every change is durable
@@ -48,7 +48,7 @@ type Pointers interface {
 	EnsureLinks(version string) (added []string, err error)
 	// LinkPath is the device path of the link of an entry such as "bin/device-api".
 	LinkPath(entry string) string
-	steps.Installed
+	running.Installed
 }
 
 // Config is what the step works with.
@@ -62,28 +62,26 @@ type Config struct {
 	// Hold puts off a shutdown until the services run again; may be nil.
 	Hold *service.Hold
 	// Units are what versions carry; nil where there are none.
-	Units steps.Units
+	Units running.Units
 }
 
 // Evidence is what the journal keeps of a switch.
 type Evidence struct {
-	steps.Halted
 	// Stopped are the services, in the order they were stopped.
 	Stopped []string `json:"stopped"`
 	// Companions were stopped with them and are to be started again. Circles
 	// are orders between units that were passed over.
-	Companions *steps.Companions `json:"companions,omitempty"`
-	Circles    []string          `json:"circles,omitempty"`
-	Before     versions.Pointers `json:"before"`
-	After      versions.Pointers `json:"after"`
+	Companions *running.Companions `json:"companions,omitempty"`
+	Circles    []string            `json:"circles,omitempty"`
+	Before     versions.Pointers   `json:"before"`
+	After      versions.Pointers   `json:"after"`
 	// Links are those made for programs that are new. Blocked says what could
 	// not be done and was not worth stopping for.
 	Links   []string `json:"links,omitempty"`
 	Blocked string   `json:"blocked,omitempty"`
-	// Units is what was done to unit files.
-	Units *unitfiles.Changes `json:"units,omitempty"`
+	steps.Switched
 	// Hook is the target's pre-switch hook.
-	Hook *steps.HookRan `json:"hook,omitempty"`
+	Hook *running.HookRan `json:"hook,omitempty"`
 	// Snapshot is what was kept of the data, Restored what was put back of it.
 	Snapshot *Snapshot          `json:"snapshot,omitempty"`
 	Restored *snapshot.Restored `json:"restored,omitempty"`
@@ -91,6 +89,8 @@ type Evidence struct {
 	StopTook time.Duration `json:"stop_took_ns"`
 	FlipTook time.Duration `json:"flip_took_ns"`
 }
+
+var _ steps.Fact = Evidence{}
 
 // Step is Switch.
 type Step struct{ cfg Config }
@@ -132,15 +132,15 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 
 func (s *Step) do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	var ev Evidence
-	leaving, err := steps.Leaving(s.cfg.Units, t)
+	leaving, err := running.ToStop(s.cfg.Units, t)
 	if err != nil {
 		return steps.Outcome{}, err
 	}
-	list, err := steps.Services(ctx, s.cfg.Manager, s.cfg.Services, leaving)
+	list, err := running.Services(ctx, s.cfg.Manager, s.cfg.Services, leaving)
 	if err != nil {
 		return steps.Outcome{}, err
 	}
-	instances, err := steps.Instances(ctx, s.cfg.Manager, s.cfg.Units, t)
+	instances, err := running.Instances(ctx, s.cfg.Manager, s.cfg.Units, t)
 	if err != nil {
 		return steps.Outcome{}, err
 	}
@@ -155,8 +155,8 @@ func (s *Step) do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 		return steps.Outcome{Evidence: ev}, err
 	}
 	s.cfg.Hold.Take(ctx, "services are being switched to another version")
-	halt, err := steps.StopAll(ctx, s.cfg.Manager, s.cfg.Clock, list, t, instances...)
-	ev.StoppedAt, ev.Stopped, ev.Circles = halt.At, halt.Stopped, halt.Circles
+	halt, err := running.StopAll(ctx, s.cfg.Manager, s.cfg.Clock, list, t, instances...)
+	ev.StoppedAt, ev.Stopped, ev.Circles = halt.At, halt.Stopped, halt.Cycles
 	ev.Blocked = strings.TrimSpace(ev.Blocked + " " + halt.Blocked)
 	if halt.Any() {
 		ev.Companions = &halt.Companions

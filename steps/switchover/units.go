@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
 // follow makes the unit files those of the version that is now current, while
@@ -31,7 +32,7 @@ func (s *Step) follow(ctx context.Context, t *steps.Task, ev *Evidence) error {
 	if t.Target.Current == "" && done.Any() {
 		// Nothing will be started, so nobody else tells systemd.
 		if err := s.cfg.Manager.Reload(ctx); err != nil {
-			return steps.ServiceError(ctx, s.cfg.Manager, steps.Local, "make the service manager read its units again", err)
+			return running.ServiceError(ctx, s.cfg.Manager, steps.Local, "make the service manager read its units again", err)
 		}
 	}
 	return nil

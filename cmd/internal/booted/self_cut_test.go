@@ -40,7 +40,7 @@ func TestPowerCutsInASelfUpdate(t *testing.T) {
 				d.Begin(d.Offer(updater(next, other)))
 				d.Wait("the update switches, or is over", func() bool {
 					st, ok := d.Status()
-					return ok && (st.State.Switched() || st.Update == nil)
+					return ok && (engine.Switched(st.State) || st.Update == nil)
 				})
 				time.Sleep(delay) // this is no synchronisation: any instant will do
 				d.Kill()

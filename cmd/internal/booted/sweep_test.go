@@ -101,7 +101,7 @@ func (s *sweep) cut(n, place int) engine.State {
 	for {
 		st, ok := s.Status()
 		require.True(s.t, time.Now().Before(deadline), "update %d stands still: %+v", n, st)
-		if ok && (there(st) || st.Update == nil && !st.State.Busy()) {
+		if ok && (there(st) || st.Update == nil && !engine.Busy(st.State)) {
 			break
 		}
 	}

@@ -97,7 +97,7 @@ func (d *Device) Over() engine.UpdateStatus {
 	d.Within(patience, "the update is over", func() bool {
 		var ok bool
 		st, ok = d.Status()
-		return ok && st.Update == nil && !st.State.Busy()
+		return ok && st.Update == nil && !engine.Busy(st.State)
 	})
 	require.NotNil(d.t, st.Last)
 	return *st.Last

@@ -177,7 +177,7 @@ func (d *device) install(b *testing.B, src steps.Source) []journal.Record {
 func took(b *testing.B, recs []journal.Record, left engine.State) time.Duration {
 	b.Helper()
 	for _, r := range recs {
-		if r.From == string(left) && r.To != "" {
+		if r.From == left && r.To != "" {
 			return r.Mono - recs[0].Mono
 		}
 	}

@@ -103,7 +103,7 @@ func (t *teller) conclude(r journal.Record) {
 		text = "the device went down before the step was done"
 	}
 	t.Interruptions++
-	t.add(r, Entry{What: Interrupted, Step: p.Step, Attempt: p.Attempt, Text: text})
+	t.add(r, Entry{What: Interrupted, Step: string(p.Step), Attempt: p.Attempt, Text: text})
 	t.pending = nil
 }
 
@@ -120,10 +120,10 @@ func (t *teller) decide(r journal.Record) {
 		t.add(r, Entry{What: TookOver, Text: takeover(r), Why: r.Why})
 	}
 	if r.Phase == journal.Observed && len(r.Evidence) > 0 {
-		t.add(r, Entry{What: Saw, Step: r.Step, Evidence: r.Evidence})
+		t.add(r, Entry{What: Saw, Step: string(r.Step), Evidence: r.Evidence})
 	}
 	if r.Rule != "" {
-		t.add(r, Entry{What: Rule, Text: r.Rule, Why: r.Why})
+		t.add(r, Entry{What: Rule, Text: string(r.Rule), Why: r.Why})
 	}
 }
 
@@ -151,7 +151,7 @@ func who(by string) string {
 // change tells requests and the moves of the machine.
 func (t *teller) change(r journal.Record) {
 	if a := r.Accept; a != nil {
-		t.Kind, t.From, t.To, t.Before, t.Source = a.Kind, a.From, a.To, a.Before, source(a.Source)
+		t.Kind, t.From, t.To, t.Before, t.Source = string(a.Kind), a.From, a.To, a.Before, source(a.Source)
 		t.add(r, Entry{What: Asked, Text: t.request(a)})
 	}
 	// The outcome that makes the machine move is told before the move.
@@ -173,8 +173,8 @@ func (t *teller) change(r journal.Record) {
 		}
 	}
 	if r.To != "" {
-		t.State = r.To
-		e := Entry{What: Entered, State: r.To, Trigger: r.Trigger, Text: meaning(r)}
+		t.State = string(r.To)
+		e := Entry{What: Entered, State: string(r.To), Trigger: string(r.Trigger), Text: meaning(r)}
 		if r.Step == "" && r.Rule == "" && r.Error == nil {
 			e.Why = r.Why // no other entry of this record tells it
 		}
@@ -187,7 +187,7 @@ func (t *teller) change(r journal.Record) {
 
 func (t *teller) outcome(r journal.Record) {
 	t.pending = nil
-	e := Entry{What: Done, Step: r.Step, Attempt: r.Attempt, Took: r.Took, Why: r.Why, Evidence: r.Evidence, Error: r.Error}
+	e := Entry{What: Done, Step: string(r.Step), Attempt: r.Attempt, Took: r.Took, Why: r.Why, Evidence: r.Evidence, Error: r.Error}
 	if r.Error != nil {
 		e.What = Failed
 	}
@@ -198,7 +198,7 @@ func (t *teller) outcome(r journal.Record) {
 func (t *teller) work(r journal.Record) {
 	if r.Phase == journal.Intent && r.Step != "" {
 		t.pending = &r
-		t.add(r, Entry{What: Began, Step: r.Step, Attempt: r.Attempt, Evidence: r.Evidence})
+		t.add(r, Entry{What: Began, Step: string(r.Step), Attempt: r.Attempt, Evidence: r.Evidence})
 	}
 }
 
@@ -210,8 +210,8 @@ func (t *teller) aside(r journal.Record) {
 	if q := r.Quarantine; q != nil {
 		t.add(r, Entry{What: Quarantined, Text: fmt.Sprintf("%s (%s): %s", q.Version, q.Digest, q.Reason)})
 	}
-	if r.Release != "" {
-		t.add(r, Entry{What: Released, Text: r.Release + " may be installed again", Why: r.Why})
+	if r.Unquarantine != "" {
+		t.add(r, Entry{What: Released, Text: r.Unquarantine + " may be installed again", Why: r.Why})
 	}
 	if d := r.Damage; d != nil {
 		text := d.Kind + ": " + d.Text
@@ -230,7 +230,7 @@ func (t *teller) end() {
 		t.Took = t.since
 	}
 	if p := t.pending; p != nil && !t.Terminal {
-		t.add(t.last, Entry{What: Unfinished, Step: p.Step, Attempt: p.Attempt, Text: "no outcome yet: it is at work, or was cut and not yet recovered"})
+		t.add(t.last, Entry{What: Unfinished, Step: string(p.Step), Attempt: p.Attempt, Text: "no outcome yet: it is at work, or was cut and not yet recovered"})
 	}
 }
 
@@ -269,7 +269,7 @@ func source(raw json.RawMessage) string {
 
 func learnt(l *journal.Learn) string {
 	switch {
-	case l.Go:
+	case l.Proceed:
 		return "the install request came"
 	case l.To != "" && l.Digest != "":
 		return fmt.Sprintf("the bundle is release %s (%s)", l.To, l.Digest)
@@ -284,7 +284,7 @@ func learnt(l *journal.Learn) string {
 // meaning is what the transition table says of the move.
 func meaning(r journal.Record) string {
 	for _, t := range engine.Table() {
-		if string(t.From) == r.From && string(t.Trigger) == r.Trigger && string(t.To) == r.To {
+		if t.From == r.From && t.Trigger == r.Trigger && t.To == r.To {
 			return t.Meaning
 		}
 	}

@@ -62,7 +62,7 @@ func (s *story) asked() *story {
 }
 
 // step is a step's outcome with the move it causes and the next step's intent.
-func (s *story) step(name, from, to, next string, took time.Duration, evidence string) *story {
+func (s *story) step(name journal.Step, from, to journal.State, next journal.Step, took time.Duration, evidence string) *story {
 	s.pass(took).write(journal.Record{
 		Phase: journal.Outcome, Step: name, Attempt: 1, Took: took, Evidence: json.RawMessage(evidence),
 		Trigger: "succeed", From: from, To: to, Terminal: to == "Committed",
@@ -73,7 +73,7 @@ func (s *story) step(name, from, to, next string, took time.Duration, evidence s
 	return s
 }
 
-func (s *story) intent(step string, attempt int) *story {
+func (s *story) intent(step journal.Step, attempt int) *story {
 	r := journal.Record{Phase: journal.Intent, Step: step, Attempt: attempt}
 	if step == "Switch" {
 		r.Evidence = json.RawMessage(`{"before":{"current":"1.0.0","previous":"","factory":"1.0.0"},"target":{"current":"1.1.0","previous":"1.0.0","factory":"1.0.0"}}`)

@@ -191,7 +191,7 @@ func TestWatchShowsEachChangeAndTicksBetween(t *testing.T) {
 		go func() {
 			watched <- c.Watch(t.Context(), time.Second, func(s engine.Status) bool {
 				shown <- s.State
-				return !s.State.Terminal()
+				return !engine.Terminal(s.State)
 			})
 		}()
 		require.Equal(t, engine.Idle, <-shown)

@@ -41,7 +41,7 @@ func (c *Client) Watch(ctx context.Context, tick time.Duration, show func(engine
 func Ended(s engine.Status, id string) (u *engine.UpdateStatus, over bool) {
 	switch {
 	case s.Update != nil && s.Update.ID == id:
-		return s.Update, s.Update.State.Terminal()
+		return s.Update, engine.Terminal(s.Update.State)
 	case s.Last != nil && s.Last.ID == id:
 		return s.Last, true
 	}

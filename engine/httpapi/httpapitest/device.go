@@ -16,7 +16,6 @@ import (
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/clock/clocktest"
 	"github.com/tope/updater/platform/versions"
-	"github.com/tope/updater/steps"
 )
 
 // Device is a fake device. Fail makes everything that changes something
@@ -68,8 +67,8 @@ func (d *Device) Open(s engine.State, progress int) {
 	d.Change(func(st *engine.Status) {
 		st.State = s
 		st.Update = &engine.UpdateStatus{
-			ID: "u2", Kind: string(steps.Install), From: "1.1.0", To: "1.2.0", State: s,
-			Step: string(engine.StepOf(s)), Attempt: 1, Progress: progress, Accepted: d.Clock.Now(),
+			ID: "u2", Kind: engine.Install, From: "1.1.0", To: "1.2.0", State: s,
+			Step: journal.Step(engine.StepOf(s)), Attempt: 1, Progress: progress, Accepted: d.Clock.Now(),
 		}
 	})
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/versions"
-	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/bundle/native/nativetest"
 	"github.com/tope/updater/steps/bundle/supply"
@@ -32,12 +31,12 @@ func opened(t *testing.T, file []byte, plan any) (bundle.Bundle, string, error) 
 	dir, old := t.TempDir(), t.TempDir()
 	nativetest.Plant(t, filepath.Join(old, "1.0.0"), nativetest.Old())
 	nativetest.Plant(t, old, map[string][]byte{"secret": nativetest.Files()["services/app/new"]})
-	path := filepath.Join(dir, steps.BundleFile)
+	path := filepath.Join(dir, bundle.FileName)
 	require.NoError(t, os.WriteFile(path, file, 0o600))
 	if plan != nil {
 		text, err := json.Marshal(plan)
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(dir, steps.PlanFile), text, 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, bundle.PlanFile), text, 0o600))
 	}
 	d := &supply.Device{Verify: func(_, _ []byte) (string, error) { return "somebody", nil }, Clock: clock.System()}
 	b, err := bundle.Open(path, bundle.Limits{}, supply.Format{Device: d, Versions: installed(old)})

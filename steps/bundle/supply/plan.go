@@ -11,6 +11,7 @@ import (
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/bundle/native"
 )
 
@@ -40,7 +41,7 @@ func (s source) alone() bool { return s.At == "" }
 
 // readPlan returns nil when there is none, or when it is of another release.
 func readPlan(workDir, digest string, contents int) (*plan, error) {
-	data, err := os.ReadFile(filepath.Join(workDir, steps.PlanFile))
+	data, err := os.ReadFile(filepath.Join(workDir, bundle.PlanFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -65,7 +66,7 @@ func (p *plan) write(workDir string) error {
 	}
 	// If the power goes before this returns: the plan before it, or none. No
 	// piece has been asked for on the strength of the new one.
-	return steps.FromOS(disk.WriteFile(filepath.Join(workDir, steps.PlanFile), data, 0o600), "cannot keep the plan")
+	return steps.FromOS(disk.WriteFile(filepath.Join(workDir, bundle.PlanFile), data, 0o600), "cannot keep the plan")
 }
 
 // Lack notes durably that contents which were to come from this device are not
@@ -75,11 +76,11 @@ func Lack(workDir string, sha256 []string) error {
 	if err != nil {
 		return err
 	}
-	return disk.WriteFile(filepath.Join(workDir, steps.LackingFile), data, 0o600)
+	return disk.WriteFile(filepath.Join(workDir, bundle.LackingFile), data, 0o600)
 }
 
 func readLacking(workDir string) (map[string]bool, error) {
-	data, err := os.ReadFile(filepath.Join(workDir, steps.LackingFile))
+	data, err := os.ReadFile(filepath.Join(workDir, bundle.LackingFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

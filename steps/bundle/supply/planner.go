@@ -98,7 +98,7 @@ func (p *Planner) Lack(t *steps.Task, contents []string) error {
 // what was lacking goes. If the power goes before, the plan is amended again, to
 // itself.
 func (p *Planner) Amended(t *steps.Task) error {
-	err := os.Remove(filepath.Join(t.WorkDir, steps.LackingFile))
+	err := os.Remove(filepath.Join(t.WorkDir, bundle.LackingFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -28,7 +28,7 @@ type facts struct {
 	current, previous, factory string
 	marker                     string
 	// journal is nil when there is none.
-	journal *journal.State
+	journal *journal.Fold
 }
 
 // since is the newest update that began after the journal's record seq; nil

@@ -52,7 +52,7 @@ func (d *Device) judge(ctx context.Context, s sweep.Story, depth sweep.Depth) (s
 	}
 	if depth == sweep.Quick {
 		if u := f.journal; u != nil && u.Open != nil {
-			return u.Open.State, nil
+			return string(u.Open.State), nil
 		}
 		return d.end(f).String(), nil
 	}
@@ -211,7 +211,7 @@ func (d *Device) mustFinish(ctx context.Context, m *machine) error {
 func (d *Device) end(f facts) End {
 	e := End{unchanged, f.current, f.previous}
 	if u := f.since(d.base.seq()); u != nil {
-		e.State = u.State
+		e.State = string(u.State)
 	}
 	return e
 }

@@ -99,15 +99,15 @@ func Bugs() []Bug {
 			Name: "no fsync of the plan", Mode: Lose, Flow: "signed", From: "create work/UPDATE/plan.json #1",
 			About: "the pieces of a native bundle are there, and what they are for may not be",
 			File:  "steps/bundle/supply/plan.go",
-			Old:   "disk.WriteFile(filepath.Join(workDir, steps.PlanFile), data, 0o600)",
-			New:   "os.WriteFile(filepath.Join(workDir, steps.PlanFile), data, 0o600)",
+			Old:   "disk.WriteFile(filepath.Join(workDir, bundle.PlanFile), data, 0o600)",
+			New:   "os.WriteFile(filepath.Join(workDir, bundle.PlanFile), data, 0o600)",
 		},
 		{
 			Name: "no fsync of what is lacking", Mode: Lose, Flow: "damaged", From: "create work/UPDATE/lacking.json #1",
 			About: "the journal says to fetch what is damaged, and what that is may be lost",
 			File:  "steps/bundle/supply/plan.go",
-			Old:   "return disk.WriteFile(filepath.Join(workDir, steps.LackingFile), data, 0o600)",
-			New:   "return os.WriteFile(filepath.Join(workDir, steps.LackingFile), data, 0o600)",
+			Old:   "return disk.WriteFile(filepath.Join(workDir, bundle.LackingFile), data, 0o600)",
+			New:   "return os.WriteFile(filepath.Join(workDir, bundle.LackingFile), data, 0o600)",
 		},
 	}
 }

@@ -103,7 +103,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		d.failedFull(r, before)
 		last := d.status().Last
-		failures[last.Step]++
+		failures[string(last.Step)]++
 		tries++
 		release()
 	}
@@ -202,7 +202,7 @@ func TestFullOfFiles(t *testing.T) {
 		release := fillInodes(t, e, free)
 		r := d.run("--json", "install", pack)
 		d.failedFull(r, before)
-		failures[d.status().Last.Step]++
+		failures[string(d.status().Last.Step)]++
 		release()
 	}
 	t.Logf("inodes exhausted: failures by step: %v", failures)

@@ -208,7 +208,7 @@ func (d *device) journalPath() string {
 }
 
 // fold is the journal's newest state, read beside whoever writes it.
-func (d *device) fold() *journal.State {
+func (d *device) fold() *journal.Fold {
 	d.t.Helper()
 	r, err := journal.OpenReader(d.journalPath(), journal.Options{})
 	require.NoError(d.t, err)

@@ -1,4 +1,4 @@
-package steps_test
+package running_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/service/servicetest"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 	"github.com/tope/updater/steps/stepstest"
 )
 
@@ -40,8 +41,8 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
-func (h *house) stopAll(t *testing.T) (steps.Stop, error) {
-	return steps.StopAll(t.Context(), h, h.clock, h.list, h.task)
+func (h *house) stopAll(t *testing.T) (running.Stopped, error) {
+	return running.StopAll(t.Context(), h, h.clock, h.list, h.task)
 }
 
 func TestWhatIsStoppedAndBroughtBack(t *testing.T) {
@@ -52,19 +53,19 @@ func TestWhatIsStoppedAndBroughtBack(t *testing.T) {
 		"stop lazy.socket", "stop report.timer", "stop kiosk.service", "stop lazy", "stop web", "stop api",
 	}, h.Calls(), "what could start a service stops first, then what hangs on it")
 	require.Equal(t, []string{"lazy", "web", "api"}, stop.Stopped)
-	require.Equal(t, []string{"api after web"}, stop.Circles)
+	require.Equal(t, []string{"api after web"}, stop.Cycles)
 	require.Empty(t, h.PIDs())
 
-	units, err := steps.Noted(h.task)
+	units, err := running.LoadCompanions(h.task)
 	require.NoError(t, err)
-	require.Equal(t, steps.Companions{
+	require.Equal(t, running.Companions{
 		Boot: h.clock.Boot(), Triggers: []string{"lazy.socket", "report.timer"}, Dependents: []string{"kiosk.service"}, Idle: []string{"lazy"},
 	}, units)
 	up, err := units.Up(t.Context(), h, h.clock.Boot())
 	require.NoError(t, err)
 	require.False(t, up)
-	require.NoError(t, units.Begin(t.Context(), h, h.list))
-	require.NoError(t, units.Complete(t.Context(), h))
+	require.NoError(t, units.StartSockets(t.Context(), h, h.list))
+	require.NoError(t, units.StartOthers(t.Context(), h))
 	require.Equal(t, []string{"start lazy.socket", "start kiosk.service", "start report.timer"}, h.Calls(), "what did not run stays as it was")
 	up, err = units.Up(t.Context(), h, h.clock.Boot())
 	require.NoError(t, err)
@@ -73,11 +74,11 @@ func TestWhatIsStoppedAndBroughtBack(t *testing.T) {
 
 // Whichever stop the updater dies at, the next try knows what the first one saw.
 func TestACutBetweenStopsLosesNothing(t *testing.T) {
-	want := func() steps.Companions {
+	want := func() running.Companions {
 		h := newHouse(t)
 		_, err := h.stopAll(t)
 		require.NoError(t, err)
-		units, err := steps.Noted(h.task)
+		units, err := running.LoadCompanions(h.task)
 		require.NoError(t, err)
 		return units
 	}()
@@ -96,7 +97,7 @@ func TestACutBetweenStopsLosesNothing(t *testing.T) {
 		h.task = stepstest.Again(h.task)
 		_, err = h.stopAll(t)
 		require.NoError(t, err)
-		units, err := steps.Noted(h.task)
+		units, err := running.LoadCompanions(h.task)
 		require.NoError(t, err)
 		require.Equal(t, want, units, "cut at stop %d", cut)
 	}
@@ -109,14 +110,14 @@ func TestAnotherBootHasItsOwnCompanions(t *testing.T) {
 	h.clock.Reboot()
 	h.Boot()
 	require.NoError(t, h.Stop(t.Context(), service.Unit("report.timer")))
-	units, err := steps.Noted(h.task)
+	units, err := running.LoadCompanions(h.task)
 	require.NoError(t, err)
 	up, err := units.Up(t.Context(), h, h.clock.Boot())
 	require.NoError(t, err)
 	require.True(t, up, "the init system has brought up what belongs up")
 	_, err = h.stopAll(t)
 	require.NoError(t, err)
-	units, err = steps.Noted(h.task)
+	units, err = running.LoadCompanions(h.task)
 	require.NoError(t, err)
 	require.Equal(t, []string{"lazy.socket"}, units.Triggers)
 	require.Equal(t, []string{"kiosk.service", "off.service"}, units.Dependents)
@@ -135,9 +136,9 @@ func TestASocketThatItsServiceKeepsShut(t *testing.T) {
 		}
 		return nil
 	})
-	units, err := steps.Noted(h.task)
+	units, err := running.LoadCompanions(h.task)
 	require.NoError(t, err)
-	require.NoError(t, units.Begin(t.Context(), h, h.list))
+	require.NoError(t, units.StartSockets(t.Context(), h, h.list))
 	require.Contains(t, h.PIDs(), "lazy.socket")
 	require.NotContains(t, h.PIDs(), "lazy", "it finds its socket when it is started")
 }
@@ -174,9 +175,9 @@ func TestAMissingUnitIsNotTheReleasesFault(t *testing.T) {
 	for err, class := range map[error]steps.Class{
 		service.ErrNotFound: steps.Local, service.ErrUnavailable: steps.Transient, service.ErrCanceled: steps.Transient, service.ErrUnusable: steps.Unhealthy, service.ErrFailed: steps.Unhealthy,
 	} {
-		require.Equal(t, class, steps.AsError(steps.ServiceError(t.Context(), h, steps.Unhealthy, "restart api", err)).Class)
+		require.Equal(t, class, steps.AsError(running.ServiceError(t.Context(), h, steps.Unhealthy, "restart api", err)).Class)
 	}
 	h.ShutDown(true)
-	err := steps.ServiceError(context.Background(), h, steps.Unhealthy, "restart api", service.ErrFailed)
+	err := running.ServiceError(context.Background(), h, steps.Unhealthy, "restart api", service.ErrFailed)
 	require.Equal(t, steps.Interrupted, steps.AsError(err).Class)
 }

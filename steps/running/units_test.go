@@ -1,4 +1,4 @@
-package steps_test
+package running_test
 
 import (
 	"context"
@@ -11,9 +11,10 @@ import (
 	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 )
 
-// carried is a fake of steps.Units: versions and what they carry.
+// carried is a fake of running.Units: versions and what they carry.
 type carried map[string][]unitfiles.Unit
 
 func (c carried) Carried(version string) ([]unitfiles.Unit, error) {
@@ -40,22 +41,22 @@ func TestWhichBroughtServicesAreStoppedAndStarted(t *testing.T) {
 		Before: versions.Pointers{Current: "1"}, Target: versions.Pointers{Current: "2"},
 		Release: steps.Release{Version: "2", Services: []string{"named"}},
 	}
-	leaving, err := steps.Leaving(u, task)
+	leaving, err := running.ToStop(u, task)
 	require.NoError(t, err)
 	require.Equal(t, []string{"named", "api", "old", "new", "off", "once"}, leaving.Release.Services)
-	running, err := steps.Running(u, task, "2")
+	staying, err := running.ToStart(u, task, "2")
 	require.NoError(t, err)
-	require.Equal(t, []string{"named", "api", "new"}, running.Release.Services)
+	require.Equal(t, []string{"named", "api", "new"}, staying.Release.Services)
 	require.Equal(t, []string{"named"}, task.Release.Services, "the task itself is the engine's")
 
 	// What is left may be damaged; what is gone to may not.
 	delete(u, "1")
-	_, err = steps.Leaving(u, task)
+	_, err = running.ToStop(u, task)
 	require.NoError(t, err)
 	task.Target.Current = "3"
-	_, err = steps.Leaving(u, task)
+	_, err = running.ToStop(u, task)
 	require.Error(t, err)
-	same, err := steps.Leaving(nil, task)
+	same, err := running.ToStop(nil, task)
 	require.NoError(t, err)
 	require.Equal(t, task, same)
 }
@@ -76,10 +77,10 @@ func TestInstancesGoWithTheirTemplate(t *testing.T) {
 	m := templated{running: map[string][]service.Instance{
 		"old@.service": {{Name: "old@x.y.service"}}, "both@.service": {{Name: "both@1.service"}}, "getty@.service": {{Name: "getty@tty1.service"}},
 	}}
-	got, err := steps.Instances(t.Context(), m, u, task)
+	got, err := running.Instances(t.Context(), m, u, task)
 	require.NoError(t, err)
 	require.Equal(t, []service.Instance{{Name: "old@x.y.service"}, {Name: "both@1.service"}}, got)
-	back, err := steps.Companions{Boot: "b", Dependents: []string{"old@x.y.service", "both@1.service", "dep@1.service"}}.Present(u, task, "b")
+	back, err := running.Companions{Boot: "b", Dependents: []string{"old@x.y.service", "both@1.service", "dep@1.service"}}.ForTarget(u, task, "b")
 	require.NoError(t, err)
 	require.Equal(t, []string{"both@1.service", "dep@1.service"}, back.Dependents)
 }
@@ -87,11 +88,11 @@ func TestInstancesGoWithTheirTemplate(t *testing.T) {
 func TestCompanionsThatWentAreNotBroughtBack(t *testing.T) {
 	u := carried{"1": on("old.timer", "both.socket"), "2": on("both.socket", "new.path", "some.target", "api.service")}
 	task := &steps.Task{Before: versions.Pointers{Current: "1"}, Target: versions.Pointers{Current: "2"}, Release: steps.Release{Version: "2"}}
-	noted := steps.Companions{Boot: "b", Triggers: []string{"own.timer", "old.timer", "both.socket"}, Dependents: []string{"dep.service"}}
-	got, err := noted.Present(u, task, "b")
+	noted := running.Companions{Boot: "b", Triggers: []string{"own.timer", "old.timer", "both.socket"}, Dependents: []string{"dep.service"}}
+	got, err := noted.ForTarget(u, task, "b")
 	require.NoError(t, err)
-	require.Equal(t, steps.Companions{Boot: "b", Triggers: []string{"own.timer", "both.socket", "new.path"}, Dependents: []string{"dep.service"}}, got)
-	got, err = noted.Present(u, task, "another boot")
+	require.Equal(t, running.Companions{Boot: "b", Triggers: []string{"own.timer", "both.socket", "new.path"}, Dependents: []string{"dep.service"}}, got)
+	got, err = noted.ForTarget(u, task, "another boot")
 	require.NoError(t, err)
-	require.Equal(t, steps.Companions{Boot: "another boot", Triggers: []string{"both.socket", "new.path"}}, got, "the init system has seen to the others")
+	require.Equal(t, running.Companions{Boot: "another boot", Triggers: []string{"both.socket", "new.path"}}, got, "the init system has started the others")
 }

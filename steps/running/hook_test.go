@@ -1,4 +1,4 @@
-package steps_test
+package running_test
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"github.com/tope/updater/platform/service/servicetest"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
 	"github.com/tope/updater/steps/stepstest"
 )
 
@@ -27,7 +28,7 @@ func TestAHookIsKilledWithItsProcessGroup(t *testing.T) {
 	stepstest.Publish(t, d.Store, "1.1.0", map[string]string{"pre": "#!/bin/sh\nsleep 1000 &\necho $! > " + pids + "\nwait\n"},
 		versions.Brought{Hooks: map[versions.Hook]string{versions.PreSwitch: "pre"}})
 	c := clocktest.New()
-	hooks := steps.Hooks{Versions: d.Store, Manager: servicetest.NewFake(c), Clock: c}
+	hooks := running.Hooks{Versions: d.Store, Manager: servicetest.NewFake(c), Clock: c}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	child := make(chan int, 1)
 	go func() {
@@ -51,11 +52,11 @@ func TestAVersionMadeByHandBringsNothing(t *testing.T) {
 	require.NoError(t, os.Mkdir(d.Store.Path("1.0.0"), 0o755))
 	require.NoError(t, os.WriteFile(d.Store.Path("1.0.0")+"/x", nil, 0o600))
 	for _, v := range []string{"", "1.0.0", "2.0.0"} {
-		b, err := steps.BroughtBy(d.Store, v)
+		b, err := running.BroughtBy(d.Store, v)
 		require.NoError(t, err)
 		require.Equal(t, versions.Brought{}, b)
 	}
 	require.NoError(t, os.WriteFile(d.Store.Path("1.0.0")+"/"+versions.ManifestName, []byte("{"), 0o600))
-	_, err := steps.BroughtBy(d.Store, "1.0.0")
+	_, err := running.BroughtBy(d.Store, "1.0.0")
 	require.ErrorIs(t, err, versions.ErrDamaged)
 }

@@ -1,4 +1,4 @@
-package steps
+package running
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/unitfiles"
+	"github.com/tope/updater/steps"
 )
 
 // Units are the unit files that versions carry: *unitfiles.Store. It is nil
@@ -19,10 +20,10 @@ type Units interface {
 	Agrees(version string) (bool, error)
 }
 
-// Leaving is the task with all services that the versions it is about carry,
-// for a step that is to stop them: whatever runs of them runs from what is being
-// left, or from what another try had begun.
-func Leaving(u Units, t *Task) (*Task, error) {
+// ToStop returns the task with all services that its versions carry, for a step that
+// stops them. Those that run do so from the version that is being left, or from
+// the one that an earlier try had started.
+func ToStop(u Units, t *steps.Task) (*steps.Task, error) {
 	if u == nil {
 		return t, nil
 	}
@@ -30,18 +31,18 @@ func Leaving(u Units, t *Task) (*Task, error) {
 	for _, version := range []string{t.Before.Current, t.Release.Version, t.Target.Current} {
 		units, err := u.Carried(version)
 		if err != nil && version == t.Target.Current {
-			return nil, FromOS(err, "read the units of version "+version)
+			return nil, steps.FromOS(err, "read the units of version "+version)
 		}
-		// What cannot be read of a version that is left must not keep the device in it.
+		// An unreadable version must not keep the device from leaving it.
 		names = more(names, units, func(unitfiles.Unit) bool { return true })
 	}
 	return naming(t, names), nil
 }
 
-// Instances are the units that run and are made from a template that one of
-// those versions carries. The manager would let them run on when the template is
-// another one, or gone: from the version that is being left.
-func Instances(ctx context.Context, m service.Manager, u Units, t *Task) (running []service.Instance, err error) {
+// Instances lists the running units that were made from a template of one of those
+// versions. The manager would let them go on running, from the version that is being
+// left, when the template has changed or is gone.
+func Instances(ctx context.Context, m service.Manager, u Units, t *steps.Task) (found []service.Instance, err error) {
 	lister, ok := m.(service.Instancer)
 	if u == nil || !ok {
 		return nil, nil
@@ -50,7 +51,7 @@ func Instances(ctx context.Context, m service.Manager, u Units, t *Task) (runnin
 	for _, version := range []string{t.Before.Current, t.Release.Version, t.Target.Current} {
 		units, err := u.Carried(version)
 		if err != nil && version == t.Target.Current {
-			return nil, FromOS(err, "read the units of version "+version)
+			return nil, steps.FromOS(err, "read the units of version "+version)
 		}
 		for _, one := range units {
 			if one.Template() {
@@ -61,14 +62,14 @@ func Instances(ctx context.Context, m service.Manager, u Units, t *Task) (runnin
 	for _, one := range templates {
 		names, err := lister.Instances(ctx, one)
 		if err != nil && !lenient(ctx, t) {
-			return nil, ServiceError(ctx, m, Local, "list the instances of "+one, err)
+			return nil, ServiceError(ctx, m, steps.Local, "list the instances of "+one, err)
 		}
-		running = append(running, names...)
+		found = append(found, names...)
 	}
-	return running, nil
+	return found, nil
 }
 
-// madeFrom is the template of an instance: a@.service of a@1.service.
+// madeFrom returns the template of an instance: a@.service for a@1.service.
 func madeFrom(unit string) string {
 	base, _, instance := strings.Cut(unit, "@")
 	if dot := strings.LastIndexByte(unit, '.'); instance && dot > 0 {
@@ -77,25 +78,27 @@ func madeFrom(unit string) string {
 	return unit
 }
 
-// Running is the task with the services that a version carries and that are
-// enabled and stay up: those are started with it, and judged by the gate.
-func Running(u Units, t *Task, version string) (*Task, error) {
+// ToStart returns the task with the services of a version that are enabled and stay
+// up: those that start with it and that the gate judges.
+func ToStart(u Units, t *steps.Task, version string) (*steps.Task, error) {
 	if u == nil {
 		return t, nil
 	}
 	units, err := u.Carried(version)
 	if err != nil {
-		return nil, FromOS(err, "read the units of version "+version)
+		return nil, steps.FromOS(err, "read the units of version "+version)
 	}
 	return naming(t, more(t.Release.Services, units, func(one unitfiles.Unit) bool { return one.Enabled && !one.Passing })), nil
 }
 
-func naming(t *Task, services []string) *Task {
+// naming returns the task with these services of the release.
+func naming(t *steps.Task, services []string) *steps.Task {
 	named := *t
 	named.Release.Services = services
 	return &named
 }
 
+// more returns names with the services among the units that which selects.
 func more(names []string, units []unitfiles.Unit, which func(unitfiles.Unit) bool) []string {
 	names = slices.Clone(names)
 	for _, one := range units {
@@ -107,21 +110,21 @@ func more(names []string, units []unitfiles.Unit, which func(unitfiles.Unit) boo
 	return names
 }
 
-// Present takes out of the companions what went with the version that was left,
-// and adds what the target carries and wants started beside its services.
-func (c Companions) Present(u Units, t *Task, boot string) (Companions, error) {
+// ForTarget returns the companions that belong to the target: without those of the
+// version that was left, and with the triggers that the target carries and enables.
+func (c Companions) ForTarget(u Units, t *steps.Task, boot string) (Companions, error) {
 	if u == nil {
 		return c, nil
 	}
 	target, err := u.Carried(t.Target.Current)
 	if err != nil {
-		return c, FromOS(err, "read the units of version "+t.Target.Current)
+		return c, steps.FromOS(err, "read the units of version "+t.Target.Current)
 	}
 	gone := map[string]bool{}
 	for _, version := range []string{t.Before.Current, t.Release.Version} {
 		left, err := u.Carried(version)
 		if err != nil {
-			continue // as in Leaving
+			continue // as in ToStop
 		}
 		for _, one := range left {
 			gone[one.Name] = true
@@ -134,7 +137,7 @@ func (c Companions) Present(u Units, t *Task, boot string) (Companions, error) {
 	c.Triggers = slices.DeleteFunc(slices.Clone(c.Triggers), without)
 	c.Dependents = slices.DeleteFunc(slices.Clone(c.Dependents), without)
 	if c.Boot != boot {
-		// Noted before a reboot: the init system has seen to those.
+		// Noted before a reboot: the init system has started those.
 		c = Companions{Idle: c.Idle, Boot: boot}
 	}
 	for _, one := range target {

@@ -18,12 +18,12 @@ const foldVersion = 1
 // many at Open costs less than a millisecond.
 const summaryEvery = 64
 
-// snapshot is a state as it is stored: the summary, from which Open folds the
+// storedFold is a fold as it is stored: the summary, from which Open folds the
 // few records that follow it, or the anchor, which is the state before the
 // oldest record that is kept.
-type snapshot struct {
-	Fold  int    `json:"fold"`
-	State *State `json:"state"`
+type storedFold struct {
+	Fold  int   `json:"fold"`
+	State *Fold `json:"state"`
 	// Born, on the anchor of a new journal, is the number of the newest record
 	// that its creation wrote; see Journal.Fresh.
 	Born uint64 `json:"born,omitempty"`
@@ -32,8 +32,8 @@ type snapshot struct {
 	unknown map[string]json.RawMessage
 }
 
-func decodeSnapshot(key string, payload []byte) (*snapshot, error) {
-	var s snapshot
+func decodeStored(key string, payload []byte) (*storedFold, error) {
+	var s storedFold
 	var raw struct {
 		State map[string]json.RawMessage `json:"state"`
 	}
@@ -43,7 +43,7 @@ func decodeSnapshot(key string, payload []byte) (*snapshot, error) {
 	if err := json.Unmarshal(payload, &raw); err != nil || s.State == nil {
 		return nil, &flaw{DamagedSummary, "the " + key + " holds no state"}
 	}
-	for f := range reflect.TypeFor[State]().Fields() {
+	for f := range reflect.TypeFor[Fold]().Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		delete(raw.State, name)
 	}
@@ -51,7 +51,7 @@ func decodeSnapshot(key string, payload []byte) (*snapshot, error) {
 	return &s, nil
 }
 
-func (s *snapshot) encode(key string) ([]byte, error) {
+func (s *storedFold) encode(key string) ([]byte, error) {
 	payload, err := marshal(s)
 	if err != nil || len(s.unknown) == 0 {
 		return seal(key, payload), err
@@ -86,10 +86,10 @@ func (c *contents) sealed(name string) ([]byte, error) {
 	return payload, err
 }
 
-func (c *contents) snapshot(name string) (*snapshot, error) {
+func (c *contents) stored(name string) (*storedFold, error) {
 	payload, err := c.sealed(name)
 	if err != nil {
 		return nil, err
 	}
-	return decodeSnapshot(name, payload)
+	return decodeStored(name, payload)
 }

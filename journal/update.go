@@ -7,9 +7,9 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// State is the fold over all records: where the device stands. It is an
-// immutable snapshot; share it freely, change it never.
-type State struct {
+// Fold is what all records together say: where the device stands. It is
+// immutable: share it freely, never change it.
+type Fold struct {
 	// Seq and Sum are the newest record's.
 	Seq uint64 `json:"seq"`
 	Sum string `json:"sum"`
@@ -20,7 +20,7 @@ type State struct {
 	// Quarantine lists releases not to be tried again, oldest first.
 	Quarantine []Quarantined `json:"quarantine,omitempty"`
 	// Counters counts updates by the terminal state they reached.
-	Counters map[string]int64 `json:"counters,omitempty"`
+	Counters map[State]int64 `json:"counters,omitempty"`
 	// Damage is the newest damage recorded; nil when there never was any.
 	Damage *Damage `json:"damage,omitempty"`
 	// EpochFloor is the highest epoch committed; kept for native bundles.
@@ -33,7 +33,7 @@ type State struct {
 // Update is one update as the records tell it.
 type Update struct {
 	ID     string            `json:"id"`
-	Kind   string            `json:"kind"`
+	Kind   Kind              `json:"kind"`
 	Source json.RawMessage   `json:"source,omitempty"`
 	From   string            `json:"from"`
 	To     string            `json:"to,omitempty"`
@@ -47,16 +47,16 @@ type Update struct {
 
 	// State is where the machine stands; Step and Attempt are of the newest
 	// intent (a step whose outcome is missing was interrupted).
-	State   string `json:"state"`
-	Step    string `json:"step,omitempty"`
-	Attempt int    `json:"attempt,omitempty"`
+	State   State `json:"state"`
+	Step    Step  `json:"step,omitempty"`
+	Attempt int   `json:"attempt,omitempty"`
 	// Entered is when State was entered.
 	Entered     time.Time     `json:"entered"`
 	EnteredMono time.Duration `json:"entered_mono_ns"`
 	EnteredBoot string        `json:"entered_boot"`
 	// Entries tells when each state was last entered, by its name. The fold
 	// sets it with every record that moves the state (the state now included).
-	Entries map[string]Moment `json:"entries,omitempty"`
+	Entries map[State]Entry `json:"entries,omitempty"`
 	// IntentMono and IntentBoot are of the newest intent record.
 	IntentMono time.Duration `json:"intent_mono_ns"`
 	IntentBoot string        `json:"intent_boot"`
@@ -72,8 +72,8 @@ type Update struct {
 	Takeover *Takeovers `json:"takeover,omitempty"`
 
 	// Found has each step's newest successful evidence.
-	Found    map[string]json.RawMessage `json:"found,omitempty"`
-	Baseline json.RawMessage            `json:"baseline,omitempty"`
+	Found    map[Step]json.RawMessage `json:"found,omitempty"`
+	Baseline json.RawMessage          `json:"baseline,omitempty"`
 	// Error is the newest failure: the reason when the update failed.
 	Error *Failure `json:"error,omitempty"`
 	// Cause is the first failure that made the update turn back.
@@ -101,8 +101,9 @@ type Takeovers struct {
 	Up bool `json:"up,omitempty"`
 }
 
-// Moment is a point in time that can be compared with another of the same boot.
-type Moment struct {
+// Entry is when a state was entered, by a clock that can be compared within one
+// boot.
+type Entry struct {
 	Boot string        `json:"boot"`
 	Mono time.Duration `json:"mono_ns"`
 }
