@@ -1,16 +1,13 @@
 package engine_test
 
 import (
-	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/enginetest"
 	"github.com/tope/updater/journal"
-	"github.com/tope/updater/steps"
 )
 
 // What a program finds out beside the updates is journaled by the engine, under a
@@ -43,39 +40,13 @@ func TestWhatIsNotedBesideUpdates(t *testing.T) {
 // The status tells that an update waits for its install request, and that it does
 // so no longer.
 func TestHoldIsTold(t *testing.T) {
-	d := enginetest.NewDevice()
-	d.On(enginetest.Cut{})
-	e, err := d.Engine()
+	r := enginetest.NewDevice().Up(t)
+	_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0"), Hold: true})
 	require.NoError(t, err)
-	_, err = e.Recover(t.Context(), engine.Daemon)
+	require.True(t, r.Until(engine.Ready).Update.Hold)
+	_, err = r.Proceed(t.Context(), "1.1.0")
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	ran := make(chan error, 1)
-	go func() { ran <- e.Run(ctx) }()
-	until := func(there func(engine.Status) bool) engine.Status {
-		t.Helper()
-		for {
-			changed := e.Changed()
-			st := e.Status()
-			if there(st) {
-				return st
-			}
-			select {
-			case <-changed:
-			case <-time.After(20 * time.Second):
-				require.Fail(t, "stuck", "in %s", st.State)
-			}
-		}
-	}
-	_, err = e.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: "http://server/bundle", Version: "1.1.0"}, Hold: true})
-	require.NoError(t, err)
-	st := until(func(st engine.Status) bool { return st.State == engine.Ready })
-	require.True(t, st.Update.Hold)
-	_, err = e.Proceed(t.Context(), "1.1.0")
-	require.NoError(t, err)
-	st = until(func(st engine.Status) bool { return st.Update == nil })
+	st := r.Until(engine.Idle)
 	require.Equal(t, engine.Committed, st.Last.State)
 	require.False(t, st.Last.Hold)
-	cancel()
-	require.NoError(t, <-ran)
 }

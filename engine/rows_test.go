@@ -108,53 +108,32 @@ func (w *watched) life(t *testing.T, patience engine.Patience, request enginetes
 		hangs = nil // its deadline comes
 	}
 	w.On(enginetest.Cut{})
-	all := w.Steps(w.Bundle)
-	for name, step := range all {
-		all[name] = watchedStep{step, name, w}
-	}
-	e, err := engine.New(engine.Config{Journal: w.J, Versions: w, Keeper: w, Gate: w, Starter: w, Steps: all, Clock: patientClock{w.Clock, w.hung}, Patience: patience})
+	l, err := w.Start(func(c *engine.Config) {
+		c.Versions, c.Gate, c.Clock, c.Patience = w, w, patientClock{w.Clock, w.hung}, patience
+		for name, step := range c.Steps {
+			c.Steps[name] = watchedStep{step, name, w}
+		}
+	})
 	require.NoError(t, err)
-	_, err = e.Recover(t.Context(), engine.Daemon)
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	ran := make(chan error, 1)
-	go func() { ran <- e.Run(ctx) }()
 	if request != nil {
-		_, err = request(ctx, e)
+		require.NoError(t, l.Ask(request))
+	}
+	over := make(chan error, 1)
+	go func() { over <- l.Watch(func(s engine.Status) bool { return s.Update == nil }) }()
+	select {
+	case err := <-over:
 		require.NoError(t, err)
+	case <-hangs:
 	}
-	for {
-		changed := e.Changed()
-		st := e.Status()
-		if st.Update == nil {
-			cancel()
-			require.NoError(t, <-ran)
-			return st
-		}
-		select {
-		case <-changed:
-		case <-hangs:
-			cancel()
-			require.NoError(t, <-ran)
-			return st
-		case <-time.After(20 * time.Second):
-			require.Failf(t, "stuck", "in %s:\n%s", e.Status().State, w.Trace())
-		}
-	}
+	st := l.Status()
+	require.NoError(t, l.Stop())
+	return st
 }
 
 func newWatched(change func(*enginetest.Device)) *watched {
 	w := &watched{Device: enginetest.NewDevice()}
 	change(w.Device)
 	return w
-}
-
-func askInstall(ctx context.Context, e *engine.Engine) (string, error) {
-	return e.Install(ctx, engine.InstallRequest{Source: steps.Source{URL: "http://server/bundle"}})
-}
-
-func askRollback(ctx context.Context, e *engine.Engine) (string, error) {
-	return e.Rollback(ctx, "", false)
 }
 
 // Column undone: however an installation ends that is not committed, all that the
@@ -175,12 +154,12 @@ func TestWhatIsUndone(t *testing.T) {
 		ends    engine.State
 		undone  []string
 	}{
-		{"failed", func(d *enginetest.Device) { d.Bundle.Broken = true }, askInstall, engine.Failed, all},
-		{"rolled back", sick("1.1.0"), askInstall, engine.RolledBack, all},
-		{"fell back", sick("1.1.0", "1.0.0"), askInstall, engine.FellBack, all},
-		{"needs attention", sick("1.1.0", "1.0.0", "0.5.0"), askInstall, engine.NeedsAttention, all},
-		{"committed", sick(), askInstall, engine.Committed, nil},
-		{"rollback by hand brings nothing", sick("0.9.0"), askRollback, engine.RolledBack, nil},
+		{"failed", func(d *enginetest.Device) { d.Bundle.Broken = true }, enginetest.Install, engine.Failed, all},
+		{"rolled back", sick("1.1.0"), enginetest.Install, engine.RolledBack, all},
+		{"fell back", sick("1.1.0", "1.0.0"), enginetest.Install, engine.FellBack, all},
+		{"needs attention", sick("1.1.0", "1.0.0", "0.5.0"), enginetest.Install, engine.NeedsAttention, all},
+		{"committed", sick(), enginetest.Install, engine.Committed, nil},
+		{"rollback by hand brings nothing", sick("0.9.0"), rollback, engine.RolledBack, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWatched(c.device)
@@ -212,7 +191,7 @@ func TestHowOftenAStepIsBegun(t *testing.T) {
 		t.Run(string(c.step), func(t *testing.T) {
 			w := newWatched(func(*enginetest.Device) {})
 			w.hangs = c.step
-			ask := enginetest.Request(askInstall)
+			ask := enginetest.Request(enginetest.Install)
 			for n := 1; n <= c.begun; n++ {
 				require.Equal(t, c.state, w.life(t, engine.Patience{}, ask).State, "start %d:\n%s", n, w.Trace())
 				ask = nil
@@ -239,8 +218,8 @@ func TestWhatIsArmed(t *testing.T) {
 		request enginetest.Request
 		armed   []string
 	}{
-		"install":  {askInstall, []string{"baseline in Staging", "mark in Staging"}},
-		"rollback": {askRollback, []string{"baseline in Requested", "mark in Requested"}},
+		"install":  {enginetest.Install, []string{"baseline in Staging", "mark in Staging"}},
+		"rollback": {rollback, []string{"baseline in Requested", "mark in Requested"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWatched(func(*enginetest.Device) {})
@@ -277,10 +256,10 @@ func TestWhichStepsHaveADeadline(t *testing.T) {
 			})
 			w.hangs, w.expires = c.step, c.ends != ""
 			if !w.expires {
-				require.Equal(t, c.state, w.life(t, patience, askInstall).State)
+				require.Equal(t, c.state, w.life(t, patience, enginetest.Install).State)
 				return
 			}
-			st := w.life(t, patience, askInstall)
+			st := w.life(t, patience, enginetest.Install)
 			require.Equal(t, c.ends, st.Last.State, w.Trace())
 			var told bool
 			for _, r := range w.J.All() {
