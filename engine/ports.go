@@ -31,6 +31,7 @@ type Versions interface {
 	Raw(pointer string) (target string, ok bool, err error)
 	State(version string) (versions.State, error)
 	Point(pointer, version string) error
+	Unpoint(pointer string) error
 	Mark(old string) error
 	Unmark() error
 	Marker() (old string, ok bool, err error)

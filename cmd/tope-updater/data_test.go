@@ -11,23 +11,6 @@ import (
 	"github.com/tope/updater/steps/stepstest"
 )
 
-// The doctor tells what a snapshot costs, once a version asks for one.
-func TestDoctorTellsWhatSnapshotsCost(t *testing.T) {
-	d := testDevice(t)
-	lines := func() string {
-		var all string
-		for _, f := range d.examine(t.Context()) {
-			all += f.Text + "\n"
-		}
-		return all
-	}
-	require.NotContains(t, lines(), "reflink")
-	stepstest.Publish(t, d.store, "2.0.0", map[string]string{"bin/x": "#!/bin/sh\n"},
-		versions.Brought{Writable: []versions.Writable{{Path: "data", Snapshot: true}}})
-	require.Contains(t, lines(), "snapshots for version 2.0.0")
-	require.Contains(t, lines(), "reflink")
-}
-
 // What the engine asks about data is answered from the versions' manifests and
 // the shared directory.
 func TestDataOfTheDevice(t *testing.T) {
@@ -36,8 +19,7 @@ func TestDataOfTheDevice(t *testing.T) {
 		versions.Brought{Writable: []versions.Writable{{Path: "data", Snapshot: true}}})
 	stepstest.Publish(t, d.store, "2.1.0", map[string]string{"pre": "#!/bin/sh\n"},
 		versions.Brought{Hooks: map[versions.Hook]string{versions.PreSwitch: "pre"}})
-	snaps, err := d.snapshots()
-	require.NoError(t, err)
+	snaps := d.snapshots
 	x := data{d.store, snaps}
 	for _, c := range []struct {
 		from, to string

@@ -1,46 +1,14 @@
 package main
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tope/updater/cmd/internal/doctor"
 	"github.com/tope/updater/cmd/internal/timeline"
+	"github.com/tope/updater/platform/versions"
 )
-
-// level is how bad a finding is.
-type level string
-
-const (
-	pass level = "pass"
-	warn level = "warn" // works, but will hurt one day
-	fail level = "fail" // updates or recovery cannot work like this
-)
-
-// finding is one line of the doctor's.
-type finding struct {
-	Check string `json:"check"`
-	Level level  `json:"level"`
-	Text  string `json:"text"`
-	// Do is what to do about it; empty for a pass.
-	Do string `json:"do,omitempty"`
-}
-
-// checkup collects findings under the name of the check at work.
-type checkup struct {
-	*device
-	name     string
-	findings []finding
-}
-
-func (c *checkup) add(l level, do, format string, args ...any) {
-	c.findings = append(c.findings, finding{c.name, l, fmt.Sprintf(format, args...), do})
-}
-
-func (c *checkup) pass(format string, args ...any)     { c.add(pass, "", format, args...) }
-func (c *checkup) warn(do, format string, args ...any) { c.add(warn, do, format, args...) }
-func (c *checkup) fail(do, format string, args ...any) { c.add(fail, do, format, args...) }
 
 func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
@@ -59,15 +27,15 @@ working.`,
 			if err != nil {
 				return err
 			}
-			findings := d.examine(cmd.Context())
+			findings := doctor.Examine(cmd.Context(), d.patient())
 			fails := 0
 			for _, f := range findings {
-				if f.Level == fail {
+				if f.Level == doctor.Fail {
 					fails++
 				}
 			}
 			err = a.term.answer(struct {
-				Findings []finding `json:"findings"`
+				Findings []doctor.Finding `json:"findings"`
 			}{findings}, func(t *terminal) { t.findings(findings) })
 			if err == nil && fails > 0 {
 				err = fmt.Errorf("%w: %d of %d checks failed", errAttention, fails, len(findings))
@@ -77,44 +45,17 @@ working.`,
 	}
 }
 
-// examine runs every check. One that cannot be made is a finding itself.
-func (d *device) examine(ctx context.Context) []finding {
-	c := &checkup{device: d}
-	for _, check := range []struct {
-		name string
-		run  func(context.Context)
-	}{
-		{"config", c.configuration},
-		{"directories", c.directories},
-		{"filesystems", c.mounts},
-		{"owners", c.owners},
-		{"pointers", c.pointers},
-		{"versions", c.installed},
-		{"links", c.links},
-		{"factory", c.factory},
-		{"services", c.running},
-		{"units", c.units},
-		{"space", c.space},
-		{"journal", c.journal},
-		{"trust", c.trust},
-		{"clock", c.time},
-		{"log", c.retention},
-		{"daemon", c.daemon},
-		{"http api", c.api},
-		{"device-api", c.deviceAPI},
-	} {
-		c.name = check.name
-		before := len(c.findings)
-		check.run(ctx)
-		if len(c.findings) == before {
-			c.pass("nothing wrong")
-		}
+// patient is the device as the doctor wants it.
+func (d *device) patient() doctor.Device {
+	return doctor.Device{
+		Config: d.cfg, ConfigFile: d.configFile, Root: d.root, Clock: d.clock, Trust: d.policy(),
+		Versions: func() (*versions.Store, error) { return d.openVersions(false) },
+		Manager:  d.openManager, Journal: d.openReader,
 	}
-	return c.findings
 }
 
-func (t *terminal) findings(all []finding) {
-	colours := map[level]timeline.Colour{pass: timeline.Good, warn: timeline.Warn, fail: timeline.Bad}
+func (t *terminal) findings(all []doctor.Finding) {
+	colours := map[doctor.Level]timeline.Colour{doctor.Pass: timeline.Good, doctor.Warn: timeline.Warn, doctor.Fail: timeline.Bad}
 	for _, f := range all {
 		t.say("%s  %-12s %s", t.paint(colours[f.Level], string(f.Level)), f.Check, f.Text)
 		if f.Do != "" {

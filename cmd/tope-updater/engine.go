@@ -1,16 +1,11 @@
 package main
 
 import (
-	"path/filepath"
 	"time"
 
-	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/service"
-	"github.com/tope/updater/platform/service/embedded"
-	"github.com/tope/updater/platform/service/systemd"
-	"github.com/tope/updater/platform/snapshot"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
@@ -30,91 +25,72 @@ import (
 // device's /tmp for a daemon that has one of its own.
 const outside = "/outside"
 
-// newEngine is the one place where the engine meets its steps.
-func (d *device) newEngine(j engine.Journal, m service.Manager) (*engine.Engine, error) {
-	k, err := d.keeper()
+// newEngine is the one place where the engine meets its steps. The manager must
+// have been opened.
+func (p *parts) newEngine(j engine.Journal) (*engine.Engine, error) {
+	w := wiring{p}
+	gate, err := w.gate()
 	if err != nil {
 		return nil, err
 	}
-	gate, err := d.gate(m)
+	hold := service.NewHold(p.manager, p.log)
+	restarts := restart.New(restart.Config{Manager: p.manager, Services: p.services(), Clock: p.clock, Versions: p.store, Hold: hold, Units: p.stepUnits()})
+	all, err := w.steps(hold, gate, restarts)
 	if err != nil {
 		return nil, err
 	}
-	hold := service.NewHold(m, d.log)
-	restarts := restart.New(restart.Config{Manager: m, Services: d.services(), Clock: d.clock, Versions: d.store, Hold: hold, Units: d.stepUnits()})
-	all, err := d.steps(m, hold, gate, restarts, k)
+	own, err := p.ownProgram()
 	if err != nil {
 		return nil, err
 	}
-	own, err := d.ownProgram()
-	if err != nil {
-		return nil, err
-	}
+	p.trust = p.watchTrust()
 	return engine.New(engine.Config{
 		Program: own,
-		Journal: j, Versions: upkeep{d.store}, Data: data{d.store, k.snapshots}, Keeper: k, Gate: gate, Starter: restarts, Steps: all, Clock: d.clock, Log: d.log,
-		Budget: d.cfg.Recovery.Budget, TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow),
-		Patience: d.patience(), Trust: d.trusts(),
+		Journal: j, Versions: upkeep{p.store}, Data: data{p.store, p.snapshots}, Keeper: p.keeper(), Gate: gate, Starter: restarts, Steps: all, Clock: p.clock, Log: p.log,
+		Budget: p.cfg.Recovery.Budget, TrustWindow: time.Duration(p.cfg.Legacy.TrustWindow),
+		Patience: w.patience(), Trust: p.trust.line,
 	})
 }
 
 // quietEngine is an engine that can tell how things stand and recover By
 // Oneshot, which needs no step, no service manager and no connection.
-func (d *device) quietEngine(j engine.Journal) (*engine.Engine, error) {
-	snapshots, err := d.snapshots()
-	if err != nil {
-		return nil, err
-	}
+func (p *parts) quietEngine(j engine.Journal) (*engine.Engine, error) {
 	return engine.New(engine.Config{
-		Journal: j, Versions: upkeep{d.store}, Data: data{d.store, snapshots}, Clock: d.clock, Log: d.log,
-		Budget: d.cfg.Recovery.Budget, TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow), Trust: d.trusts(),
+		Journal: j, Versions: upkeep{p.store}, Data: data{p.store, p.snapshots}, Clock: p.clock, Log: p.log,
+		Budget: p.cfg.Recovery.Budget, TrustWindow: time.Duration(p.cfg.Legacy.TrustWindow), Trust: p.watchTrust().line,
 	})
 }
 
-func (d *device) keeper() (keeper, error) {
-	work, err := d.root.Resolve(d.cfg.Paths.Work())
-	if err != nil {
-		return keeper{}, err
-	}
-	snapshots, err := d.snapshots()
-	return keeper{store: d.store, snapshots: snapshots, work: work, keep: d.cfg.Retention.Versions}, err
-}
+// wiring makes the steps out of the parts, for newEngine.
+type wiring struct{ *parts }
 
-// snapshots keeps what services wrote, in the shared directory.
-func (d *device) snapshots() (*snapshot.Store, error) {
-	shared, err := d.root.Resolve(d.cfg.Paths.Shared)
+func (w wiring) steps(hold *service.Hold, gate *healthcheck.Gate, restarts *restart.Step) (map[steps.Name]steps.Step, error) {
+	b := w.bundles()
+	formats, space := b.formats(), b.space()
+	writable, err := w.writable()
 	if err != nil {
 		return nil, err
 	}
-	return snapshot.New(shared), nil
-}
-
-func (d *device) steps(m service.Manager, hold *service.Hold, gate *healthcheck.Gate, restarts *restart.Step, k keeper) (map[steps.Name]steps.Step, error) {
-	formats, space := d.formats(), d.space(k)
-	writable, err := d.writable()
+	shared, err := w.root.Path(w.cfg.Paths.Shared)
 	if err != nil {
 		return nil, err
 	}
-	shared, err := d.root.Path(d.cfg.Paths.Shared)
-	if err != nil {
-		return nil, err
-	}
-	flip := switchover.New(switchover.Config{Manager: m, Services: d.services(), Versions: d.store, Clock: d.clock, Snapshots: k.snapshots, Hold: hold, Units: d.stepUnits()})
+	flip := switchover.New(switchover.Config{Manager: w.manager, Services: w.services(), Versions: w.store, Clock: w.clock, Snapshots: w.snapshots, Hold: hold, Units: w.stepUnits()})
 	back := turnback.New(flip, restarts, gate)
 	return map[steps.Name]steps.Step{
 		steps.Download: download.New(download.Config{
-			Clock: d.clock, Log: d.log, Version: thisBuild().Version, Partial: d.planner(space), Outside: d.cfg.Paths.Run + outside,
+			Clock: w.clock, Log: w.log, Version: thisBuild().Version, Partial: b.planner(), Outside: w.cfg.Paths.Run + outside,
 		}),
 		steps.Verify: verify.New(verify.Config{
-			Clock: d.clock, Formats: formats, Limits: bundle.DefaultLimits(),
-			TrustWindow: time.Duration(d.cfg.Legacy.TrustWindow), AllowCommands: d.cfg.Legacy.AllowPostCmds,
+			Clock: w.clock, Formats: formats, Limits: bundle.DefaultLimits(),
+			TrustWindow: time.Duration(w.cfg.Legacy.TrustWindow), AllowCommands: w.cfg.Legacy.AllowPostCmds,
 			Space: space,
 		}),
 		steps.Extract: extract.New(extract.Config{
-			Versions: d.store, Formats: formats, Limits: bundle.DefaultLimits(), Preflight: disk.Preflight,
+			Versions: w.store, Formats: formats, Limits: bundle.DefaultLimits(), Preflight: disk.Preflight,
 			Writable: writable, Shared: shared, Lack: supply.Lack,
 		}),
-		steps.Stage:       stage.New(d.store, d.stageUnits()),
+		steps.Stage:       stage.New(w.store, w.stageUnits()),
 		steps.Switch:      flip,
 		steps.Restart:     restarts,
 		steps.HealthCheck: gate,
@@ -125,10 +101,10 @@ func (d *device) steps(m service.Manager, hold *service.Hold, gate *healthcheck.
 }
 
 // writable are the directories of a version that lead into the shared one.
-func (d *device) writable() (map[string]string, error) {
+func (w wiring) writable() (map[string]string, error) {
 	m := map[string]string{}
-	for _, dir := range d.cfg.Paths.Writable {
-		host, err := d.root.Path(d.cfg.Paths.Shared + "/" + dir)
+	for _, dir := range w.cfg.Paths.Writable {
+		host, err := w.root.Path(w.cfg.Paths.Shared + "/" + dir)
 		if err != nil {
 			return nil, err
 		}
@@ -137,26 +113,14 @@ func (d *device) writable() (map[string]string, error) {
 	return m, nil
 }
 
-// services are the configured ones; none when nobody is to run them.
-func (d *device) services() []service.Service {
-	if d.cfg.Services.Manager == config.None {
-		return nil
-	}
-	list := make([]service.Service, 0, len(d.cfg.Service))
-	for _, s := range d.cfg.Service {
-		list = append(list, s.Service())
-	}
-	return list
-}
-
-func (d *device) gate(m service.Manager) (*healthcheck.Gate, error) {
+func (w wiring) gate() (*healthcheck.Gate, error) {
 	var checks []healthcheck.Check
-	for _, s := range d.cfg.Service {
-		if d.cfg.Services.Manager == config.None {
-			break // whoever runs the services judges them, too
+	for _, s := range w.cfg.Service {
+		if !service.RunsServices(w.manager) {
+			break // somebody else runs the services and judges them
 		}
 		for _, h := range s.Health {
-			command, err := d.hostCommand(h.Command)
+			command, err := w.hostCommand(h.Command)
 			if err != nil {
 				return nil, err
 			}
@@ -167,30 +131,30 @@ func (d *device) gate(m service.Manager) (*healthcheck.Gate, error) {
 		}
 	}
 	cfg := healthcheck.Config{
-		Manager: m, Services: d.services(), Checks: checks, Clock: d.clock,
-		Versions: d.store, HookOnly: d.cfg.Services.Manager == config.None,
-		Units: d.stepUnits(),
+		Manager: w.manager, Services: w.services(), Checks: checks, Clock: w.clock,
+		Versions: w.store, HookOnly: !service.RunsServices(w.manager),
+		Units: w.stepUnits(),
 	}
-	if d.root.Dir() != "/" {
-		cfg.Resolve = d.root.Resolve
+	if w.root.Dir() != "/" {
+		cfg.Resolve = w.root.Resolve
 	}
 	return healthcheck.New(cfg), nil
 }
 
 // hostCommand finds a device's program below --root.
-func (d *device) hostCommand(command []string) ([]string, error) {
-	if len(command) == 0 || d.root.Dir() == "/" {
+func (w wiring) hostCommand(command []string) ([]string, error) {
+	if len(command) == 0 || w.root.Dir() == "/" {
 		return command, nil
 	}
-	host, err := d.root.Resolve(command[0])
+	host, err := w.root.Resolve(command[0])
 	return append([]string{host}, command[1:]...), err
 }
 
 // patience is generous, because a step that misses its deadline is a failed
 // update, but finite, so that a step that hangs is one too.
-func (d *device) patience() engine.Patience {
+func (w wiring) patience() engine.Patience {
 	var stop, health time.Duration
-	for _, s := range d.cfg.Service {
+	for _, s := range w.cfg.Service {
 		stop += time.Duration(s.StopTimeout)
 		for _, h := range s.Health {
 			health = max(health, time.Duration(h.Timeout)+time.Duration(h.Stable))
@@ -203,20 +167,4 @@ func (d *device) patience() engine.Patience {
 		Stop: 2*stop + slack, Start: 2*stop + slack, Health: 2*health + slack,
 		Copy: 15 * time.Minute,
 	}
-}
-
-func (d *device) openManager() (service.Manager, error) {
-	switch d.cfg.Services.Manager {
-	case config.None:
-		return nobody{}, nil
-	case config.Embedded:
-		run, err := d.root.Resolve(d.cfg.Paths.Run)
-		if err != nil {
-			return nil, err
-		}
-		return embedded.New(embedded.Config{
-			RunDir: filepath.Join(run, "services"), Resolve: d.root.Resolve, Clock: d.clock, Log: d.log,
-		})
-	}
-	return systemd.New(systemd.Config{Clock: d.clock, Log: d.log}), nil
 }

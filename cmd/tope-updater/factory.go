@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tope/updater/cmd/internal/timeline"
+	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/platform/versions"
 )
 
@@ -54,7 +55,7 @@ write there any more.`,
 			}
 			return a.term.answer(struct {
 				versions.FactoryReport
-				Writers []versions.Writer `json:"writers,omitempty"`
+				Writers []look.Writer `json:"writers,omitempty"`
 			}{report, writers}, func(t *terminal) {
 				t.say("%s is the factory version: %d files, %d programs that can be started", report.Version, report.Files, report.Programs)
 				for _, w := range writers {
@@ -68,15 +69,16 @@ write there any more.`,
 }
 
 // writers are the processes that work inside a version.
-func (a *app) writers(version string) ([]versions.Writer, error) {
+func (a *app) writers(version string) ([]look.Writer, error) {
 	d, err := a.device()
 	if err != nil {
 		return nil, err
 	}
-	if err := d.openStore(false); err != nil {
+	store, err := d.openVersions(false)
+	if err != nil {
 		return nil, err
 	}
-	return d.store.Writers(version)
+	return look.Writers(d.root, store, version)
 }
 
 func (a *app) factoryVerifyCommand() *cobra.Command {

@@ -56,7 +56,7 @@ func (a *app) records(ctx context.Context, file string) (records, error) {
 	if err != nil {
 		return nil, err
 	}
-	socket, err := d.root.Resolve(d.cfg.Paths.Socket())
+	socket, err := d.socket()
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (a *app) records(ctx context.Context, file string) (records, error) {
 	c.Close()
 	r, err := d.openReader()
 	if errors.Is(err, journal.ErrMissing) {
-		return nil, fmt.Errorf("%w: %w; nothing was ever done here, or its partition is not mounted", engine.ErrNotFound, err)
+		return nil, fmt.Errorf("%w: %w; no update was ever made here, or its partition is not mounted", engine.ErrNotFound, err)
 	}
 	if err != nil {
 		return nil, err

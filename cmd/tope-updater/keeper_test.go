@@ -17,7 +17,7 @@ import (
 )
 
 // testDevice is a device with versions 1.0.0 (current, factory), 1.1.0 and 1.2.0.
-func testDevice(t *testing.T) *device {
+func testDevice(t *testing.T) *parts {
 	p := fixtures.Stubs()
 	f, err := p.Device(t.Context(), filepath.Join(t.TempDir(), "device"), fixtures.Release{Version: "1.0.0"}, fixtures.Options{Manager: "none"})
 	require.NoError(t, err)
@@ -29,13 +29,15 @@ func testDevice(t *testing.T) *device {
 	require.NoError(t, err)
 	cfg, err := config.Load(f.Config)
 	require.NoError(t, err)
-	return &device{cfg: cfg, root: root, clock: clock.System(), log: slog.New(slog.DiscardHandler), store: f.Store}
+	d := &device{cfg: cfg, root: root, clock: clock.System(), log: slog.New(slog.DiscardHandler)}
+	made, err := d.parts(false)
+	require.NoError(t, err)
+	return made
 }
 
 func TestTidyKeepsWhatIsNeededAndNothingElse(t *testing.T) {
 	d := testDevice(t)
-	k, err := d.keeper()
-	require.NoError(t, err)
+	k := d.keeper()
 	k.keep = 0
 
 	open := k.WorkDir("u-open")
@@ -80,7 +82,7 @@ func TestALostJournalIsNoted(t *testing.T) {
 			require.NoError(t, d.store.Point(versions.Previous, "1.0.0"))
 			require.NoError(t, d.store.Point(versions.Current, "1.1.0"))
 		}
-		u, err := d.start(t.Context(), true)
+		u, err := d.start(t.Context(), opening{create: true})
 		require.NoError(t, err)
 		damage := u.journal.State().Damage
 		require.NoError(t, u.close())

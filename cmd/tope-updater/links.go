@@ -12,9 +12,10 @@ func (a *app) linksCommand() *cobra.Command {
 	var in httpapi.LinksRequest
 	cmd := &cobra.Command{
 		Use:   "links",
-		Short: "make the links to the current version's programs and services whole",
-		Long: `Make the links to the current version's programs and services whole. What is no
-link through current is left alone, and told.
+		Short: "repair the links to the current version's programs and services",
+		Long: `Repair the links to the current version's programs and services: add those that
+are missing, remove those that lead nowhere. A file, or somebody else's link, that
+has a link's name is left alone and named.
 
 A device whose first version was put there by hand has no pointers yet:
 --pointers sets them.`,

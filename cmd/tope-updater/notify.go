@@ -9,28 +9,28 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
-	"github.com/coreos/go-systemd/v22/daemon"
+	sd "github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/tope/updater/engine"
 )
 
 // notify tells systemd; without one it does nothing.
 func notify(log *slog.Logger, state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
+	if _, err := sd.SdNotify(false, state); err != nil {
 		log.Warn("cannot notify systemd", "err", err)
 	}
 }
 
 // watchdog feeds systemd's watchdog for as long as the engine's loop answers.
 // A step may take for hours in its worker; the loop may not take for seconds.
-func (d *device) watchdog(ctx context.Context, e *engine.Engine) {
-	every, err := daemon.SdWatchdogEnabled(false)
+func watchdog(ctx context.Context, log *slog.Logger, e *engine.Engine) {
+	every, err := sd.SdWatchdogEnabled(false)
 	if err != nil || every == 0 {
 		return
 	}
 	for ctx.Err() == nil {
 		if e.Alive(ctx) == nil {
-			notify(d.log, "WATCHDOG=1")
+			notify(log, "WATCHDOG=1")
 		}
 		select {
 		case <-ctx.Done():
@@ -40,12 +40,12 @@ func (d *device) watchdog(ctx context.Context, e *engine.Engine) {
 }
 
 // announce keeps what `systemctl status` shows as it is, until ctx ends.
-func (d *device) announce(ctx context.Context, e *engine.Engine) {
+func announce(ctx context.Context, log *slog.Logger, e *engine.Engine) {
 	said := ""
 	for {
 		changed := e.Changed()
 		if now := statusLine(e.Status()); now != said {
-			notify(d.log, "STATUS="+now)
+			notify(log, "STATUS="+now)
 			said = now
 		}
 		select {

@@ -6,9 +6,9 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/ownprogram"
+	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
 )
 
@@ -24,23 +24,21 @@ type program struct {
 	able bool
 }
 
-// ownProgram finds this updater's copies.
-func (d *device) ownProgram() (program, error) {
-	committed, err := d.root.Path(ownprogram.Path)
+// ownProgram finds this updater's copies. The manager must have been opened.
+func (p *parts) ownProgram() (program, error) {
+	committed, err := p.root.Path(ownprogram.Path)
 	if err != nil {
 		return program{}, err
 	}
 	return program{
-		Program: ownprogram.New(committed, "/proc/self/exe", d.store), log: d.log,
-		native: d.root.Dir() == "/" || d.watched(),
-		able:   d.watched() && d.cfg.Services.Manager != config.Embedded,
+		Program: ownprogram.New(committed, "/proc/self/exe", p.store), log: p.log,
+		native: p.root.Dir() == "/" || p.watched,
+		able:   p.watched && service.InPlace(p.manager),
 	}, nil
 }
 
-// watched reports whether this is a daemon that systemd starts again when it
-// dies. The embedded manager's services are children of the daemon, and would
-// become another program's.
-func (d *device) watched() bool { return d.serving && os.Getenv("NOTIFY_SOCKET") != "" }
+// isWatched reports whether systemd starts this daemon again when it dies.
+func isWatched() bool { return os.Getenv("NOTIFY_SOCKET") != "" }
 
 // Running implements engine.Program.
 func (p program) Running() (string, error) {
@@ -91,7 +89,7 @@ func (p program) knows(ctx context.Context, c ownprogram.Copy) (bool, error) {
 			Hint: "build it static, and for this processor",
 		}
 	case a.Takeover < ownprogram.Takeover:
-		p.log.Warn("the version's own updater is too old to take an update over; the committed one stays", "version", a.Version, "path", c.Path)
+		p.log.Warn("the version's own updater is too old to take over an update; the committed one stays", "version", a.Version, "path", c.Path)
 		return false, nil
 	}
 	return true, nil

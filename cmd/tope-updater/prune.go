@@ -14,7 +14,7 @@ update needs, is never removed.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("keep") && keep < 0 {
-				return usagef("--keep %d makes no sense", keep)
+				return usagef("--keep %d is negative; say how many unused versions to keep", keep)
 			}
 			s, err := a.connect(cmd.Context(), changes)
 			if err != nil {

@@ -22,8 +22,8 @@ runs at boot, before the services and the daemon: it downloads nothing, deletes
 no trees and starts no service; the daemon does the rest.
 
 Without a journal that can be written it makes "current" resolve all the same,
-and exits with 1; but a device that was never updated has no journal yet, and
-that is no failure.
+and exits with 1; but a device that was never updated has no journal yet: it
+exits with 0.
 
 With --finish it goes on until the update is over, as the daemon would: for
 rescue shells and tests.`,
@@ -53,21 +53,21 @@ rescue shells and tests.`,
 
 // recoverOnce is the oneshot at boot.
 func (a *app) recoverOnce(ctx context.Context, d *device) error {
-	if err := d.openStore(false); err != nil {
+	p, err := d.parts(false)
+	if err != nil {
 		return err
 	}
 	// Services want recover to have run: one that is restarted while it has not
 	// would wait here, in the middle of an update.
-	d.hasty = true
 	var j engine.Journal = newScratch()
-	real, jerr := d.openJournal(false)
+	real, jerr := d.openJournal(opening{hasty: true})
 	switch {
 	case jerr == nil:
 		j = real
 	case errors.Is(jerr, errLocked):
 		return jerr // a daemon runs, and has recovered already
 	}
-	e, err := d.quietEngine(j)
+	e, err := p.quietEngine(j)
 	repaired := false
 	if err == nil {
 		var report engine.Report
@@ -78,7 +78,7 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 			repaired = repaired || act.Rule != engine.RuleWhole && act.Rule != engine.RuleEmpty
 		}
 	}
-	err = errors.Join(err, d.followUnits(ctx, e, d.reload))
+	err = errors.Join(err, p.manage(), p.unitFiles().follow(ctx, e), p.close())
 	if real != nil {
 		err = errors.Join(err, real.Close())
 	}
@@ -87,14 +87,14 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 		// nothing is wrong with it. One that was updated has lost its journal, or
 		// its partition is not mounted.
 		var before bool
-		if before, err = d.updatedBefore(); err == nil && !before {
+		if before, err = p.updatedBefore(); err == nil && !before {
 			return nil
 		}
 	}
 	if jerr != nil {
 		jerr = fmt.Errorf("recovered without a journal: %w", jerr)
 		if errors.Is(jerr, journal.ErrMissing) {
-			jerr = fmt.Errorf("%w; the daemon's first start makes one, unless its partition is not mounted", jerr)
+			jerr = fmt.Errorf("%w; the daemon makes one when it first starts; if there was one before, mount its partition", jerr)
 		}
 	}
 	return errors.Join(err, jerr)
@@ -102,7 +102,7 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 
 // recoverFinish does what a daemon would, until nothing is left to do.
 func (a *app) recoverFinish(ctx context.Context, d *device) error {
-	s, err := d.workIn(ctx)
+	s, err := workIn(ctx, d)
 	if err != nil {
 		return err
 	}

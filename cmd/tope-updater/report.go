@@ -22,7 +22,7 @@ const (
 
 // report tells device-api how updates go, until ctx ends. It looks at the
 // engine's status only: nothing waits for it.
-func (d *device) report(ctx context.Context, e *engine.Engine) {
+func (d *daemon) report(ctx context.Context, e *engine.Engine) {
 	if d.cfg.DeviceAPI.URL == "" {
 		return
 	}
@@ -84,7 +84,7 @@ func sameReport(a, b deviceapi.Report) bool {
 
 // reported is the newest update whose end device-api has acknowledged. The
 // file that says so is a memory aid: without it the end is reported once more.
-func (d *device) reported() string {
+func (d *daemon) reported() string {
 	path, err := d.root.Path(d.cfg.Paths.State + "/reported")
 	if err != nil {
 		return ""
@@ -96,7 +96,7 @@ func (d *device) reported() string {
 	return strings.TrimSpace(string(text))
 }
 
-func (d *device) setReported(update string) {
+func (d *daemon) setReported(update string) {
 	path, err := d.root.Path(d.cfg.Paths.State + "/reported")
 	if err == nil {
 		err = disk.WriteFile(path, []byte(update+"\n"), 0o644)

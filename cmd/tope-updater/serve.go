@@ -19,7 +19,7 @@ import (
 	"github.com/tope/updater/engine/httpapi"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/clock"
-	"github.com/tope/updater/platform/service/embedded"
+	"github.com/tope/updater/platform/service"
 )
 
 // The daemon is small on purpose: the device's memory belongs to its services.
@@ -67,10 +67,17 @@ func (a *app) serveCommand() *cobra.Command {
 	return cmd
 }
 
-// serve runs until ctx ends. The servers stay up while the engine behind them
-// is replaced, which happens when the journal fails.
-func serve(ctx context.Context, d *device) error {
-	d.serving = true
+// daemon is the program that stays: its servers outlive an engine behind them,
+// which is replaced when the journal fails.
+type daemon struct {
+	*device
+	// doubt is set once the journal has failed under this process.
+	doubt bool
+}
+
+// serve runs until ctx ends.
+func serve(ctx context.Context, dev *device) error {
+	d := &daemon{device: dev}
 	from, err := receive()
 	if err != nil {
 		return err
@@ -101,7 +108,7 @@ func serve(ctx context.Context, d *device) error {
 			break
 		}
 		if from.trial {
-			// A program on trial that cannot get on with the journal is no good: the
+			// A program on trial that cannot get on with the journal gives up: the
 			// committed one, which systemd starts next, may be able to.
 			break
 		}
@@ -134,14 +141,19 @@ func serve(ctx context.Context, d *device) error {
 }
 
 // run is one life of an engine: open, recover, run. It returns nil when ctx ended.
-func (d *device) run(ctx context.Context, front *front) error {
-	u, err := d.start(ctx, true)
+func (d *daemon) run(ctx context.Context, front *front) error {
+	p, err := d.parts(true)
 	if err != nil {
 		return err
 	}
-	front.set(d.handler(u.engine, u.journal))
-	if m, ok := u.manager.(*embedded.Manager); ok {
-		if err := m.Supervise(ctx, d.services()); err != nil {
+	p.watched = isWatched()
+	u, err := p.start(ctx, opening{create: true, doubt: d.doubt})
+	if err != nil {
+		return err
+	}
+	front.set(u.handler(u.engine, u.journal))
+	if m, ok := u.manager.(service.Supervisor); ok {
+		if err := m.Supervise(ctx, u.services()); err != nil {
 			d.log.Error("cannot start all services", "err", err)
 		}
 	}
@@ -153,11 +165,10 @@ func (d *device) run(ctx context.Context, front *front) error {
 			cancel(err)
 		}
 	})
-	beside.Go(func() { d.watchdog(ctx, u.engine) })
+	beside.Go(func() { watchdog(ctx, d.log, u.engine) })
 	beside.Go(func() { d.report(ctx, u.engine) })
-	beside.Go(func() { d.announce(ctx, u.engine) })
-	beside.Go(func() { d.followTrust(ctx) })
-	d.sayTrust(d.trustLine())
+	beside.Go(func() { announce(ctx, d.log, u.engine) })
+	beside.Go(func() { u.trust.follow(ctx) })
 	// The socket is open, and what is to be done has been decided.
 	notify(d.log, "READY=1")
 	err = u.engine.Run(ctx)
@@ -169,10 +180,10 @@ func (d *device) run(ctx context.Context, front *front) error {
 	return errors.Join(err, u.close())
 }
 
-func (d *device) listen(h http.Handler, from handed) (*httpapi.Server, error) {
-	socket, err := d.root.Resolve(d.cfg.Paths.Socket())
+func (d *daemon) listen(h http.Handler, from handed) (*httpapi.Server, error) {
+	socket, err := d.socket()
 	if err != nil {
-		return nil, fmt.Errorf("cannot find the socket: %w", err)
+		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
 		return nil, fmt.Errorf("cannot make the run directory: %w", err)
@@ -191,7 +202,7 @@ func (d *device) listen(h http.Handler, from handed) (*httpapi.Server, error) {
 // the summary, which has a checksum of its own. It returns journal.ErrDamaged
 // when the journal has to be opened again, thoroughly, to be put aside: not
 // before the device is idle, because history alone is lost, and not twice.
-func (d *device) verifyJournal(ctx context.Context, u *updater) error {
+func (d *daemon) verifyJournal(ctx context.Context, u *updater) error {
 	report, err := u.journal.Verify()
 	if err != nil {
 		d.log.Warn("cannot verify the journal", "err", err)

@@ -43,9 +43,9 @@ func (a *app) connect(ctx context.Context, n need) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	socket, err := d.root.Resolve(d.cfg.Paths.Socket())
+	socket, err := d.socket()
 	if err != nil {
-		return nil, fmt.Errorf("cannot find the socket: %w", err)
+		return nil, err
 	}
 	c := client.Socket(socket)
 	err = awake(ctx, c)
@@ -53,16 +53,16 @@ func (a *app) connect(ctx context.Context, n need) (*session, error) {
 	case err == nil:
 		return &session{Client: c, socket: socket, close: c.Close}, nil
 	case errors.Is(err, client.ErrNoAnswer) && n == changes:
-		return nil, fmt.Errorf("%w: it holds the journal, so nothing can be changed beside it; restart it", err)
+		return nil, fmt.Errorf("%w: it holds the journal, so nothing can be changed until it is restarted: systemctl restart tope-updater", err)
 	case !errors.Is(err, client.ErrNoDaemon) && !errors.Is(err, client.ErrNoAnswer):
 		return nil, err
 	}
 	c.Close()
 	var s *session
 	if n == reads {
-		s, err = d.lookIn()
+		s, err = lookIn(d)
 	} else {
-		s, err = d.workIn(ctx)
+		s, err = workIn(ctx, d)
 	}
 	if s != nil {
 		s.socket = socket
@@ -86,8 +86,9 @@ func awake(ctx context.Context, c *client.Client) error {
 }
 
 // lookIn is a session for looking, without a daemon.
-func (d *device) lookIn() (*session, error) {
-	if err := d.openStore(false); err != nil {
+func lookIn(d *device) (*session, error) {
+	p, err := d.parts(false)
+	if err != nil {
 		return nil, err
 	}
 	var j readJournal = emptyJournal{}
@@ -98,31 +99,35 @@ func (d *device) lookIn() (*session, error) {
 	case !errors.Is(err, journal.ErrMissing):
 		return nil, err
 	}
-	e, err := d.quietEngine(frozen{j})
+	e, err := p.quietEngine(frozen{j})
 	if err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
 	return &session{
-		Client: client.InProcess(d.handler(e, j)), inProcess: true,
+		Client: client.InProcess(p.handler(e, j)), inProcess: true,
 		close: func() { _ = j.Close() }, // nothing was written
 	}, nil
 }
 
 // workIn is a session for working, without a daemon: this process is the
 // updater until the session is closed.
-func (d *device) workIn(ctx context.Context) (*session, error) {
-	u, err := d.start(ctx, true)
+func workIn(ctx context.Context, d *device) (*session, error) {
+	p, err := d.parts(true)
+	if err != nil {
+		return nil, err
+	}
+	u, err := p.start(ctx, opening{create: true})
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	h := &front{}
-	h.set(d.handler(u.engine, u.journal))
+	h.set(u.handler(u.engine, u.journal))
 	wg.Go(func() {
 		if err := u.engine.Run(ctx); err != nil {
 			h.fail(err)
-			// Requests that wait for the loop would wait for ever.
+			// Requests that wait for the loop would wait without end.
 			cancel()
 		}
 	})

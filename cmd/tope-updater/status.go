@@ -29,7 +29,7 @@ func (a *app) statusCommand() *cobra.Command {
 			return a.term.answer(st, func(t *terminal) {
 				t.status(st)
 				if u := st.Update; s.inProcess && u != nil && !engine.Terminal(u.State) {
-					t.say("%-11s %s", "", t.paint(timeline.Warn, "no daemon runs: nothing goes on until one does (or \"tope-updater recover --finish\")"))
+					t.say("%-11s %s", "", t.paint(timeline.Warn, "no daemon runs: the update goes on when one starts, or by \"tope-updater recover --finish\""))
 				}
 			})
 		},

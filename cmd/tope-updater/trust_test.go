@@ -28,12 +28,13 @@ func TestStatusFollowsTheKeys(t *testing.T) {
 	var log lockedBuffer
 	clk := clocktest.New()
 	d := &device{cfg: config.Default(), root: root, clock: clk, log: slog.New(slog.NewTextHandler(&log, nil))}
-	says := d.trusts()
+	watch := d.watchTrust()
+	says := watch.line
 	require.Contains(t, says(), "ANYBODY")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	var following sync.WaitGroup
-	following.Go(func() { d.followTrust(ctx) })
+	following.Go(func() { watch.follow(ctx) })
 	defer following.Wait()
 	defer cancel()
 	keys := filepath.Join(root.Dir(), "etc/tope-updater/keys")

@@ -4,64 +4,78 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 
-	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/unitfiles"
+	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps/running"
 	"github.com/tope/updater/steps/stage"
 )
 
-// units are this device's unit files; nil where systemd runs no services. The
-// store must be open.
-func (d *device) units() *unitfiles.Store {
-	if d.cfg.Services.Manager != config.Systemd {
+// unitFiles keeps the manager's unit files in agreement with the current version.
+type unitFiles struct {
+	*unitfiles.Store
+	versions *versions.Store
+	manager  service.Manager
+	root     disk.Root
+	log      *slog.Logger
+}
+
+// unitFiles are this device's; nil where the manager reads none. The manager
+// must have been opened.
+func (p *parts) unitFiles() *unitFiles {
+	if _, reads := p.manager.(service.UnitReader); !reads {
 		return nil
 	}
 	var configured []string
-	for _, s := range d.services() {
+	for _, s := range p.services() {
 		configured = append(configured, s.UnitName())
 	}
-	return unitfiles.New(unitfiles.Config{Root: d.root, Tree: d.store.Path, Configured: configured})
+	return &unitFiles{
+		Store:    unitfiles.New(unitfiles.Config{Root: p.root, Tree: p.store.Path, Configured: configured}),
+		versions: p.store, manager: p.manager, root: p.root, log: p.log,
+	}
 }
 
-func (d *device) stepUnits() running.Units {
-	if u := d.units(); u != nil {
+func (p *parts) stepUnits() running.Units {
+	if u := p.unitFiles(); u != nil {
 		return u
 	}
 	return nil
 }
 
-func (d *device) stageUnits() stage.Units {
-	if u := d.units(); u != nil {
+func (p *parts) stageUnits() stage.Units {
+	if u := p.unitFiles(); u != nil {
 		return u
 	}
 	return nil
 }
 
-// followUnits makes the unit files those of the version that current leads to,
-// and tells systemd when that changed any. It comes after each recovery: a cut
+// follow makes the unit files those of the version that current leads to, and
+// tells the manager when that changed any. It comes after each recovery: a cut
 // may have come between the flip and the unit files, and recovery itself moves
-// current. When current leads to no version that can be told, nothing is
-// touched: what is there may be right.
+// current. While current leads to no version nothing is touched: what is there
+// may be right. On nil it does nothing.
 //
 // e journals it; it is nil when not even an engine could be made.
-func (d *device) followUnits(ctx context.Context, e *engine.Engine, reload func(context.Context) error) error {
-	units := d.units()
-	if units == nil {
+func (u *unitFiles) follow(ctx context.Context, e *engine.Engine) error {
+	if u == nil {
 		return nil
 	}
-	p, err := d.store.Pointers()
+	p, err := u.versions.Pointers()
 	if err != nil || p.Current == "" {
 		return err
 	}
-	done, err := units.Follow(p.Current)
+	done, err := u.Follow(p.Current)
 	for _, c := range done.Changes {
-		d.log.Info("unit file "+string(c.What), "event", engine.EventUnitFiles, "path", c.Path, "version", p.Current)
+		u.log.Info("unit file "+string(c.What), "event", engine.EventUnitFiles, "path", c.Path, "version", p.Current)
 	}
 	for _, l := range done.Left {
-		d.log.Warn("a unit of the version is not in effect", "unit", l.Unit, "why", l.Why, "version", p.Current)
+		u.log.Warn("a unit of the version is not in effect", "unit", l.Unit, "why", l.Why, "version", p.Current)
 	}
 	if !done.Any() {
 		return err
@@ -69,29 +83,37 @@ func (d *device) followUnits(ctx context.Context, e *engine.Engine, reload func(
 	if e != nil {
 		err = errors.Join(err, e.NoteUnits(p.Current, done))
 	}
-	return errors.Join(err, d.reloadUnits(ctx, reload))
+	return errors.Join(err, u.reload(ctx))
 }
 
-// reloadUnits has systemd read its units again, on the device itself.
-func (d *device) reloadUnits(ctx context.Context, reload func(context.Context) error) error {
-	if d.root.Dir() != "/" {
+// complete makes all unit files whole. It does so again when an update has moved
+// current meanwhile: the daemon has then made the unit files the new version's,
+// and must have the last word.
+func (u *unitFiles) complete() (done unitfiles.Changes, err error) {
+	for {
+		p, err := u.versions.Pointers()
+		if err != nil {
+			return done, err
+		}
+		more, err := u.Complete(p.Current)
+		done = unitfiles.Changes{Version: p.Current, Changes: append(done.Changes, more.Changes...), Left: more.Left}
+		if now, perr := u.versions.Pointers(); err != nil || perr != nil || now.Current == p.Current {
+			return done, errors.Join(err, perr)
+		}
+	}
+}
+
+// reload has systemd read its units again, on the device itself. Over systemd's
+// private socket it works at boot before there is a D-Bus.
+func (u *unitFiles) reload(ctx context.Context) error {
+	if u.root.Dir() != "/" {
 		return nil
 	}
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
 		return nil //nolint:nilerr // this machine runs without systemd
 	}
-	if err := reload(ctx); err != nil {
+	if err := u.manager.Reload(ctx); err != nil {
 		return fmt.Errorf("unit files have changed, and systemd does not know: %w; run systemctl daemon-reload", err)
 	}
 	return nil
-}
-
-// reload is daemon-reload for verbs that have no service manager. Over systemd's
-// private socket, it works at boot before there is a D-Bus.
-func (d *device) reload(ctx context.Context) error {
-	m, err := d.openManager()
-	if err != nil {
-		return err
-	}
-	return errors.Join(m.Reload(ctx), m.Close())
 }

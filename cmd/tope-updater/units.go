@@ -14,7 +14,7 @@ func (a *app) unitsCommand() *cobra.Command {
 	var check bool
 	cmd := &cobra.Command{
 		Use:   "units",
-		Short: "make unit files and drop-ins whole",
+		Short: "repair unit files and drop-ins",
 		Long: `Make systemd's unit files agree with the current version and the configuration:
 each configured service gets a drop-in that has it start after recovery, and so
 does each service that comes with the version; unit files that come with the
@@ -28,10 +28,15 @@ With --check it changes nothing, and exits with 1 when there is something to do.
 			if err != nil {
 				return err
 			}
-			if err := d.openStore(false); err != nil {
+			p, err := d.parts(false)
+			if err != nil {
 				return err
 			}
-			units := d.units()
+			if err := p.manage(); err != nil {
+				return err
+			}
+			defer func() { _ = p.close() }() // nothing is left to be lost
+			units := p.unitFiles()
 			if units == nil {
 				return a.term.answer(unitfiles.Changes{Changes: []unitfiles.Change{}}, func(t *terminal) {
 					t.say("nothing to do: systemd does not run the services (services.manager is %s)", d.cfg.Services.Manager)
@@ -39,12 +44,12 @@ With --check it changes nothing, and exits with 1 when there is something to do.
 			}
 			var done unitfiles.Changes
 			if check {
-				var p versions.Pointers
-				if p, err = d.store.Pointers(); err == nil {
-					done, err = units.Plan(p.Current)
+				var at versions.Pointers
+				if at, err = p.store.Pointers(); err == nil {
+					done, err = units.Plan(at.Current)
 				}
-			} else if done, err = d.completeUnits(units); done.Any() {
-				err = errors.Join(err, d.reloadUnits(cmd.Context(), d.reload))
+			} else if done, err = units.complete(); done.Any() {
+				err = errors.Join(err, units.reload(cmd.Context()))
 			}
 			err = errors.Join(err, a.term.answer(done, func(t *terminal) { t.unitFiles(done, check) }))
 			if err == nil && check && done.Any() {
@@ -55,22 +60,6 @@ With --check it changes nothing, and exits with 1 when there is something to do.
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "only tell what is to be done")
 	return cmd
-}
-
-// completeUnits does it again when an update has moved current meanwhile: the
-// daemon has then made the unit files the new version's, and must have the last word.
-func (d *device) completeUnits(units *unitfiles.Store) (done unitfiles.Changes, err error) {
-	for {
-		p, err := d.store.Pointers()
-		if err != nil {
-			return done, err
-		}
-		more, err := units.Complete(p.Current)
-		done = unitfiles.Changes{Version: p.Current, Changes: append(done.Changes, more.Changes...), Left: more.Left}
-		if now, perr := d.store.Pointers(); err != nil || perr != nil || now.Current == p.Current {
-			return done, errors.Join(err, perr)
-		}
-	}
 }
 
 func (t *terminal) unitFiles(c unitfiles.Changes, check bool) {

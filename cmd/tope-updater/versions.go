@@ -66,7 +66,7 @@ func pick(all []versions.Info, names []string) ([]versions.Info, error) {
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("%w: %s; \"tope-updater versions\" lists those there are", versions.ErrNotFound, name)
+			return nil, fmt.Errorf("%w: %s; \"tope-updater versions\" lists those that are installed", versions.ErrNotFound, name)
 		}
 	}
 	return picked, nil

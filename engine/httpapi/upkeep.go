@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/platform/versions"
 )
 
@@ -60,9 +61,14 @@ func (a *api) pointer(name string, of func(versions.Pointers) string) (string, e
 		return "", fmt.Errorf("cannot read the pointers: %w", err)
 	}
 	if of(p) == "" {
-		return "", fmt.Errorf("pointer %s: %w, it leads to no version", name, engine.ErrNotFound)
+		return "", absent(name)
 	}
 	return of(p), nil
+}
+
+// absent is the error for a pointer that does not lead to a version.
+func absent(pointer string) error {
+	return fmt.Errorf("pointer %s: %w, it leads to no version", pointer, engine.ErrNotFound)
 }
 
 func current(p versions.Pointers) string { return p.Current }
@@ -127,13 +133,12 @@ func (a *api) createFactory(w http.ResponseWriter, r *http.Request) error {
 
 // links compares the links outside the versions with the current version.
 func (a *api) links(w http.ResponseWriter, _ *http.Request) error {
-	version, err := a.pointer(versions.Current, current)
+	version, all, err := look.Links(a.Versions)
 	if err != nil {
 		return err
 	}
-	all, err := a.Versions.Links(version)
-	if err != nil {
-		return fmt.Errorf("cannot compare the links with version %s: %w", version, err)
+	if version == "" {
+		return absent(versions.Current)
 	}
 	return answer(w, http.StatusOK, Links{list(all)})
 }

@@ -2,6 +2,7 @@ package healthcheck
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
@@ -93,25 +95,25 @@ func (g *Gate) look(ctx context.Context, t *steps.Task, p planned) error {
 	return fmt.Errorf("unknown kind of check %q", c.Kind)
 }
 
-// active is what systemd knows of a service once it has settled: a job that is
-// done says nothing of that.
+// active is what the service manager says once the service has settled: a job
+// that is done says nothing of that.
 func (g *Gate) active(ctx context.Context, t *steps.Task, svc service.Service) error {
-	st, err := g.cfg.Manager.Status(ctx, svc)
+	now, err := look.ServiceAt(ctx, g.cfg.Manager, svc)
 	if err != nil {
 		return err
 	}
-	waits, err := g.waits(t, svc, st)
-	switch {
-	case err != nil || waits:
+	if waits, err := g.waits(t, svc, now.Status); err != nil || waits {
 		return err
-	case !st.Loaded:
-		return fmt.Errorf("%w: %s", service.ErrNotFound, svc.Name)
-	case st.Unusable() != "":
-		return fmt.Errorf("%w: %s is %s", service.ErrUnusable, svc.Name, st.Unusable())
-	case st.Active != service.Running && st.Active != service.Reloading:
-		return fmt.Errorf("%s is %s (%s, result %s, exit status %d, %d restarts)", svc.Name, st.Active, st.Sub, st.Result, st.ExitStatus, st.Restarts)
 	}
-	return nil
+	switch now.Condition() {
+	case look.Up:
+		return nil
+	case look.Unknown:
+		return fmt.Errorf("%w: %s", service.ErrNotFound, svc.Name)
+	case look.Unusable:
+		return fmt.Errorf("%w: %s is %s", service.ErrUnusable, svc.Name, now.Unusable())
+	}
+	return errors.New(now.String())
 }
 
 // waits reports whether a service is as it was before the switch: not running,

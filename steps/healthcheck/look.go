@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/running"
@@ -73,8 +74,12 @@ func (g *Gate) hopeless(ctx context.Context, p planned, err error) bool {
 	if p.check.Kind != Active || err == nil {
 		return false
 	}
-	st, serr := g.cfg.Manager.Status(ctx, p.svc)
-	return serr == nil && (st.Active == service.Broken || st.Restarts > 0 || !st.Loaded || st.Unusable() != "")
+	now, serr := look.ServiceAt(ctx, g.cfg.Manager, p.svc)
+	if serr != nil {
+		return false
+	}
+	c := now.Condition()
+	return now.Active == service.Broken || now.Restarts > 0 || c == look.Unknown || c == look.Unusable
 }
 
 // fresh demands a main process that was started after the flip and that did

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/running"
@@ -23,17 +24,17 @@ func (g *Gate) preflight(ctx context.Context, t *steps.Task) error {
 		return err
 	}
 	for _, svc := range list {
-		st, err := g.cfg.Manager.Status(ctx, svc)
+		now, err := look.ServiceAt(ctx, g.cfg.Manager, svc)
 		if err != nil {
 			return running.ServiceError(ctx, g.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
 		}
 		unit := svc.UnitName()
-		switch why := st.Unusable(); {
-		case why == "masked":
+		switch c := now.Condition(); {
+		case c == look.Unusable && now.Unusable() == "masked":
 			return refuse(service.ErrUnusable, unit+" is masked", "run systemctl unmask "+unit+", or take the service out of the configuration")
-		case why != "":
-			return refuse(service.ErrUnusable, unit+" is loaded as "+why, "see systemctl status "+unit+", mend its file and run systemctl daemon-reload")
-		case !st.Loaded && !g.brings(t.Target.Current, unit):
+		case c == look.Unusable:
+			return refuse(service.ErrUnusable, unit+" is loaded as "+now.Unusable(), "see systemctl status "+unit+", repair its file and run systemctl daemon-reload")
+		case c == look.Unknown && !g.brings(t.Target.Current, unit):
 			return refuse(service.ErrNotFound, unit, "install it and run systemctl daemon-reload (an embedded service needs its exec), or take the service out of the configuration")
 		}
 	}

@@ -61,7 +61,13 @@ type Manager struct {
 	tidying sync.Once
 }
 
-var _ service.Manager = (*Manager)(nil)
+// It is not service.Replaceable: its services are children of the process that
+// uses it, and would become another program's.
+var (
+	_ service.Manager    = (*Manager)(nil)
+	_ service.Supervisor = (*Manager)(nil)
+	_ service.LogKeeper  = (*Manager)(nil)
+)
 
 // New returns a manager. It touches nothing yet: services that run already are
 // adopted one by one, when they are first asked about.
@@ -108,7 +114,7 @@ func (m *Manager) Restart(ctx context.Context, s service.Service) error {
 
 // Stop implements service.Manager. A program that has to be killed because it
 // does not end within StopTimeout leaves the service failed with the result
-// "timeout", as with systemd; that is no error either.
+// "timeout", as with systemd; that is not an error either.
 func (m *Manager) Stop(ctx context.Context, s service.Service) error {
 	if len(s.Exec) == 0 {
 		return context.Cause(ctx)
@@ -148,10 +154,11 @@ func (m *Manager) Reload(ctx context.Context) error { return context.Cause(ctx) 
 // but the SIGTERM that ends the updater too.
 func (m *Manager) Stopping(ctx context.Context) (bool, error) { return false, context.Cause(ctx) }
 
-// Supervise adopts the services that run, and starts, in order, those that are
-// wanted and do not: after a boot all of them, otherwise those that died while
-// no manager was open. The daemon calls it once at its start. A service that
-// cannot be started is no reason not to start the next; the errors come joined.
+// LogOf implements service.LogKeeper.
+func (m *Manager) LogOf(s service.Service) string { return filepath.Join(m.cfg.RunDir, s.Name+".log") }
+
+// Supervise implements service.Supervisor: after a boot all services are
+// started, otherwise those that died while no manager was open.
 func (m *Manager) Supervise(ctx context.Context, services []service.Service) error {
 	ordered, err := service.Order(services)
 	if err != nil {
@@ -227,7 +234,7 @@ func (m *Manager) unit(s service.Service) (*unit, error) {
 	return u, u.use(s)
 }
 
-// spawn runs f beside everything else; not once the manager is closed.
+// spawn runs f in a goroutine of its own, unless the manager is closed.
 func (m *Manager) spawn(f func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

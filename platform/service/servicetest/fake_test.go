@@ -16,25 +16,39 @@ func svc(name string) service.Service { return service.Service{Name: name} }
 
 func TestFakeConforms(t *testing.T) {
 	servicetest.Conform(t, func(*testing.T) servicetest.Subject {
-		c := clocktest.New()
-		f := servicetest.NewFake(c, "good", "other", "bad")
-		f.Behave(func(name string) servicetest.Behaviour {
-			return servicetest.Behaviour{Exits: name == "bad", Status: 3}
-		})
-		return servicetest.Subject{
-			Manager: f, Clock: c, Good: svc("good"), Other: svc("other"), Bad: svc("bad"), Unknown: svc("nosuch"),
-			Kill: func(t *testing.T, pid int) {
-				for name, p := range f.PIDs() {
-					if p == pid {
-						f.Die(name)
-						return
-					}
-				}
-				t.Fatalf("no process %d", pid)
-			},
-			Again: func(*testing.T) service.Manager { return f },
-		}
+		return subject(func(f *servicetest.Fake) service.Manager { return f })
 	})
+}
+
+func TestUnitFakeConforms(t *testing.T) {
+	servicetest.Conform(t, func(*testing.T) servicetest.Subject {
+		return subject(func(f *servicetest.Fake) service.Manager {
+			return &servicetest.UnitFake{Fake: f, Dirs: []string{"/etc/units"}, Number: 250}
+		})
+	})
+}
+
+// subject is a fake, as the manager that as makes of it.
+func subject(as func(*servicetest.Fake) service.Manager) servicetest.Subject {
+	c := clocktest.New()
+	f := servicetest.NewFake(c, "good", "other", "bad")
+	f.Behave(func(name string) servicetest.Behaviour {
+		return servicetest.Behaviour{Exits: name == "bad", Status: 3}
+	})
+	m := as(f)
+	return servicetest.Subject{
+		Manager: m, Clock: c, Good: svc("good"), Other: svc("other"), Bad: svc("bad"), Unknown: svc("nosuch"),
+		Kill: func(t *testing.T, pid int) {
+			for name, p := range f.PIDs() {
+				if p == pid {
+					f.Die(name)
+					return
+				}
+			}
+			t.Fatalf("no process %d", pid)
+		},
+		Again: func(*testing.T) service.Manager { return m },
+	}
 }
 
 func TestFakeTellsWhatItWasAskedAndRefusesOnDemand(t *testing.T) {

@@ -3,7 +3,6 @@ package systemd
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -12,42 +11,39 @@ import (
 	"github.com/tope/updater/platform/service"
 )
 
-// Facts are what an operator would ask about a unit that is set up.
-type Facts struct {
-	// Load and Active are systemd's LoadState and ActiveState; File is its
-	// UnitFileState (enabled, disabled, static…), empty for a unit without file.
-	Load, Active, File string
-	// Stale: the files on disk are newer than what systemd has read.
-	Stale bool
+var (
+	_ service.UnitReader  = (*Manager)(nil)
+	_ service.Replaceable = (*Manager)(nil)
+	_ service.LogKeeper   = (*Manager)(nil)
+)
 
-	after, requires []string
+// UnitDirs implements service.UnitReader; see systemd.unit(5).
+func (m *Manager) UnitDirs() []string {
+	return []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
 }
 
-// After reports whether the unit is started after another one.
-func (f Facts) After(unit string) bool { return slices.Contains(f.after, unit) }
+// ReplaceableInPlace implements service.Replaceable: the services are systemd's
+// children.
+func (m *Manager) ReplaceableInPlace() {}
 
-// Requires reports whether the unit cannot start when another one fails.
-func (f Facts) Requires(unit string) bool { return slices.Contains(f.requires, unit) }
+// LogOf implements service.LogKeeper.
+func (m *Manager) LogOf(s service.Service) string { return "journalctl -u " + s.UnitName() }
 
-// Facts asks systemd about a unit by its full name. One that does not exist is
-// no error: its Load is not-found.
-func (m *Manager) Facts(ctx context.Context, unit string) (Facts, error) {
-	s := service.Service{Name: unit, Unit: unit}
+// Unit implements service.UnitReader.
+func (m *Manager) Unit(ctx context.Context, unit string) (service.UnitFacts, error) {
+	s := service.Unit(unit)
 	p, err := m.properties(ctx, s)
 	if err != nil {
-		return Facts{}, m.explain("look at", s, err)
+		return service.UnitFacts{}, m.explain("look at", s, err)
 	}
-	after, _ := p["After"].([]string)
-	f := Facts{Load: p.text("LoadState"), Active: p.text("ActiveState"), File: p.text("UnitFileState"), after: after}
-	f.Stale, _ = p["NeedDaemonReload"].(bool)
+	f := service.UnitFacts{Load: p.text("LoadState"), Active: p.text("ActiveState"), File: p.text("UnitFileState"), After: p.list("After"), Stale: p.flag("NeedDaemonReload")}
 	for _, name := range []string{"Requires", "Requisite", "BindsTo"} {
-		units, _ := p[name].([]string)
-		f.requires = append(f.requires, units...)
+		f.Requires = append(f.Requires, p.list(name)...)
 	}
 	return f, nil
 }
 
-// Version is systemd's version: the number that its features go by, and all of it.
+// Version implements service.UnitReader.
 func (m *Manager) Version(ctx context.Context) (number int, text string, err error) {
 	err = m.ask(ctx, func(_ context.Context, c *sd.Conn) error {
 		text, err = c.GetManagerProperty("Version")

@@ -197,14 +197,16 @@ func (m manager) Reload() *dbus.Error {
 type props struct{ b *bus }
 
 func (p props) Get(_, name string) (dbus.Variant, *dbus.Error) {
-	state := "running"
-	if stopping, _ := p.b.Stopping(context.Background()); stopping {
-		state = "stopping"
+	switch name {
+	case "SystemState":
+		if stopping, _ := p.b.Stopping(context.Background()); stopping {
+			return dbus.MakeVariant("stopping"), nil
+		}
+		return dbus.MakeVariant("running"), nil
+	case "Version":
+		return dbus.MakeVariant("252.39-1~deb12u2"), nil
 	}
-	if name != "SystemState" {
-		return dbus.Variant{}, dbus.NewError("org.freedesktop.DBus.Error.UnknownProperty", nil)
-	}
-	return dbus.MakeVariant(state), nil
+	return dbus.Variant{}, dbus.NewError("org.freedesktop.DBus.Error.UnknownProperty", nil)
 }
 
 func (p props) GetAll(msg dbus.Message, iface string) (map[string]dbus.Variant, *dbus.Error) {

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/tope/updater/cmd/internal/config"
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/service/bystander"
+	"github.com/tope/updater/platform/service/embedded"
+	"github.com/tope/updater/platform/service/systemd"
+	"github.com/tope/updater/platform/versions"
+)
+
+// device is the configuration, and where things are: what every verb has. It
+// opens what it is asked for and keeps nothing open itself. Most verbs need no
+// more, and recover at boot must be quick.
+type device struct {
+	cfg   config.Config
+	root  disk.Root
+	clock clock.Clock
+	log   *slog.Logger
+	// configFile is where the configuration is, or would be.
+	configFile string
+}
+
+func (a *app) device() (*device, error) {
+	cfg, err := config.Load(a.configFile)
+	if err != nil {
+		return nil, err
+	}
+	root, err := disk.NewRoot(a.root)
+	if err != nil {
+		return nil, err
+	}
+	file := a.configFile
+	if file == "" {
+		file = config.Path
+	}
+	return &device{configFile: file, cfg: cfg, root: root, clock: clock.System(), log: slog.New(slog.DiscardHandler)}, nil
+}
+
+// socket is the host path of the daemon's socket.
+func (d *device) socket() (string, error) {
+	path, err := d.root.Resolve(d.cfg.Paths.Socket())
+	if err != nil {
+		return "", fmt.Errorf("cannot find the socket: %w", err)
+	}
+	return path, nil
+}
+
+// openVersions finds the versions directory; create makes one that is missing.
+func (d *device) openVersions(create bool) (*versions.Store, error) {
+	p := d.cfg.Paths
+	return versions.Open(versions.Config{
+		Root: d.root, Versions: p.Versions, Services: p.Services, Bin: p.Bin, Shared: p.Shared, Clock: d.clock, Create: create,
+	})
+}
+
+// openManager makes the service manager that the configuration names. Nothing
+// else in this program knows managers by name: what one can do, its abilities
+// tell (package service). It connects to nothing yet.
+func (d *device) openManager() (service.Manager, error) {
+	switch d.cfg.Services.Manager {
+	case config.None:
+		return bystander.Manager{}, nil
+	case config.Embedded:
+		run, err := d.root.Resolve(d.cfg.Paths.Run)
+		if err != nil {
+			return nil, err
+		}
+		return embedded.New(embedded.Config{
+			RunDir: filepath.Join(run, "services"), Resolve: d.root.Resolve, Clock: d.clock, Log: d.log,
+		})
+	}
+	return systemd.New(systemd.Config{Clock: d.clock, Log: d.log}), nil
+}
+
+// lockPatience is how long a verb waits for another process to let go of the journal.
+const lockPatience = 5 * time.Second
+
+// opening says how a journal is opened for writing.
+type opening struct {
+	// create makes a missing journal, and puts a damaged one aside.
+	create bool
+	// doubt: the journal has failed under this process, so its whole chain is verified.
+	doubt bool
+	// hasty: another process's hold on the journal is not waited for.
+	hasty bool
+}
+
+func (d *device) openJournal(how opening) (*journal.Journal, error) {
+	path, opt, err := d.journal()
+	if err != nil {
+		return nil, err
+	}
+	opt.Create, opt.Verify = how.create, how.doubt
+	if how.hasty {
+		opt.LockTimeout = 0
+	}
+	if how.create {
+		dir, err := d.root.Resolve(d.cfg.Paths.State)
+		if err != nil {
+			return nil, err
+		}
+		if err := disk.MkdirAll(dir, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	j, err := journal.Open(path, opt)
+	if errors.Is(err, journal.ErrLocked) {
+		return nil, fmt.Errorf("%w: %w; if it is the daemon, stop it first: systemctl stop tope-updater", errLocked, err)
+	}
+	return j, err
+}
+
+// openReader opens the journal for reading, beside whoever writes it.
+func (d *device) openReader() (*journal.Reader, error) {
+	path, opt, err := d.journal()
+	if err != nil {
+		return nil, err
+	}
+	return journal.OpenReader(path, opt)
+}
+
+// journal is where the journal is, and how it is kept.
+func (d *device) journal() (path string, opt journal.Options, err error) {
+	path, err = d.root.Path(d.cfg.Paths.Journal())
+	return path, journal.Options{Clock: d.clock, KeepUpdates: d.cfg.Retention.Updates, LockTimeout: lockPatience, Log: d.log}, err
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"os"
+
+	"github.com/tope/updater/engine/httpapi"
+	"github.com/tope/updater/platform/look"
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/snapshot"
+	"github.com/tope/updater/platform/versions"
+)
+
+// parts are what an engine works with on a device, opened. Files by role:
+//
+//	parts.go      what there is, and the API on top of it
+//	engine.go     the engine and its steps
+//	bundles.go    the bundle formats
+//	unitfiles.go  systemd's unit files
+//	own.go        this program's own copies
+//	keeper.go     what is removed, and when
+type parts struct {
+	*device
+	store     *versions.Store
+	snapshots *snapshot.Store
+	// work is the host path that has one directory for each open update.
+	work string
+	// manager is nil until it is opened: looking and recovery at boot need none.
+	manager service.Manager
+	// watched is set in a daemon that systemd starts again when it dies.
+	watched bool
+	// trust is the running engine's.
+	trust *trustWatch
+}
+
+// parts opens what costs nothing; create makes a versions directory that is missing.
+func (d *device) parts(create bool) (*parts, error) {
+	store, err := d.openVersions(create)
+	if err != nil {
+		return nil, err
+	}
+	shared, err := d.root.Resolve(d.cfg.Paths.Shared)
+	if err != nil {
+		return nil, err
+	}
+	work, err := d.root.Resolve(d.cfg.Paths.Work())
+	if err != nil {
+		return nil, err
+	}
+	return &parts{device: d, store: store, snapshots: snapshot.New(shared), work: work}, nil
+}
+
+// manage opens the service manager.
+func (p *parts) manage() (err error) {
+	p.manager, err = p.openManager()
+	return err
+}
+
+// close lets go of the manager. Services keep running.
+func (p *parts) close() error {
+	if p.manager == nil {
+		return nil
+	}
+	return p.manager.Close()
+}
+
+// services are the configured ones; none when the manager runs nothing.
+func (p *parts) services() []service.Service {
+	if !service.RunsServices(p.manager) {
+		return nil
+	}
+	list := make([]service.Service, 0, len(p.cfg.Service))
+	for _, s := range p.cfg.Service {
+		list = append(list, s.Service())
+	}
+	return list
+}
+
+func (p *parts) keeper() keeper {
+	return keeper{store: p.store, snapshots: p.snapshots, work: p.work, keep: p.cfg.Retention.Versions}
+}
+
+// updatedBefore reports whether an update has been at work on this device,
+// which its marker, a previous version or the directory of downloads tells.
+func (p *parts) updatedBefore() (bool, error) {
+	at, err := look.PointersAt(p.store)
+	if err != nil {
+		return false, err
+	}
+	_, err = os.Lstat(p.work)
+	return at.UpdatedBefore() || !errors.Is(err, os.ErrNotExist), nil
+}
+
+// handler is the API, the same for the daemon and for verbs without one.
+func (p *parts) handler(e httpapi.Engine, j httpapi.Journal) http.Handler {
+	return httpapi.New(httpapi.Options{
+		Engine: e, Journal: j, Versions: upkeep{p.store}, Clock: p.clock, Log: p.log,
+		Version: thisBuild().Version, Hosts: p.cfg.HTTP.Hosts, Keep: p.cfg.Retention.Versions,
+	})
+}
+
+// upkeep is the store as the engine and the API want it.
+type upkeep struct{ *versions.Store }
+
+// Epoch is the version's, 0 for one that was made by hand or is damaged.
+func (u upkeep) Epoch(version string) (int64, error) {
+	m, err := u.Manifest(version)
+	if errors.Is(err, versions.ErrNoManifest) || errors.Is(err, versions.ErrNotFound) || errors.Is(err, versions.ErrDamaged) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return m.Epoch, nil
+}
+
+// Digest is the release a version was made of; empty when it was made by hand.
+func (u upkeep) Digest(version string) (string, error) {
+	m, err := u.Manifest(version)
+	if errors.Is(err, versions.ErrNoManifest) || errors.Is(err, versions.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return m.Digest, nil
+}

@@ -1,0 +1,92 @@
+package service
+
+import (
+	"context"
+	"slices"
+)
+
+// Abilities are what a manager can do beyond Manager. A caller that needs one
+// asks the manager it has by a type assertion, and never by the manager's name:
+//
+//	if s, ok := m.(service.Supervisor); ok { … }
+//
+// The suite in servicetest tries each ability of the managers that have it.
+
+// Supervisor is a Manager without an init system behind it: its services are
+// children of the process that uses it, and nobody else starts them.
+type Supervisor interface {
+	// Supervise adopts the services that run and starts, in order, those that
+	// should run and do not. A process calls it once, at its start. A service
+	// that cannot be started does not keep the next one from it; the errors come
+	// joined.
+	Supervise(ctx context.Context, services []Service) error
+}
+
+// UnitReader is a Manager that runs services by unit files on the disk, which
+// may be enabled, masked, ordered and stale.
+type UnitReader interface {
+	// UnitDirs are the device's directories of unit files. A unit in an earlier
+	// one hides those of the same name in later ones.
+	UnitDirs() []string
+	// Unit tells how a unit is set up, by its full name. One that does not exist
+	// is not an error: its Load is "not-found".
+	Unit(ctx context.Context, name string) (UnitFacts, error)
+	// Version is the manager's own: the number that its abilities go by, and the
+	// whole text.
+	Version(ctx context.Context) (number int, text string, err error)
+}
+
+// Replaceable is a Manager that lets the program that uses it be replaced in
+// place (exec) while the services run on undisturbed.
+type Replaceable interface {
+	// ReplaceableInPlace does nothing: to have the method is the promise.
+	ReplaceableInPlace()
+}
+
+// Bystander is a Manager that runs nothing: somebody else starts, stops and
+// judges the services.
+type Bystander interface {
+	// StandsBy does nothing: to have the method is the promise.
+	StandsBy()
+}
+
+// LogKeeper is a Manager that keeps what services print.
+type LogKeeper interface {
+	// LogOf is the command, or the file on this host, by which an operator reads it.
+	LogOf(s Service) string
+}
+
+// RunsServices reports whether a manager runs services at all.
+func RunsServices(m Manager) bool {
+	_, stands := m.(Bystander)
+	return !stands
+}
+
+// InPlace reports whether the program that uses a manager may be replaced in place.
+func InPlace(m Manager) bool {
+	_, may := m.(Replaceable)
+	return may
+}
+
+// UnitFacts are what an operator would ask about how a unit is set up.
+type UnitFacts struct {
+	// Load and Active are systemd's LoadState and ActiveState; File is its
+	// UnitFileState (enabled, disabled, static…), empty for a unit without file.
+	Load, Active, File string
+	// Stale: the files on disk are newer than what the manager has read.
+	Stale bool
+	// After are the units it is started after, Requires those without which it
+	// cannot start.
+	After, Requires []string
+}
+
+// StartsAfter reports whether the unit is started after another one.
+func (f UnitFacts) StartsAfter(unit string) bool { return slices.Contains(f.After, unit) }
+
+// Needs reports whether the unit cannot start when another one fails.
+func (f UnitFacts) Needs(unit string) bool { return slices.Contains(f.Requires, unit) }
+
+// StartsAtBoot is generous: a unit that a socket or a dependency starts counts too.
+func (f UnitFacts) StartsAtBoot() bool {
+	return !slices.Contains([]string{"disabled", "masked", "masked-runtime", "bad", ""}, f.File)
+}
