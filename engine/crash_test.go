@@ -199,7 +199,7 @@ func TestFlowsUndisturbed(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			s, _ := tell(t, f, enginetest.Cut{})
 			require.NotNil(t, s.J.State().Last)
-			require.Equal(t, string(f.end), s.J.State().Last.State, s.Trace())
+			require.Equal(t, f.end, s.J.State().Last.State, s.Trace())
 			require.Equal(t, f.current, s.P.Current)
 			require.LessOrEqual(t, s.J.Writes, 24, "journal transactions")
 			s.atEnd(t)

@@ -1,33 +1,50 @@
-// Package steps is the contract between the engine and the ten things an
-// update is made of: Download, Verify, Extract, Stage, Switch, Restart,
-// HealthCheck, Commit, Rollback and Factory. Each lives in a package of its
-// own below this one and knows neither the journal, nor HTTP, nor any other step.
+// Package steps is the contract between the engine and the ten things an update is
+// made of: Download, Verify, Extract, Stage, Switch, Restart, HealthCheck, Commit,
+// Rollback and Factory. Each is a package of its own below this one, and knows
+// neither the journal, nor HTTP, nor any other step. Those before Switch share
+// package bundle, those from Switch on package running.
 //
 // # How a step is used
 //
 // The engine journals its intent, calls Probe, and, unless Probe finds the work
-// Done already, calls Do. The answer is journaled together with the state it
-// leads to. Power may go, or the process be killed, between any two
-// instructions of that; at the next start the same step is entered again with
-// the same Task. So every method must be safe to run again from wherever it was
-// cut, any number of times:
+// Done already, calls Do. The answer is journaled together with the state it leads
+// to. Power may go, or the process be killed, between any two instructions of that;
+// at the next start the same step is entered again with the same Task. So every
+// method must be safe to run again from wherever it was cut, any number of times:
 //
-//   - Probe looks at the world (files, pointers, units), never at the journal,
-//     and changes nothing.
-//   - Do brings the world from wherever it is to where the step should leave
-//     it. Whatever it returns success for is on disk: it has synced it.
-//   - Undo removes what Do made. It is called for the steps before Switch when
-//     an update ends without having switched, in reverse order, also for steps
+//   - Probe looks at the world (files, pointers, units), never at the journal, and
+//     changes nothing.
+//   - Do brings the world from any of those places to where the step should leave
+//     it. Everything that it reports as done is on disk: it has synced it.
+//   - Undo removes what Do made. When an update ends without having switched, the
+//     engine calls it for each step before Switch, in reverse order, also for steps
 //     that never ran.
 //
 // # What a step returns
 //
-// Evidence is a plain struct, exported by the step's package, that goes into
-// the journal as JSON: what was seen and done, with numbers. A failed step may
-// return evidence too. An error is a *Error: its Class tells the engine what to
-// do, its Code is what clients see, its text says what failed, on which path or
-// URL, and what to do.
+// Evidence is a plain struct, exported by the step's package, that goes into the
+// journal as JSON: what was seen and done, with numbers. A failed step may return
+// evidence too. An error is a *Error: its Class tells the engine what to do, its
+// Code is what clients see, and its text says what failed, on which path or URL,
+// and what to do.
 //
-// A step that waits does so on ctx; the engine cancels it for a cancel request,
-// for a deadline and at shutdown, and context.Cause tells which.
+// A step that waits does so on ctx; the engine cancels it for a cancel request, for
+// a deadline and at shutdown, and context.Cause tells which.
+//
+// # What one step tells another
+//
+// A step that later ones rely on embeds a fact (Downloaded, Verified, Switched) in
+// its evidence, and they find it in Task.Facts. Files in the work directory go by
+// the names in package bundle.
+//
+// # Where to start reading
+//
+// At Step, in step.go. Each file uses only those before it: update.go has the words
+// for an update, errors.go and oserror.go the ways to fail, progress.go how far a
+// step is, facts.go what a step hands on, step.go the step and its task, and
+// sequence.go makes one step of several.
+//
+// To add a step: name it here (update.go), write its package and run
+// stepstest.Conform in its tests, give it its place in the engine's table, and make
+// it where cmd/tope-updater makes the others.
 package steps

@@ -20,8 +20,8 @@ const (
 	// Unhealthy: the version failed its gate or could not be started. The
 	// release is quarantined.
 	Unhealthy Class = "unhealthy"
-	// Lacking: something that was to come from this device is not what it should
-	// be; the rest has to be fetched (the update goes back to Downloading).
+	// Lacking: a part that was to come from this device is damaged or missing, and
+	// has to be fetched (the update goes back to Downloading).
 	Lacking Class = "lacking"
 	// Interrupted: no verdict: the system is stopping, or ctx ended. The state stays.
 	Interrupted Class = "interrupted"
@@ -77,7 +77,8 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// AsError returns err as a *Error; what is none is Local and Internal.
+// AsError returns err as a *Error. Any other error becomes a Local one with the code
+// Internal.
 func AsError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {

@@ -9,11 +9,11 @@ import (
 	"github.com/tope/updater/platform/disk"
 )
 
-// FromOS makes a *Error of what the operating system said. what names the
-// operation and the path: "cannot write /opt/tope/versions/x". A full disk and
-// a failing one get codes of their own; all of them are Local, since the
-// release is not to blame. The end of a context is Interrupted. An error that
-// is a *Error already keeps its class and code. nil stays nil.
+// FromOS makes a *Error of an error of the operating system. what names the operation
+// and the path: "cannot write /opt/tope/versions/x". A full disk and a failing one
+// get codes of their own; all of them are Local, since the release is not to blame.
+// The end of a context is Interrupted. A *Error keeps its class and code, and nil
+// stays nil.
 func FromOS(err error, what string) error {
 	if err == nil {
 		return nil
@@ -34,7 +34,8 @@ func FromOS(err error, what string) error {
 	return out
 }
 
-// Stopped is the *Error for a step that ctx ended: Interrupted, with ctx's cause.
+// Stopped returns the *Error of a step that ctx has ended: Interrupted, with ctx's
+// cause.
 func Stopped(ctx context.Context, what string) error {
 	return &Error{Class: Interrupted, Code: CancelledByUser, Err: fmt.Errorf("%s: %w", what, context.Cause(ctx))}
 }

@@ -2,9 +2,7 @@ package steps
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"maps"
 )
 
 // Part is one step of a Sequence.
@@ -13,9 +11,9 @@ type Part struct {
 	Step Step
 }
 
-// Sequence runs steps one after the other as one step. A part whose probe finds
-// it done is skipped; a later part finds the evidence of earlier ones in
-// Task.Found. It may be run again from anywhere because each part may.
+// Sequence is a step that runs others one after the other. It skips a part whose
+// probe finds it done, and hands the facts of each part on to the next ones. It may
+// be run again from wherever it was cut because each part may.
 type Sequence []Part
 
 // Probe is Done when every part is.
@@ -40,10 +38,6 @@ func (s Sequence) Probe(ctx context.Context, t *Task) (Reach, error) {
 func (s Sequence) Do(ctx context.Context, t *Task) (Outcome, error) {
 	got := map[Name]any{}
 	u := *t
-	u.Found = maps.Clone(t.Found)
-	if u.Found == nil {
-		u.Found = map[Name]json.RawMessage{}
-	}
 	for _, p := range s {
 		r, err := p.Step.Probe(ctx, &u)
 		if err != nil {
@@ -55,9 +49,9 @@ func (s Sequence) Do(ctx context.Context, t *Task) (Outcome, error) {
 		out, err := p.Step.Do(ctx, &u)
 		if out.Evidence != nil {
 			got[p.Name] = out.Evidence
-			if raw, err := json.Marshal(out.Evidence); err == nil {
-				u.Found[p.Name] = raw
-			}
+		}
+		if fact, ok := out.Evidence.(Fact); ok {
+			fact.tell(&u.Facts)
 		}
 		if err != nil {
 			return Outcome{Evidence: got}, err

@@ -30,11 +30,11 @@ A device whose first version was put there by hand has no pointers yet:
 				return err
 			}
 			defer s.close()
-			mended, err := s.MendLinks(cmd.Context(), in)
+			repaired, err := s.RepairLinks(cmd.Context(), in)
 			if err != nil {
 				return err
 			}
-			return a.term.answer(mended, func(t *terminal) { t.mended(mended) })
+			return a.term.answer(repaired, func(t *terminal) { t.repaired(repaired) })
 		},
 	}
 	cmd.Flags().BoolVar(&in.Pointers, "pointers", false, "set current and previous too, where they lead to no version")
@@ -43,7 +43,7 @@ A device whose first version was put there by hand has no pointers yet:
 	return cmd
 }
 
-func (t *terminal) mended(m httpapi.LinksMended) {
+func (t *terminal) repaired(m httpapi.LinksRepaired) {
 	for _, p := range m.Pointers {
 		t.say("set %s", p)
 	}

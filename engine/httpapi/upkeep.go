@@ -143,9 +143,9 @@ func (a *api) links(w http.ResponseWriter, _ *http.Request) error {
 	return answer(w, http.StatusOK, Links{list(all)})
 }
 
-// mendLinks adds the links that are missing and removes those that lead nowhere.
-// It goes further when it is asked to; see LinksRequest.
-func (a *api) mendLinks(w http.ResponseWriter, r *http.Request) error {
+// repairLinks adds links that are missing and removes links that lead nowhere.
+// A LinksRequest can ask for more.
+func (a *api) repairLinks(w http.ResponseWriter, r *http.Request) error {
 	o, err := readObject(r)
 	if err != nil {
 		return err
@@ -159,10 +159,10 @@ func (a *api) mendLinks(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	var mended LinksMended
+	var repaired LinksRepaired
 	err = a.Engine.Exclusive(r.Context(), "links", func(context.Context) (err error) {
 		if in.Pointers {
-			if mended.Pointers, err = a.Versions.SetPointers(in.Current); err != nil {
+			if repaired.Pointers, err = a.Versions.SetPointers(in.Current); err != nil {
 				return err
 			}
 		}
@@ -171,19 +171,19 @@ func (a *api) mendLinks(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if in.Adopt {
-			if mended.Aside, err = a.Versions.AdoptLinks(version); err != nil {
+			if repaired.Aside, err = a.Versions.AdoptLinks(version); err != nil {
 				return err
 			}
 		}
-		if mended.Added, err = a.Versions.EnsureLinks(version); err != nil {
+		if repaired.Added, err = a.Versions.EnsureLinks(version); err != nil {
 			return err
 		}
-		mended.Removed, err = a.Versions.SweepLinks(version)
+		repaired.Removed, err = a.Versions.SweepLinks(version)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	mended.Added, mended.Removed = list(mended.Added), list(mended.Removed)
-	return accepted(w, versionsPath, mended)
+	repaired.Added, repaired.Removed = list(repaired.Added), list(repaired.Removed)
+	return accepted(w, versionsPath, repaired)
 }

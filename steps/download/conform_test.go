@@ -2,7 +2,6 @@ package download
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -16,15 +15,16 @@ import (
 	"github.com/tope/updater/steps/stepstest"
 )
 
-// journaled is the step with an engine around it that remembers its evidence.
+// journaled is the step with an engine around it that remembers what it left.
 type journaled struct {
 	*Step
-	found map[steps.Name]json.RawMessage
+	t    testing.TB
+	left *steps.Task
 }
 
 func (j journaled) with(t *steps.Task) *steps.Task {
 	next := *t
-	next.Found = j.found
+	next.Facts = j.left.Facts
 	return &next
 }
 
@@ -35,13 +35,13 @@ func (j journaled) Probe(ctx context.Context, t *steps.Task) (steps.Reach, error
 func (j journaled) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	out, err := j.Step.Do(ctx, j.with(t))
 	if err == nil {
-		j.found[steps.Download], err = json.Marshal(out.Evidence)
+		stepstest.HandOn(j.t, j.left, steps.Download, out.Evidence)
 	}
 	return out, err
 }
 
 func (j journaled) Undo(ctx context.Context, t *steps.Task) error {
-	delete(j.found, steps.Download)
+	j.left.Facts = steps.Facts{}
 	return j.Step.Undo(ctx, t)
 }
 
@@ -63,7 +63,7 @@ func TestConform(t *testing.T) {
 				New: func(t *testing.T) *stepstest.World {
 					task := newTask(t, from(url(t), b))
 					return &stepstest.World{
-						Step:    journaled{stepFor(newPatient()), map[steps.Name]json.RawMessage{}},
+						Step:    journaled{stepFor(newPatient()), t, new(steps.Task)},
 						Task:    task,
 						Picture: func() any { return stepstest.Tree(t, task.WorkDir) },
 					}
@@ -143,7 +143,7 @@ func TestProbe(t *testing.T) {
 	require.Equal(t, steps.Partly, probe())
 	require.NoError(t, os.WriteFile(filepath.Join(task.WorkDir, bundle.FileName), make([]byte, 10), 0o600))
 	require.Equal(t, steps.Partly, probe(), "nobody knows its digest yet")
-	stepstest.Found(t, task, steps.Download, Evidence{})
+	task.Facts.Download = new(steps.Downloaded)
 	require.Equal(t, steps.Done, probe())
 	task.Source.Size = 11
 	require.Equal(t, steps.Partly, probe(), "of another size than declared")

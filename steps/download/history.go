@@ -8,16 +8,16 @@ import (
 
 // Evidence is what Download leaves in the journal.
 type Evidence struct {
-	steps.Fetched
+	steps.Downloaded
 	URL string `json:"url"`
 	// ETag, LastModified and ContentType are the server's words on what it sent.
 	ETag         string `json:"etag,omitempty"`
 	LastModified string `json:"last_modified,omitempty"`
 	ContentType  string `json:"content_type,omitempty"`
 	History
-	// Wire is set for a bundle of which only parts were fetched.
-	Wire *steps.Wire `json:"wire,omitempty"`
 }
+
+var _ steps.Fact = Evidence{}
 
 // History is what happened on the way. It is kept in the checkpoint, so that
 // it tells of the whole download and not only of its last process.

@@ -2,7 +2,6 @@ package download
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"os"
@@ -230,7 +229,7 @@ func TestConformParts(t *testing.T) {
 		New: func(t *testing.T) *stepstest.World {
 			task := newTask(t, at(p.URL))
 			return &stepstest.World{
-				Step: journaled{partialStep(h), map[steps.Name]json.RawMessage{}}, Task: task,
+				Step: journaled{partialStep(h), t, new(steps.Task)}, Task: task,
 				Picture: func() any {
 					tree := stepstest.Tree(t, task.WorkDir)
 					// Gaps that were read and gaps that were not look different, and mean nothing.

@@ -177,7 +177,7 @@ func (r *run) evidence() Evidence {
 		wire = &r.wire
 	}
 	return Evidence{
-		Wire: wire, Fetched: r.fetched, URL: redacted(r.task.Source.URL),
+		Downloaded: steps.Downloaded{Fetched: r.fetched, Wire: wire}, URL: redacted(r.task.Source.URL),
 		ETag: r.note.Mark.ETag, LastModified: r.note.Mark.Modified, ContentType: r.contentType,
 		History: r.note.History,
 	}

@@ -125,9 +125,8 @@ func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 	info, err := os.Lstat(filepath.Join(t.WorkDir, bundle.FileName))
 	switch {
 	case err == nil:
-		_, known := t.Found[steps.Download]
 		_, lacking := os.Lstat(filepath.Join(t.WorkDir, bundle.LackingFile))
-		if known && errors.Is(lacking, fs.ErrNotExist) && info.Mode().IsRegular() && (t.Source.Size == 0 || info.Size() == t.Source.Size) {
+		if t.Facts.Download != nil && errors.Is(lacking, fs.ErrNotExist) && info.Mode().IsRegular() && (t.Source.Size == 0 || info.Size() == t.Source.Size) {
 			return steps.Done, nil
 		}
 		return steps.Partly, nil

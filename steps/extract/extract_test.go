@@ -243,11 +243,11 @@ func TestWritableOfTheRelease(t *testing.T) {
 	w.cfg.Writable = map[string]string{"data": w.dev.Path("/opt/tope/shared/configured")}
 	w.cfg.Shared = w.dev.Path("/opt/tope/shared")
 	found := func(paths ...string) {
-		var b steps.Brought
+		var b versions.Brought
 		for _, p := range paths {
-			b.Brought.Writable = append(b.Brought.Writable, versions.Writable{Path: p})
+			b.Writable = append(b.Writable, versions.Writable{Path: p})
 		}
-		stepstest.Found(t, w.task, steps.Verify, b)
+		w.task.Facts.Verify = &steps.Verified{Brought: b}
 	}
 	found("data", "var/lib/app", "services/web-server/log")
 	require.Equal(t, []string{"data", "services/web-server/log", "var/lib/app"}, w.do().Writable)

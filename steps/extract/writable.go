@@ -1,7 +1,6 @@
 package extract
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,19 +17,15 @@ import (
 // with adds the release's own writable directories to the configured ones, and
 // returns which those are: their parents are made.
 func (c Config) with(t *steps.Task) (_ Config, own []string, err error) {
-	raw := t.Found[steps.Verify]
-	if len(raw) == 0 {
+	verified := t.Facts.Verify
+	if verified == nil {
 		return c, nil, nil
 	}
-	var b steps.Brought
-	if err := json.Unmarshal(raw, &b); err != nil {
-		return c, nil, fmt.Errorf("cannot read what Verify found in the journal: %w", err)
-	}
-	if err := b.Brought.Validate(); err != nil {
+	if err := verified.Brought.Validate(); err != nil {
 		return c, nil, bundle.InvalidManifest("release %s: %v", t.Release.Version, err)
 	}
 	all := maps.Clone(c.Writable)
-	for _, w := range b.Brought.Writable {
+	for _, w := range verified.Brought.Writable {
 		if all == nil {
 			all = map[string]string{}
 		}

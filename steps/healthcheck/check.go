@@ -122,7 +122,7 @@ func (g *Gate) waits(t *steps.Task, svc service.Service, st service.Status) (boo
 	if st.Active != service.Stopped {
 		return false, nil
 	}
-	units, err := running.Noted(t)
+	units, err := running.LoadCompanions(t)
 	return units.Waits(svc.Name, st), err
 }
 

@@ -158,7 +158,7 @@ func (g *Gate) plan(ctx context.Context, t *steps.Task, version string) ([]plann
 	if t.Target.Current == "" {
 		return nil, nil
 	}
-	named, err := running.Running(g.cfg.Units, t, version)
+	named, err := running.ToStart(g.cfg.Units, t, version)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func (s *Step) begin(ctx context.Context, t *steps.Task, list []service.Service,
 		return units, err
 	}
 	ev.Companions = &units
-	err = units.Begin(ctx, s.cfg.Manager, list)
+	err = units.StartSockets(ctx, s.cfg.Manager, list)
 	if err != nil && !t.Back {
 		return units, running.ServiceError(ctx, s.cfg.Manager, steps.Unhealthy, "start the sockets of the services", err)
 	}
@@ -31,7 +31,7 @@ func (s *Step) begin(ctx context.Context, t *steps.Task, list []service.Service,
 
 // services are those that are started with the target, its own included.
 func (s *Step) services(ctx context.Context, t *steps.Task) ([]service.Service, error) {
-	t, err := running.Running(s.cfg.Units, t, t.Target.Current)
+	t, err := running.ToStart(s.cfg.Units, t, t.Target.Current)
 	if err != nil {
 		return nil, err
 	}
@@ -40,11 +40,11 @@ func (s *Step) services(ctx context.Context, t *steps.Task) ([]service.Service, 
 
 // companions are the noted ones, as far as there are any in the target.
 func (s *Step) companions(t *steps.Task) (running.Companions, error) {
-	units, err := running.Noted(t)
+	units, err := running.LoadCompanions(t)
 	if err != nil {
 		return units, err
 	}
-	return units.Present(s.cfg.Units, t, s.cfg.Clock.Boot())
+	return units.ForTarget(s.cfg.Units, t, s.cfg.Clock.Boot())
 }
 
 // waits reports whether a service is to be left to its trigger: it did not run
@@ -87,7 +87,7 @@ func (s *Step) StartAll(ctx context.Context, t *steps.Task) error {
 	here := err == nil && units.Boot == s.cfg.Clock.Boot()
 	errs = append(errs, err)
 	if here {
-		errs = append(errs, units.Begin(ctx, s.cfg.Manager, list))
+		errs = append(errs, units.StartSockets(ctx, s.cfg.Manager, list))
 	}
 	for _, svc := range list {
 		if st, err := s.cfg.Manager.Status(ctx, svc); err == nil && units.Waits(svc.Name, st) {
@@ -98,7 +98,7 @@ func (s *Step) StartAll(ctx context.Context, t *steps.Task) error {
 		}
 	}
 	if here {
-		errs = append(errs, units.Complete(ctx, s.cfg.Manager))
+		errs = append(errs, units.StartOthers(ctx, s.cfg.Manager))
 	}
 	return errors.Join(errs...)
 }

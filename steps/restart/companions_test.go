@@ -9,6 +9,7 @@ import (
 
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/service/servicetest"
+	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/restart"
@@ -128,31 +129,30 @@ func TestInAnotherBootTheyAreTheInitSystems(t *testing.T) {
 // Commands of a package that fail while the system goes down say nothing of it.
 func TestCommandsAreNoVerdictWhileTheSystemStops(t *testing.T) {
 	step, m, _, task := bench(t)
-	stepstest.Found(t, task, steps.Verify, steps.Commanded{Commands: []steps.Command{{Module: "m", Shell: "exit 1"}}})
+	task.Facts.Verify = &steps.Verified{Commands: []steps.Command{{Module: "m", Shell: "exit 1"}}}
 	m.ShutDown(true)
 	stepstest.Fails(t, step, task, steps.Interrupted, steps.DeploymentFailed)
 }
 
 // Units are read again when any of them may have changed, and not for nothing.
 func TestUnitsAreReadAgainWhenTheyChanged(t *testing.T) {
+	at := steps.Moment{Boot: "b", Mono: 1}
 	for name, c := range map[string]struct {
-		found   string
+		left    *steps.Switched
 		attempt int
 		stale   bool
 		want    bool
 	}{
-		"nothing is known of the switch":   {"", 1, false, true},
-		"the switch has changed no unit":   {`{"stopped_at":{"boot":"b","mono_ns":1}}`, 1, false, false},
-		"the switch has brought units":     {`{"stopped_at":{"boot":"b","mono_ns":1},"units":{"changes":[]}}`, 1, false, true},
-		"this step was cut before":         {`{"stopped_at":{"boot":"b","mono_ns":1}}`, 2, false, true},
-		"somebody has changed one by hand": {`{"stopped_at":{"boot":"b","mono_ns":1}}`, 1, true, true},
+		"nothing is known of the switch":   {nil, 1, false, true},
+		"the switch told nothing at all":   {&steps.Switched{}, 1, false, true},
+		"the switch has changed no unit":   {&steps.Switched{StoppedAt: at}, 1, false, false},
+		"the switch has brought units":     {&steps.Switched{StoppedAt: at, Units: &unitfiles.Changes{}}, 1, false, true},
+		"this step was cut before":         {&steps.Switched{StoppedAt: at}, 2, false, true},
+		"somebody has changed one by hand": {&steps.Switched{StoppedAt: at}, 1, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			step, m, _, task := bench(t)
-			if c.found != "" {
-				task.Found[steps.Switch] = []byte(c.found)
-			}
-			task.Attempt = c.attempt
+			task.Facts.Switch, task.Attempt = c.left, c.attempt
 			m.Set("web-server", func(st *service.Status) { st.Stale = c.stale })
 			_, err := step.Do(t.Context(), task)
 			require.NoError(t, err)

@@ -2,7 +2,6 @@ package restart
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
@@ -41,12 +40,8 @@ func (s *Step) read(ctx context.Context, t *steps.Task) ([]service.Service, erro
 // unchanged reports whether Switch has told, in this try, that it changed no
 // unit file. What was cut in between is not relied on.
 func unchanged(t *steps.Task) bool {
-	var ev struct {
-		StoppedAt *steps.Moment   `json:"stopped_at"`
-		Units     json.RawMessage `json:"units"`
-	}
-	raw := t.Found[steps.Switch]
-	return t.Attempt <= 1 && json.Unmarshal(raw, &ev) == nil && ev.StoppedAt != nil && len(ev.Units) == 0
+	switched := t.Facts.Switch
+	return t.Attempt <= 1 && switched != nil && switched.StoppedAt != (steps.Moment{}) && switched.Units == nil
 }
 
 func (s *Step) reload(ctx context.Context) error {

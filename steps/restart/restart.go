@@ -11,7 +11,6 @@ package restart
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -171,7 +170,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	}
 	ev.Downtime = s.downtime(t)
 	if units.Boot == s.cfg.Clock.Boot() {
-		s.blocked(&ev, units.Complete(ctx, s.cfg.Manager))
+		s.blocked(&ev, units.StartOthers(ctx, s.cfg.Manager))
 	}
 	return steps.Outcome{Evidence: ev}, nil
 }
@@ -180,14 +179,10 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 // first: a command must bear that. A version that is gone back to has had its
 // commands run when it came.
 func (s *Step) runCommands(ctx context.Context, t *steps.Task, ev *Evidence) error {
-	var c steps.Commanded
-	if t.Back || t.Kind != steps.Install || len(t.Found[steps.Verify]) == 0 {
+	if t.Back || t.Kind != steps.Install || t.Facts.Verify == nil {
 		return nil
 	}
-	if err := json.Unmarshal(t.Found[steps.Verify], &c); err != nil {
-		return fmt.Errorf("cannot read what Verify found in the journal: %w", err)
-	}
-	for _, cmd := range c.Commands {
+	for _, cmd := range t.Facts.Verify.Commands {
 		began := s.cfg.Clock.Monotonic()
 		limited, cancel := context.WithTimeout(ctx, commandTimeout)
 		out, err := running.Run(limited, "/", "/bin/sh", "-c", cmd.Shell)
@@ -208,11 +203,11 @@ func (s *Step) runCommands(ctx context.Context, t *steps.Task, ev *Evidence) err
 
 // downtime is the time since Switch stopped the first service.
 func (s *Step) downtime(t *steps.Task) time.Duration {
-	var h steps.Halted
-	if json.Unmarshal(t.Found[steps.Switch], &h) != nil || h.StoppedAt.Boot != s.cfg.Clock.Boot() {
+	switched := t.Facts.Switch
+	if switched == nil || switched.StoppedAt.Boot != s.cfg.Clock.Boot() {
 		return 0
 	}
-	return s.cfg.Clock.Monotonic() - h.StoppedAt.Mono
+	return s.cfg.Clock.Monotonic() - switched.StoppedAt.Mono
 }
 
 // Undo does nothing: the services are restarted by Rollback.

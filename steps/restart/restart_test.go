@@ -1,7 +1,6 @@
 package restart_test
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -49,9 +48,7 @@ func TestRestartsInOrder(t *testing.T) {
 	before := m.PIDs()
 	c.Advance(time.Second)
 	task.Since = steps.Moment{Boot: c.Boot(), Mono: c.Monotonic()}
-	raw, err := json.Marshal(steps.Halted{StoppedAt: steps.Moment{Boot: c.Boot(), Mono: c.Monotonic() - 300*time.Millisecond}})
-	require.NoError(t, err)
-	task.Found = map[steps.Name]json.RawMessage{steps.Switch: raw}
+	task.Facts.Switch = &steps.Switched{StoppedAt: steps.Moment{Boot: c.Boot(), Mono: c.Monotonic() - 300*time.Millisecond}}
 	m.Calls()
 	reach, err := step.Probe(t.Context(), task)
 	require.NoError(t, err)
@@ -138,9 +135,7 @@ func TestCommands(t *testing.T) {
 	step, m, _, task := bench(t)
 	file := filepath.Join(t.TempDir(), "log")
 	found := func(shell string) {
-		raw, err := json.Marshal(steps.Commanded{Commands: []steps.Command{{Module: "app", Shell: shell}}})
-		require.NoError(t, err)
-		task.Found = map[steps.Name]json.RawMessage{steps.Verify: raw}
+		task.Facts.Verify = &steps.Verified{Commands: []steps.Command{{Module: "app", Shell: shell}}}
 	}
 	found("echo ran >> " + file + "; echo done")
 	m.Hook(func(op, _ string) error {

@@ -41,7 +41,7 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
-func (h *house) stopAll(t *testing.T) (running.Stop, error) {
+func (h *house) stopAll(t *testing.T) (running.Stopped, error) {
 	return running.StopAll(t.Context(), h, h.clock, h.list, h.task)
 }
 
@@ -53,10 +53,10 @@ func TestWhatIsStoppedAndBroughtBack(t *testing.T) {
 		"stop lazy.socket", "stop report.timer", "stop kiosk.service", "stop lazy", "stop web", "stop api",
 	}, h.Calls(), "what could start a service stops first, then what hangs on it")
 	require.Equal(t, []string{"lazy", "web", "api"}, stop.Stopped)
-	require.Equal(t, []string{"api after web"}, stop.Circles)
+	require.Equal(t, []string{"api after web"}, stop.Cycles)
 	require.Empty(t, h.PIDs())
 
-	units, err := running.Noted(h.task)
+	units, err := running.LoadCompanions(h.task)
 	require.NoError(t, err)
 	require.Equal(t, running.Companions{
 		Boot: h.clock.Boot(), Triggers: []string{"lazy.socket", "report.timer"}, Dependents: []string{"kiosk.service"}, Idle: []string{"lazy"},
@@ -64,8 +64,8 @@ func TestWhatIsStoppedAndBroughtBack(t *testing.T) {
 	up, err := units.Up(t.Context(), h, h.clock.Boot())
 	require.NoError(t, err)
 	require.False(t, up)
-	require.NoError(t, units.Begin(t.Context(), h, h.list))
-	require.NoError(t, units.Complete(t.Context(), h))
+	require.NoError(t, units.StartSockets(t.Context(), h, h.list))
+	require.NoError(t, units.StartOthers(t.Context(), h))
 	require.Equal(t, []string{"start lazy.socket", "start kiosk.service", "start report.timer"}, h.Calls(), "what did not run stays as it was")
 	up, err = units.Up(t.Context(), h, h.clock.Boot())
 	require.NoError(t, err)
@@ -78,7 +78,7 @@ func TestACutBetweenStopsLosesNothing(t *testing.T) {
 		h := newHouse(t)
 		_, err := h.stopAll(t)
 		require.NoError(t, err)
-		units, err := running.Noted(h.task)
+		units, err := running.LoadCompanions(h.task)
 		require.NoError(t, err)
 		return units
 	}()
@@ -97,7 +97,7 @@ func TestACutBetweenStopsLosesNothing(t *testing.T) {
 		h.task = stepstest.Again(h.task)
 		_, err = h.stopAll(t)
 		require.NoError(t, err)
-		units, err := running.Noted(h.task)
+		units, err := running.LoadCompanions(h.task)
 		require.NoError(t, err)
 		require.Equal(t, want, units, "cut at stop %d", cut)
 	}
@@ -110,14 +110,14 @@ func TestAnotherBootHasItsOwnCompanions(t *testing.T) {
 	h.clock.Reboot()
 	h.Boot()
 	require.NoError(t, h.Stop(t.Context(), service.Unit("report.timer")))
-	units, err := running.Noted(h.task)
+	units, err := running.LoadCompanions(h.task)
 	require.NoError(t, err)
 	up, err := units.Up(t.Context(), h, h.clock.Boot())
 	require.NoError(t, err)
 	require.True(t, up, "the init system has brought up what belongs up")
 	_, err = h.stopAll(t)
 	require.NoError(t, err)
-	units, err = running.Noted(h.task)
+	units, err = running.LoadCompanions(h.task)
 	require.NoError(t, err)
 	require.Equal(t, []string{"lazy.socket"}, units.Triggers)
 	require.Equal(t, []string{"kiosk.service", "off.service"}, units.Dependents)
@@ -136,9 +136,9 @@ func TestASocketThatItsServiceKeepsShut(t *testing.T) {
 		}
 		return nil
 	})
-	units, err := running.Noted(h.task)
+	units, err := running.LoadCompanions(h.task)
 	require.NoError(t, err)
-	require.NoError(t, units.Begin(t.Context(), h, h.list))
+	require.NoError(t, units.StartSockets(t.Context(), h, h.list))
 	require.Contains(t, h.PIDs(), "lazy.socket")
 	require.NotContains(t, h.PIDs(), "lazy", "it finds its socket when it is started")
 }

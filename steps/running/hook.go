@@ -2,7 +2,6 @@ package running
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -15,31 +14,6 @@ import (
 
 // HookTimeout is how long one run of a hook may take.
 const HookTimeout = time.Minute
-
-// Installed is where steps find what an installed version brings beside its
-// files: *versions.Store.
-type Installed interface {
-	// Manifest is ErrNoManifest for a version made by hand and ErrNotFound for none.
-	Manifest(version string) (*versions.Manifest, error)
-	// Path is the host path of the version's directory.
-	Path(version string) string
-}
-
-// BroughtBy is what a version brings: nothing when v is nil, when there is no
-// such version, and when it was made by hand.
-func BroughtBy(v Installed, version string) (versions.Brought, error) {
-	if v == nil || version == "" {
-		return versions.Brought{}, nil
-	}
-	m, err := v.Manifest(version)
-	if errors.Is(err, versions.ErrNoManifest) || errors.Is(err, versions.ErrNotFound) {
-		return versions.Brought{}, nil
-	}
-	if err != nil {
-		return versions.Brought{}, steps.FromOS(err, "read what version "+version+" brings")
-	}
-	return m.Brought, nil
-}
 
 // HookRan is what the journal keeps of one run of a hook.
 type HookRan struct {
@@ -86,7 +60,7 @@ func (h Hooks) Run(ctx context.Context, t *steps.Task, version string, hook vers
 	}
 	return ran, &steps.Error{
 		Class: steps.Unhealthy, Code: steps.DeploymentFailed, Err: err,
-		Hint: "the hook is part of the release: mend it there and publish another version",
+		Hint: "the hook is part of the release: correct it there and publish another version",
 	}
 }
 
@@ -107,25 +81,4 @@ func RunHook(ctx context.Context, dir string, t *steps.Task, hook versions.Hook,
 		err = fmt.Errorf("%w: %w", context.Cause(limited), err)
 	}
 	return output, err
-}
-
-// Owes says whether Switch has something to do before current may lead from
-// one version to the other: to run a hook, or to take the snapshots listed.
-func Owes(v Installed, from, to string) (owes bool, snapshots []string, err error) {
-	for _, version := range []string{from, to} {
-		b, err := BroughtBy(v, version)
-		if version == from && errors.Is(err, versions.ErrDamaged) {
-			continue // what is left of it must not keep a device from a better one
-		}
-		if err != nil {
-			return true, nil, err
-		}
-		for _, w := range b.Writable {
-			if w.Snapshot {
-				snapshots = append(snapshots, w.Path)
-			}
-		}
-		owes = owes || len(snapshots) > 0 || version == to && b.Hooks[versions.PreSwitch] != ""
-	}
-	return owes, snapshots, nil
 }

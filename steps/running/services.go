@@ -11,15 +11,14 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Services are the services of a task, in the order they are started: the
-// configured ones, and those the release names beyond them, as far as the
-// manager has a unit of that name.
+// Services lists the services of a task, in the order they start: the configured
+// ones, and then those that the release names and the manager has a unit for.
 func Services(ctx context.Context, m service.Manager, configured []service.Service, t *steps.Task) ([]service.Service, error) {
 	all := append([]service.Service(nil), configured...)
 	last := ""
 	for _, name := range t.Release.Services {
 		if name == versions.Updater {
-			continue // it is never stopped by itself: the daemon hands over to the version's own
+			continue // the updater does not stop itself: the daemon hands over to the version's own
 		}
 		known := false
 		for _, s := range configured {
@@ -43,14 +42,34 @@ func Services(ctx context.Context, m service.Manager, configured []service.Servi
 	}
 	ordered, err := service.Order(all)
 	if err != nil {
-		return nil, &steps.Error{Class: steps.Local, Code: steps.ServiceFailed, Err: err, Hint: "mend the after lists of the [[service]] tables"}
+		return nil, &steps.Error{Class: steps.Local, Code: steps.ServiceFailed, Err: err, Hint: "correct the after lists of the [[service]] tables"}
 	}
 	return ordered, nil
 }
 
-// ServiceError turns a manager's error into a step's: while the system goes
-// down it is no verdict; a manager that cannot be reached, and a job that somebody
-// else's replaced, are worth another attempt; the rest has the given class.
+// Ordered puts services into the order they start in, which the configuration and
+// their units tell together. It also returns the manager's survey, and the orders
+// that were passed over because they close a cycle.
+func Ordered(ctx context.Context, m service.Manager, list []service.Service) ([]service.Service, service.Survey, []string, error) {
+	survey, err := m.Survey(ctx, list)
+	if err != nil {
+		return nil, survey, nil, ServiceError(ctx, m, steps.Local, "ask in which order the services start", err)
+	}
+	ordered, over, err := survey.Order(list)
+	if err != nil {
+		return nil, survey, nil, &steps.Error{Class: steps.Local, Code: steps.ServiceFailed, Err: err, Hint: "correct the after lists of the [[service]] tables"}
+	}
+	var said []string
+	for _, l := range over {
+		said = append(said, l.String())
+	}
+	return ordered, survey, said, nil
+}
+
+// ServiceError turns a manager's error into a *steps.Error. While the system stops
+// its class is Interrupted, for a manager that cannot be reached and a job that
+// another one replaced it is Transient, for a missing unit Local, and for the rest
+// the class that is given.
 func ServiceError(ctx context.Context, m service.Manager, class steps.Class, what string, err error) error {
 	if ctx.Err() != nil {
 		return &steps.Error{Class: steps.Interrupted, Code: steps.ServiceFailed, Err: fmt.Errorf("%s: %w", what, context.Cause(ctx))}
@@ -67,13 +86,13 @@ func ServiceError(ctx context.Context, m service.Manager, class steps.Class, wha
 	return &steps.Error{Class: class, Code: steps.ServiceFailed, Err: fmt.Errorf("%s: %w", what, err)}
 }
 
-// StartedSince reports whether a status shows a main process that was started
-// at or after m, or one that has done its work since: in another boot any was.
+// StartedSince reports whether a service's main process started at or after m; it may
+// have ended well since then (a oneshot). In another boot than m's any process did.
 func StartedSince(s service.Status, m steps.Moment, boot string) bool {
 	ran := s.MainPID != 0 || s.Active == service.Running && s.Sub == "exited"
 	return ran && (m.Boot != boot || s.Started >= m.Mono-clockGrain)
 }
 
-// clockGrain is how coarse a process's start time may be known: an adopted
-// process is dated by the kernel's clock ticks, a hundredth of a second.
+// clockGrain is how inexact a process's start time may be: that of an adopted
+// process comes in the kernel's clock ticks, a hundredth of a second.
 const clockGrain = 10 * time.Millisecond

@@ -20,10 +20,10 @@ type Units interface {
 	Agrees(version string) (bool, error)
 }
 
-// Leaving is the task with all services that the versions it is about carry,
-// for a step that is to stop them: whatever runs of them runs from what is being
-// left, or from what another try had begun.
-func Leaving(u Units, t *steps.Task) (*steps.Task, error) {
+// ToStop returns the task with all services that its versions carry, for a step that
+// stops them. Those that run do so from the version that is being left, or from
+// the one that an earlier try had started.
+func ToStop(u Units, t *steps.Task) (*steps.Task, error) {
 	if u == nil {
 		return t, nil
 	}
@@ -33,15 +33,15 @@ func Leaving(u Units, t *steps.Task) (*steps.Task, error) {
 		if err != nil && version == t.Target.Current {
 			return nil, steps.FromOS(err, "read the units of version "+version)
 		}
-		// What cannot be read of a version that is left must not keep the device in it.
+		// An unreadable version must not keep the device from leaving it.
 		names = more(names, units, func(unitfiles.Unit) bool { return true })
 	}
 	return naming(t, names), nil
 }
 
-// Instances are the units that run and are made from a template that one of
-// those versions carries. The manager would let them run on when the template is
-// another one, or gone: from the version that is being left.
+// Instances lists the running units that were made from a template of one of those
+// versions. The manager would let them go on running, from the version that is being
+// left, when the template has changed or is gone.
 func Instances(ctx context.Context, m service.Manager, u Units, t *steps.Task) (found []service.Instance, err error) {
 	lister, ok := m.(service.Instancer)
 	if u == nil || !ok {
@@ -69,7 +69,7 @@ func Instances(ctx context.Context, m service.Manager, u Units, t *steps.Task) (
 	return found, nil
 }
 
-// madeFrom is the template of an instance: a@.service of a@1.service.
+// madeFrom returns the template of an instance: a@.service for a@1.service.
 func madeFrom(unit string) string {
 	base, _, instance := strings.Cut(unit, "@")
 	if dot := strings.LastIndexByte(unit, '.'); instance && dot > 0 {
@@ -78,9 +78,9 @@ func madeFrom(unit string) string {
 	return unit
 }
 
-// Running is the task with the services that a version carries and that are
-// enabled and stay up: those are started with it, and judged by the gate.
-func Running(u Units, t *steps.Task, version string) (*steps.Task, error) {
+// ToStart returns the task with the services of a version that are enabled and stay
+// up: those that start with it and that the gate judges.
+func ToStart(u Units, t *steps.Task, version string) (*steps.Task, error) {
 	if u == nil {
 		return t, nil
 	}
@@ -91,12 +91,14 @@ func Running(u Units, t *steps.Task, version string) (*steps.Task, error) {
 	return naming(t, more(t.Release.Services, units, func(one unitfiles.Unit) bool { return one.Enabled && !one.Passing })), nil
 }
 
+// naming returns the task with these services of the release.
 func naming(t *steps.Task, services []string) *steps.Task {
 	named := *t
 	named.Release.Services = services
 	return &named
 }
 
+// more returns names with the services among the units that which selects.
 func more(names []string, units []unitfiles.Unit, which func(unitfiles.Unit) bool) []string {
 	names = slices.Clone(names)
 	for _, one := range units {
@@ -108,9 +110,9 @@ func more(names []string, units []unitfiles.Unit, which func(unitfiles.Unit) boo
 	return names
 }
 
-// Present takes out of the companions what went with the version that was left,
-// and adds what the target carries and wants started beside its services.
-func (c Companions) Present(u Units, t *steps.Task, boot string) (Companions, error) {
+// ForTarget returns the companions that belong to the target: without those of the
+// version that was left, and with the triggers that the target carries and enables.
+func (c Companions) ForTarget(u Units, t *steps.Task, boot string) (Companions, error) {
 	if u == nil {
 		return c, nil
 	}
@@ -122,7 +124,7 @@ func (c Companions) Present(u Units, t *steps.Task, boot string) (Companions, er
 	for _, version := range []string{t.Before.Current, t.Release.Version} {
 		left, err := u.Carried(version)
 		if err != nil {
-			continue // as in Leaving
+			continue // as in ToStop
 		}
 		for _, one := range left {
 			gone[one.Name] = true
@@ -135,7 +137,7 @@ func (c Companions) Present(u Units, t *steps.Task, boot string) (Companions, er
 	c.Triggers = slices.DeleteFunc(slices.Clone(c.Triggers), without)
 	c.Dependents = slices.DeleteFunc(slices.Clone(c.Dependents), without)
 	if c.Boot != boot {
-		// Noted before a reboot: the init system has seen to those.
+		// Noted before a reboot: the init system has started those.
 		c = Companions{Idle: c.Idle, Boot: boot}
 	}
 	for _, one := range target {

@@ -41,22 +41,22 @@ func TestWhichBroughtServicesAreStoppedAndStarted(t *testing.T) {
 		Before: versions.Pointers{Current: "1"}, Target: versions.Pointers{Current: "2"},
 		Release: steps.Release{Version: "2", Services: []string{"named"}},
 	}
-	leaving, err := running.Leaving(u, task)
+	leaving, err := running.ToStop(u, task)
 	require.NoError(t, err)
 	require.Equal(t, []string{"named", "api", "old", "new", "off", "once"}, leaving.Release.Services)
-	staying, err := running.Running(u, task, "2")
+	staying, err := running.ToStart(u, task, "2")
 	require.NoError(t, err)
 	require.Equal(t, []string{"named", "api", "new"}, staying.Release.Services)
 	require.Equal(t, []string{"named"}, task.Release.Services, "the task itself is the engine's")
 
 	// What is left may be damaged; what is gone to may not.
 	delete(u, "1")
-	_, err = running.Leaving(u, task)
+	_, err = running.ToStop(u, task)
 	require.NoError(t, err)
 	task.Target.Current = "3"
-	_, err = running.Leaving(u, task)
+	_, err = running.ToStop(u, task)
 	require.Error(t, err)
-	same, err := running.Leaving(nil, task)
+	same, err := running.ToStop(nil, task)
 	require.NoError(t, err)
 	require.Equal(t, task, same)
 }
@@ -80,7 +80,7 @@ func TestInstancesGoWithTheirTemplate(t *testing.T) {
 	got, err := running.Instances(t.Context(), m, u, task)
 	require.NoError(t, err)
 	require.Equal(t, []service.Instance{{Name: "old@x.y.service"}, {Name: "both@1.service"}}, got)
-	back, err := running.Companions{Boot: "b", Dependents: []string{"old@x.y.service", "both@1.service", "dep@1.service"}}.Present(u, task, "b")
+	back, err := running.Companions{Boot: "b", Dependents: []string{"old@x.y.service", "both@1.service", "dep@1.service"}}.ForTarget(u, task, "b")
 	require.NoError(t, err)
 	require.Equal(t, []string{"both@1.service", "dep@1.service"}, back.Dependents)
 }
@@ -89,10 +89,10 @@ func TestCompanionsThatWentAreNotBroughtBack(t *testing.T) {
 	u := carried{"1": on("old.timer", "both.socket"), "2": on("both.socket", "new.path", "some.target", "api.service")}
 	task := &steps.Task{Before: versions.Pointers{Current: "1"}, Target: versions.Pointers{Current: "2"}, Release: steps.Release{Version: "2"}}
 	noted := running.Companions{Boot: "b", Triggers: []string{"own.timer", "old.timer", "both.socket"}, Dependents: []string{"dep.service"}}
-	got, err := noted.Present(u, task, "b")
+	got, err := noted.ForTarget(u, task, "b")
 	require.NoError(t, err)
 	require.Equal(t, running.Companions{Boot: "b", Triggers: []string{"own.timer", "both.socket", "new.path"}, Dependents: []string{"dep.service"}}, got)
-	got, err = noted.Present(u, task, "another boot")
+	got, err = noted.ForTarget(u, task, "another boot")
 	require.NoError(t, err)
-	require.Equal(t, running.Companions{Boot: "another boot", Triggers: []string{"both.socket", "new.path"}}, got, "the init system has seen to the others")
+	require.Equal(t, running.Companions{Boot: "another boot", Triggers: []string{"both.socket", "new.path"}}, got, "the init system has started the others")
 }

@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/tope/updater/platform/unitfiles"
@@ -12,18 +11,14 @@ import (
 // brought puts into the manifest what Verify found that the release brings
 // beside its files.
 func brought(t *steps.Task, m *versions.Manifest) error {
-	raw := t.Found[steps.Verify]
-	if len(raw) == 0 {
+	verified := t.Facts.Verify
+	if verified == nil {
 		return nil
 	}
-	var b steps.Brought
-	if err := json.Unmarshal(raw, &b); err != nil {
-		return fmt.Errorf("cannot read what Verify found in the journal: %w", err)
-	}
-	if err := b.Brought.Validate(); err != nil {
+	if err := verified.Brought.Validate(); err != nil {
 		return invalid("release %s: %w", m.Version, err)
 	}
-	m.Epoch, m.Brought = b.Epoch, b.Brought
+	m.Epoch, m.Brought = verified.Epoch, verified.Brought
 	return nil
 }
 

@@ -15,16 +15,16 @@ import (
 // it can be gone back to by.
 func TestWhatTheReleaseBrings(t *testing.T) {
 	w := newWorld(t)
-	brought := steps.Brought{Epoch: 7, Brought: versions.Brought{
+	brought := steps.Verified{Epoch: 7, Brought: versions.Brought{
 		Hooks:    map[versions.Hook]string{versions.PreSwitch: "services/device-api/device-api"},
 		Health:   []versions.Health{{Service: "device-api", Kind: "active", Stable: "3s"}},
 		Writable: []versions.Writable{{Path: "data", Snapshot: true}},
 	}}
-	stepstest.Found(t, w.task, steps.Verify, brought)
+	w.task.Facts.Verify = &brought
 	w.do()
 	m, err := w.dev.Manifest("1.2.0")
 	require.NoError(t, err)
-	require.Equal(t, brought, steps.Brought{Epoch: m.Epoch, Brought: m.Brought})
+	require.Equal(t, brought, steps.Verified{Epoch: m.Epoch, Brought: m.Brought})
 }
 
 func TestWhatTheReleaseDoesNotHave(t *testing.T) {
@@ -37,7 +37,7 @@ func TestWhatTheReleaseDoesNotHave(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			stepstest.Found(t, w.task, steps.Verify, steps.Brought{Brought: b})
+			w.task.Facts.Verify = &steps.Verified{Brought: b}
 			stepstest.Fails(t, stage.New(w.dev.Store, nil), w.task, steps.Refused, steps.InvalidManifest)
 			_, err := w.dev.Manifest("1.2.0")
 			require.ErrorIs(t, err, versions.ErrNotFound)

@@ -25,7 +25,6 @@ func Task(t testing.TB, edits ...func(*steps.Task)) *steps.Task {
 		Kind:    steps.Install,
 		Attempt: 1,
 		WorkDir: t.TempDir(),
-		Found:   map[steps.Name]json.RawMessage{},
 		Meter:   new(steps.Meter),
 		Notes:   NewNotes(),
 		Units:   NewNotes(),
@@ -36,12 +35,24 @@ func Task(t testing.TB, edits ...func(*steps.Task)) *steps.Task {
 	return task
 }
 
-// Found sets the evidence of a step that succeeded before.
-func Found(t testing.TB, task *steps.Task, step steps.Name, evidence any) {
+// HandOn makes the task's facts what they are after a step of that name has left
+// this evidence, by way of the journal's JSON.
+func HandOn(t testing.TB, task *steps.Task, step steps.Name, evidence any) {
 	t.Helper()
 	data, err := json.Marshal(evidence)
 	require.NoError(t, err)
-	task.Found[step] = data
+	read, err := steps.ReadFacts(map[steps.Name]json.RawMessage{step: data})
+	require.NoError(t, err)
+	switch step {
+	case steps.Download:
+		task.Facts.Download = read.Download
+	case steps.Verify:
+		task.Facts.Verify = read.Verify
+	case steps.Switch:
+		task.Facts.Switch = read.Switch
+	default:
+		t.Fatalf("%s leaves no facts", step)
+	}
 }
 
 // Again is the task as the engine makes it for the next run after a cut: the
@@ -50,10 +61,6 @@ func Again(task *steps.Task) *steps.Task {
 	next := *task
 	next.Attempt++
 	next.Meter = new(steps.Meter)
-	next.Found = make(map[steps.Name]json.RawMessage, len(task.Found))
-	for name, evidence := range task.Found {
-		next.Found[name] = evidence
-	}
 	return &next
 }
 

@@ -35,7 +35,6 @@ import (
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/snapshot"
-	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/running"
@@ -68,7 +67,6 @@ type Config struct {
 
 // Evidence is what the journal keeps of a switch.
 type Evidence struct {
-	steps.Halted
 	// Stopped are the services, in the order they were stopped.
 	Stopped []string `json:"stopped"`
 	// Companions were stopped with them and are to be started again. Circles
@@ -81,8 +79,7 @@ type Evidence struct {
 	// not be done and was not worth stopping for.
 	Links   []string `json:"links,omitempty"`
 	Blocked string   `json:"blocked,omitempty"`
-	// Units is what was done to unit files.
-	Units *unitfiles.Changes `json:"units,omitempty"`
+	steps.Switched
 	// Hook is the target's pre-switch hook.
 	Hook *running.HookRan `json:"hook,omitempty"`
 	// Snapshot is what was kept of the data, Restored what was put back of it.
@@ -92,6 +89,8 @@ type Evidence struct {
 	StopTook time.Duration `json:"stop_took_ns"`
 	FlipTook time.Duration `json:"flip_took_ns"`
 }
+
+var _ steps.Fact = Evidence{}
 
 // Step is Switch.
 type Step struct{ cfg Config }
@@ -133,7 +132,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 
 func (s *Step) do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	var ev Evidence
-	leaving, err := running.Leaving(s.cfg.Units, t)
+	leaving, err := running.ToStop(s.cfg.Units, t)
 	if err != nil {
 		return steps.Outcome{}, err
 	}
@@ -157,7 +156,7 @@ func (s *Step) do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	}
 	s.cfg.Hold.Take(ctx, "services are being switched to another version")
 	halt, err := running.StopAll(ctx, s.cfg.Manager, s.cfg.Clock, list, t, instances...)
-	ev.StoppedAt, ev.Stopped, ev.Circles = halt.At, halt.Stopped, halt.Circles
+	ev.StoppedAt, ev.Stopped, ev.Circles = halt.At, halt.Stopped, halt.Cycles
 	ev.Blocked = strings.TrimSpace(ev.Blocked + " " + halt.Blocked)
 	if halt.Any() {
 		ev.Companions = &halt.Companions

@@ -2,7 +2,6 @@ package switchover_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
@@ -97,11 +96,10 @@ func TestForward(t *testing.T) {
 	require.Equal(t, "1.0.0", ev.Before.Current)
 	require.Equal(t, "1.1.0", ev.After.Current)
 	require.Equal(t, []string{"web-server", "device-api"}, ev.Stopped)
-	raw, err := json.Marshal(ev)
-	require.NoError(t, err)
-	var h steps.Halted
-	require.NoError(t, json.Unmarshal(raw, &h))
-	require.NotEmpty(t, h.StoppedAt.Boot, "Restart can measure the downtime")
+	next := stepstest.Task(t)
+	stepstest.HandOn(t, next, steps.Switch, ev)
+	require.Equal(t, ev.StoppedAt, next.Facts.Switch.StoppedAt, "Restart can measure the downtime")
+	require.NotEmpty(t, ev.StoppedAt.Boot)
 }
 
 // From the first stop on an orderly shutdown is put off; a switch that fails

@@ -12,6 +12,9 @@ import (
 	"github.com/tope/updater/steps/turnback"
 )
 
+// evidence hands on a fact.
+type evidence struct{ steps.Switched }
+
 // part is a step that is done once it was run, and writes down that it was.
 type part struct {
 	name string
@@ -34,7 +37,7 @@ func (p *part) Do(_ context.Context, t *steps.Task) (steps.Outcome, error) {
 		p.saw(t)
 	}
 	p.done = p.err == nil
-	return steps.Outcome{Evidence: map[string]string{"did": p.name}}, p.err
+	return steps.Outcome{Evidence: evidence{Switched: steps.Switched{StoppedAt: steps.Moment{Boot: p.name}}}}, p.err
 }
 
 func (p *part) Undo(context.Context, *steps.Task) error {
@@ -66,14 +69,14 @@ func TestConform(t *testing.T) {
 func TestRunsItsPartsInOrder(t *testing.T) {
 	sw, re, he, log := parts()
 	re.saw = func(task *steps.Task) {
-		require.JSONEq(t, `{"did":"switch"}`, string(task.Found[steps.Switch]), "a part finds the evidence of earlier ones")
+		require.Equal(t, "switch", task.Facts.Switch.StoppedAt.Boot, "a part finds the facts of earlier ones")
 	}
 	task := stepstest.Task(t)
 	out, err := turnback.New(sw, re, he).Do(t.Context(), task)
 	require.NoError(t, err)
 	require.Equal(t, []string{"switch", "restart", "gate"}, *log)
 	require.Len(t, out.Evidence, 3)
-	require.Empty(t, task.Found, "the engine's task is not written to")
+	require.Empty(t, task.Facts, "the engine's task is not written to")
 }
 
 func TestSkipsWhatIsDoneAndStopsAtAFailure(t *testing.T) {

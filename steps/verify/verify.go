@@ -6,14 +6,13 @@
 // It changes nothing but, when room is short, the number of unused versions.
 // So Probe never finds it done: after a cut it is run again, which costs a walk
 // through the bundle's directory. The digest that Download took is not taken
-// again as long as it counts (steps.Fresh).
+// again as long as it counts (steps.Fetched).
 package verify
 
 import (
 	"context"
 	"crypto/md5"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -59,13 +58,14 @@ type Evidence struct {
 	NeedBytes  uint64   `json:"need_bytes"`
 	NeedInodes uint64   `json:"need_inodes"`
 	Services   []string `json:"services,omitempty"`
-	steps.Commanded
-	steps.Brought
+	steps.Verified
 	// SignedBy is the key that signed the release; empty for none.
 	SignedBy string `json:"signed_by,omitempty"`
 	// Freed are the versions removed to make room.
 	Freed []string `json:"freed,omitempty"`
 }
+
+var _ steps.Fact = Evidence{}
 
 // Probe implements steps.Step. There is nothing to find.
 func (s *Step) Probe(context.Context, *steps.Task) (steps.Reach, error) {
@@ -110,8 +110,8 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	ev := Evidence{
 		Fetched: fetched, Hashed: hashed, Version: release.Version,
 		Files: totals.Files, Dirs: totals.Dirs, Bytes: totals.Bytes,
-		Services: release.Services, Commanded: steps.Commanded{Commands: release.Commands},
-		Brought: steps.Brought{Epoch: release.Epoch, Brought: release.Brought}, SignedBy: release.SignedBy,
+		Services: release.Services, SignedBy: release.SignedBy,
+		Verified: steps.Verified{Commands: release.Commands, Epoch: release.Epoch, Brought: release.Brought},
 	}
 	ev.NeedBytes, ev.NeedInodes = totals.Room()
 	if ev.Freed, err = s.cfg.Space.Room(ctx, t, ev.NeedBytes, ev.NeedInodes); err != nil {
@@ -130,9 +130,8 @@ func (s *Step) prove(ctx context.Context, t *steps.Task, path string) (steps.Fet
 		return steps.Fetched{}, false, steps.FromOS(err, "the bundle is not there")
 	}
 	var fetched steps.Fetched
-	if found, ok := t.Found[steps.Download]; ok {
-		// Evidence that cannot be read is none; the digest is taken again.
-		_ = json.Unmarshal(found, &fetched)
+	if t.Facts.Download != nil {
+		fetched = t.Facts.Download.Fetched
 	}
 	if fetched.Size != 0 && fetched.Size != info.Size() {
 		return steps.Fetched{}, false, &steps.Error{
@@ -146,7 +145,7 @@ func (s *Step) prove(ctx context.Context, t *steps.Task, path string) (steps.Fet
 		t.Meter.Set(fetched.Size, fetched.Size)
 		return fetched, false, nil
 	}
-	if fetched.MD5 != "" && steps.Fresh(fetched.At, s.cfg.Clock.Now(), s.cfg.TrustWindow) {
+	if fetched.MD5 != "" && fetched.Fresh(s.cfg.Clock.Now(), s.cfg.TrustWindow) {
 		t.Meter.Set(fetched.Size, fetched.Size)
 		return fetched, false, nil
 	}

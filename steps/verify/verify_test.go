@@ -61,9 +61,7 @@ func (w *world) md5() string {
 
 // downloaded is Download's evidence of the bundle as it is now.
 func (w *world) downloaded() {
-	stepstest.Found(w.t, w.task, steps.Download, map[string]any{
-		"url": w.task.Source.URL, "size": w.size(), "md5": w.md5(), "at": w.clock.Now(),
-	})
+	w.task.Facts.Download = &steps.Downloaded{Fetched: steps.Fetched{Size: w.size(), MD5: w.md5(), At: w.clock.Now()}}
 }
 
 // damage changes one byte behind Download's back.
@@ -85,7 +83,7 @@ func TestConform(t *testing.T) {
 		Stateless: true,
 		New: func(t *testing.T) *stepstest.World {
 			w := newWorld(t, bt.Package("1.2.0"))
-			delete(w.task.Found, steps.Download) // so that there is something to interrupt
+			w.task.Facts = steps.Facts{} // so that there is something to interrupt
 			return &stepstest.World{
 				Step: verify.New(w.cfg), Task: w.task,
 				Picture: func() any { return stepstest.Tree(t, w.task.WorkDir, w.cfg.Space.Versions) },
@@ -118,10 +116,9 @@ func TestUndeclaredBundle(t *testing.T) {
 // The digest is taken again when nothing proves it any more.
 func TestHashedAgain(t *testing.T) {
 	for name, change := range map[string]func(w *world){
-		"no evidence":           func(w *world) { delete(w.task.Found, steps.Download) },
-		"evidence not readable": func(w *world) { w.task.Found[steps.Download] = []byte(`{"md5":1}`) },
-		"a day later":           func(w *world) { w.clock.SetNow(w.clock.Now().Add(day + 1)) },
-		"the clock went back":   func(w *world) { w.clock.SetNow(w.clock.Now().Add(-time.Second)) },
+		"no evidence":         func(w *world) { w.task.Facts = steps.Facts{} },
+		"a day later":         func(w *world) { w.clock.SetNow(w.clock.Now().Add(day + 1)) },
+		"the clock went back": func(w *world) { w.clock.SetNow(w.clock.Now().Add(-time.Second)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, bt.Package("1.2.0"))
@@ -156,7 +153,7 @@ func TestRefused(t *testing.T) {
 		"a directory": {bt.Package("1.2.0"), func(w *world) {
 			require.NoError(w.t, os.Remove(w.path()))
 			require.NoError(w.t, os.Mkdir(w.path(), 0o700))
-			w.task.Source, w.task.Found = steps.Source{}, nil
+			w.task.Source, w.task.Facts = steps.Source{}, steps.Facts{}
 		}, steps.Local, steps.Internal, "is a directory"},
 		"shorter than downloaded": {bt.Package("1.2.0"), func(w *world) { require.NoError(w.t, os.Truncate(w.path(), 100)) }, steps.Local, steps.SizeMismatch, "were downloaded"},
 		"a web page": {bt.Package("1.2.0"), func(w *world) {
@@ -180,7 +177,10 @@ func TestCommandsAllowed(t *testing.T) {
 	}})
 	w.cfg.AllowCommands = true
 	ev, _ := w.do()
-	require.Equal(t, []steps.Command{{Module: "app", Shell: "reboot"}}, ev.Commands)
+	want := []steps.Command{{Module: "app", Shell: "reboot"}}
+	require.Equal(t, want, ev.Commands)
+	stepstest.HandOn(t, w.task, steps.Verify, ev)
+	require.Equal(t, want, w.task.Facts.Verify.Commands, "Restart finds them")
 }
 
 // The device has room for so many bytes; MakeRoom frees more, once.

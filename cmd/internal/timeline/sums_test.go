@@ -25,7 +25,7 @@ func TestEvidenceIsSummedUp(t *testing.T) {
 		{Name: "device-api", Took: 7 * time.Millisecond, Status: service.Status{MainPID: 17}},
 		{Name: "web-server", Took: 3 * time.Millisecond, Status: service.Status{MainPID: 18}},
 	}}
-	flip := switchover.Evidence{Halted: steps.Halted{StoppedAt: steps.Moment{Boot: "b", Mono: time.Hour}}, Stopped: []string{"web-server"}}
+	flip := switchover.Evidence{Switched: steps.Switched{StoppedAt: steps.Moment{Boot: "b", Mono: time.Hour}}, Stopped: []string{"web-server"}}
 	for name, c := range map[string]struct {
 		evidence any
 		want     []string

@@ -79,9 +79,9 @@ func TestVerbsReachTheEngine(t *testing.T) {
 		require.NoError(t, err)
 		_, err = c.CreateFactory(ctx, "1.0.0", true)
 		require.NoError(t, err)
-		mended, err := c.MendLinks(ctx, httpapi.LinksRequest{})
+		repaired, err := c.RepairLinks(ctx, httpapi.LinksRequest{})
 		require.NoError(t, err)
-		require.Equal(t, []string{"/usr/local/bin/web-server"}, mended.Added)
+		require.Equal(t, []string{"/usr/local/bin/web-server"}, repaired.Added)
 		require.Equal(t, []string{
 			"install {Source:{URL:http://h/b.zip Name:b.zip Size:9 MD5:600aff0f78265dd25bb6907828f916dd Version:1.2.0} Hold:true Retry:true Force:false}",
 			"install {Source:{URL:/tmp/b.zip Name: Size:0 MD5: Version:} Hold:false Retry:false Force:false}",

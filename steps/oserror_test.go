@@ -7,31 +7,11 @@ import (
 	"io/fs"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/steps"
 )
-
-func TestFresh(t *testing.T) {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for name, c := range map[string]struct {
-		at, now time.Time
-		window  time.Duration
-		want    bool
-	}{
-		"now":                 {at, at, time.Hour, true},
-		"the last moment":     {at, at.Add(time.Hour), time.Hour, true},
-		"a moment later":      {at, at.Add(time.Hour + 1), time.Hour, false},
-		"clock went back":     {at, at.Add(-1), time.Hour, false},
-		"no window":           {at, at.Add(1e6 * time.Hour), 0, true},
-		"no window, but back": {at, at.Add(-1), 0, false},
-		"never proved":        {time.Time{}, at, 0, false},
-	} {
-		require.Equal(t, c.want, steps.Fresh(c.at, c.now, c.window), name)
-	}
-}
 
 func TestFromOS(t *testing.T) {
 	require.NoError(t, steps.FromOS(nil, "cannot write /x"))

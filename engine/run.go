@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/steps"
+)
+
+// run is Run.
+func (l *loop) run(ctx context.Context) (err error) {
+	defer func() { l.stopWorker(errShutdown) }()
+	if l.book.open() == nil {
+		l.tidyIdle(ctx)
+		if err := l.catchUp(); err != nil {
+			return err
+		}
+	}
+	for {
+		if err := l.advance(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.pings:
+		case call := <-l.calls:
+			err = call(ctx, l)
+		case r := <-l.errand.results():
+			l.errand = nil
+			err = l.take(ctx, r)
+		case <-l.timer():
+			err = l.due(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// advance looks at the open update and starts what its state calls for.
+func (l *loop) advance(ctx context.Context) error {
+	for {
+		u := l.book.open()
+		if u == nil || l.errand != nil || l.retryAt != 0 {
+			return nil
+		}
+		trigger := Trigger("")
+		switch {
+		case u.State == Requested && u.Kind == Install:
+			trigger = Fetch
+		case u.State == Ready && !u.Hold:
+			trigger = Proceed
+		case u.State == Ready:
+			return nil
+		case StepOf(u.State) != "":
+			return l.enter(ctx, u)
+		default:
+			l.start(ctx, job{update: u, state: u.State, meter: &steps.Meter{}})
+			return nil
+		}
+		if err := l.book.fire(ctx, trigger, journal.Record{}); err != nil {
+			return err
+		}
+	}
+}
+
+// enter starts the step of a state. The intent is on disk before the step
+// runs: it was written with the transition, or, after a restart, is now.
+func (l *loop) enter(ctx context.Context, u *journal.Update) error {
+	attempt := max(u.Attempt, 1)
+	if !l.book.fresh {
+		next := stepRecord(u.State, attempt)
+		if u.Step == next.Step {
+			attempt++
+		}
+		if rowOf(u.State).bounded && attempt > l.attempts {
+			return l.book.giveUp(ctx, stepRecord(u.State, attempt-1), neverFinished(u.State, attempt-1))
+		}
+		if err := l.book.append(intent(u, attempt)); err != nil {
+			return err
+		}
+		u = l.book.open()
+	}
+	l.book.fresh = false
+	// The meter is shown before the worker has it: only the loop writes the board.
+	l.start(ctx, job{update: u, state: u.State, attempt: attempt, meter: l.book.board.meter(u.State)})
+	return nil
+}

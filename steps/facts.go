@@ -1,0 +1,155 @@
+package steps
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tope/updater/platform/unitfiles"
+	"github.com/tope/updater/platform/versions"
+)
+
+// Facts are what the steps that succeeded have found out for later ones. A
+// pointer is nil when its step has not succeeded in this update, or has left
+// nothing. Facts are for reading only.
+//
+// A step hands its fact on by embedding it in its Evidence: the journal has no
+// second copy, and this file is the only place that names the keys. Journals in
+// the field have them, so they stay (TestTheKeysInTheJournal).
+type Facts struct {
+	Download *Downloaded
+	Verify   *Verified
+	Switch   *Switched
+}
+
+// Fact is evidence that embeds one of the facts. A step that leaves one asserts
+// it: var _ steps.Fact = Evidence{}.
+type Fact interface{ tell(f *Facts) }
+
+func (d Downloaded) tell(f *Facts) { f.Download = &d }
+func (v Verified) tell(f *Facts)   { f.Verify = &v }
+func (s Switched) tell(f *Facts)   { f.Switch = &s }
+
+// ReadFacts reads the facts out of the evidence that a journal keeps of each
+// step by its name. It returns all that it can read; the error names the steps
+// whose evidence it cannot.
+func ReadFacts[N ~string](found map[N]json.RawMessage) (Facts, error) {
+	var f Facts
+	return f, errors.Join(
+		read(found, Download, &f.Download),
+		read(found, Verify, &f.Verify),
+		read(found, Switch, &f.Switch),
+	)
+}
+
+func read[N ~string, F any](found map[N]json.RawMessage, step Name, fact **F) error {
+	raw := found[N(step)]
+	if len(raw) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(raw, fact); err != nil {
+		*fact = nil
+		return fmt.Errorf("cannot read what %s left in the journal: %w", step, err)
+	}
+	return nil
+}
+
+// Downloaded is what Download leaves.
+type Downloaded struct {
+	Fetched
+	// Wire is nil for a bundle that was fetched whole, whatever was on the device.
+	Wire *Wire `json:"wire,omitempty"`
+}
+
+// Fetched is what is proved of the bundle's bytes, so that nobody hashes them
+// twice. Verify has it in its evidence as well, as it found it.
+type Fetched struct {
+	// Size is the bundle's size in bytes, as it is on disk.
+	Size int64 `json:"size"`
+	// MD5 is its digest, 32 lower-case hex digits.
+	MD5 string `json:"md5"`
+	// Digest names the release when its own head was proved rather than the
+	// file's MD5; empty for a legacy package.
+	Digest string `json:"digest,omitempty"`
+	// At is when the digest was taken, by the wall clock.
+	At time.Time `json:"at"`
+}
+
+// Fresh reports whether the digest still counts now: it does for as long as
+// window, and not at all when the clock went backwards since. A window of zero
+// or less never ends, but a clock that went backwards still counts.
+func (f Fetched) Fresh(now time.Time, window time.Duration) bool {
+	if f.At.IsZero() || now.Before(f.At) {
+		return false
+	}
+	return window <= 0 || now.Sub(f.At) <= window
+}
+
+// Wire is what a bundle cost, and what did not have to come because it was on the
+// device. All sizes are in bytes.
+type Wire struct {
+	// Head and Payload are what had to come, Whole what a device with nothing
+	// to reuse downloads (head and solid member), Saved the difference.
+	Head    int64 `json:"head"`
+	Payload int64 `json:"payload"`
+	Whole   int64 `json:"whole"`
+	Saved   int64 `json:"saved"`
+	// Local, Patched and Alone count contents: taken from the device, made by
+	// patches, fetched as members of their own; with the bytes of the contents.
+	Local        int   `json:"local,omitempty"`
+	LocalBytes   int64 `json:"local_bytes,omitempty"`
+	Patched      int   `json:"patched,omitempty"`
+	PatchedBytes int64 `json:"patched_bytes,omitempty"`
+	Alone        int   `json:"alone,omitempty"`
+	AloneBytes   int64 `json:"alone_bytes,omitempty"`
+	// Solid says that everything came as the solid member.
+	Solid bool `json:"solid,omitempty"`
+	// Lacking counts contents that were to come from the device and were not
+	// what they should be: their own members were fetched instead.
+	Lacking int `json:"lacking,omitempty"`
+	// SignedBy is the key that signed the head; empty when nobody's signature
+	// was asked for.
+	SignedBy string `json:"signed_by,omitempty"`
+}
+
+// Verified is what Verify leaves.
+type Verified struct {
+	// Commands are for Restart to run.
+	Commands []Command `json:"commands,omitempty"`
+	// Epoch and Brought are what a signed release brings with its files. Extract
+	// makes the links for its writable directories, and Stage writes both into
+	// the version's manifest, where the steps after it find them, also when the
+	// version is gone back to later.
+	Epoch   int64            `json:"epoch,omitempty"`
+	Brought versions.Brought `json:"brought,omitzero"`
+}
+
+// Command is a shell command that a release asks to have run after it was
+// installed, before its services start. It is in Verify's evidence only when
+// the configuration allows it. It may run twice.
+type Command struct {
+	Module string `json:"module"`
+	Shell  string `json:"shell"`
+}
+
+// Switched is what Switch leaves.
+type Switched struct {
+	// StoppedAt is when the first service was told to stop: the downtime begins.
+	StoppedAt Moment `json:"stopped_at"`
+	// Units is what was done to unit files; nil when all of them were right.
+	Units *unitfiles.Changes `json:"units,omitempty"`
+}
+
+// Prepared is the note (Task.Notes) that Switch keeps once it has done all that
+// must come before the flip, for versions that ask for any of it. Until it is
+// there recovery must not complete the switch by itself.
+type Prepared struct {
+	Prepared bool `json:"prepared"`
+}
+
+// Moment is a point in time, comparable with another of the same boot.
+type Moment struct {
+	Boot string        `json:"boot"`
+	Mono time.Duration `json:"mono_ns"`
+}

@@ -1,0 +1,112 @@
+package running
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/steps"
+)
+
+// Stopped says how the services of a task were stopped.
+type Stopped struct {
+	// At is when the first unit was told to stop.
+	At steps.Moment
+	// Stopped are the services, in that order.
+	Stopped []string
+	Companions
+	// Cycles are orders between units that were passed over because they close a
+	// cycle. Blocked says what could not be stopped and was not worth an error.
+	Cycles  []string
+	Blocked string
+}
+
+// StopAll stops the services of a task in three groups: first the units that could
+// start one of them again, then those that the manager would stop with them, then
+// the services, in the reverse of the order they start in. Instances are further
+// units to stop.
+//
+// The note of the companions is durable before the first unit stops. If the power
+// goes, the device starts all of them at the next boot, from the version that is
+// current. If only the updater ends, the note says which units to start again.
+func StopAll(ctx context.Context, m service.Manager, c clock.Clock, list []service.Service, t *steps.Task, instances ...service.Instance) (s Stopped, err error) {
+	s.At = steps.Moment{Boot: c.Boot(), Mono: c.Monotonic()}
+	ordered, survey, cycles, err := Ordered(ctx, m, list)
+	if err != nil {
+		if !lenient(ctx, t) {
+			return s, err
+		}
+		ordered, s.Blocked = list, err.Error()
+	}
+	s.Cycles = cycles
+	var passing []string
+	for _, one := range instances {
+		if one.Passing {
+			passing = append(passing, one.Name)
+		} else {
+			survey.Dependents = union(survey.Dependents, []string{one.Name})
+		}
+	}
+	if s.Companions, err = note(t, survey, c.Boot()); err != nil {
+		return s, err
+	}
+	s.At.Mono = c.Monotonic()
+	units := make([]service.Service, 0, len(ordered)+len(s.Triggers)+len(s.Dependents))
+	for _, name := range s.Triggers {
+		units = append(units, service.Unit(name))
+	}
+	for _, name := range passing {
+		units = append(units, service.Unit(name))
+	}
+	for _, name := range slices.Backward(s.Dependents) {
+		units = append(units, service.Unit(name))
+	}
+	beside := len(units)
+	for _, svc := range slices.Backward(ordered) {
+		units = append(units, svc)
+	}
+	for i, u := range units {
+		err := m.Stop(ctx, u)
+		if err != nil && lenient(ctx, t) {
+			// The pointers have to become right, whatever still runs; Restart comes next.
+			s.Blocked = strings.TrimSpace(s.Blocked + " " + err.Error())
+			continue
+		}
+		if err != nil {
+			return s, ServiceError(ctx, m, steps.Local, "stop "+u.Name, err)
+		}
+		if i >= beside {
+			s.Stopped = append(s.Stopped, u.Name)
+		}
+	}
+	return s, nil
+}
+
+// lenient reports whether errors are passed over: a second try to go back goes on
+// although a unit does not stop.
+func lenient(ctx context.Context, t *steps.Task) bool {
+	return t.Back && t.Attempt > 1 && ctx.Err() == nil
+}
+
+// note adds the units that a survey finds running to the note, durably.
+func note(t *steps.Task, survey service.Survey, boot string) (Companions, error) {
+	old, err := LoadCompanions(t)
+	if err != nil {
+		return old, err
+	}
+	c := Companions{Boot: boot, Idle: old.Idle}
+	if old.Boot == boot {
+		c.Triggers, c.Dependents = old.Triggers, old.Dependents
+	}
+	if old.Boot == "" && !t.Back {
+		// Later nobody can tell a service that waits from one that was stopped.
+		c.Idle = survey.Idle
+	}
+	c.Triggers, c.Dependents = union(c.Triggers, survey.Triggers), union(c.Dependents, survey.Dependents)
+	if t.Units == nil || !c.Any() || same(c, old) {
+		return c, nil
+	}
+	return c, steps.FromOS(t.Units.Save(c), "note which units run")
+}

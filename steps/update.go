@@ -1,0 +1,60 @@
+package steps
+
+// Name is a step's name, as the journal and the API write it.
+type Name string
+
+// The ten steps.
+const (
+	Download    Name = "Download"
+	Verify      Name = "Verify"
+	Extract     Name = "Extract"
+	Stage       Name = "Stage"
+	Switch      Name = "Switch"
+	Restart     Name = "Restart"
+	HealthCheck Name = "HealthCheck"
+	Commit      Name = "Commit"
+	Rollback    Name = "Rollback"
+	Factory     Name = "Factory"
+)
+
+// Kind is what an update is for.
+type Kind string
+
+// The kinds of update.
+const (
+	// Install brings a release from a bundle.
+	Install Kind = "install"
+	// ByHand goes to an installed version (rollback, rollback --to).
+	ByHand Kind = "rollback"
+	// Restore goes to the factory version (factory restore).
+	Restore Kind = "factory"
+	// Recovered is an update whose journal was lost; only its gate is owed.
+	Recovered Kind = "recovered"
+)
+
+// Source is the bundle as it was asked for.
+type Source struct {
+	// URL is http, https or file; a bare absolute path is a local file.
+	URL string `json:"url,omitempty"`
+	// Name is the bundle's file name, for people and for the legacy API.
+	Name string `json:"name,omitempty"`
+	// Size is the declared size in bytes; 0 when it was not declared.
+	Size int64 `json:"size,omitempty"`
+	// MD5 is the declared digest, 32 lower-case hex digits; empty when it was not declared.
+	MD5 string `json:"md5,omitempty"`
+	// Version is the declared version; empty when the bundle's own counts.
+	Version string `json:"version,omitempty"`
+}
+
+// Release is what a step has learnt of the release: Download its digest,
+// Verify the rest. Fields a step leaves zero keep what an earlier one said.
+type Release struct {
+	// Version is the release's version, without "v".
+	Version string `json:"version,omitempty"`
+	// Digest names the release in the quarantine and in its version's
+	// manifest: "md5:…" for a legacy package.
+	Digest string `json:"digest,omitempty"`
+	// Services are services the release names beyond the configured ones, in
+	// the order they are to be started.
+	Services []string `json:"services,omitempty"`
+}
