@@ -2,23 +2,11 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
-)
-
-// By says on whose behalf recovery runs.
-type By string
-
-// Recovery runs for one of these.
-const (
-	// Oneshot is `tope-updater recover` at boot, before services and daemon:
-	// it makes pointers and links whole and counts the boot, nothing else.
-	Oneshot By = "recover"
-	// Daemon is a daemon's start (or `recover --finish`, or a verb that works
-	// in-process): the loop that follows does the work.
-	Daemon By = "daemon"
 )
 
 // Observation is what recovery saw when it looked at the world.
@@ -46,30 +34,6 @@ type Observation struct {
 func (o Observation) usable(version string) bool {
 	return version != "" && o.States[version].Usable()
 }
-
-// Rule names one of recovery's rules, as the journal writes it.
-type Rule = journal.Rule
-
-// The rules. docs/architecture.md tells each with an example.
-const (
-	RuleWhole     Rule = "whole"     // nothing is open, current is whole
-	RuleEmpty     Rule = "empty"     // nothing is open and nothing is installed
-	RuleRepair    Rule = "repair"    // nothing is open, current did not resolve
-	RuleGateOwed  Rule = "gate-owed" // the marker stands, the journal knows of no update
-	RuleUnmark    Rule = "unmark"    // the marker stands, but current never left its target
-	RuleResume    Rule = "resume"    // before Switching: go on
-	RuleMoved     Rule = "moved"     // before Switching, but somebody moved the pointers
-	RuleForward   Rule = "forward"   // from Switching on: complete the switch
-	RuleReswitch  Rule = "reswitch"  // after Switching, a pointer at its old target
-	RuleBack      Rule = "back"      // rolling back: complete that
-	RuleFactory   Rule = "factory"   // falling back: complete that
-	RuleBudget    Rule = "budget"    // the state's budget of boots is spent
-	RuleTarget    Rule = "target"    // the version to go to is not whole
-	RuleReturned  Rule = "returned"  // somebody renamed the marker over current
-	RuleForeign   Rule = "foreign"   // a pointer leads to a third version
-	RuleFinish    Rule = "finish"    // over; only the clean-up is left
-	RuleAttention Rule = "attention" // nothing is open and no version is whole
-)
 
 // Move is what recovery does to a pointer itself.
 type Move struct {
@@ -221,48 +185,6 @@ func decideSwitched(u *journal.Update, o Observation, budget int) Action {
 	return a
 }
 
-// target is where the pointers should go in the update's present state.
-func target(u *journal.Update) versions.Pointers {
-	switch u.State {
-	case RollingBack:
-		return u.Before
-	case FallingBack:
-		return versions.Pointers{Current: u.Before.Factory, Previous: u.Before.Previous, Factory: u.Before.Factory}
-	}
-	p := versions.Pointers{Current: u.To, Previous: u.From, Factory: u.Before.Factory}
-	if u.From == "" {
-		p.Previous = u.Before.Previous
-	}
-	return p
-}
-
-// reachable leaves previous out of a target when its version is not whole: a
-// pointer is never set to a version nobody could go back to.
-func reachable(goal versions.Pointers, usable func(string) bool) versions.Pointers {
-	if !usable(goal.Previous) {
-		goal.Previous = ""
-	}
-	return goal
-}
-
-// cannotGo says why a target is to be skipped: it is no whole version, or it
-// failed in this update already. Rolling back to no version is allowed: that is
-// how a failed first installation ends.
-func cannotGo(u *journal.Update, version string, is versions.State) string {
-	s := u.State
-	switch {
-	case version == "" && s == RollingBack:
-		return ""
-	case version == "" && s == FallingBack:
-		return "there is no factory version"
-	case !is.Usable():
-		return fmt.Sprintf("version %s is %s", show(version), is)
-	case s == FallingBack && (version == u.To || version == u.Before.Current):
-		return fmt.Sprintf("the factory version is %s, which failed in this update already", version)
-	}
-	return ""
-}
-
 // thirdTarget finds a pointer that leads to where this update never sent it.
 // An absent pointer is damage, not a decision: it is set anew.
 func thirdTarget(u *journal.Update, o Observation) (pointer, at string, found bool) {
@@ -277,7 +199,7 @@ func thirdTarget(u *journal.Update, o Observation) (pointer, at string, found bo
 		if raw := o.Strange[p.name]; raw != "" {
 			return p.name, raw, true
 		}
-		if p.at != "" && p.at != allowed[p.name][0] && !contains(allowed[p.name][1:], p.at) {
+		if p.at != "" && p.at != allowed[p.name][0] && !slices.Contains(allowed[p.name][1:], p.at) {
 			return p.name, p.at, true
 		}
 	}
@@ -294,7 +216,7 @@ func movesTo(s State, goal versions.Pointers, o Observation) []Move {
 	}
 	if o.Pointers.Current != goal.Current {
 		m := Move{versions.Current, goal.Current}
-		if s == RollingBack || s == FallingBack {
+		if rowOf(s).back {
 			return append([]Move{m}, moves...)
 		}
 		moves = append(moves, m)
@@ -328,20 +250,4 @@ func (o Observation) describe(pointer, version string) string {
 		return "is absent"
 	}
 	return fmt.Sprintf("leads to %s (%s)", version, o.States[version])
-}
-
-func show(version string) string {
-	if version == "" {
-		return "no version"
-	}
-	return version
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }

@@ -141,6 +141,7 @@ func spentHere(n int) func(*journal.Update, *Observation) {
 // reason, never touches a pointer an operator moved, and never sends current to
 // a version that is not whole.
 func TestDecideEverywhere(t *testing.T) {
+	t.Parallel()
 	legal := map[State]map[Trigger]State{}
 	for _, r := range Table() {
 		if legal[r.From] == nil {

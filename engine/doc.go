@@ -1,18 +1,71 @@
 // Package engine moves a device from one version to another and, whatever
 // cuts it short, decides what to do next.
 //
-// It is built around one table (Table): a state, a trigger, the next state.
-// Nothing else knows the transitions; the diagram in the docs, the machine that
-// runs, the tests that enumerate it and the names in the journal come from it.
+// It is built around two tables. Table is the only place that knows how an update
+// moves: a state, a trigger, the next state. The diagram in the docs, the machine
+// that runs, the tests that enumerate it and the names in the journal come from
+// it. Each state has one row (rows.go), which tells all else there is to know of it.
 //
 // # Where to start reading
 //
-//   - table.go: the states and what moves them
-//   - decide.go: recovery, as a pure function of the journal's fold and what
-//     was observed
-//   - recover.go: the plumbing around it, at boot and at every daemon start
-//   - engine.go and work.go: the loop, and the one worker beside it
-//   - submit.go: what users may ask for
+// A file uses those below it in this list, not those above. Read it from the top
+// to see how an update runs, from the bottom to see what it is made of.
+//
+// What users see:
+//
+//   - requests.go: what may be asked of the engine
+//   - source.go: which bundle may be named in a request
+//   - engine.go: Engine, and how a program recovers and runs it
+//
+// Recovery, before the loop runs:
+//
+//   - recover.go: the rounds of looking, deciding and acting
+//   - apply.go: how a decision is carried out
+//   - putback.go: what services had written, put back at boot
+//   - observe.go: looking at the world
+//   - decide.go: recovery's decision, a pure function of what the journal and
+//     the world tell
+//
+// The loop, in the goroutine of Run:
+//
+//   - run.go: what the loop waits for, and how it goes on with an update
+//   - outcome.go: what it makes of a worker's result
+//   - closing.go: the end of an update
+//   - takeover.go: handing an update to another updater, and back
+//   - timer.go: what happens because time has passed
+//   - loop.go: what belongs to the loop
+//
+// The worker, in the one goroutine beside it:
+//
+//   - work.go: how a state's step is run
+//   - cleanup.go: the clean-up of an update that is over
+//   - task.go: what a step is told
+//   - worker.go: what the worker has, what it is told, what it brings back
+//   - programs.go: which updater has to go on
+//
+// What they write and show:
+//
+//   - records.go: records and transactions: the journal as the engine writes it
+//   - machine.go: the table, ready to fire
+//   - narrate.go: the log
+//   - board.go, status.go: what polls are answered from
+//
+// What they go by:
+//
+//   - epoch.go, admission.go: which release may come, and which is put into quarantine
+//   - goal.go: where the pointers should go
+//   - graph.go, table.go: what moves an update
+//   - config.go: what an Engine is made of
+//   - rows.go: what each state is
+//   - event.go, errors.go, rules.go, state.go: names
+//   - ports.go: what the engine needs of the world
+//
+// # Which goroutine
+//
+// The type of a method says it. A loop, and the book that it writes, belong to the
+// goroutine that calls Recover and then Run. A worker and its jobs are never
+// written to, and the worker cannot reach the loop. Engine's other methods only
+// read the board or send the loop a call.
 //
 // # What it promises
 //

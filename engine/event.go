@@ -70,6 +70,10 @@ func eventOf(r journal.Record) Event {
 		return EventQuarantine
 	case r.Rule == RuleAttention:
 		return EventAttention
+	case r.Rule == RuleJournalLost:
+		return EventJournalDamaged
+	case r.Rule == RuleUnits:
+		return EventUnitFiles
 	case r.Rule != "":
 		return EventRecovered
 	}

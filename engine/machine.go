@@ -19,13 +19,21 @@ type machine struct {
 	sm *stateless.StateMachine
 }
 
+// change is one transition to be journaled: the record that moves the state,
+// and records that go into the same transaction before and after it.
+type change struct {
+	update *journal.Update
+	first  []journal.Record
+	move   journal.Record
+	then   []journal.Record
+}
+
 // newMachine builds the machine. state tells where it stands; write journals
 // the change (the argument given to fire) together with the new state.
-func newMachine(state func() (State, *journal.Update), write func(context.Context, State, change) error) *machine {
+func newMachine(state func() State, write func(context.Context, State, change) error) *machine {
 	sm := stateless.NewStateMachineWithExternalStorageAndArgs(
 		func(context.Context) (stateless.State, []any, error) {
-			s, _ := state()
-			return s, nil, nil
+			return state(), nil, nil
 		},
 		func(ctx context.Context, to stateless.State, args ...any) error {
 			return write(ctx, to.(State), args[0].(change))

@@ -17,6 +17,12 @@ type Journal interface {
 	ReadNote(update, step string) ([]byte, error)
 }
 
+// notebook is the part of the journal that a step may write by itself.
+type notebook interface {
+	Note(update, step string, v []byte) error
+	ReadNote(update, step string) ([]byte, error)
+}
+
 // Versions is what the engine itself does to the versions directory, beside
 // what its steps do: *versions.Store. Every method that changes something is
 // durable when it returns and may be called again after a cut.
@@ -83,4 +89,30 @@ type Data interface {
 	Pending(update string) ([]string, error)
 	// Restore puts it back, by renames only. It returns evidence.
 	Restore(update string) (any, error)
+}
+
+// Program is the updater itself, as a file: in the versions that carry one, and
+// as the committed copy outside them.
+type Program interface {
+	// Running is the digest of the program that runs.
+	Running() (string, error)
+	// Successor is the program that has to judge and commit a version: its own,
+	// when it carries one that is not running. It is nil when this program is the
+	// right one. An error that is Unhealthy says that the version's own cannot be run.
+	Successor(ctx context.Context, version string) (next *Successor, err error)
+	// Committed is the committed copy, for a program that is not: nil when this
+	// process cannot be replaced by it, or need not be.
+	Committed() (*Successor, error)
+	// Adopt makes the version's own updater the committed copy, durably; false
+	// when there was nothing to do. If the power goes meanwhile the committed copy
+	// is the old one or the new one, whole.
+	Adopt(version string) (bool, error)
+}
+
+// Successor is a program that can go on in this one's place.
+type Successor struct {
+	Path, Digest string
+	// Able is set when this process can be replaced by it: somebody watches over
+	// it and starts the committed copy when it dies.
+	Able bool
 }

@@ -5,11 +5,11 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// State is where an update stands; see Table for how it moves.
+// State is where an update stands. Table tells how it moves, rows what each is.
 type State = journal.State
 
-// The states of an update. Idle is no state of an update: it is what the
-// status says when there is none.
+// The states of an update. Idle is what the status says when there is
+// no update.
 const (
 	Idle           State = "Idle"
 	Requested      State = "Requested"

@@ -24,11 +24,14 @@ type Status struct {
 
 // UpdateStatus is one update in a Status.
 type UpdateStatus struct {
-	ID      string       `json:"id"`
-	Kind    journal.Kind `json:"kind"`
-	From    string       `json:"from"`
-	To      string       `json:"to"`
-	State   State        `json:"state"`
+	ID    string       `json:"id"`
+	Kind  journal.Kind `json:"kind"`
+	From  string       `json:"from"`
+	To    string       `json:"to"`
+	State State        `json:"state"`
+	// Hold says that the update waits, or will wait, in Ready for an install
+	// request, which has not come yet.
+	Hold    bool         `json:"hold"`
 	Step    journal.Step `json:"step"`
 	Attempt int          `json:"attempt"`
 	Bytes   int64        `json:"bytes"`

@@ -1,8 +1,9 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/tope/updater/journal"
-	"github.com/tope/updater/steps"
 )
 
 // Trigger is what moves an update from one state to the next.
@@ -34,14 +35,7 @@ type Guard struct {
 }
 
 func kind(name string, kinds ...journal.Kind) Guard {
-	return Guard{Name: name, Holds: func(u *journal.Update) bool {
-		for _, k := range kinds {
-			if u != nil && u.Kind == k {
-				return true
-			}
-		}
-		return false
-	}}
+	return Guard{Name: name, Holds: func(u *journal.Update) bool { return u != nil && slices.Contains(kinds, u.Kind) }}
 }
 
 // Transition is one row of the table.
@@ -97,62 +91,4 @@ func Table() []Transition {
 		t = append(t, Transition{s, Foreign, NeedsAttention, always, "an operator moved a pointer: touch nothing"})
 	}
 	return t
-}
-
-// States returns every state of an update, in the order of the story.
-func States() []State {
-	return []State{
-		Requested, Downloading, Verifying, Ready, Extracting, Staging, Switching, Restarting, CheckingHealth,
-		Committing, Committed, Failed, Cancelled, RollingBack, RolledBack, FallingBack, FellBack, NeedsAttention,
-	}
-}
-
-// Terminal reports whether an update in this state is over.
-func Terminal(s State) bool {
-	switch s {
-	case Committed, Failed, Cancelled, RolledBack, FellBack, NeedsAttention:
-		return true
-	}
-	return false
-}
-
-// Busy reports whether an update in this state refuses another: all but the
-// terminal ones, and Ready, which a new request supersedes.
-func Busy(s State) bool { return s != Idle && s != Ready && !Terminal(s) }
-
-// Switched reports whether pointers may have moved: the states from Switching
-// on, whose boots and daemon starts are counted against their budget.
-func Switched(s State) bool {
-	switch s {
-	case Switching, Restarting, CheckingHealth, Committing, RollingBack, FallingBack:
-		return true
-	}
-	return false
-}
-
-// StepOf is the step a state runs; empty for one that only waits.
-func StepOf(s State) steps.Name {
-	switch s {
-	case Downloading:
-		return steps.Download
-	case Verifying:
-		return steps.Verify
-	case Extracting:
-		return steps.Extract
-	case Staging:
-		return steps.Stage
-	case Switching:
-		return steps.Switch
-	case Restarting:
-		return steps.Restart
-	case CheckingHealth:
-		return steps.HealthCheck
-	case Committing:
-		return steps.Commit
-	case RollingBack:
-		return steps.Rollback
-	case FallingBack:
-		return steps.Factory
-	}
-	return ""
 }

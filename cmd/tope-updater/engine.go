@@ -48,7 +48,7 @@ func (p *parts) newEngine(j engine.Journal) (*engine.Engine, error) {
 		Program: own,
 		Journal: j, Versions: upkeep{p.store}, Data: data{p.store, p.snapshots}, Keeper: p.keeper(), Gate: gate, Starter: restarts, Steps: all, Clock: p.clock, Log: p.log,
 		Budget: p.cfg.Recovery.Budget, TrustWindow: time.Duration(p.cfg.Legacy.TrustWindow),
-		Deadlines: w.deadlines(), Trust: p.trust.line,
+		Patience: w.patience(), Trust: p.trust.line,
 	})
 }
 
@@ -150,9 +150,9 @@ func (w wiring) hostCommand(command []string) ([]string, error) {
 	return append([]string{host}, command[1:]...), err
 }
 
-// Deadlines of the steps that wait for others: generous, because missing one
-// is a failed update, but finite, so that a step that hangs is one too.
-func (w wiring) deadlines() map[steps.Name]time.Duration {
+// patience is generous, because a step that misses its deadline is a failed
+// update, but finite, so that a step that hangs is one too.
+func (w wiring) patience() engine.Patience {
 	var stop, health time.Duration
 	for _, s := range w.cfg.Service {
 		stop += time.Duration(s.StopTimeout)
@@ -163,10 +163,8 @@ func (w wiring) deadlines() map[steps.Name]time.Duration {
 	// A release's own checks may wait for an hour, and its hooks take a minute.
 	health = max(health, versions.MaxHealth)
 	const slack = 3 * time.Minute
-	sw, re, he := 2*stop+slack, 2*stop+slack, 2*health+slack
-	return map[steps.Name]time.Duration{
-		// A snapshot may have to be copied.
-		steps.Switch: sw + 15*time.Minute, steps.Restart: re, steps.HealthCheck: he, steps.Commit: he,
-		steps.Rollback: sw + re + he, steps.Factory: sw + re + he,
+	return engine.Patience{
+		Stop: 2*stop + slack, Start: 2*stop + slack, Health: 2*health + slack,
+		Copy: 15 * time.Minute,
 	}
 }

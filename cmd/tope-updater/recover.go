@@ -78,7 +78,7 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 			repaired = repaired || act.Rule != engine.RuleWhole && act.Rule != engine.RuleEmpty
 		}
 	}
-	err = errors.Join(err, p.manage(), p.unitFiles().follow(ctx, real), p.close())
+	err = errors.Join(err, p.manage(), p.unitFiles().follow(ctx, e), p.close())
 	if real != nil {
 		err = errors.Join(err, real.Close())
 	}
@@ -117,11 +117,9 @@ func (a *app) recoverFinish(ctx context.Context, d *device) error {
 		}
 		return a.term.answer(st, func(t *terminal) { t.say("nothing to finish; current is %s", orNone(st.Pointers.Current)) })
 	}
-	waits, err := held(ctx, s, st.Update)
-	if err != nil {
-		return err
-	}
-	if waits {
+	// An update that nobody holds is in Ready too, for the instant in which it may
+	// have been cut off, and goes on by itself.
+	if st.Update.State == engine.Ready && st.Update.Hold {
 		return a.term.answer(st, func(t *terminal) { t.say("update %s waits for its install request", st.Update.ID) })
 	}
 	u, err := a.follow(ctx, s, st.Update.ID)
@@ -129,26 +127,6 @@ func (a *app) recoverFinish(ctx context.Context, d *device) error {
 		return errors.Join(err, a.term.document(u))
 	}
 	return err
-}
-
-// held reports whether an update stands in Ready until somebody asks for its
-// install. One that nobody holds is in Ready too, for the instant in which it
-// may have been cut off, and goes on by itself.
-func held(ctx context.Context, s *session, u *engine.UpdateStatus) (bool, error) {
-	if u.State != engine.Ready {
-		return false, nil
-	}
-	records, err := s.Records(ctx, u.ID)
-	held := false
-	for _, r := range records {
-		if r.Accept != nil {
-			held = r.Accept.Hold
-		}
-		if r.Learn != nil && r.Learn.Proceed {
-			held = false
-		}
-	}
-	return held, err
 }
 
 // reported tells what recovery did. A device without a whole version is not

@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 
 	"github.com/tope/updater/engine"
-	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/unitfiles"
@@ -63,8 +61,8 @@ func (p *parts) stageUnits() stage.Units {
 // current. While current leads to no version nothing is touched: what is there
 // may be right. On nil it does nothing.
 //
-// j is nil when there is no journal to record it in.
-func (u *unitFiles) follow(ctx context.Context, j *journal.Journal) error {
+// e journals it; it is nil when not even an engine could be made.
+func (u *unitFiles) follow(ctx context.Context, e *engine.Engine) error {
 	if u == nil {
 		return nil
 	}
@@ -82,12 +80,8 @@ func (u *unitFiles) follow(ctx context.Context, j *journal.Journal) error {
 	if !done.Any() {
 		return err
 	}
-	if j != nil {
-		evidence, merr := json.Marshal(done)
-		_, jerr := j.Append(journal.Record{
-			Phase: journal.Observed, Rule: "units", Why: "unit files did not agree with version " + p.Current, Evidence: evidence,
-		})
-		err = errors.Join(err, merr, jerr)
+	if e != nil {
+		err = errors.Join(err, e.NoteUnits(p.Current, done))
 	}
 	return errors.Join(err, u.reload(ctx))
 }

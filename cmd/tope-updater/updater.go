@@ -27,10 +27,10 @@ func (p *parts) start(ctx context.Context, how opening) (_ *updater, err error) 
 	if err := p.manage(); err != nil {
 		return nil, errors.Join(err, u.journal.Close())
 	}
-	if err := u.noteLoss(); err != nil {
+	if u.engine, err = p.newEngine(u.journal); err != nil {
 		return nil, errors.Join(err, u.close())
 	}
-	if u.engine, err = p.newEngine(u.journal); err != nil {
+	if err := u.noteLoss(); err != nil {
 		return nil, errors.Join(err, u.close())
 	}
 	report, err := u.engine.Recover(ctx, engine.Daemon)
@@ -38,14 +38,14 @@ func (p *parts) start(ctx context.Context, how opening) (_ *updater, err error) 
 		return nil, errors.Join(err, u.close())
 	}
 	u.logReport(report)
-	if err := p.unitFiles().follow(ctx, u.journal); err != nil {
+	if err := p.unitFiles().follow(ctx, u.engine); err != nil {
 		// The services run, or will be judged; a switch tries again.
 		p.log.Error("unit files do not agree with the current version", "err", err)
 	}
 	return u, nil
 }
 
-// noteLoss records that a journal must have been lost: a fresh one, on a
+// noteLoss has the engine record that a journal must have been lost: a fresh one, on a
 // device that an update has been at work on. One that was damaged has been
 // recorded by its creation already.
 func (u *updater) noteLoss() error {
@@ -60,12 +60,7 @@ func (u *updater) noteLoss() error {
 	if err != nil || !before {
 		return err
 	}
-	u.log.Error("the journal is gone; a new one has begun", "event", engine.EventJournalDamaged)
-	_, err = u.journal.Append(journal.Record{Phase: journal.Observed, Damage: &journal.Damage{
-		Kind: journal.DamagedMissing, Time: u.clock.Now().UTC(),
-		Text: "there was no journal, but this device has been updated before: what was recorded is lost, quarantine included",
-	}})
-	return err
+	return u.engine.NoteJournalLost()
 }
 
 func (u *updater) logReport(r engine.Report) {

@@ -50,12 +50,22 @@ func NewWorld() *World {
 	return w
 }
 
+// Clone is an independent world in the same state, with its power on.
+func (w *World) Clone() *World {
+	n := *w
+	n.Power, n.Clock = &Power{}, w.Clock.Clone()
+	n.Raws, n.States, n.Digests, n.Epochs = maps.Clone(w.Raws), maps.Clone(w.States), maps.Clone(w.Digests), maps.Clone(w.Epochs)
+	n.Sick, n.Dead, n.Files = maps.Clone(w.Sick), maps.Clone(w.Dead), maps.Clone(w.Files)
+	n.Programs = w.Programs.clone()
+	return &n
+}
+
 // StartAll implements engine.Starter.
 func (w *World) StartAll(context.Context, *steps.Task) error {
 	if w.Running != "" || w.P.Current == "" || w.Dead[w.P.Current] {
 		return nil
 	}
-	return w.Use("start", func() error { w.InitStarts(); return nil })
+	return w.Use("start "+w.P.Current, func() error { w.InitStarts(); return nil })
 }
 
 // Reboot ends every process; services come up from what current says, the way

@@ -23,7 +23,7 @@ const (
 
 // source is a package as go list tells of it.
 type source struct {
-	ImportPath, Dir, Doc                               string
+	ImportPath, Dir, Doc, Export                       string
 	GoFiles, IgnoredGoFiles, TestGoFiles, XTestGoFiles []string
 	CgoFiles, Imports, TestImports, XTestImports, Deps []string
 }

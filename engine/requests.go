@@ -5,13 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
-	"path/filepath"
 
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
+
+// What users may ask for: methods of Engine that hand the loop a call, and wait
+// for its answer. What a call does, it does in the loop's goroutine, with the
+// loop that it is given.
 
 // InstallRequest asks for a bundle to be installed.
 type InstallRequest struct {
@@ -32,25 +34,25 @@ func (e *Engine) Install(ctx context.Context, req InstallRequest) (id string, er
 	if err != nil {
 		return "", err
 	}
-	err = e.call(ctx, func(loop context.Context) error {
-		if err := e.free(loop); err != nil {
+	err = e.call(ctx, func(loop context.Context, l *loop) error {
+		if err := l.makeRoom(loop); err != nil {
 			return err
 		}
 		digest := ""
 		if src.MD5 != "" {
 			digest = "md5:" + src.MD5
 		}
-		if q := e.quarantined(digest); q != nil && !req.Retry {
+		if q := l.policy.inQuarantine(digest); q != nil && !req.Retry {
 			return fmt.Errorf("%w: %s (%s) failed on this device before: %s; use --retry to try again all the same", ErrQuarantined, q.Version, q.Digest, q.Reason)
 		}
-		if src.Version != "" && e.isCurrent(src.Version, digest) {
+		if src.Version != "" && l.policy.isCurrent(src.Version, digest) {
 			return fmt.Errorf("%w: version %s of the same digest is current", ErrNothingToDo, src.Version)
 		}
 		raw, err := json.Marshal(src)
 		if err != nil {
 			return err
 		}
-		id, err = e.begins(loop, journal.Accept{Kind: Install, Source: raw, To: src.Version, Hold: req.Hold, Retry: req.Retry, Force: req.Force})
+		id, err = l.book.admit(loop, journal.Accept{Kind: Install, Source: raw, To: src.Version, Hold: req.Hold, Retry: req.Retry, Force: req.Force})
 		return err
 	})
 	return id, err
@@ -59,8 +61,8 @@ func (e *Engine) Install(ctx context.Context, req InstallRequest) (id string, er
 // Proceed is the install request for a held update in Ready. Errors:
 // ErrNotFound, ErrExpired, ErrBusy, ErrJournal.
 func (e *Engine) Proceed(ctx context.Context, version string) (id string, err error) {
-	err = e.call(ctx, func(loop context.Context) error {
-		u := e.open()
+	err = e.call(ctx, func(loop context.Context, l *loop) error {
+		u := l.book.open()
 		if u != nil && Busy(u.State) {
 			return &BusyError{u.ID, u.State}
 		}
@@ -68,19 +70,19 @@ func (e *Engine) Proceed(ctx context.Context, version string) (id string, err er
 			return fmt.Errorf("%w: no package of version %s is ready to be installed", ErrNotFound, version)
 		}
 		id = u.ID
-		age, ok := e.age(u)
+		age, ok := l.age(u)
 		proceed := journal.Record{Learn: &journal.Learn{Proceed: true}}
 		switch {
 		case !ok:
 			proceed.Why = "the wall clock went backwards since the package was verified: verify it again"
-			return e.fire(loop, Recheck, proceed)
-		case age >= e.cfg.TrustWindow:
-			if err := e.expire(loop, age); err != nil {
+			return l.book.fire(loop, Recheck, proceed)
+		case age >= l.trustWindow:
+			if err := l.expire(loop, age); err != nil {
 				return err
 			}
 			return fmt.Errorf("%w: version %s", ErrExpired, version)
 		}
-		return e.fire(loop, Proceed, proceed)
+		return l.book.fire(loop, Proceed, proceed)
 	})
 	return id, err
 }
@@ -88,8 +90,8 @@ func (e *Engine) Proceed(ctx context.Context, version string) (id string, err er
 // Cancel cancels the open update; it ends as Cancelled a moment later. Errors:
 // ErrNotFound when none is open, ErrTooLate from Switching on.
 func (e *Engine) Cancel(ctx context.Context) (id string, err error) {
-	err = e.call(ctx, func(loop context.Context) error {
-		u := e.open()
+	err = e.call(ctx, func(loop context.Context, l *loop) error {
+		u := l.book.open()
 		if u == nil || u.Terminal {
 			return fmt.Errorf("%w: no update is in progress", ErrNotFound)
 		}
@@ -98,12 +100,11 @@ func (e *Engine) Cancel(ctx context.Context) (id string, err error) {
 			return fmt.Errorf("%w: update %s is in %s", ErrTooLate, u.ID, s)
 		}
 		id = u.ID
-		e.retryAt = 0
-		e.stopWorker(errCancel)
-		return e.fire(loop, Cancel, journal.Record{
-			Step:  journal.Step(StepOf(s)),
-			Error: failure(&steps.Error{Class: steps.Interrupted, Code: steps.CancelledByUser, Err: errCancel}),
-		})
+		l.retryAt = 0
+		l.stopWorker(errCancel)
+		rec := stepRecord(s, 0)
+		rec.Error = asFailure(&steps.Error{Class: steps.Interrupted, Code: steps.CancelledByUser, Err: errCancel})
+		return l.book.fire(loop, Cancel, rec)
 	})
 	return id, err
 }
@@ -126,11 +127,11 @@ func (e *Engine) RestoreFactory(ctx context.Context) (id string, err error) {
 }
 
 func (e *Engine) turnTo(ctx context.Context, kind journal.Kind, force bool, pointer string, pick func(versions.Pointers) string) (id string, err error) {
-	err = e.call(ctx, func(loop context.Context) error {
-		if err := e.free(loop); err != nil {
+	err = e.call(ctx, func(loop context.Context, l *loop) error {
+		if err := l.makeRoom(loop); err != nil {
 			return err
 		}
-		p, err := e.cfg.Versions.Pointers()
+		p, err := e.versions.Pointers()
 		if err != nil {
 			return fmt.Errorf("cannot read the pointers: %w", err)
 		}
@@ -141,17 +142,17 @@ func (e *Engine) turnTo(ctx context.Context, kind journal.Kind, force bool, poin
 		if to == p.Current {
 			return fmt.Errorf("%w: %s is current", ErrNothingToDo, to)
 		}
-		is, err := e.cfg.Versions.State(to)
+		is, err := e.versions.State(to)
 		if err != nil {
 			return fmt.Errorf("cannot look at version %s: %w", to, err)
 		}
 		if !is.Usable() {
 			return fmt.Errorf("%w: version %s is %s", ErrNotFound, to, is)
 		}
-		if err := e.mayGoBackTo(to, kind, force); err != nil {
+		if err := l.policy.mayGoBackTo(to, kind, force); err != nil {
 			return err
 		}
-		id, err = e.begins(loop, journal.Accept{Kind: kind, To: to, Force: force})
+		id, err = l.book.admit(loop, journal.Accept{Kind: kind, To: to, Force: force})
 		return err
 	})
 	return id, err
@@ -160,16 +161,16 @@ func (e *Engine) turnTo(ctx context.Context, kind journal.Kind, force bool, poin
 // Exclusive runs f while no update is open and none can be accepted: pruning,
 // changing factory. It fails with ErrBusy when one is open.
 func (e *Engine) Exclusive(ctx context.Context, what string, f func(context.Context) error) error {
-	err := e.call(ctx, func(context.Context) error {
-		if e.reserved != "" {
+	err := e.call(ctx, func(_ context.Context, l *loop) error {
+		if l.reserved != "" {
 			return errPark
 		}
-		if u := e.open(); u != nil && !u.Terminal {
+		if u := l.book.open(); u != nil && !u.Terminal {
 			return &BusyError{u.ID, u.State}
 		} else if u != nil {
 			return errPark
 		}
-		e.reserved = what
+		l.reserved = what
 		return nil
 	})
 	if err != nil {
@@ -177,100 +178,12 @@ func (e *Engine) Exclusive(ctx context.Context, what string, f func(context.Cont
 	}
 	ferr := f(ctx)
 	// The reservation must go even when the caller's patience has ended.
-	err = e.call(context.WithoutCancel(ctx), func(loop context.Context) error {
-		e.reserved = ""
-		if err := e.publish(); err != nil {
+	err = e.call(context.WithoutCancel(ctx), func(loop context.Context, l *loop) error {
+		l.reserved = ""
+		if err := l.book.publish(); err != nil {
 			return err
 		}
-		return e.unpark(loop)
+		return l.unpark(loop)
 	})
 	return errors.Join(ferr, err)
-}
-
-// free makes room for a new update: it refuses while one is under way, waits
-// for the clean-up of one that is over, and supersedes one that only waits.
-func (e *Engine) free(ctx context.Context) error {
-	u := e.open()
-	switch {
-	case e.reserved != "":
-		return errPark
-	case u == nil:
-		return nil
-	case u.Terminal:
-		return errPark
-	case u.State == Ready && u.Hold:
-		if err := e.fire(ctx, Supersede, journal.Record{Why: "a newer request took its place"}); err != nil {
-			return err
-		}
-		return errPark
-	}
-	return &BusyError{u.ID, u.State}
-}
-
-// begins opens an update with the pointers as they are now.
-func (e *Engine) begins(ctx context.Context, a journal.Accept) (string, error) {
-	p, err := e.cfg.Versions.Pointers()
-	if err != nil {
-		return "", fmt.Errorf("cannot read the pointers: %w", err)
-	}
-	a.Before, a.From = p, p.Current
-	rec := journal.Record{Update: e.newID(), Phase: journal.Outcome, Accept: &a}
-	if a.Kind == Restore {
-		rec.Why = e.exempt("", a.To)
-	}
-	return rec.Update, e.accept(ctx, rec)
-}
-
-// accept opens the update of rec. Its acceptance is durable when this returns.
-func (e *Engine) accept(ctx context.Context, rec journal.Record) error {
-	rec.From, rec.Trigger = Idle, Accept
-	return e.machine.fire(ctx, Accept, change{update: &journal.Update{ID: rec.Update, Kind: rec.Accept.Kind, To: rec.Accept.To}, move: rec})
-}
-
-// newID names an update so that names sort by time; the journal's sequence
-// number makes it unique even where the clock stands still.
-func (e *Engine) newID() string {
-	return fmt.Sprintf("%s-%d", e.cfg.Clock.Now().UTC().Format("20060102-150405"), e.cfg.Journal.State().Seq+1)
-}
-
-// isCurrent reports whether version is current already, of this very digest.
-func (e *Engine) isCurrent(version, digest string) bool {
-	p, err := e.cfg.Versions.Pointers()
-	if err != nil || p.Current != version || digest == "" {
-		return false
-	}
-	got, err := e.cfg.Versions.Digest(version)
-	return err == nil && got == digest
-}
-
-// checkSource refuses what no step could fetch, before anything is journaled.
-func checkSource(s steps.Source) (steps.Source, error) {
-	if s.URL == "" {
-		return s, fmt.Errorf("%w: no bundle was named", ErrInvalid)
-	}
-	if s.Size < 0 {
-		return s, fmt.Errorf("%w: the size is negative", ErrInvalid)
-	}
-	if s.Version != "" {
-		if err := versions.ValidVersion(s.Version); err != nil {
-			return s, fmt.Errorf("%w: %w", ErrInvalid, err)
-		}
-	}
-	if filepath.IsAbs(s.URL) {
-		return s, nil
-	}
-	u, err := url.Parse(s.URL)
-	if err != nil {
-		return s, fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	switch u.Scheme {
-	case "http", "https":
-		if u.Host == "" {
-			return s, fmt.Errorf("%w: %s names no host", ErrInvalid, s.URL)
-		}
-	case "file":
-	default:
-		return s, fmt.Errorf("%w: %s is neither an http or https URL nor an absolute path", ErrInvalid, s.URL)
-	}
-	return s, nil
 }

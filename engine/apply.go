@@ -1,0 +1,195 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+)
+
+// recovery makes the journal and the world agree, before the loop runs.
+type recovery struct {
+	book     *book
+	observer observer
+	programs programs
+	versions Versions
+	data     dataReturn
+	starter  Starter
+	budget   int
+	log      *slog.Logger
+}
+
+func newRecovery(cfg Config, b *book) *recovery {
+	return &recovery{
+		book: b, programs: programs{cfg.Program}, versions: cfg.Versions, data: dataReturn{cfg.Data, b, cfg.Log}, starter: cfg.Starter, budget: cfg.Budget, log: cfg.Log,
+		observer: observer{journal: cfg.Journal, versions: cfg.Versions, data: cfg.Data, clock: cfg.Clock, log: cfg.Log},
+	}
+}
+
+// seen is an observation as the journal keeps it.
+type seen struct {
+	By       By                        `json:"by"`
+	Pointers versions.Pointers         `json:"pointers"`
+	Strange  map[string]string         `json:"strange,omitempty"`
+	States   map[string]versions.State `json:"versions,omitempty"`
+	Marker   string                    `json:"marker,omitempty"`
+	Moves    []Move                    `json:"moves,omitempty"`
+}
+
+// telling says why a decision has to be journaled before it is carried out. A
+// decision for which none of this holds changes nothing, and a device that boots
+// every day would fill its journal with it.
+type telling struct {
+	// spends: the start counts against the state's budget.
+	spends bool
+	// changes: a pointer or the marker is about to be changed.
+	changes bool
+	// interrupted: the daemon goes on with an update that was cut short.
+	interrupted bool
+	// alarms: the daemon found no whole version.
+	alarms bool
+}
+
+func (t telling) needed() bool { return t.spends || t.changes || t.interrupted || t.alarms }
+
+func tellingOf(a Action, o Observation, u *journal.Update) telling {
+	return telling{
+		spends:      a.Spend != nil,
+		changes:     len(a.Moves) > 0 || a.Unmark,
+		interrupted: o.By == Daemon && u != nil && !u.Terminal,
+		alarms:      o.By == Daemon && a.Rule == RuleAttention,
+	}
+}
+
+// apply carries a decision out: the observation and the intent are journaled
+// before a pointer is touched, the outcome after. If the power goes in between,
+// the next recovery sees the same update with pointers at the old or the new
+// target, and decides the same again.
+func (r *recovery) apply(ctx context.Context, a Action, o Observation) error {
+	u := r.book.open()
+	if tellingOf(a, o, u).needed() {
+		if err := r.book.append(r.observed(a, o, u)); err != nil {
+			return err
+		}
+	}
+	if a.Unmark {
+		r.startStopped(ctx, o)
+	}
+	if o.By == Oneshot && (a.Rule == RuleBack || a.Rule == RuleFactory) {
+		if err := r.data.putBack(a, u); err != nil {
+			return err
+		}
+	}
+	if err := r.setPointers(a); err != nil {
+		return err
+	}
+	if a.Rule == RuleRepair || a.Unmark {
+		done := journal.Record{Phase: journal.Outcome, Rule: a.Rule, Why: a.Why}
+		if u != nil {
+			done.Update = u.ID
+		}
+		return r.book.append(done)
+	}
+	return r.transition(ctx, a, o, u)
+}
+
+// observed is the record of what was seen and is about to be done.
+func (r *recovery) observed(a Action, o Observation, u *journal.Update) journal.Record {
+	rec := journal.Record{
+		Phase: journal.Observed, Rule: a.Rule, Why: a.Why, Spend: a.Spend,
+		Evidence: evidence(seen{o.By, o.Pointers, o.Strange, o.States, o.Marker, a.Moves}),
+	}
+	for _, m := range a.Moves {
+		if m.Pointer == versions.Current {
+			rec.Why = r.book.policy.exempt(rec.Why, m.To)
+		}
+	}
+	if u != nil {
+		rec.Update = u.ID
+	}
+	return rec
+}
+
+// transition fires what a decision asks for, if anything.
+func (r *recovery) transition(ctx context.Context, a Action, o Observation, u *journal.Update) error {
+	switch a.Fire {
+	case "":
+		return nil
+	case GateOwed:
+		return r.admitOwed(ctx, o, a)
+	}
+	rec := stepRecord(u.State, 0)
+	rec.Rule, rec.Why = a.Rule, a.Why
+	if a.Fire == Fail {
+		err := &steps.Error{Class: steps.Local, Code: a.Code, Err: errors.New(a.Why)}
+		return r.book.giveUp(ctx, rec, err, counted(o, u)...)
+	}
+	return r.book.fire(ctx, a.Fire, rec, counted(o, u)...)
+}
+
+// startStopped starts the services that do not run: the journal that could tell
+// whether Switch had stopped them is lost. If the power goes now, they start
+// with the device; if only the updater ends, the marker still stands, and its
+// next start does this again.
+func (r *recovery) startStopped(ctx context.Context, o Observation) {
+	if r.starter == nil || o.Pointers.Current == "" {
+		return
+	}
+	t := &steps.Task{Kind: steps.Recovered, Before: o.Pointers, Target: o.Pointers, Meter: &steps.Meter{}}
+	if err := r.starter.StartAll(ctx, t); err != nil {
+		r.log.Warn("cannot start all services", "err", err)
+	}
+}
+
+// setPointers sets the pointers a decision names, each durable before the next. The
+// links of a version come before current leads to it; but no link, and no file
+// system that cannot take one, keeps a device from being made whole.
+func (r *recovery) setPointers(a Action) error {
+	for _, m := range a.Moves {
+		if m.Pointer == versions.Current && m.To != "" {
+			if _, err := r.versions.EnsureLinks(m.To); err != nil {
+				r.log.Warn("cannot make all links", "version", m.To, "err", err)
+			}
+		}
+		set := func() error { return r.versions.Point(m.Pointer, m.To) }
+		if m.To == "" {
+			set = func() error { return r.versions.Unpoint(m.Pointer) }
+		}
+		if err := set(); err != nil {
+			return fmt.Errorf("cannot set %s to %s: %w", m.Pointer, show(m.To), err)
+		}
+	}
+	if a.Unmark {
+		if err := r.versions.Unmark(); err != nil {
+			return fmt.Errorf("cannot remove the marker: %w", err)
+		}
+	}
+	return nil
+}
+
+// counted notes that this boot was counted by recover already, for the state
+// that is being entered, so that the daemon's start in it is free.
+func counted(o Observation, u *journal.Update) []journal.Record {
+	if o.By != Oneshot {
+		return nil
+	}
+	return []journal.Record{{Update: u.ID, Phase: journal.Observed, Spend: &journal.Spend{By: string(Oneshot)}}}
+}
+
+// admitOwed opens an update for a gate that is owed though the journal that
+// knew of it is lost: from where the marker leads, to what is current.
+func (r *recovery) admitOwed(ctx context.Context, o Observation, a Action) error {
+	before := o.Pointers
+	before.Current = o.Marker
+	if _, err := r.book.admitAs(ctx, journal.Record{
+		Rule: a.Rule, Why: a.Why,
+		Accept: &journal.Accept{Kind: Recovered, From: o.Marker, To: o.Pointers.Current, Before: before},
+	}); err != nil {
+		return err
+	}
+	return r.book.fire(ctx, GateOwed, journal.Record{Rule: a.Rule, Why: a.Why})
+}

@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/steps"
+)
+
+// retryDelay is how long a step that failed for a passing reason waits for its
+// next attempt; each further one waits four times as long, up to maxRetryDelay.
+const (
+	retryDelay    = 250 * time.Millisecond
+	maxRetryDelay = time.Minute
+)
+
+// backAttempts is how often going back is tried when this device itself is in
+// the way (a full disk, an I/O error): what comes next is a version further
+// back, or none.
+const backAttempts = 4
+
+// take journals what the worker brought back, and moves on.
+func (l *loop) take(ctx context.Context, r result) error {
+	u := l.book.open()
+	if Terminal(r.state) {
+		return l.closeUpdate(ctx, u, r)
+	}
+	rec := stepRecord(r.state, r.attempt)
+	rec.Took, rec.Evidence = r.took, evidence(r.out.Evidence)
+	if r.err != nil {
+		return l.respond(ctx, rec, steps.AsError(r.err))
+	}
+	if r.next != nil {
+		return l.handOver(ctx, u, rec, r.next)
+	}
+	if r.skipped {
+		rec.Why = "the probe found it done"
+	}
+	rec.Baseline = r.baseline
+	if learn := learnt(r.out.Release); learn != nil {
+		rec.Learn = learn
+		if err := l.policy.judge(u, r.out.Release); err != nil {
+			return l.book.refuse(ctx, rec, err)
+		}
+	}
+	return l.succeed(ctx, u, r.state, rec)
+}
+
+// succeed moves the update on after a job that went well.
+func (l *loop) succeed(ctx context.Context, u *journal.Update, s State, rec journal.Record) error {
+	switch s {
+	case Requested:
+		return l.book.fire(ctx, Turn, rec)
+	case Committing:
+		// The floor rises with the record that commits: a cut leaves both or neither.
+		rec.EpochFloor = l.policy.committedEpoch(u.To)
+		if u.Retry && u.Digest != "" {
+			// It was tried again by request and is healthy: it leaves the quarantine
+			// with the record that commits it.
+			return l.book.fire(ctx, Succeed, rec, journal.Record{Update: u.ID, Phase: journal.Outcome, Unquarantine: u.Digest, Why: "committed after a retry"})
+		}
+	}
+	return l.book.fire(ctx, Succeed, rec)
+}
+
+// respond decides between another attempt, waiting, and the failure edge.
+func (l *loop) respond(ctx context.Context, rec journal.Record, err *steps.Error) error {
+	u := l.book.open()
+	switch {
+	case errors.Is(err, errCancel):
+		rec.Error = asFailure(err)
+		return l.book.fire(ctx, Cancel, rec)
+	case err.Class == steps.Interrupted && ctx.Err() != nil:
+		return nil //nolint:nilerr // shutting down: the next start goes on
+	case err.Class == steps.Interrupted:
+		// The system is stopping: no verdict. Look again later; if the power
+		// goes meanwhile, that is just another cut.
+		l.putOff(lookAgain)
+		return nil
+	case u.State == Extracting && err.Class == steps.Lacking:
+		rec.Error = asFailure(err)
+		return l.book.fire(ctx, Lack, rec)
+	case l.worthAnother(u.State, rec.Attempt, err):
+		rec.Error, rec.Update, rec.Phase = asFailure(err), u.ID, journal.Outcome
+		if err := l.book.append(rec, intent(u, rec.Attempt+1)); err != nil {
+			return err
+		}
+		l.putOff(min(retryDelay<<(2*min(rec.Attempt-1, 8)), maxRetryDelay))
+		return nil
+	}
+	return l.book.giveUp(ctx, rec, err)
+}
+
+// worthAnother reports whether a step that failed is to be tried again.
+func (l *loop) worthAnother(s State, attempt int, err *steps.Error) bool {
+	if err.Class == steps.Transient && StepOf(s) != "" {
+		return attempt < l.attempts
+	}
+	return rowOf(s).back && err.Class == steps.Local && err.Code != steps.TargetUnusable && attempt < backAttempts
+}
+
+// neverFinished is the failure of a step that was begun again and again.
+func neverFinished(s State, attempts int) *steps.Error {
+	return &steps.Error{
+		Class: steps.Unhealthy, Code: steps.BudgetSpent,
+		Err: fmt.Errorf("%s was begun %d times and never finished", StepOf(s), attempts),
+	}
+}
+
+// learnt is what a step has told of the release; nil for nothing.
+func learnt(r steps.Release) *journal.Learn {
+	if r.Version == "" && r.Digest == "" && len(r.Services) == 0 {
+		return nil
+	}
+	return &journal.Learn{To: r.Version, Digest: r.Digest, Services: r.Services}
+}

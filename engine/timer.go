@@ -1,0 +1,67 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/steps"
+)
+
+// lookAgain is how long the loop waits when a step could tell nothing, or a
+// clean-up has failed.
+const lookAgain = 2 * time.Second
+
+// putOff lets the present step wait for d.
+func (l *loop) putOff(d time.Duration) { l.retryAt = l.clock.Monotonic() + d }
+
+// timer returns a channel for the next thing that is due: another attempt, or
+// the end of the trust window.
+func (l *loop) timer() <-chan time.Time {
+	if l.retryAt != 0 {
+		return l.clock.After(max(l.retryAt-l.clock.Monotonic(), 0))
+	}
+	u := l.book.open()
+	if u == nil || u.State != Ready || !u.Hold {
+		return nil
+	}
+	left := l.trustWindow
+	if age, ok := l.age(u); ok {
+		left -= age
+	}
+	return l.clock.After(max(left, 0))
+}
+
+// due does what the timer was for.
+func (l *loop) due(ctx context.Context) error {
+	if l.retryAt != 0 {
+		l.retryAt = 0
+		return nil
+	}
+	if u := l.book.open(); u != nil && u.State == Ready && u.Hold {
+		if age, ok := l.age(u); ok && age >= l.trustWindow {
+			return l.expire(ctx, age)
+		}
+	}
+	return nil
+}
+
+// expire ends an update that has waited too long for its install request.
+func (l *loop) expire(ctx context.Context, age time.Duration) error {
+	return l.book.fire(ctx, Expire, journal.Record{Error: asFailure(&steps.Error{
+		Class: steps.Refused, Code: steps.PackageExpired,
+		Err:  fmt.Errorf("verified %s ago, %s allowed", age.Round(time.Minute), l.trustWindow),
+		Hint: "request the download again",
+	})})
+}
+
+// age is how long the update has been in its state; not ok when the wall clock
+// went backwards over a reboot, so that nobody can tell.
+func (l *loop) age(u *journal.Update) (time.Duration, bool) {
+	if u.EnteredBoot == l.clock.Boot() {
+		return l.clock.Monotonic() - u.EnteredMono, true
+	}
+	d := l.clock.Now().Sub(u.Entered)
+	return d, d >= 0
+}

@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/steps"
+)
+
+// Why a job's context ended.
+var (
+	errShutdown = errors.New("the updater is stopping")
+	errCancel   = errors.New("cancelled by request")
+	errDeadline = errors.New("the step took longer than its deadline")
+)
+
+// worker does what takes time, in the one goroutine beside the loop: a state's
+// step, or the clean-up of an update that is over. Its methods run there, but
+// for start.
+//
+// It is never written to once it is made, and holds nothing that belongs to the
+// loop: it cannot move the machine, write a record, or change what is shown. It
+// tells what it found by its result, which the loop journals.
+type worker struct {
+	versions Versions
+	keeper   Keeper
+	gate     Gate
+	starter  Starter
+	steps    map[steps.Name]steps.Step
+	notes    notebook
+	policy   policy
+	programs programs
+	clock    clock.Clock
+	log      *slog.Logger
+}
+
+func newWorker(cfg Config, p policy) *worker {
+	return &worker{
+		versions: cfg.Versions, keeper: cfg.Keeper, gate: cfg.Gate, starter: cfg.Starter, steps: cfg.Steps,
+		notes: cfg.Journal, policy: p, programs: programs{cfg.Program}, clock: cfg.Clock, log: cfg.Log,
+	}
+}
+
+// job is what the worker is told. The loop makes it and never changes it
+// afterwards; the update is part of a fold, which nobody changes.
+type job struct {
+	update *journal.Update
+	// state is the one the update is in.
+	state   State
+	attempt int
+	// meter shows the progress. The loop has made it, and shown it if anybody is
+	// to see it.
+	meter *steps.Meter
+}
+
+// result is what a worker brings back. The loop journals it.
+type result struct {
+	state    State
+	attempt  int
+	skipped  bool // Probe found the work done
+	out      steps.Outcome
+	next     *Successor // who has to run the step instead
+	adopted  bool       // the clean-up made another program the committed one
+	owed     bool       // it could not
+	baseline json.RawMessage
+	removed  []string
+	took     time.Duration
+	err      error
+}
+
+// errand is a job at work, as the loop holds it; nil when there is none.
+type errand struct {
+	cancel context.CancelCauseFunc
+	done   chan result
+}
+
+// results is where the result comes; nil, on which nothing ever comes, without a job.
+func (r *errand) results() <-chan result {
+	if r == nil {
+		return nil
+	}
+	return r.done
+}
+
+// stop ends the job and waits for it. The next probe finds what it did.
+func (r *errand) stop(cause error) {
+	if r == nil {
+		return
+	}
+	r.cancel(cause)
+	<-r.done
+}
