@@ -7,11 +7,11 @@ import (
 	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/service/embedded"
 	"github.com/tope/updater/platform/service/systemd"
 	"github.com/tope/updater/platform/snapshot"
-	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/bundle/supply"
@@ -150,20 +150,17 @@ func (d *device) services() []service.Service {
 }
 
 func (d *device) gate(m service.Manager) (*healthcheck.Gate, error) {
-	var checks []healthcheck.Check
+	var checks []health.Check
 	for _, s := range d.cfg.Service {
 		if d.cfg.Services.Manager == config.None {
 			break // whoever runs the services judges them, too
 		}
 		for _, h := range s.Health {
-			command, err := d.hostCommand(h.Command)
-			if err != nil {
+			var err error
+			if h.Command, err = d.hostCommand(h.Command); err != nil {
 				return nil, err
 			}
-			checks = append(checks, healthcheck.Check{
-				Service: s.Name, Kind: healthcheck.Kind(h.Kind), URL: h.URL, Address: h.Address, Command: command,
-				Timeout: time.Duration(h.Timeout), Stable: time.Duration(h.Stable),
-			})
+			checks = append(checks, h)
 		}
 	}
 	cfg := healthcheck.Config{
@@ -189,17 +186,17 @@ func (d *device) hostCommand(command []string) ([]string, error) {
 // Deadlines of the steps that wait for others: generous, because missing one
 // is a failed update, but finite, so that a step that hangs is one too.
 func (d *device) deadlines() map[steps.Name]time.Duration {
-	var stop, health time.Duration
+	var stop, wait time.Duration
 	for _, s := range d.cfg.Service {
 		stop += time.Duration(s.StopTimeout)
 		for _, h := range s.Health {
-			health = max(health, time.Duration(h.Timeout)+time.Duration(h.Stable))
+			wait = max(wait, time.Duration(h.Timeout)+time.Duration(h.Stable))
 		}
 	}
 	// A release's own checks may wait for an hour, and its hooks take a minute.
-	health = max(health, versions.MaxHealth)
+	wait = max(wait, health.MaxWait)
 	const slack = 3 * time.Minute
-	sw, re, he := 2*stop+slack, 2*stop+slack, 2*health+slack
+	sw, re, he := 2*stop+slack, 2*stop+slack, 2*wait+slack
 	return map[steps.Name]time.Duration{
 		// A snapshot may have to be copied.
 		steps.Switch: sw + 15*time.Minute, steps.Restart: re, steps.HealthCheck: he, steps.Commit: he,

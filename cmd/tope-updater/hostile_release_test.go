@@ -7,6 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tope/updater/platform/clock"
+
+	"github.com/tope/updater/platform/health"
+
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle/native"
@@ -116,6 +120,12 @@ func linksAndModes() []hostile {
 	return list
 }
 
+// checked is a release that brings a health check: one that an older tope-bundle
+// may have packed, for it looked less closely.
+func checked(h health.Check) nativetest.Edit {
+	return signed(func(b *nativetest.Bundle) { b.Release.Health = []health.Check{h} })
+}
+
 // descriptions are releases that say of themselves what cannot be.
 func descriptions() []hostile {
 	r := func(edit func(r *native.Release)) nativetest.Edit {
@@ -156,14 +166,15 @@ func descriptions() []hostile {
 			name: "writable with a file in it", edit: r(func(r *native.Release) { r.Writable = []versions.Writable{{Path: "services/app"}} }),
 			code: steps.InvalidPackage, says: "writable directory",
 		},
-		{
-			name: "health check of a file", edit: r(func(r *native.Release) {
-				r.Health = []versions.Health{{Service: "x", Kind: "http", URL: "file:///etc/passwd"}}
-			}), says: "health check",
-		},
-		{name: "health check without end", edit: r(func(r *native.Release) {
-			r.Health = []versions.Health{{Service: "x", Kind: "active", Timeout: "99999h"}}
-		}), says: "no duration"},
+		{name: "health check of a file", edit: checked(health.Check{Service: "x", Kind: "http", URL: "file:///etc/passwd"}), says: "health check 1"},
+		{name: "health check without a host", edit: checked(health.Check{Service: "x", Kind: "http", URL: "http://"}), says: "health check 1"},
+		{name: "health check without an address", edit: checked(health.Check{Service: "x", Kind: "tcp", Address: ":"}), says: "health check 1"},
+		{name: "health check of an unknown kind", edit: checked(health.Check{Service: "x", Kind: "hook", Command: []string{"bin/tool"}}), says: "health check 1"},
+		{name: "health check of no service", edit: checked(health.Check{Service: "../x", Kind: "active"}), says: "health check 1"},
+		{name: "health check by a program outside", edit: checked(health.Check{Service: "x", Kind: "command", Command: []string{"../../x"}}), says: "health check 1"},
+		{name: "health check by no program", edit: checked(health.Check{Service: "x", Kind: "command", Command: []string{"bin/nothing"}}), says: "health check 1"},
+		{name: "health check by a file that is no program", edit: checked(health.Check{Service: "x", Kind: "command", Command: []string{"services/app/new"}}), says: "health check 1"},
+		{name: "health check without end", edit: checked(health.Check{Service: "x", Kind: "active", Timeout: clock.Duration(99999 * time.Hour)}), says: "health check 1"},
 	}
 	for i := range list {
 		if list[i].code == "" {

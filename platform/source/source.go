@@ -38,7 +38,7 @@ func (e *Error) Error() string { return e.What + "; " + e.Hint }
 // scheme is one kind of URL: its name, and what makes a Location of such a URL.
 type scheme struct {
 	name   string
-	locate func(*url.URL) (Location, error)
+	locate func(raw string, u *url.URL) (Location, error)
 }
 
 func schemes() []scheme {
@@ -68,7 +68,7 @@ func Parse(raw string) (Location, error) {
 	}
 	for _, s := range schemes() {
 		if s.name == u.Scheme {
-			return s.locate(u)
+			return s.locate(raw, u)
 		}
 	}
 	return Location{}, &Error{
@@ -78,13 +78,13 @@ func Parse(raw string) (Location, error) {
 }
 
 // web takes a URL of a web server. The user and password in it are sent there.
-func web(u *url.URL) (Location, error) {
+func web(raw string, u *url.URL) (Location, error) {
 	if u.Hostname() == "" {
-		return Location{}, &Error{fmt.Sprintf("%q names no host", Redacted(u.String())), "write it like " + u.Scheme + "://HOST/PATH"}
+		return Location{}, &Error{fmt.Sprintf("%q names no host", Redacted(raw)), "write it like " + u.Scheme + "://HOST/PATH"}
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return Location{}, &Error{fmt.Sprintf("%q has port %s", Redacted(u.String()), port), "ports are from 1 to 65535"}
+			return Location{}, &Error{fmt.Sprintf("%q has port %s", Redacted(raw), port), "ports are from 1 to 65535"}
 		}
 	}
 	return Location{Web: u}, nil
@@ -93,9 +93,9 @@ func web(u *url.URL) (Location, error) {
 // file takes a file URL of this device (RFC 8089): without a host, or with
 // localhost. A query or fragment would be part of no file's name, so it is a
 // character that was not escaped.
-func file(u *url.URL) (Location, error) {
+func file(raw string, u *url.URL) (Location, error) {
 	refuse := func(what, hint string) (Location, error) {
-		return Location{}, &Error{fmt.Sprintf("%q %s", Redacted(u.String()), what), hint}
+		return Location{}, &Error{fmt.Sprintf("%q %s", Redacted(raw), what), hint}
 	}
 	switch {
 	case u.User != nil || u.Host != "" && !strings.EqualFold(u.Host, "localhost"):
@@ -122,6 +122,8 @@ func Redacted(raw string) string {
 		return "(unreadable URL)"
 	case u.Opaque != "":
 		return u.Scheme + ":…"
+	case u.User == nil:
+		return raw
 	}
 	return u.Redacted()
 }

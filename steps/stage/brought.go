@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
@@ -21,6 +22,10 @@ func brought(t *steps.Task, m *versions.Manifest) error {
 		return fmt.Errorf("cannot read what Verify found in the journal: %w", err)
 	}
 	if err := b.Brought.Validate(); err != nil {
+		return invalid("release %s: %w", m.Version, err)
+	}
+	// Verify has asked the same, unless an older updater did its work.
+	if err := health.Released(b.Brought.Health); err != nil {
 		return invalid("release %s: %w", m.Version, err)
 	}
 	m.Epoch, m.Brought = b.Epoch, b.Brought

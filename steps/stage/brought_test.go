@@ -2,6 +2,11 @@ package stage_test
 
 import (
 	"testing"
+	"time"
+
+	"github.com/tope/updater/platform/clock"
+
+	"github.com/tope/updater/platform/health"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,7 +22,7 @@ func TestWhatTheReleaseBrings(t *testing.T) {
 	w := newWorld(t)
 	brought := steps.Brought{Epoch: 7, Brought: versions.Brought{
 		Hooks:    map[versions.Hook]string{versions.PreSwitch: "services/device-api/device-api"},
-		Health:   []versions.Health{{Service: "device-api", Kind: "active", Stable: "3s"}},
+		Health:   []health.Check{{Service: "device-api", Kind: "active", Stable: clock.Duration(3 * time.Second)}},
 		Writable: []versions.Writable{{Path: "data", Snapshot: true}},
 	}}
 	stepstest.Found(t, w.task, steps.Verify, brought)

@@ -45,6 +45,9 @@ func inFile(table string, v reflect.Value, tables map[string]map[string]any) {
 	}
 	for i := range v.NumField() {
 		key, inner := v.Type().Field(i).Tag.Get("toml"), v.Field(i)
+		if key == "-" {
+			continue
+		}
 		if inner.Kind() == reflect.Slice && inner.Type().Elem().Kind() == reflect.Struct {
 			inner = reflect.New(inner.Type().Elem()).Elem() // its defaults depend on its name
 		}
