@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/tope/updater/platform/clock"
 
 	"github.com/tope/updater/platform/health"
@@ -196,4 +198,18 @@ func TestSpecialFilesAndLinkTargets_snapd_GO_2024_3008_GO_2024_3009(t *testing.T
 
 func TestReleasesThatSayWhatCannotBe(t *testing.T) {
 	attack(t, nativetest.New(t), descriptions())
+}
+
+// A release whose check could pass on no device was packed by an older
+// tope-bundle: it is refused, and leaves no trace that a repaired release of the
+// same version would have to get past.
+func TestAReleaseWithABadCheckIsNotQuarantined(t *testing.T) {
+	kit := nativetest.New(t)
+	v := newVictim(t, kit, false)
+	file := published(t, onDisk(t, kit.Make(t, checked(health.Check{Service: "x", Kind: health.HTTP, URL: "http://"}))))
+	v.requireRefused(t, file, steps.InvalidManifest, `health check 1 (http of x): url "http://" names no host`)
+	exit, out, stderr := v.run("status", "--json")
+	require.Zero(t, exit, stderr)
+	require.Contains(t, out, `"quarantine": []`)
+	v.requireTaken(t, published(t, onDisk(t, kit.Make(t, nativetest.Edit{}))), false)
 }

@@ -7,9 +7,9 @@
 // would turn back everywhere. It looks at nothing but the check. Running one is
 // the work of package steps/healthcheck.
 //
-// To add a kind of check, add its constant and its row in kinds.go (and its
-// field here, if it looks at something new), and in steps/healthcheck/kinds.go
-// how it looks.
+// To add a kind of check, add its constant, its row and, if it looks at something
+// new, its field in kinds.go; then how it looks in steps/healthcheck/kinds.go; then
+// its line in docs/configuration.md.
 package health
 
 import (
@@ -31,22 +31,6 @@ const (
 	// MaxChecks is how many checks a release may have.
 	MaxChecks = 100
 )
-
-// Check is one thing that must be true of a healthy service.
-type Check struct {
-	// Service is the service that is checked. In the configuration it is the
-	// table that the check lies in.
-	Service string `json:"service" toml:"-"`
-	Kind    Kind   `json:"kind" toml:"kind"`
-	// URL, Address and Command are what the kinds look at: see kinds.go.
-	URL     string   `json:"url,omitempty" toml:"url"`
-	Address string   `json:"address,omitempty" toml:"address"`
-	Command []string `json:"command,omitempty" toml:"command"`
-	// Timeout is how long the check may take to become true; 0 is DefaultTimeout.
-	Timeout clock.Duration `json:"timeout,omitzero" toml:"timeout"`
-	// Stable is how long an Active check must stay true; 0 is DefaultStable.
-	Stable clock.Duration `json:"stable,omitzero" toml:"stable"`
-}
 
 // Author is who wrote a check.
 type Author int

@@ -10,8 +10,25 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/source"
 )
+
+// Check is one thing that must be true of a healthy service.
+type Check struct {
+	// Service is the service that is checked. In the configuration it is the
+	// table that the check lies in.
+	Service string `json:"service" toml:"-"`
+	Kind    Kind   `json:"kind" toml:"kind"`
+	// URL, Address and Command are what the kinds look at: see kinds.
+	URL     string   `json:"url,omitempty" toml:"url"`
+	Address string   `json:"address,omitempty" toml:"address"`
+	Command []string `json:"command,omitempty" toml:"command"`
+	// Timeout is how long the check may take to become true; 0 is DefaultTimeout.
+	Timeout clock.Duration `json:"timeout,omitzero" toml:"timeout"`
+	// Stable is how long an Active check must stay true; 0 is DefaultStable.
+	Stable clock.Duration `json:"stable,omitzero" toml:"stable"`
+}
 
 // Kind is how a check looks.
 type Kind string
