@@ -211,5 +211,6 @@ func TestAReleaseWithABadCheckIsNotQuarantined(t *testing.T) {
 	exit, out, stderr := v.run("status", "--json")
 	require.Zero(t, exit, stderr)
 	require.Contains(t, out, `"quarantine": []`)
+	require.Contains(t, out, `"step": "Download"`, "before the payload came")
 	v.requireTaken(t, published(t, onDisk(t, kit.Make(t, nativetest.Edit{}))), false)
 }

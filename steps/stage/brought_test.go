@@ -37,6 +37,7 @@ func TestWhatTheReleaseDoesNotHave(t *testing.T) {
 		"a hook that is missing":  {Hooks: map[versions.Hook]string{versions.PreSwitch: "hooks/none"}},
 		"a hook that is no file":  {Hooks: map[versions.Hook]string{versions.PostSwitch: "services"}},
 		"a link that is missing":  {Links: []string{"bin/none"}},
+		"a bad health check":      {Health: []health.Check{{Service: "x", Kind: health.HTTP, URL: "http://"}}},
 		"a hook outside":          {Hooks: map[versions.Hook]string{versions.HealthHook: "../x"}},
 		"a hook of no known name": {Hooks: map[versions.Hook]string{"never": "services/device-api/device-api"}},
 	} {
