@@ -47,6 +47,29 @@ func ParseRelease(data []byte, limits bundle.Limits) (*Release, error) {
 }
 
 func (r *Release) validate(limits bundle.Limits) error {
+	if err := r.validateWords(); err != nil {
+		return err
+	}
+	if err := r.validateFiles(limits); err != nil {
+		return err
+	}
+	if err := r.validateBrought(); err != nil {
+		return err
+	}
+	return r.validatePayload(limits)
+}
+
+// CheckDescription refuses what a device would refuse of a release whose files
+// are listed and whose payload is not made yet.
+func (r *Release) CheckDescription() error {
+	if err := r.validateWords(); err != nil {
+		return err
+	}
+	return r.validateBrought()
+}
+
+// validateWords judges what the release says of itself, but for its files.
+func (r *Release) validateWords() error {
 	if r.Schema != Schema {
 		return bundle.InvalidManifest("the release file has schema %d, this updater reads %d: update the updater first", r.Schema, Schema)
 	}
@@ -82,13 +105,10 @@ func (r *Release) validate(limits bundle.Limits) error {
 	if err := r.Validate(); err != nil {
 		return bundle.InvalidManifest("%w", err)
 	}
-	if err := r.validateFiles(limits); err != nil {
-		return err
+	if err := health.Released(r.Health); err != nil {
+		return bundle.InvalidManifest("%w", err)
 	}
-	if err := r.CheckBrought(); err != nil {
-		return err
-	}
-	return r.validatePayload(limits)
+	return nil
 }
 
 func (r *Release) validateFiles(limits bundle.Limits) error {
@@ -186,12 +206,9 @@ func isHex(s string, digits int) bool {
 	return err == nil
 }
 
-// CheckBrought judges the health checks and compares what the release brings
-// with its files: programs that it names must be there, and can be started.
-func (r *Release) CheckBrought() error {
-	if err := health.Released(r.Health); err != nil {
-		return bundle.InvalidManifest("%w", err)
-	}
+// validateBrought compares what the release brings with its files: programs that
+// it names must be there, and can be started.
+func (r *Release) validateBrought() error {
 	for when, p := range r.Hooks {
 		f := r.find(p)
 		if f == nil || f.Type() != bundle.File || f.Perm()&0o111 == 0 {

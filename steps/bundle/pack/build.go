@@ -50,7 +50,7 @@ func Build(ctx context.Context, o Options) (*Bundle, error) {
 	b.Release.Files = o.Tree.Files
 	b.Release.Payload = native.Payload{}
 	// Told now rather than after minutes of compressing.
-	if err := b.Release.CheckBrought(); err != nil {
+	if err := b.Release.CheckDescription(); err != nil {
 		return nil, err
 	}
 	contents := b.Release.Contents()
