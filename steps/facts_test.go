@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
@@ -45,7 +47,7 @@ var facts = steps.Facts{
 	Verify: &steps.Verified{
 		Commands: []steps.Command{{Module: "app", Shell: "true"}}, Epoch: 7,
 		Brought: versions.Brought{
-			Health: []versions.Health{{Service: "web", Kind: "active", Stable: "3s"}}, Hooks: map[versions.Hook]string{versions.PreSwitch: "hooks/pre"},
+			Health: []health.Check{{Service: "web", Kind: health.Active, Stable: clock.Duration(3 * time.Second)}}, Hooks: map[versions.Hook]string{versions.PreSwitch: "hooks/pre"},
 			Writable: []versions.Writable{{Path: "data", Snapshot: true}}, Links: []string{"bin/web"},
 		},
 	},

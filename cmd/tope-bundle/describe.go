@@ -11,6 +11,7 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/cobra"
 
+	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps/bundle/native"
 )
@@ -32,13 +33,8 @@ type description struct {
 		Snapshot bool   `toml:"snapshot"`
 	} `toml:"writable"`
 	Health []struct {
-		Service string   `toml:"service"`
-		Kind    string   `toml:"kind"`
-		URL     string   `toml:"url"`
-		Address string   `toml:"address"`
-		Command []string `toml:"command"`
-		Timeout string   `toml:"timeout"`
-		Stable  string   `toml:"stable"`
+		Service string `toml:"service"`
+		health.Check
 	} `toml:"health"`
 }
 
@@ -86,7 +82,11 @@ func (f *releaseFlags) load() (r native.Release, err error) {
 		r.Writable = append(r.Writable, versions.Writable(w))
 	}
 	for _, h := range d.Health {
-		r.Health = append(r.Health, versions.Health(h))
+		h.Check.Service = h.Service
+		r.Health = append(r.Health, h.Check)
+	}
+	if err := health.Released(r.Health); err != nil {
+		return r, usagef("%s: %w", filepath.Base(f.file), err)
 	}
 	return r, f.override(&r)
 }

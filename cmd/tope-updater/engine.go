@@ -5,8 +5,8 @@ import (
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/platform/service"
-	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/bundle/supply"
@@ -114,20 +114,17 @@ func (w wiring) writable() (map[string]string, error) {
 }
 
 func (w wiring) gate() (*healthcheck.Gate, error) {
-	var checks []healthcheck.Check
+	var checks []health.Check
 	for _, s := range w.cfg.Service {
 		if !service.RunsServices(w.manager) {
 			break // somebody else runs the services and judges them
 		}
 		for _, h := range s.Health {
-			command, err := w.hostCommand(h.Command)
-			if err != nil {
+			var err error
+			if h.Command, err = w.hostCommand(h.Command); err != nil {
 				return nil, err
 			}
-			checks = append(checks, healthcheck.Check{
-				Service: s.Name, Kind: healthcheck.Kind(h.Kind), URL: h.URL, Address: h.Address, Command: command,
-				Timeout: time.Duration(h.Timeout), Stable: time.Duration(h.Stable),
-			})
+			checks = append(checks, h)
 		}
 	}
 	cfg := healthcheck.Config{
@@ -153,18 +150,18 @@ func (w wiring) hostCommand(command []string) ([]string, error) {
 // patience is generous, because a step that misses its deadline is a failed
 // update, but finite, so that a step that hangs is one too.
 func (w wiring) patience() engine.Patience {
-	var stop, health time.Duration
+	var stop, wait time.Duration
 	for _, s := range w.cfg.Service {
 		stop += time.Duration(s.StopTimeout)
 		for _, h := range s.Health {
-			health = max(health, time.Duration(h.Timeout)+time.Duration(h.Stable))
+			wait = max(wait, time.Duration(h.Timeout)+time.Duration(h.Stable))
 		}
 	}
 	// A release's own checks may wait for an hour, and its hooks take a minute.
-	health = max(health, versions.MaxHealth)
+	wait = max(wait, health.MaxWait)
 	const slack = 3 * time.Minute
 	return engine.Patience{
-		Stop: 2*stop + slack, Start: 2*stop + slack, Health: 2*health + slack,
+		Stop: 2*stop + slack, Start: 2*stop + slack, Health: 2*wait + slack,
 		Copy: 15 * time.Minute,
 	}
 }

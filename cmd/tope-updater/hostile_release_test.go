@@ -7,6 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/platform/clock"
+
+	"github.com/tope/updater/platform/health"
+
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle/native"
@@ -116,6 +122,12 @@ func linksAndModes() []hostile {
 	return list
 }
 
+// checked is a release that brings a health check: one that an older tope-bundle
+// may have packed, for it looked less closely.
+func checked(h health.Check) nativetest.Edit {
+	return signed(func(b *nativetest.Bundle) { b.Release.Health = []health.Check{h} })
+}
+
 // descriptions are releases that say of themselves what cannot be.
 func descriptions() []hostile {
 	r := func(edit func(r *native.Release)) nativetest.Edit {
@@ -156,14 +168,15 @@ func descriptions() []hostile {
 			name: "writable with a file in it", edit: r(func(r *native.Release) { r.Writable = []versions.Writable{{Path: "services/app"}} }),
 			code: steps.InvalidPackage, says: "writable directory",
 		},
-		{
-			name: "health check of a file", edit: r(func(r *native.Release) {
-				r.Health = []versions.Health{{Service: "x", Kind: "http", URL: "file:///etc/passwd"}}
-			}), says: "health check",
-		},
-		{name: "health check without end", edit: r(func(r *native.Release) {
-			r.Health = []versions.Health{{Service: "x", Kind: "active", Timeout: "99999h"}}
-		}), says: "no duration"},
+		{name: "health check of a file", edit: checked(health.Check{Service: "x", Kind: "http", URL: "file:///etc/passwd"}), says: "health check 1"},
+		{name: "health check without a host", edit: checked(health.Check{Service: "x", Kind: "http", URL: "http://"}), says: "health check 1"},
+		{name: "health check without an address", edit: checked(health.Check{Service: "x", Kind: "tcp", Address: ":"}), says: "health check 1"},
+		{name: "health check of an unknown kind", edit: checked(health.Check{Service: "x", Kind: "hook", Command: []string{"bin/tool"}}), says: "health check 1"},
+		{name: "health check of no service", edit: checked(health.Check{Service: "../x", Kind: "active"}), says: "health check 1"},
+		{name: "health check by a program outside", edit: checked(health.Check{Service: "x", Kind: "command", Command: []string{"../../x"}}), says: "health check 1"},
+		{name: "health check by no program", edit: checked(health.Check{Service: "x", Kind: "command", Command: []string{"bin/nothing"}}), says: "health check 1"},
+		{name: "health check by a file that is no program", edit: checked(health.Check{Service: "x", Kind: "command", Command: []string{"services/app/new"}}), says: "health check 1"},
+		{name: "health check without end", edit: checked(health.Check{Service: "x", Kind: "active", Timeout: clock.Duration(99999 * time.Hour)}), says: "health check 1"},
 	}
 	for i := range list {
 		if list[i].code == "" {
@@ -185,4 +198,19 @@ func TestSpecialFilesAndLinkTargets_snapd_GO_2024_3008_GO_2024_3009(t *testing.T
 
 func TestReleasesThatSayWhatCannotBe(t *testing.T) {
 	attack(t, nativetest.New(t), descriptions())
+}
+
+// A release whose check could pass on no device was packed by an older
+// tope-bundle: it is refused, and leaves no trace that a repaired release of the
+// same version would have to get past.
+func TestAReleaseWithABadCheckIsNotQuarantined(t *testing.T) {
+	kit := nativetest.New(t)
+	v := newVictim(t, kit, false)
+	file := published(t, onDisk(t, kit.Make(t, checked(health.Check{Service: "x", Kind: health.HTTP, URL: "http://"}))))
+	v.requireRefused(t, file, steps.InvalidManifest, `health check 1 (http of x): url "http://" names no host`)
+	exit, out, stderr := v.run("status", "--json")
+	require.Zero(t, exit, stderr)
+	require.Contains(t, out, `"quarantine": []`)
+	require.Contains(t, out, `"step": "Download"`, "before the payload came")
+	v.requireTaken(t, published(t, onDisk(t, kit.Make(t, nativetest.Edit{}))), false)
 }

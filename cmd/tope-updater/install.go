@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 )
 
@@ -49,7 +50,7 @@ changes something, or the daemon when it starts, goes on with it.`,
 
 // bundleSource makes a source of what the user named.
 func bundleSource(arg string) (steps.Source, error) {
-	if strings.Contains(arg, "://") {
+	if _, err := source.Parse(arg); !filepath.IsAbs(arg) && (err == nil || strings.Contains(arg, "://")) {
 		return steps.Source{URL: arg}, nil
 	}
 	path, err := filepath.Abs(arg)

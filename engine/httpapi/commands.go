@@ -30,7 +30,7 @@ func (a *api) install(w http.ResponseWriter, r *http.Request) error {
 	if err := o.done(); err != nil {
 		return err
 	}
-	if err := checkSource(req.Source, "http", "https", "file"); err != nil {
+	if err := checkSource(req.Source); err != nil {
 		return err
 	}
 	id, err := a.Engine.Install(r.Context(), req)

@@ -61,13 +61,15 @@ func (a *api) legacyDownload(w http.ResponseWriter, r *http.Request) {
 	a.legacyAnswer(w, r, err, s.Version)
 }
 
-// checkLegacy is stricter than checkSource: it demands every field.
+// checkLegacy demands every field, and the URL of a web server.
 func checkLegacy(o *object, s steps.Source) error {
 	switch {
 	case o.err != nil:
 		return o.err
 	case s.Version == "":
 		return invalid("version must not be empty")
+	case s.URL == "":
+		return invalid("package_url must not be empty")
 	case s.Name == "":
 		return invalid("package_name must not be empty")
 	case s.Size <= 0:
@@ -75,7 +77,7 @@ func checkLegacy(o *object, s steps.Source) error {
 	case s.MD5 == "":
 		return invalid("package_md5 must be 32 lower-case hex digits")
 	}
-	return checkSource(s, "http", "https")
+	return checkWebSource(s)
 }
 
 // legacyUpdate installs the package that was downloaded.

@@ -1,27 +1,38 @@
 package httpapi
 
 import (
-	"net/url"
-	"path"
-	"slices"
 	"strings"
 	"unicode"
 
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
 
-const (
-	maxURL  = 8 << 10
-	maxName = 255
-)
+const maxName = 255
 
-// checkSource returns why a bundle cannot be meant as it was asked for. What it
-// passes is still untrusted: the Download step has its own rules.
-func checkSource(s steps.Source, schemes ...string) error {
-	if err := checkURL(s.URL, schemes); err != nil {
-		return err
+// checkSource returns why a bundle cannot be meant as it was asked for.
+func checkSource(s steps.Source) error {
+	if _, err := source.Parse(s.URL); err != nil {
+		return invalid("%w", err)
 	}
+	return checkDeclared(s)
+}
+
+// checkWebSource is checkSource for a client that names web servers only.
+func checkWebSource(s steps.Source) error {
+	l, err := source.Parse(s.URL)
+	switch {
+	case err != nil:
+		return invalid("%w", err)
+	case l.Web == nil:
+		return invalid("the URL %s must be http or https", quote(source.Redacted(s.URL)))
+	}
+	return checkDeclared(s)
+}
+
+// checkDeclared judges what was said of the bundle beside its URL.
+func checkDeclared(s steps.Source) error {
 	switch {
 	case s.Size < 0:
 		return invalid("the size must not be negative")
@@ -31,28 +42,6 @@ func checkSource(s steps.Source, schemes ...string) error {
 		return invalid("the name %s is not a plain file name", quote(s.Name))
 	case s.Version != "":
 		return checkVersion(s.Version)
-	}
-	return nil
-}
-
-// checkURL accepts the schemes given; "file" also stands for a bare absolute path.
-func checkURL(s string, schemes []string) error {
-	if len(s) > maxURL {
-		return invalid("the URL is longer than %d bytes", maxURL)
-	}
-	if strings.HasPrefix(s, "/") && slices.Contains(schemes, "file") && !strings.Contains(s, "\x00") {
-		return nil
-	}
-	u, err := url.Parse(s)
-	if err != nil {
-		return invalid("the URL %s cannot be parsed", quote(s))
-	}
-	named := u.Hostname() != ""
-	if u.Scheme == "file" {
-		named = u.Host == "" && path.IsAbs(u.Path)
-	}
-	if !named || !slices.Contains(schemes, u.Scheme) {
-		return invalid("the URL %s must be %s, and complete", quote(s), strings.Join(schemes, " or "))
 	}
 	return nil
 }

@@ -161,3 +161,14 @@ func TestManifestSaysWhyThereIsNone(t *testing.T) {
 	_, err = d.Manifest("1.3.0")
 	require.ErrorIs(t, err, versions.ErrNotFound)
 }
+
+// A check that is refused in a release today may be in a version that was
+// installed before it was. The version is whole all the same: it can be run, and
+// gone back to.
+func TestAManifestWithABadHealthCheckIsRead(t *testing.T) {
+	text := manifest(``)
+	text = strings.Replace(text, `"files"`, `"health":[{"service":"my web","kind":"http","url":"http://"},{"service":"x","kind":"newer"}],"files"`, 1)
+	m, err := versions.ParseManifest([]byte(text))
+	require.NoError(t, err)
+	require.Len(t, m.Health, 2)
+}

@@ -1,6 +1,7 @@
 package download
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"mime"
@@ -26,7 +27,9 @@ type want struct {
 	// total is the size the server told earlier, or unknown.
 	total int64
 	// max bounds the size of a file that was not declared.
-	max  int64
+	max int64
+	// file is what messages call the file; empty for a server's.
+	file string
 	mark mark
 	now  time.Time
 	cap  time.Duration // of Retry-After
@@ -136,16 +139,16 @@ func judgeNoRange(o *offer, header string, w want) (*offer, error) {
 // checkTotal compares the file's size with what was declared, before a byte of
 // it is read.
 func checkTotal(o *offer, w want) error {
+	file := cmp.Or(w.file, serversFile)
 	switch {
 	case o.total == unknown:
 		return nil
 	case w.declared >= 0 && o.total != w.declared:
-		return refused(steps.SizeMismatch, pageHint(o.contentType),
-			"the server's file has %d bytes, %d were declared", o.total, w.declared)
+		return refused(steps.SizeMismatch, pageHint(o.contentType), "%s has %d bytes, %d were declared", file, o.total, w.declared)
 	case o.total == 0:
-		return refused(steps.SizeMismatch, pageHint(o.contentType), "the server's file is empty")
+		return refused(steps.SizeMismatch, pageHint(o.contentType), "%s is empty", file)
 	case o.total > w.max:
-		return refused(steps.SizeMismatch, "", "the server's file has %d bytes, more than the %d this device takes", o.total, w.max)
+		return refused(steps.SizeMismatch, "", "%s has %d bytes, more than the %d this device takes", file, o.total, w.max)
 	}
 	return nil
 }

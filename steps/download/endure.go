@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/source"
 )
 
 // worthwhile is how many bytes count as progress: fewer neither end a series of
@@ -35,7 +36,7 @@ func (r *run) endure(ctx context.Context, err error) error {
 	case errors.As(err, &bad):
 		r.event(bad.what, err.Error())
 		if r.faults++; r.faults >= r.cfg.Limits.Faults {
-			return unavailable("the server, or a proxy before it, is at fault", "gave up after %d unusable answers in a row: %w", r.faults, bad.err)
+			return unavailable(r.says.fault, "gave up after %d unusable answers in a row: %w", r.faults, bad.err)
 		}
 		if bad.restart {
 			if err := restart(); err != nil {
@@ -49,7 +50,7 @@ func (r *run) endure(ctx context.Context, err error) error {
 	r.tries++
 	r.note.Retries++
 	r.task.Meter.SetNote(fmt.Sprintf("trying again in %v (%d): %v", wait.Round(time.Second), r.tries, err))
-	r.cfg.Log.Warn("download waits", "update", r.task.Update, "url", redacted(r.task.Source.URL),
+	r.cfg.Log.Warn("download waits", "update", r.task.Update, "url", source.Redacted(r.task.Source.URL),
 		"wait", wait, "try", r.tries, "offset", position(), "error", err)
 	return clock.Sleep(ctx, r.cfg.Clock, wait)
 }

@@ -78,7 +78,7 @@ func (r *run) partially(ctx context.Context) (bool, error) {
 	if err != nil || known && !ours {
 		return false, err
 	}
-	if r.src, err = newSource(r.cfg, r.task.Source.URL); err != nil {
+	if r.src, err = newOrigin(r.cfg, r.task.Source.URL); err != nil {
 		return false, err
 	}
 	r.position, r.startOver = func() int64 { return p.got }, p.restart
@@ -266,7 +266,7 @@ func (p *partial) payload(ctx context.Context) error {
 	}
 	p.found = false
 	if total := p.total(); total >= 0 && total != parts.Total {
-		return refused(steps.SizeMismatch, "", "the server's file has %d bytes, and the signed list makes %d", total, parts.Total)
+		return refused(steps.SizeMismatch, "", "%s has %d bytes, and the signed list makes %d", p.says.file, total, parts.Total)
 	}
 	p.parts = parts
 	if err := p.resumeAt(ctx, keyOf(parts)); err != nil {

@@ -56,7 +56,7 @@ func (p *partial) skip() []byte {
 func (p *partial) ask(ctx context.Context, offset, end int64) error {
 	w := want{
 		offset: offset, end: end, declared: p.declared(), total: p.note.Total, max: p.cfg.MaxSize,
-		mark: p.note.Mark, now: p.cfg.Clock.Now(), cap: p.cfg.Limits.RetryAfterMax,
+		file: p.says.file, mark: p.note.Mark, now: p.cfg.Clock.Now(), cap: p.cfg.Limits.RetryAfterMax,
 	}
 	if p.unranged {
 		w.offset, w.end = 0, unknown
@@ -67,7 +67,7 @@ func (p *partial) ask(ctx context.Context, offset, end int64) error {
 	}
 	p.st, p.pos = st, st.offset
 	if st.event == fileChanged {
-		return &fault{what: fileChanged, restart: true, err: errors.New("the server has another file than before")}
+		return &fault{what: fileChanged, restart: true, err: errors.New("there is another file than before")}
 	}
 	if st.total != unknown {
 		p.note.Total = st.total

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 )
 
@@ -12,7 +13,8 @@ import (
 type run struct {
 	cfg  Config
 	task *steps.Task
-	src  source
+	says words
+	src  origin
 	sink *sink
 	buf  []byte
 
@@ -36,7 +38,7 @@ type run struct {
 }
 
 func newRun(cfg Config, t *steps.Task) *run {
-	return &run{cfg: cfg, task: t, notedAt: cfg.Clock.Monotonic(), cutAt: unknown}
+	return &run{cfg: cfg, task: t, says: wordsFor(t.Source.URL), notedAt: cfg.Clock.Monotonic(), cutAt: unknown}
 }
 
 func (r *run) close() {
@@ -63,7 +65,7 @@ func (r *run) do(ctx context.Context) error {
 	if done, err := r.adopt(ctx); done || err != nil {
 		return err
 	}
-	if r.src, err = newSource(r.cfg, r.task.Source.URL); err != nil {
+	if r.src, err = newOrigin(r.cfg, r.task.Source.URL); err != nil {
 		return err
 	}
 	if err := r.resume(); err != nil {
@@ -138,7 +140,7 @@ func (r *run) whole(ctx context.Context) error {
 		}
 		st, err := r.src.open(ctx, want{
 			offset: r.sink.offset, declared: r.declared(), total: r.note.Total, max: r.cfg.MaxSize,
-			mark: r.note.Mark, now: r.cfg.Clock.Now(), cap: r.cfg.Limits.RetryAfterMax,
+			file: r.says.file, mark: r.note.Mark, now: r.cfg.Clock.Now(), cap: r.cfg.Limits.RetryAfterMax,
 		})
 		if err != nil {
 			return err
@@ -177,7 +179,7 @@ func (r *run) evidence() Evidence {
 		wire = &r.wire
 	}
 	return Evidence{
-		Downloaded: steps.Downloaded{Fetched: r.fetched, Wire: wire}, URL: redacted(r.task.Source.URL),
+		Downloaded: steps.Downloaded{Fetched: r.fetched, Wire: wire}, URL: source.Redacted(r.task.Source.URL),
 		ETag: r.note.Mark.ETag, LastModified: r.note.Mark.Modified, ContentType: r.contentType,
 		History: r.note.History,
 	}
@@ -185,14 +187,13 @@ func (r *run) evidence() Evidence {
 
 // verdict is the error as the engine gets it.
 func (r *run) verdict(ctx context.Context, err error) error {
-	what := "download " + redacted(r.task.Source.URL)
 	if ctx.Err() == nil {
-		return steps.FromOS(err, "cannot "+what)
+		return steps.FromOS(err, "cannot "+r.says.doing)
 	}
 	if r.sink != nil && r.sink.offset-r.noted >= worthwhile {
 		if err := r.checkpoint(); err != nil {
 			r.cfg.Log.Warn("cannot keep the download's last bytes", "update", r.task.Update, "error", err)
 		}
 	}
-	return steps.Stopped(ctx, "stopped: "+what)
+	return steps.Stopped(ctx, "stopped: "+r.says.doing)
 }

@@ -2,19 +2,20 @@ package download
 
 import (
 	"context"
+	"errors"
 	"io"
-	"net/url"
-	"path/filepath"
+
+	"github.com/tope/updater/platform/source"
 )
 
-// source is where a bundle comes from.
-type source interface {
+// origin is where a bundle comes from.
+type origin interface {
 	// open begins to read at w.offset, or at 0 when that cannot be had; see
 	// failure.go for its errors. ctx also ends the reading.
 	open(ctx context.Context, w want) (*stream, error)
 }
 
-// stream is an opened source.
+// stream is an opened origin.
 type stream struct {
 	offer
 	body io.ReadCloser
@@ -24,35 +25,37 @@ type stream struct {
 	check func() error
 }
 
-// newSource reads the URL. Nothing is opened yet.
-func newSource(cfg Config, raw string) (source, error) {
-	if filepath.IsAbs(raw) {
-		return newLocalSource(cfg, raw), nil
+// newOrigin says what reads the bundle. Nothing is opened yet.
+func newOrigin(cfg Config, raw string) (origin, error) {
+	at, err := source.Parse(raw)
+	var refused *source.Error
+	switch {
+	case errors.As(err, &refused):
+		return nil, unavailable(refused.Hint, "%s", refused.What)
+	case err != nil:
+		return nil, err
+	case at.Web != nil:
+		return newHTTPSource(cfg, at.Web), nil
 	}
-	u, err := url.Parse(raw)
-	if err != nil {
-		return nil, unavailable("correct the URL", "cannot read the URL of the bundle: %w", err)
-	}
-	switch u.Scheme {
-	case "http", "https":
-		if u.Hostname() == "" {
-			return nil, unavailable("correct the URL", "no host in %q", u.Redacted())
-		}
-		return newHTTPSource(cfg, u), nil
-	case "file":
-		if (u.Host != "" && u.Host != "localhost") || !filepath.IsAbs(u.Path) {
-			return nil, unavailable("write file:///absolute/path", "%q is not a local file", u.Redacted())
-		}
-		return newLocalSource(cfg, u.Path), nil
-	default:
-		return nil, unavailable("use http, https, file or an absolute path", "cannot download from %q", u.Redacted())
-	}
+	return newLocalSource(cfg, at.Path), nil
 }
 
-// redacted is the URL without its password, for messages.
-func redacted(raw string) string {
-	if u, err := url.Parse(raw); err == nil {
-		return u.Redacted()
-	}
-	return "(unreadable URL)"
+// words are how messages speak of a source.
+type words struct {
+	// doing is what the step does: "download URL" or "copy PATH".
+	doing string
+	// file is the bundle as it lies there.
+	file string
+	// fault is the advice about a source that is at fault again and again.
+	fault string
 }
+
+// wordsFor speaks of a local file as such: nobody is to look for a server.
+func wordsFor(raw string) words {
+	if at, err := source.Parse(raw); err == nil && at.Web == nil {
+		return words{"copy " + at.Path, "the file", "copy it there completely, then try again"}
+	}
+	return words{"download " + source.Redacted(raw), serversFile, "the server, or a proxy before it, is at fault"}
+}
+
+const serversFile = "the server's file"

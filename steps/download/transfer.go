@@ -83,13 +83,18 @@ func (r *run) limit(st *stream) int64 {
 
 // tooMuch is the error of a stream that brings more; the surplus is not written.
 func (r *run) tooMuch(st *stream, limit int64) error {
+	if st.check != nil {
+		if err := st.check(); err != nil {
+			return err // a local file grew
+		}
+	}
 	if st.end != unknown {
 		return &fault{what: malformedAnswer, err: errors.New("the server sent more than it announced")}
 	}
 	if r.declared() == unknown {
-		return refused(steps.SizeMismatch, pageHint(st.contentType), "the server's file has more than the %d bytes this device takes", limit)
+		return refused(steps.SizeMismatch, pageHint(st.contentType), "%s has more than the %d bytes this device takes", r.says.file, limit)
 	}
-	return refused(steps.SizeMismatch, pageHint(st.contentType), "the server's file has more than the %d bytes declared", limit)
+	return refused(steps.SizeMismatch, pageHint(st.contentType), "%s has more than the %d bytes declared", r.says.file, limit)
 }
 
 // ended judges the end of the stream.
@@ -100,7 +105,7 @@ func (r *run) ended(st *stream) error {
 	case st.end != unknown:
 		return st.fail(io.ErrUnexpectedEOF)
 	case total == unknown && r.sink.offset == 0:
-		return refused(steps.SizeMismatch, pageHint(st.contentType), "the server's file is empty")
+		return refused(steps.SizeMismatch, pageHint(st.contentType), "%s is empty", r.says.file)
 	case total == unknown || r.sink.offset == total:
 		r.note.Total = r.sink.offset
 		return nil
@@ -110,7 +115,7 @@ func (r *run) ended(st *stream) error {
 		r.cutAt = r.sink.offset
 		return &outage{what: connectionLost, err: fmt.Errorf("the connection ended after %d of %d bytes", r.sink.offset, total)}
 	default:
-		return refused(steps.SizeMismatch, pageHint(st.contentType), "the server's file has %d bytes, %d were declared", r.sink.offset, total)
+		return refused(steps.SizeMismatch, pageHint(st.contentType), "%s has %d bytes, %d were declared", r.says.file, r.sink.offset, total)
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/running"
@@ -34,7 +35,7 @@ import (
 type Config struct {
 	Manager  service.Manager
 	Services []service.Service
-	Checks   []Check
+	Checks   []health.Check
 	Clock    clock.Clock
 	// Poll is how often a check that is not true yet looks again; default 200 ms.
 	Poll time.Duration
@@ -56,10 +57,10 @@ type Evidence struct {
 
 // Result is what one check said.
 type Result struct {
-	Service string `json:"service"`
-	Kind    Kind   `json:"kind"`
-	Target  string `json:"target"`
-	Passed  bool   `json:"passed"`
+	Service string      `json:"service"`
+	Kind    health.Kind `json:"kind"`
+	Target  string      `json:"target"`
+	Passed  bool        `json:"passed"`
 	// Needed is false when a rollback does not have to pass it.
 	Needed bool          `json:"needed"`
 	Took   time.Duration `json:"took_ns"`
@@ -143,7 +144,7 @@ func (g *Gate) Baseline(ctx context.Context, t *steps.Task) (json.RawMessage, er
 
 // planned is one check with its service.
 type planned struct {
-	check  Check
+	check  health.Check
 	svc    service.Service
 	needed bool
 	// run is the command as it is found on this host, dir where it runs; empty
@@ -195,15 +196,15 @@ func (g *Gate) plan(ctx context.Context, t *steps.Task, version string) ([]plann
 	return plan, nil
 }
 
-func (g *Gate) checksOf(svc service.Service) []Check {
-	var checks []Check
+func (g *Gate) checksOf(svc service.Service) []health.Check {
+	var checks []health.Check
 	for _, c := range g.cfg.Checks {
 		if c.Service == svc.Name {
 			checks = append(checks, c)
 		}
 	}
 	if len(checks) == 0 {
-		checks = []Check{{Service: svc.Name, Kind: Active}}
+		checks = []health.Check{{Service: svc.Name, Kind: health.Active}}
 	}
 	return checks
 }

@@ -10,6 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tope/updater/platform/clock"
+
+	"github.com/tope/updater/platform/health"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/platform/clock/clocktest"
@@ -30,7 +34,7 @@ type bench struct {
 	task    *steps.Task
 }
 
-func newBench(t *testing.T, checks ...healthcheck.Check) *bench {
+func newBench(t *testing.T, checks ...health.Check) *bench {
 	t.Helper()
 	c := clocktest.NewAuto()
 	b := &bench{manager: servicetest.NewFake(c, "device-api"), clock: c}
@@ -64,7 +68,7 @@ func TestConform(t *testing.T) {
 }
 
 func TestActiveMustStaySo(t *testing.T) {
-	b := newBench(t, healthcheck.Check{Service: "device-api", Kind: healthcheck.Active, Stable: 4 * time.Second})
+	b := newBench(t, health.Check{Service: "device-api", Kind: health.Active, Stable: clock.Duration(4 * time.Second)})
 	r := b.pass(t).Results[0]
 	require.True(t, r.Passed)
 	require.GreaterOrEqual(t, r.Took, 4*time.Second)
@@ -115,30 +119,30 @@ func TestHTTP(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	b := newBench(t, healthcheck.Check{Service: "device-api", Kind: healthcheck.HTTP, URL: srv.URL + "/health"})
+	b := newBench(t, health.Check{Service: "device-api", Kind: health.HTTP, URL: srv.URL + "/health"})
 	require.Equal(t, 3, b.pass(t).Results[0].Looks, "it is asked until it is healthy")
 
 	asked.Store(-1000)
 	require.Contains(t, stepstest.Fails(t, b.gate, b.task, steps.Unhealthy, steps.HealthFailed), "warming up", "the text says what the service said")
 
-	b = newBench(t, healthcheck.Check{Service: "device-api", Kind: healthcheck.HTTP, URL: srv.URL + "/moved"})
+	b = newBench(t, health.Check{Service: "device-api", Kind: health.HTTP, URL: srv.URL + "/moved"})
 	stepstest.Fails(t, b.gate, b.task, steps.Unhealthy, steps.HealthFailed)
 }
 
 func TestTCP(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	b := newBench(t, healthcheck.Check{Service: "device-api", Kind: healthcheck.TCP, Address: l.Addr().String()})
+	b := newBench(t, health.Check{Service: "device-api", Kind: health.TCP, Address: l.Addr().String()})
 	require.True(t, b.pass(t).Results[0].Passed)
 	require.NoError(t, l.Close())
 	stepstest.Fails(t, b.gate, b.task, steps.Unhealthy, steps.HealthFailed)
 }
 
 func TestCommand(t *testing.T) {
-	b := newBench(t, healthcheck.Check{Service: "device-api", Kind: healthcheck.Command, Command: []string{"/bin/sh", "-c", `test -z "$HOME"`}})
+	b := newBench(t, health.Check{Service: "device-api", Kind: health.Command, Command: []string{"/bin/sh", "-c", `test -z "$HOME"`}})
 	t.Setenv("HOME", "/root")
 	require.True(t, b.pass(t).Results[0].Passed, "the environment is clean")
-	b = newBench(t, healthcheck.Check{Service: "device-api", Kind: healthcheck.Command, Timeout: time.Second, Command: []string{"/bin/sh", "-c", "echo nozzle cold; exit 3"}})
+	b = newBench(t, health.Check{Service: "device-api", Kind: health.Command, Timeout: clock.Duration(time.Second), Command: []string{"/bin/sh", "-c", "echo nozzle cold; exit 3"}})
 	text := stepstest.Fails(t, b.gate, b.task, steps.Unhealthy, steps.HealthFailed)
 	require.Contains(t, text, "nozzle cold")
 	require.Contains(t, text, "exit status 3")
@@ -148,10 +152,10 @@ func TestCommand(t *testing.T) {
 func TestBaseline(t *testing.T) {
 	up, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	checks := []healthcheck.Check{
-		{Service: "device-api", Kind: healthcheck.Active},
-		{Service: "device-api", Kind: healthcheck.TCP, Address: up.Addr().String(), Timeout: time.Second},
-		{Service: "device-api", Kind: healthcheck.TCP, Address: "127.0.0.1:1", Timeout: time.Second},
+	checks := []health.Check{
+		{Service: "device-api", Kind: health.Active},
+		{Service: "device-api", Kind: health.TCP, Address: up.Addr().String(), Timeout: clock.Duration(time.Second)},
+		{Service: "device-api", Kind: health.TCP, Address: "127.0.0.1:1", Timeout: clock.Duration(time.Second)},
 	}
 	b := newBench(t, checks...)
 	base, err := b.gate.Baseline(t.Context(), b.task)

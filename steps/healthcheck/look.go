@@ -1,28 +1,24 @@
 package healthcheck
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/running"
 )
 
-// defaults of a check.
-const (
-	defaultTimeout = 30 * time.Second
-	defaultStable  = 5 * time.Second
-)
-
 // glance looks once.
 func (g *Gate) glance(ctx context.Context, t *steps.Task, p planned) Result {
 	began := g.cfg.Clock.Monotonic()
 	err := g.look(ctx, t, p)
-	if err == nil && p.check.Kind == Active {
+	if err == nil && p.check.Kind == health.Active {
 		err = g.fresh(ctx, t, p.svc)
 	}
 	return g.result(began, 1, err)
@@ -32,20 +28,15 @@ func (g *Gate) glance(ctx context.Context, t *steps.Task, p planned) Result {
 // is up.
 func (g *Gate) await(ctx context.Context, t *steps.Task, p planned) Result {
 	began := g.cfg.Clock.Monotonic()
-	timeout, stable := p.check.Timeout, time.Duration(0)
-	if timeout <= 0 {
-		timeout = defaultTimeout
-	}
-	if p.check.Kind == Active {
-		if stable = p.check.Stable; stable <= 0 {
-			stable = defaultStable
-		}
+	timeout, stable := cmp.Or(time.Duration(p.check.Timeout), health.DefaultTimeout), time.Duration(0)
+	if p.check.Kind == health.Active {
+		stable = cmp.Or(time.Duration(p.check.Stable), health.DefaultStable)
 	}
 	var trueSince time.Duration
 	good := false
 	for looks := 1; ; looks++ {
 		err := g.look(ctx, t, p)
-		if err == nil && p.check.Kind == Active {
+		if err == nil && p.check.Kind == health.Active {
 			err = g.fresh(ctx, t, p.svc)
 		}
 		now := g.cfg.Clock.Monotonic()
@@ -71,7 +62,7 @@ func (g *Gate) await(ctx context.Context, t *steps.Task, p planned) Result {
 // hopeless ends an Active check early: a unit that failed for good, or that
 // restarted by itself since it was started, is not going to pass.
 func (g *Gate) hopeless(ctx context.Context, p planned, err error) bool {
-	if p.check.Kind != Active || err == nil {
+	if p.check.Kind != health.Active || err == nil {
 		return false
 	}
 	now, serr := look.ServiceAt(ctx, g.cfg.Manager, p.svc)

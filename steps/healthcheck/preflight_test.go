@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/tope/updater/platform/health"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/platform/service"
@@ -81,7 +83,7 @@ func TestABaselineIsNotTakenWhileTheSystemStops(t *testing.T) {
 
 // A gate that nobody answers tells nothing of the version.
 func TestWithoutAServiceManagerThereIsNoVerdict(t *testing.T) {
-	b := newBench(t, healthcheck.Check{Service: "device-api", Kind: healthcheck.Active, Timeout: 1})
+	b := newBench(t, health.Check{Service: "device-api", Kind: health.Active, Timeout: 1})
 	b.manager.Unreachable(true)
 	stepstest.Fails(t, b.gate, b.task, steps.Transient, steps.HealthFailed)
 }

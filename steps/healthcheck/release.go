@@ -3,8 +3,9 @@ package healthcheck
 import (
 	"context"
 	"path/filepath"
-	"time"
 
+	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
@@ -23,19 +24,14 @@ func (g *Gate) brought(ctx context.Context, list []service.Service, version stri
 		if g.cfg.HookOnly {
 			break
 		}
-		c := Check{
-			Service: h.Service, Kind: Kind(h.Kind), URL: h.URL, Address: h.Address, Command: h.Command,
-			// They are durations: the manifest was validated.
-			Timeout: duration(h.Timeout), Stable: duration(h.Stable),
-		}
-		p := planned{check: c, svc: service.Service{Name: h.Service}}
+		p := planned{check: h, svc: service.Service{Name: h.Service}}
 		known := false
 		for _, s := range list {
 			if s.Name == h.Service {
 				p.svc, known = s, true
 			}
 		}
-		if c.Kind == Active && !known {
+		if h.Kind == health.Active && !known {
 			st, err := g.cfg.Manager.Status(ctx, p.svc)
 			if err != nil {
 				return nil, running.ServiceError(ctx, g.cfg.Manager, steps.Local, "ask for the state of "+h.Service, err)
@@ -44,7 +40,7 @@ func (g *Gate) brought(ctx context.Context, list []service.Service, version stri
 				continue // this device has no such service
 			}
 		}
-		if c.Kind == Command {
+		if h.Kind == health.Command && len(h.Command) > 0 {
 			if p.run, err = g.program(h.Command, version); err != nil {
 				return nil, err
 			}
@@ -54,7 +50,7 @@ func (g *Gate) brought(ctx context.Context, list []service.Service, version stri
 	}
 	if path := b.Hooks[versions.HealthHook]; path != "" {
 		plan = append(plan, planned{
-			check: Check{Kind: Hook, Command: []string{path}, Timeout: running.HookTimeout},
+			check: health.Check{Kind: Hook, Command: []string{path}, Timeout: clock.Duration(running.HookTimeout)},
 			dir:   g.cfg.Versions.Path(version),
 		})
 	}
@@ -76,12 +72,4 @@ func (g *Gate) program(command []string, version string) ([]string, error) {
 		run[0] = host
 	}
 	return run, nil
-}
-
-func duration(text string) time.Duration {
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return 0 // the default
-	}
-	return d
 }

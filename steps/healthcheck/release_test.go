@@ -6,6 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tope/updater/platform/clock"
+
+	"github.com/tope/updater/platform/health"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/platform/service"
@@ -45,11 +49,11 @@ var healthHook = map[versions.Hook]string{versions.HealthHook: "hooks/health"}
 
 // The checks of the version that is judged come to the configured ones.
 func TestChecksOfTheRelease(t *testing.T) {
-	now := versions.Brought{Hooks: healthHook, Health: []versions.Health{
+	now := versions.Brought{Hooks: healthHook, Health: []health.Check{
 		{Service: "device-api", Kind: "command", Command: []string{"bin/look", "deep"}},
-		{Service: "device-api", Kind: "active", Stable: "7s"},
+		{Service: "device-api", Kind: "active", Stable: clock.Duration(7 * time.Second)},
 		{Service: "nobody-knows-it", Kind: "active"},
-		{Service: "nobody-knows-it", Kind: "command", Command: []string{"/bin/in-the-root"}, Timeout: "1s"},
+		{Service: "nobody-knows-it", Kind: "command", Command: []string{"/bin/in-the-root"}, Timeout: clock.Duration(1 * time.Second)},
 	}}
 	b := releases(t, versions.Brought{}, now, nil)
 	root := filepath.Join(b.task.WorkDir, "bin")
@@ -59,7 +63,7 @@ func TestChecksOfTheRelease(t *testing.T) {
 	var all []string
 	for _, r := range b.pass(t).Results {
 		all = append(all, r.Service+" "+string(r.Kind)+" "+r.Target)
-		if r.Service == "device-api" && r.Kind == healthcheck.Active && len(all) > 1 {
+		if r.Service == "device-api" && r.Kind == health.Active && len(all) > 1 {
 			require.GreaterOrEqual(t, r.Took, 7*time.Second)
 		}
 	}
@@ -104,7 +108,7 @@ func TestReleaseChecksAgainstTheBaseline(t *testing.T) {
 
 // Where nobody is asked how services do, the version's own hook still is.
 func TestHookOnly(t *testing.T) {
-	now := versions.Brought{Hooks: healthHook, Health: []versions.Health{{Service: "device-api", Kind: "command", Command: []string{"/no/such"}}}}
+	now := versions.Brought{Hooks: healthHook, Health: []health.Check{{Service: "device-api", Kind: "command", Command: []string{"/no/such"}}}}
 	b := releases(t, versions.Brought{}, now, func(c *healthcheck.Config) { c.Services, c.HookOnly = nil, true })
 	require.Len(t, b.pass(t).Results, 1)
 	b.sicken(t)

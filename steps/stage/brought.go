@@ -3,6 +3,7 @@ package stage
 import (
 	"fmt"
 
+	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
@@ -16,6 +17,10 @@ func brought(t *steps.Task, m *versions.Manifest) error {
 		return nil
 	}
 	if err := verified.Brought.Validate(); err != nil {
+		return invalid("release %s: %w", m.Version, err)
+	}
+	// Verify has asked the same, unless an older updater did its work.
+	if err := health.Released(verified.Brought.Health); err != nil {
 		return invalid("release %s: %w", m.Version, err)
 	}
 	m.Epoch, m.Brought = verified.Epoch, verified.Brought

@@ -2,6 +2,11 @@ package stage_test
 
 import (
 	"testing"
+	"time"
+
+	"github.com/tope/updater/platform/clock"
+
+	"github.com/tope/updater/platform/health"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,7 +22,7 @@ func TestWhatTheReleaseBrings(t *testing.T) {
 	w := newWorld(t)
 	brought := steps.Verified{Epoch: 7, Brought: versions.Brought{
 		Hooks:    map[versions.Hook]string{versions.PreSwitch: "services/device-api/device-api"},
-		Health:   []versions.Health{{Service: "device-api", Kind: "active", Stable: "3s"}},
+		Health:   []health.Check{{Service: "device-api", Kind: "active", Stable: clock.Duration(3 * time.Second)}},
 		Writable: []versions.Writable{{Path: "data", Snapshot: true}},
 	}}
 	w.task.Facts.Verify = &brought
@@ -32,6 +37,7 @@ func TestWhatTheReleaseDoesNotHave(t *testing.T) {
 		"a hook that is missing":    {Hooks: map[versions.Hook]string{versions.PreSwitch: "hooks/none"}},
 		"a hook that is not a file": {Hooks: map[versions.Hook]string{versions.PostSwitch: "services"}},
 		"a link that is missing":    {Links: []string{"bin/none"}},
+		"a bad health check":        {Health: []health.Check{{Service: "x", Kind: health.HTTP, URL: "http://"}}},
 		"a hook outside":            {Hooks: map[versions.Hook]string{versions.HealthHook: "../x"}},
 		"a hook of no known name":   {Hooks: map[versions.Hook]string{"never": "services/device-api/device-api"}},
 	} {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tope/updater/platform/health"
+
 	sd "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
 	"github.com/stretchr/testify/require"
@@ -52,10 +54,10 @@ func (p *product) steps() (flip, all steps.Step) {
 	start := restart.New(restart.Config{Manager: p.manager, Services: p.list, Clock: clock.System(), Hold: hold})
 	gate := healthcheck.New(healthcheck.Config{
 		Manager: p.manager, Services: p.list, Clock: clock.System(),
-		Checks: []healthcheck.Check{
-			{Service: "device-api", Kind: healthcheck.Active, Stable: 200 * time.Millisecond, Timeout: 10 * time.Second},
-			{Service: "web-server", Kind: healthcheck.Active, Stable: 200 * time.Millisecond, Timeout: 10 * time.Second},
-			{Service: "lazy", Kind: healthcheck.Active, Stable: 200 * time.Millisecond, Timeout: 10 * time.Second},
+		Checks: []health.Check{
+			{Service: "device-api", Kind: health.Active, Stable: clock.Duration(200 * time.Millisecond), Timeout: clock.Duration(10 * time.Second)},
+			{Service: "web-server", Kind: health.Active, Stable: clock.Duration(200 * time.Millisecond), Timeout: clock.Duration(10 * time.Second)},
+			{Service: "lazy", Kind: health.Active, Stable: clock.Duration(200 * time.Millisecond), Timeout: clock.Duration(10 * time.Second)},
 		},
 	})
 	return flip, turnback.New(flip, start, gate)

@@ -16,6 +16,8 @@ package config
 import (
 	"time"
 
+	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/platform/service"
 )
 
@@ -109,7 +111,7 @@ type Service struct {
 	StopTimeout Duration `toml:"stop_timeout"`
 	// Health defaults to one check of kind "active"; device-api's to its
 	// /health as well.
-	Health []Health `toml:"health"`
+	Health []health.Check `toml:"health"`
 }
 
 // Service is s as service managers take it.
@@ -118,27 +120,6 @@ func (s Service) Service() service.Service {
 		Name: s.Name, Unit: s.Unit, Exec: s.Exec, After: s.After,
 		StopTimeout: time.Duration(s.StopTimeout),
 	}
-}
-
-// Kinds of health check.
-const (
-	Active  = "active"
-	HTTPGet = "http"
-	TCP     = "tcp"
-	Command = "command"
-)
-
-// Health is one check of the gate.
-type Health struct {
-	Kind string `toml:"kind"`
-	// URL is for "http", Address (HOST:PORT) for "tcp", Command for "command".
-	URL     string   `toml:"url"`
-	Address string   `toml:"address"`
-	Command []string `toml:"command"`
-	// Timeout is how long the service may take until the check passes.
-	Timeout Duration `toml:"timeout"`
-	// Stable is how long "active" must hold without a restart.
-	Stable Duration `toml:"stable"`
 }
 
 // Recovery bounds what an update may cost.
@@ -187,18 +168,5 @@ type Download struct {
 	MaxPatch int64 `toml:"max_patch"`
 }
 
-// Duration is a time.Duration written as "30s" or "1h30m".
-type Duration time.Duration
-
-// UnmarshalText refuses numbers without a unit, and negative durations.
-func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
-	if err != nil || v < 0 {
-		return badDuration(text)
-	}
-	*d = Duration(v)
-	return nil
-}
-
-// MarshalText writes what UnmarshalText reads.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+// Duration is written as "30s" or "1h30m".
+type Duration = clock.Duration

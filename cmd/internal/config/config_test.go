@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tope/updater/platform/health"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/cmd/internal/config"
@@ -26,9 +28,9 @@ func TestNoFileMeansTheDefaults(t *testing.T) {
 	require.Equal(t, 2, c.Recovery.Budget)
 	require.Equal(t, 24*time.Hour, time.Duration(c.Legacy.TrustWindow))
 	require.Len(t, c.Service, 1)
-	require.Equal(t, []config.Health{
-		{Kind: "active", Timeout: config.Duration(30 * time.Second), Stable: config.Duration(5 * time.Second)},
-		{Kind: "http", URL: "http://127.0.0.1:9080/health", Timeout: config.Duration(30 * time.Second)},
+	require.Equal(t, []health.Check{
+		{Service: "device-api", Kind: "active", Timeout: config.Duration(30 * time.Second), Stable: config.Duration(5 * time.Second)},
+		{Service: "device-api", Kind: "http", URL: "http://127.0.0.1:9080/health", Timeout: config.Duration(30 * time.Second)},
 	}, c.Service[0].Health)
 }
 
@@ -55,7 +57,7 @@ exec = ["/opt/bin/device-api", "--port", "1"]
 	web, api := c.Service[0], c.Service[1]
 	require.Equal(t, []string{"/opt/bin/web-server"}, web.Exec)
 	require.Equal(t, "web-server.service", web.Unit)
-	require.Equal(t, []config.Health{{Kind: "tcp", Address: "127.0.0.1:80", Timeout: config.Duration(10 * time.Second)}}, web.Health)
+	require.Equal(t, []health.Check{{Service: "web-server", Kind: "tcp", Address: "127.0.0.1:80", Timeout: config.Duration(10 * time.Second)}}, web.Health)
 	require.Equal(t, []string{"/opt/bin/device-api", "--port", "1"}, api.Exec)
 	require.Len(t, api.Health, 2)
 	require.Equal(t, 2*time.Second, web.Service().StopTimeout)
@@ -88,8 +90,14 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 		{"service twice", "[[service]]\nname = \"x\"\n[[service]]\nname = \"x\"", "service x: is there twice"},
 		{"service after nobody", "[[service]]\nname = \"x\"\nafter = [\"y\"]", "service x: after: there is no service \"y\""},
 		{"cycle", "[[service]]\nname = \"x\"\nafter = [\"y\"]\n[[service]]\nname = \"y\"\nafter = [\"x\"]", "in a cycle"},
-		{"health kind", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"ping\"", "kind \"ping\" is none of"},
-		{"health url", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"http\"\nurl = \"ftp://x\"", "is no http URL"},
+		{"health kind", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"ping\"", "health check 1 (ping): there is no such kind; write active, http, tcp or command"},
+		{"health url", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"http\"\nurl = \"ftp://x\"", "service x: health check 1 (http): url \"ftp://x\" is neither http nor https"},
+		{"health url without a host", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"active\"\n[[service.health]]\nkind = \"http\"\nurl = \"http://\"", "service x: health check 2 (http): url \"http://\" names no host"},
+		{"health address", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"tcp\"\naddress = \":\"", "health check 1 (tcp): address \":\""},
+		{"health check of another service", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"active\"\nservice = \"y\"", "5: unknown key service.health.service; there are kind, url, address, command, timeout, stable"},
+		{"health command in a version", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"command\"\ncommand = [\"bin/check\"]", "absolute path"},
+		{"writable of the updater", "[paths]\nwritable = [\".snapshot-1\"]", "paths.writable: \".snapshot-1\": the updater uses such names itself"},
+		{"device-api with a slash", "[device_api]\nurl = \"http://127.0.0.1:9080/\"", "device_api.url: \"http://127.0.0.1:9080/\" is not a base"},
 		{"health command", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"command\"\ncommand = [\"true\"]", "absolute path"},
 		{"budget", "[recovery]\nbudget = 0", "recovery.budget: 0 is not between"},
 		{"retention", "[retention]\nupdates = 0", "retention.updates"},
@@ -98,6 +106,18 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 			_, err := config.Parse([]byte(tc.text))
 			require.ErrorContains(t, err, tc.want)
 		})
+	}
+}
+
+// A check's URL is any URL, its path included; a base without a path is asked of
+// device_api.url alone.
+func TestHealthURLsThatAreTaken(t *testing.T) {
+	for _, url := range []string{
+		"http://127.0.0.1:8080/", "http://127.0.0.1:8080", "https://localhost/a/b/", "http://[::1]:8080/health?deep=1", "HTTP://localhost/", "http://:8080/",
+	} {
+		c, err := config.Parse([]byte("[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"http\"\nurl = \"" + url + "\""))
+		require.NoError(t, err, url)
+		require.Equal(t, url, c.Service[0].Health[0].URL)
 	}
 }
 
@@ -117,7 +137,9 @@ func TestTheExampleHasEveryDefault(t *testing.T) {
 func keys(t reflect.Type) []string {
 	var names []string
 	for f := range t.Fields() {
-		names = append(names, f.Tag.Get("toml"))
+		if name := f.Tag.Get("toml"); name != "-" {
+			names = append(names, name)
+		}
 		inner := f.Type
 		if inner.Kind() == reflect.Slice {
 			inner = inner.Elem()

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"github.com/tope/updater/platform/health"
+)
 
 // Default is the configuration of a device that has no file.
 func Default() Config {
@@ -29,12 +33,7 @@ func Default() Config {
 	return c
 }
 
-// Defaults of a health check and of a service.
-const (
-	stopTimeout   = Duration(30 * time.Second)
-	healthTimeout = Duration(30 * time.Second)
-	healthStable  = Duration(5 * time.Second)
-)
+const stopTimeout = Duration(30 * time.Second)
 
 // fill gives the services what the file left out.
 func (c *Config) fill() {
@@ -54,21 +53,22 @@ func (c *Config) fill() {
 		}
 		for j := range s.Health {
 			h := &s.Health[j]
+			h.Service = s.Name
 			if h.Timeout == 0 {
-				h.Timeout = healthTimeout
+				h.Timeout = Duration(health.DefaultTimeout)
 			}
-			if h.Kind == Active && h.Stable == 0 {
-				h.Stable = healthStable
+			if h.Kind == health.Active && h.Stable == 0 {
+				h.Stable = Duration(health.DefaultStable)
 			}
 		}
 	}
 }
 
 // usualHealth is the gate of a service that says nothing of its own.
-func (c *Config) usualHealth(name string) []Health {
-	checks := []Health{{Kind: Active}}
+func (c *Config) usualHealth(name string) []health.Check {
+	checks := []health.Check{{Kind: health.Active}}
 	if name == "device-api" && c.DeviceAPI.URL != "" {
-		checks = append(checks, Health{Kind: HTTPGet, URL: c.DeviceAPI.URL + "/health"})
+		checks = append(checks, health.Check{Kind: health.HTTP, URL: c.DeviceAPI.URL + "/health"})
 	}
 	return checks
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/cmd/internal/config"
+	"github.com/tope/updater/platform/health"
 )
 
 // manuals are the pages that tell of each key, one in each language.
@@ -45,6 +46,9 @@ func inFile(table string, v reflect.Value, tables map[string]map[string]any) {
 	}
 	for i := range v.NumField() {
 		key, inner := v.Type().Field(i).Tag.Get("toml"), v.Field(i)
+		if key == "-" {
+			continue
+		}
 		if inner.Kind() == reflect.Slice && inner.Type().Elem().Kind() == reflect.Struct {
 			inner = reflect.New(inner.Type().Elem()).Elem() // its defaults depend on its name
 		}
@@ -74,6 +78,17 @@ func TestTheManualHasEveryKey(t *testing.T) {
 			require.Len(t, have[table], len(keys), "[%s] in %s has keys that there are not", table, manual)
 		}
 		require.Len(t, have, len(want))
+	}
+}
+
+// The manual tells of each kind of health check.
+func TestTheManualHasEveryKindOfCheck(t *testing.T) {
+	for _, manual := range manuals() {
+		text, err := os.ReadFile(manual)
+		require.NoError(t, err)
+		for _, k := range health.Kinds() {
+			require.Regexp(t, "`"+string(k)+"`[:：]", string(text), manual)
+		}
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"reflect"
 	"strings"
-	"time"
 
 	"github.com/BurntSushi/toml"
 )
@@ -98,7 +97,9 @@ func siblings(key string) string {
 	}
 	var names []string
 	for f := range t.Fields() {
-		names = append(names, f.Tag.Get("toml"))
+		if name := f.Tag.Get("toml"); name != "-" {
+			names = append(names, name)
+		}
 	}
 	return "there are " + strings.Join(names, ", ")
 }
@@ -159,11 +160,4 @@ func located(err error) error {
 		}
 	}
 	return fmt.Errorf(" %s", text)
-}
-
-func badDuration(text []byte) error {
-	if _, err := time.ParseDuration(string(text)); err == nil {
-		return fmt.Errorf("%q is negative", text)
-	}
-	return fmt.Errorf(`%q is not a duration; write a number with a unit, like "30s" or "24h"`, text)
 }

@@ -6,19 +6,21 @@ import (
 	"net"
 	"net/url"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/source"
+	"github.com/tope/updater/platform/versions"
 )
 
 // validate reports everything that is wrong, not the first thing only.
 func (c *Config) validate() error {
 	var problems []error
 	add := func(key, format string, args ...any) {
-		problems = append(problems, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+		problems = append(problems, fmt.Errorf("%s: %w", key, fmt.Errorf(format, args...)))
 	}
 	c.validatePaths(add)
 	c.validateWritable(add)
@@ -30,8 +32,8 @@ func (c *Config) validate() error {
 			add("http.hosts", "%q is not a host name; write it without scheme and port", h)
 		}
 	}
-	if u := c.DeviceAPI.URL; u != "" && !webURL(u) {
-		add("device_api.url", "%q is no http URL, like http://127.0.0.1:9080", u)
+	if u := c.DeviceAPI.URL; u != "" && !baseURL(u) {
+		add("device_api.url", "%q is not a base that paths can be put behind; write it without a slash at its end, like http://127.0.0.1:9080", source.Redacted(u))
 	}
 	if m := c.Services.Manager; !slices.Contains(managers(), m) {
 		add("services.manager", "%q is not one of %s", m, strings.Join(managers(), ", "))
@@ -81,8 +83,8 @@ func (c *Config) validatePaths(add report) {
 // validateWritable keeps the links inside the version they are made in.
 func (c *Config) validateWritable(add report) {
 	for _, w := range c.Paths.Writable {
-		if !filepath.IsLocal(w) || path.Clean(w) != w || w == "." {
-			add("paths.writable", "%q is no clean path relative to a version, like services/device-api/data", w)
+		if err := versions.ValidWritable(w); err != nil {
+			add("paths.writable", "%w", err)
 		}
 	}
 }
@@ -111,32 +113,14 @@ func (c *Config) validateServices(add report) {
 				add(key, "after: there is no service %q", a)
 			}
 		}
-		for _, h := range s.Health {
-			validateHealth(key, h, add)
+		for i, h := range s.Health {
+			if err := h.Validate(health.Device); err != nil {
+				add(key, "health check %d (%.20s): %w", i+1, h.Kind, err)
+			}
 		}
 	}
 	if name, ok := c.cycle(); ok {
 		add("service "+name, "after: the services wait for each other in a cycle")
-	}
-}
-
-func validateHealth(key string, h Health, add report) {
-	switch h.Kind {
-	case Active:
-	case HTTPGet:
-		if !webURL(h.URL) {
-			add(key, "health: url %q is no http URL, like http://127.0.0.1:9080/health", h.URL)
-		}
-	case TCP:
-		if !hostPort(h.Address) {
-			add(key, "health: address %q is no HOST:PORT", h.Address)
-		}
-	case Command:
-		if len(h.Command) == 0 || !path.IsAbs(h.Command[0]) {
-			add(key, "health: command must be a list that begins with an absolute path")
-		}
-	default:
-		add(key, "health: kind %q is none of active, http, tcp, command", h.Kind)
 	}
 }
 
@@ -179,7 +163,8 @@ func hostPort(s string) bool {
 	return err == nil
 }
 
-func webURL(s string) bool {
+// baseURL reports whether paths can be put behind s.
+func baseURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && !strings.HasSuffix(s, "/")
 }

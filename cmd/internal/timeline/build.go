@@ -8,6 +8,7 @@ import (
 	"github.com/tope/updater/cmd/internal/human"
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/source"
 )
 
 // Build tells the story of the records, which must be in their order. Records
@@ -151,7 +152,7 @@ func who(by string) string {
 // change tells requests and the moves of the machine.
 func (t *teller) change(r journal.Record) {
 	if a := r.Accept; a != nil {
-		t.Kind, t.From, t.To, t.Before, t.Source = string(a.Kind), a.From, a.To, a.Before, source(a.Source)
+		t.Kind, t.From, t.To, t.Before, t.Source = string(a.Kind), a.From, a.To, a.Before, sourceOf(a.Source)
 		t.add(r, Entry{What: Asked, Text: t.request(a)})
 	}
 	// The outcome that makes the machine move is told before the move.
@@ -256,13 +257,13 @@ func (t *teller) request(a *journal.Accept) string {
 	return text + "; " + pointers(a.Before)
 }
 
-func source(raw json.RawMessage) string {
+func sourceOf(raw json.RawMessage) string {
 	var s struct {
 		URL  string `json:"url"`
 		Name string `json:"name"`
 	}
 	if json.Unmarshal(raw, &s) == nil && s.URL != "" {
-		return s.URL
+		return source.Redacted(s.URL)
 	}
 	return s.Name
 }

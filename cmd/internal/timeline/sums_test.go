@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tope/updater/platform/health"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/platform/service"
@@ -17,9 +19,9 @@ import (
 // What the steps leave as evidence, as people read it.
 func TestEvidenceIsSummedUp(t *testing.T) {
 	gate := healthcheck.Evidence{Results: []healthcheck.Result{
-		{Service: "device-api", Kind: healthcheck.Active, Target: "device-api", Passed: true, Needed: true, Looks: 5},
-		{Service: "device-api", Kind: healthcheck.HTTP, Target: "http://127.0.0.1:9080/health", Needed: true, Text: "503 Service Unavailable"},
-		{Service: "web-server", Kind: healthcheck.TCP, Target: "127.0.0.1:80", Text: "refused"},
+		{Service: "device-api", Kind: health.Active, Target: "device-api", Passed: true, Needed: true, Looks: 5},
+		{Service: "device-api", Kind: health.HTTP, Target: "http://127.0.0.1:9080/health", Needed: true, Text: "503 Service Unavailable"},
+		{Service: "web-server", Kind: health.TCP, Target: "127.0.0.1:80", Text: "refused"},
 	}}
 	began := restart.Evidence{Downtime: 24 * time.Millisecond, Started: []restart.Started{
 		{Name: "device-api", Took: 7 * time.Millisecond, Status: service.Status{MainPID: 17}},

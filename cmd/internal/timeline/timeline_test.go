@@ -213,3 +213,10 @@ func golden(t *testing.T, name string, got []byte) {
 	require.NoError(t, err, "run the test with -update to write it")
 	require.Equal(t, string(want), string(got))
 }
+
+// The journal keeps a URL with its password, which the download needs; its
+// story is for people.
+func TestThePasswordOfASourceIsNotTold(t *testing.T) {
+	tale := timeline.Build([]journal.Record{{Update: "u", Accept: &journal.Accept{Source: json.RawMessage(`{"url":"https://me:s3cr3t@h/r.tope"}`)}}})
+	require.Equal(t, "https://me:xxxxx@h/r.tope", tale.Chapters[0].Source)
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/bundle/native"
@@ -36,6 +37,7 @@ func FuzzParseRelease(f *testing.F) {
 			requireRefusal(t, err)
 			return
 		}
+		require.NoError(t, health.Released(r.Health))
 		const head = 4096
 		l, at := r.Layout(head), int64(head)
 		spans := append([]native.Span{}, l.Alone...)

@@ -4,9 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io/fs"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps/bundle"
@@ -43,6 +46,29 @@ func ParseRelease(data []byte, limits bundle.Limits) (*Release, error) {
 }
 
 func (r *Release) validate(limits bundle.Limits) error {
+	if err := r.validateWords(); err != nil {
+		return err
+	}
+	if err := r.validateFiles(limits); err != nil {
+		return err
+	}
+	if err := r.validateBrought(); err != nil {
+		return err
+	}
+	return r.validatePayload(limits)
+}
+
+// CheckDescription refuses what a device would refuse of a release whose files
+// are listed and whose payload is not made yet.
+func (r *Release) CheckDescription() error {
+	if err := r.validateWords(); err != nil {
+		return err
+	}
+	return r.validateBrought()
+}
+
+// validateWords judges what the release says of itself, but for its files.
+func (r *Release) validateWords() error {
 	if r.Schema != Schema {
 		return bundle.InvalidManifest("the release file has schema %d, this updater reads %d: update the updater first", r.Schema, Schema)
 	}
@@ -78,13 +104,10 @@ func (r *Release) validate(limits bundle.Limits) error {
 	if err := r.Validate(); err != nil {
 		return bundle.InvalidManifest("%w", err)
 	}
-	if err := r.validateFiles(limits); err != nil {
-		return err
+	if err := health.Released(r.Health); err != nil {
+		return bundle.InvalidManifest("%w", err)
 	}
-	if err := r.validateBrought(); err != nil {
-		return err
-	}
-	return r.validatePayload(limits)
+	return nil
 }
 
 func (r *Release) validateFiles(limits bundle.Limits) error {
@@ -182,12 +205,19 @@ func isHex(s string, digits int) bool {
 	return err == nil
 }
 
-// validateBrought compares what the release brings with its files.
+// validateBrought compares what the release brings with its files: programs that
+// it names must be there, and can be started.
 func (r *Release) validateBrought() error {
 	for when, p := range r.Hooks {
 		f := r.find(p)
 		if f == nil || f.Type() != bundle.File || f.Perm()&0o111 == 0 {
 			return bundle.InvalidManifest("hook %s: %q is not an executable file of the release", when, p)
+		}
+	}
+	for i, c := range r.Health {
+		if c.Kind == health.Command && !path.IsAbs(c.Command[0]) && !r.program(c.Command[0]) {
+			return bundle.InvalidManifest("%s: %.200s is not a program of the release; add it with its execute bit, or name one of the device by its absolute path",
+				c.Name(i), c.Command[0])
 		}
 	}
 	for _, l := range r.Links {
@@ -211,6 +241,24 @@ func (r *Release) empty(dir string) error {
 		}
 	}
 	return nil
+}
+
+// program reports whether something that can be started may be at p once the
+// version is installed: an executable file, or what a link, or a directory that
+// programs write to, leads to.
+func (r *Release) program(p string) bool {
+	if f := r.find(p); f != nil {
+		return f.Type() == bundle.Link || f.Type() == bundle.File && f.Perm()&0o111 != 0
+	}
+	for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
+		if f := r.find(dir); f != nil && f.Type() == bundle.Link {
+			return true
+		}
+		if slices.ContainsFunc(r.Writable, func(w versions.Writable) bool { return w.Path == dir }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *Release) find(p string) *File {

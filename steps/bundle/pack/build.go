@@ -49,6 +49,10 @@ func Build(ctx context.Context, o Options) (*Bundle, error) {
 	b.Release.Schema = native.Schema
 	b.Release.Files = o.Tree.Files
 	b.Release.Payload = native.Payload{}
+	// Told now rather than after minutes of compressing.
+	if err := b.Release.CheckDescription(); err != nil {
+		return nil, err
+	}
 	contents := b.Release.Contents()
 	if len(contents) > 0 {
 		if err := o.solid(ctx, b); err != nil {

@@ -1,0 +1,129 @@
+// Package source judges where a bundle comes from. The API, the engine and the
+// Download step all ask it, so that what one of them lets through the others
+// can read.
+//
+// A source is an http or https URL, a file URL of this device, or a bare
+// absolute path. Parse says which and why not; it opens nothing and looks at no
+// disk. Nothing that this package returns for people shows a password.
+//
+// To add a kind of source, add a row to schemes, and to the table in
+// steps/download/source.go what reads it.
+package source
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// MaxURL is the longest source, in bytes.
+const MaxURL = 8 << 10
+
+// Location is where a bundle is. Exactly one of the two is set.
+type Location struct {
+	// Web is the URL at a web server: http or https, with a host.
+	Web *url.URL
+	// Path is a local file's path: absolute and clean.
+	Path string
+}
+
+// Error says why no bundle can come from a source, and what to write instead.
+type Error struct{ What, Hint string }
+
+func (e *Error) Error() string { return e.What + "; " + e.Hint }
+
+// scheme is one kind of URL: its name, and what makes a Location of such a URL.
+type scheme struct {
+	name   string
+	locate func(raw string, u *url.URL) (Location, error)
+}
+
+func schemes() []scheme {
+	return []scheme{
+		{"http", web},
+		{"https", web},
+		{"file", file},
+	}
+}
+
+// Parse reads a source. Its errors are of type *Error.
+func Parse(raw string) (Location, error) {
+	switch {
+	case raw == "":
+		return Location{}, &Error{"no bundle was named", "give its URL or its absolute path"}
+	case len(raw) > MaxURL:
+		return Location{}, &Error{fmt.Sprintf("the URL is longer than %d bytes", MaxURL), "give a shorter one"}
+	case strings.ContainsFunc(raw, unicode.IsControl):
+		return Location{}, &Error{"the URL has a control character", "write it as %XX, and rename a file whose name has one"}
+	case path.IsAbs(raw):
+		return Location{Path: path.Clean(raw)}, nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		// The reason may quote a part of the URL that is the password's.
+		return Location{}, &Error{"the URL cannot be parsed", "check its host and port, and write unusual characters as %XX"}
+	}
+	for _, s := range schemes() {
+		if s.name == u.Scheme {
+			return s.locate(raw, u)
+		}
+	}
+	return Location{}, &Error{
+		fmt.Sprintf("%q is neither an http, https or file URL nor an absolute path", Redacted(raw)),
+		"write it like https://HOST/PATH or /PATH",
+	}
+}
+
+// web takes a URL of a web server. The user and password in it are sent there.
+func web(raw string, u *url.URL) (Location, error) {
+	if u.Hostname() == "" {
+		return Location{}, &Error{fmt.Sprintf("%q names no host", Redacted(raw)), "write it like " + u.Scheme + "://HOST/PATH"}
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return Location{}, &Error{fmt.Sprintf("%q has port %s", Redacted(raw), port), "ports are from 1 to 65535"}
+		}
+	}
+	return Location{Web: u}, nil
+}
+
+// file takes a file URL of this device (RFC 8089): without a host, or with
+// localhost. A query or fragment would be part of no file's name, so it is a
+// character that was not escaped.
+func file(raw string, u *url.URL) (Location, error) {
+	refuse := func(what, hint string) (Location, error) {
+		return Location{}, &Error{fmt.Sprintf("%q %s", Redacted(raw), what), hint}
+	}
+	switch {
+	case u.User != nil || u.Host != "" && !strings.EqualFold(u.Host, "localhost"):
+		return refuse("is not a file of this device", "write file:///PATH, or mount the other host's directory")
+	case !path.IsAbs(u.Path):
+		return refuse("is not the URL of an absolute path", "write file:///PATH")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return refuse("has a query or a fragment, which files do not have", "write ? as %3F and # as %23")
+	case strings.ContainsFunc(u.Path, unicode.IsControl):
+		return refuse("has a control character", "rename the file")
+	}
+	return Location{Path: path.Clean(u.Path)}, nil
+}
+
+// Redacted is a source for people: without its password, and nothing but its
+// scheme where it is not clear which part the password would be.
+func Redacted(raw string) string {
+	if path.IsAbs(raw) {
+		return raw
+	}
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return "(unreadable URL)"
+	case u.Opaque != "":
+		return u.Scheme + ":…"
+	case u.User == nil:
+		return raw
+	}
+	return u.Redacted()
+}

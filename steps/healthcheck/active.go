@@ -1,0 +1,44 @@
+package healthcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tope/updater/platform/look"
+	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
+)
+
+// active is what the service manager says once the service has settled: a job
+// that is done says nothing of that.
+func (g *Gate) active(ctx context.Context, t *steps.Task, p planned) error {
+	svc := p.svc
+	now, err := look.ServiceAt(ctx, g.cfg.Manager, svc)
+	if err != nil {
+		return err
+	}
+	if waits, err := g.waits(t, svc, now.Status); err != nil || waits {
+		return err
+	}
+	switch now.Condition() {
+	case look.Up:
+		return nil
+	case look.Unknown:
+		return fmt.Errorf("%w: %s", service.ErrNotFound, svc.Name)
+	case look.Unusable:
+		return fmt.Errorf("%w: %s is %s", service.ErrUnusable, svc.Name, now.Unusable())
+	}
+	return errors.New(now.String())
+}
+
+// waits reports whether a service is as it was before the switch: not running,
+// for its socket or timer will start it.
+func (g *Gate) waits(t *steps.Task, svc service.Service, st service.Status) (bool, error) {
+	if st.Active != service.Stopped {
+		return false, nil
+	}
+	units, err := running.LoadCompanions(t)
+	return units.Waits(svc.Name, st), err
+}
