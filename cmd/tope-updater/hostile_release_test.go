@@ -175,7 +175,7 @@ func descriptions() []hostile {
 		{name: "health check of no service", edit: checked(health.Check{Service: "../x", Kind: "active"}), says: "health check 1"},
 		{name: "health check by a program outside", edit: checked(health.Check{Service: "x", Kind: "command", Command: []string{"../../x"}}), says: "health check 1"},
 		{name: "health check by no program", edit: checked(health.Check{Service: "x", Kind: "command", Command: []string{"bin/nothing"}}), says: "health check 1"},
-		{name: "health check by a file that is no program", edit: checked(health.Check{Service: "x", Kind: "command", Command: []string{"services/app/new"}}), says: "health check 1"},
+		{name: "health check by a file that is not a program", edit: checked(health.Check{Service: "x", Kind: "command", Command: []string{"services/app/new"}}), says: "health check 1"},
 		{name: "health check without end", edit: checked(health.Check{Service: "x", Kind: "active", Timeout: clock.Duration(99999 * time.Hour)}), says: "health check 1"},
 	}
 	for i := range list {
