@@ -245,7 +245,7 @@ func spendFor(u *journal.Update, o Observation) (*journal.Spend, int) {
 func (o Observation) describe(pointer, version string) string {
 	switch {
 	case o.Strange[pointer] != "":
-		return fmt.Sprintf("leads to %q, which is no version", o.Strange[pointer])
+		return fmt.Sprintf("leads to %q, which is not a version", o.Strange[pointer])
 	case version == "":
 		return "is absent"
 	}

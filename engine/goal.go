@@ -32,7 +32,7 @@ func reachable(goal versions.Pointers, usable func(string) bool) versions.Pointe
 	return goal
 }
 
-// cannotGo says why a target is to be skipped: it is no whole version, or it
+// cannotGo says why a target is to be skipped: it is not whole, or it
 // failed in this update already. Rolling back to no version is allowed: that is
 // how a failed first installation ends.
 func cannotGo(u *journal.Update, version string, is versions.State) string {

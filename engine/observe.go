@@ -39,7 +39,7 @@ func (w observer) observe(by By) (Observation, error) {
 	}
 	switch o.Marker, o.Marked, err = w.versions.Marker(); {
 	case errors.Is(err, versions.ErrForeign):
-		// Not of our making: it tells nothing.
+		// The updater did not make it, so it means nothing.
 		w.log.Warn("the marker leads to no version; it is ignored", "err", err)
 		o.Marker, o.Marked = "", false
 	case err != nil:

@@ -39,7 +39,7 @@ func (p programs) rightOne(ctx context.Context, u *journal.Update, s State) (*Su
 		next, err := p.program.Successor(ctx, u.To)
 		if err == nil && next != nil && u.Kind == Recovered {
 			// How often it has begun went with the journal. If it was what spoiled
-			// that, it would do so again, and be tried for ever.
+			// that, it would do so again, and be tried without end.
 			return nil, &steps.Error{
 				Class: steps.Local, Code: steps.TakeoverFailed,
 				Err:  fmt.Errorf("version %s is to be judged by its own updater, and the journal that knew whether that has been tried is lost", u.To),
