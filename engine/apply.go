@@ -40,9 +40,9 @@ type seen struct {
 	Moves    []Move                    `json:"moves,omitempty"`
 }
 
-// telling says why a decision has to be journaled before it is carried out. A
-// decision for which none of this holds changes nothing, and a device that boots
-// every day would fill its journal with it.
+// telling has the reasons for which a decision is journaled before it is carried
+// out. Without any of them the decision changes nothing, and a device that boots
+// every day would only fill its journal.
 type telling struct {
 	// spends: the start counts against the state's budget.
 	spends bool
@@ -97,7 +97,7 @@ func (r *recovery) apply(ctx context.Context, a Action, o Observation) error {
 	return r.transition(ctx, a, o, u)
 }
 
-// observed is the record of what was seen and is about to be done.
+// observed is the record of what recovery saw and is about to do.
 func (r *recovery) observed(a Action, o Observation, u *journal.Update) journal.Record {
 	rec := journal.Record{
 		Phase: journal.Observed, Rule: a.Rule, Why: a.Why, Spend: a.Spend,
@@ -114,7 +114,7 @@ func (r *recovery) observed(a Action, o Observation, u *journal.Update) journal.
 	return rec
 }
 
-// transition fires what a decision asks for, if anything.
+// transition fires the trigger of a decision, if it has one.
 func (r *recovery) transition(ctx context.Context, a Action, o Observation, u *journal.Update) error {
 	switch a.Fire {
 	case "":
@@ -131,8 +131,8 @@ func (r *recovery) transition(ctx context.Context, a Action, o Observation, u *j
 	return r.book.fire(ctx, a.Fire, rec, counted(o, u)...)
 }
 
-// startStopped starts the services that do not run: the journal that could tell
-// whether Switch had stopped them is lost. If the power goes now, they start
+// startStopped starts the services that do not run: Switch may have stopped them,
+// and the journal that could tell is lost. If the power goes now, they start
 // with the device; if only the updater ends, the marker still stands, and its
 // next start does this again.
 func (r *recovery) startStopped(ctx context.Context, o Observation) {

@@ -6,9 +6,9 @@ import (
 	"github.com/tope/updater/journal"
 )
 
-// tidyTries is how often the clean-up is tried before the update is closed
+// maxTidyTries is how often the clean-up is tried before the update is closed
 // with what could not be removed in its record.
-const tidyTries = 3
+const maxTidyTries = 3
 
 // tidied is the evidence of a clean-up.
 type tidied struct {
@@ -23,7 +23,7 @@ func (l *loop) closeUpdate(ctx context.Context, u *journal.Update, r result) err
 	}
 	ev := tidied{Removed: r.removed}
 	if r.err != nil {
-		if l.tidyTries++; l.tidyTries < tidyTries {
+		if l.tidyTries++; l.tidyTries < maxTidyTries {
 			l.log.Warn("clean-up failed, trying again", "update", u.ID, "err", r.err)
 			l.putOff(lookAgain)
 			return nil
@@ -48,7 +48,7 @@ func (l *loop) closeUpdate(ctx context.Context, u *journal.Update, r result) err
 func (l *loop) tidyIdle(ctx context.Context) {
 	var removed []string
 	var err error
-	l.besides(func() { removed, err = l.keeper.Tidy(ctx, Needs{}) })
+	l.aliveDuring(func() { removed, err = l.keeper.Tidy(ctx, Needs{}) })
 	if err != nil {
 		l.log.Warn("cannot tidy everything", "err", err)
 	}

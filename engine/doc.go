@@ -35,7 +35,7 @@
 //   - timer.go: what happens because time has passed
 //   - loop.go: what belongs to the loop
 //
-// The worker, in the one goroutine beside it:
+// The worker, in the other goroutine:
 //
 //   - work.go: how a state's step is run
 //   - cleanup.go: the clean-up of an update that is over

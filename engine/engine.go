@@ -6,16 +6,15 @@ import (
 )
 
 // Engine runs updates, one at a time. Create it with New, call Recover, then Run.
-// Recover, Run and what is called beside them (Note…) belong to one goroutine. All
-// other methods are safe for
-// concurrent use while Run runs: they read what the board shows, or hand the loop
-// a call and wait for it.
+// Recover, the Note… methods and Run belong to one goroutine. All other methods are
+// safe for concurrent use while Run runs: they read what the board shows, or hand
+// the loop a call and wait for it.
 type Engine struct {
 	versions Versions
 	board    *board
 	calls    chan<- call
 	pings    chan<- struct{} // see Alive
-	// own is what only Recover and Run may touch.
+	// own belongs to the goroutine of Recover, the Note… methods and Run.
 	own struct {
 		book     *book
 		recovery *recovery
@@ -46,7 +45,7 @@ func New(cfg Config) (*Engine, error) {
 //
 // Call it before Run, in the same goroutine.
 func (e *Engine) Recover(ctx context.Context, by By) (Report, error) {
-	return e.own.recovery.run(ctx, by)
+	return e.own.recovery.agree(ctx, by)
 }
 
 // NoteJournalLost journals that the journal has begun anew on a device that has
@@ -64,7 +63,7 @@ func (e *Engine) NoteUnits(version string, changes any) error {
 // an error that wraps ErrJournal when the journal failed: then everything about
 // the last write is unknown, and the caller must open the journal anew, make a
 // new engine and recover. A *TakeOver means that another program has to go on.
-func (e *Engine) Run(ctx context.Context) error { return e.own.loop.run(ctx) }
+func (e *Engine) Run(ctx context.Context) error { return e.own.loop.serve(ctx) }
 
 // Status tells where the device stands. It reads memory only.
 func (e *Engine) Status() Status { return e.board.status() }

@@ -24,8 +24,8 @@ func (p policy) epochFloor() int64 {
 	}
 	epoch, err := p.versions.Epoch(version)
 	if err != nil {
-		// A version that cannot be read tells nothing, and keeps nobody from
-		// installing a better one.
+		// A version that cannot be read tells nothing. It must not keep a better one
+		// from being installed.
 		p.log.Warn("cannot read a version's epoch", "version", version, "err", err)
 		return floor
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // Event is a kind of thing that happens on a device, as the log names it (the
-// attribute "event"). Whoever writes the log for systemd's journal has a
+// attribute "event"). A program that logs to systemd's journal has a
 // MESSAGE_ID for each, and a catalog explains them.
 type Event string
 

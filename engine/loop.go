@@ -10,9 +10,9 @@ import (
 	"github.com/tope/updater/platform/clock"
 )
 
-// loop is what belongs to the goroutine of Run: only its methods, and the calls
-// that it lets in, see any of it. It alone moves the machine, starts the worker,
-// and writes what the worker brings back.
+// loop belongs to the goroutine of Run. Only its methods, and the calls that it
+// lets in, see any of it. It alone moves the machine, starts the worker and writes
+// what the worker brings back.
 type loop struct {
 	book     *book
 	policy   policy
@@ -45,7 +45,8 @@ func newLoop(cfg Config, b *book, p policy) *loop {
 	}
 }
 
-// call is something that others want done in the loop. An error ends the loop.
+// call is a function that another goroutine has the loop run. Its error ends the
+// loop.
 type call func(ctx context.Context, l *loop) error
 
 // errPark, returned by a request, puts it off until the open update is closed.
@@ -66,9 +67,9 @@ func (l *loop) stopWorker(cause error) {
 	l.errand = nil
 }
 
-// besides is for what the loop does before it takes requests: it runs f in a
-// goroutine, and answers Alive until that has returned.
-func (l *loop) besides(f func()) {
+// aliveDuring runs f, which takes time before the loop takes requests. f has a
+// goroutine of its own; the loop answers Alive until f has returned.
+func (l *loop) aliveDuring(f func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

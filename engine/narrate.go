@@ -24,7 +24,7 @@ func narrate(log *slog.Logger, open *journal.Update, r journal.Record) {
 	case r.Rule == RuleJournalLost:
 		log.Log(context.Background(), level, "the journal is gone; a new one has begun", slog.String("event", string(event)))
 	case r.Rule == RuleUnits:
-		// Whoever changed the files has told of each.
+		// The program that changed the files has logged each.
 	case r.Rule != "" || r.Error != nil:
 		log.Log(context.Background(), level, "journal", attrs...)
 	}
@@ -67,7 +67,7 @@ func describeRecord(event Event, open *journal.Update, r journal.Record) (attrs 
 	return attrs
 }
 
-// attribute adds what is not empty.
+// attribute adds an attribute, unless its value is empty.
 func attribute[T ~string](attrs []any, key string, value T) []any {
 	if value == "" {
 		return attrs

@@ -110,7 +110,7 @@ func neverFinished(s State, attempts int) *steps.Error {
 	}
 }
 
-// learnt is what a step has told of the release; nil for nothing.
+// learnt is what a step has found out about the release; nil for nothing.
 func learnt(r steps.Release) *journal.Learn {
 	if r.Version == "" && r.Digest == "" && len(r.Services) == 0 {
 		return nil

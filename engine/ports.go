@@ -23,8 +23,8 @@ type notebook interface {
 	ReadNote(update, step string) ([]byte, error)
 }
 
-// Versions is what the engine itself does to the versions directory, beside
-// what its steps do: *versions.Store. Every method that changes something is
+// Versions is what the engine itself does to the versions directory; its steps do
+// more. *versions.Store implements it. Every method that changes something is
 // durable when it returns and may be called again after a cut.
 type Versions interface {
 	// Store is what package look asks: recovery sees what the doctor sees.
@@ -61,7 +61,7 @@ type Keeper interface {
 type Needs struct {
 	// Update is the open update's id; empty when there is none.
 	Update string
-	// Versions are needed beside what the pointers lead to.
+	// Versions are needed in addition to those that the pointers lead to.
 	Versions []string
 }
 

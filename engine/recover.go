@@ -22,8 +22,8 @@ type Report struct {
 	Whole bool `json:"whole"`
 }
 
-// run is Recover.
-func (r *recovery) run(ctx context.Context, by By) (Report, error) {
+// agree is what Recover does.
+func (r *recovery) agree(ctx context.Context, by By) (Report, error) {
 	rep := Report{By: by}
 	if err := r.tookOver(by); err != nil {
 		return rep, err
@@ -64,7 +64,7 @@ func (r *recovery) tookOver(by By) error {
 	return r.book.append(journal.Record{Update: u.ID, Phase: journal.Outcome, Takeover: &journal.Takeover{Digest: u.Takeover.Digest}})
 }
 
-// noteJournalLost is NoteJournalLost.
+// noteJournalLost records that there was a journal, and that this is a new one.
 func (r *recovery) noteJournalLost() error {
 	return r.book.append(journal.Record{Phase: journal.Observed, Rule: RuleJournalLost, Why: "the journal is new, but the device has been updated before", Damage: &journal.Damage{
 		Kind: journal.DamagedMissing, Time: r.book.clock.Now().UTC(),
@@ -72,7 +72,7 @@ func (r *recovery) noteJournalLost() error {
 	}})
 }
 
-// noteUnits is NoteUnits.
+// noteUnits records what was changed about unit files.
 func (r *recovery) noteUnits(version string, changes any) error {
 	return r.book.append(journal.Record{
 		Phase: journal.Observed, Rule: RuleUnits, Why: "unit files did not agree with version " + version, Evidence: evidence(changes),

@@ -11,9 +11,9 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// What users may ask for: methods of Engine that hand the loop a call, and wait
-// for its answer. What a call does, it does in the loop's goroutine, with the
-// loop that it is given.
+// This file has what users may ask for. Each method hands the loop a call and waits
+// for its answer. The call runs in the loop's goroutine, on the loop that it is
+// given.
 
 // InstallRequest asks for a bundle to be installed.
 type InstallRequest struct {

@@ -25,7 +25,7 @@ const (
 	RuleFinish    Rule = "finish"    // over; only the clean-up is left
 	RuleAttention Rule = "attention" // nothing is open and no version is whole
 
-	// Two more are not decide's: what was found, and put right, beside it.
+	// Two more are not decide's: a program found and recorded them by itself.
 	RuleJournalLost Rule = "journal-lost" // the journal is new, the device is not
 	RuleUnits       Rule = "units"        // unit files did not agree with current
 )

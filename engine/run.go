@@ -7,8 +7,9 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// run is Run.
-func (l *loop) run(ctx context.Context) (err error) {
+// serve is what Run does: it answers calls and drives the open update until ctx
+// ends.
+func (l *loop) serve(ctx context.Context) (err error) {
 	defer func() { l.stopWorker(errShutdown) }()
 	if l.book.open() == nil {
 		l.tidyIdle(ctx)

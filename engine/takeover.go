@@ -48,7 +48,7 @@ func (l *loop) catchUp() error {
 	}
 	var adopted bool
 	var err error
-	l.besides(func() { adopted, err = l.programs.program.Adopt(owed) })
+	l.aliveDuring(func() { adopted, err = l.programs.program.Adopt(owed) })
 	if err != nil {
 		l.log.Warn("the updater of the current version is not the committed one yet", "version", owed, "err", err)
 		return nil //nolint:nilerr // the next start tries again

@@ -57,6 +57,8 @@ func happens(name string) string {
 	case "point":
 		pointer, version, _ := strings.Cut(rest, " ")
 		return pointer + " → " + orNone(version)
+	case "unpoint":
+		return rest + " → " + orNone("")
 	case "undo":
 		return "undoes the " + rest
 	case "remove":

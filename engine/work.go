@@ -29,8 +29,8 @@ func (w *worker) start(ctx context.Context, j job, deadline time.Duration) *erra
 		}()
 	}
 	go func() {
-		// A thread of its own, so that hashing and copying make the work wait
-		// its turn for the processor, and not the answers to whoever asks.
+		// A thread of its own: hashing and copying then wait their turn for the
+		// processor, and requests are answered meanwhile.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		got := w.do(ctx, j)
@@ -41,7 +41,7 @@ func (w *worker) start(ctx context.Context, j job, deadline time.Duration) *erra
 	return r
 }
 
-// do is a job.
+// do does a job: the step of its state, and what is armed after it.
 func (w *worker) do(ctx context.Context, j job) result {
 	at := rowOf(j.state)
 	if at.over {

@@ -19,13 +19,13 @@ var (
 	errDeadline = errors.New("the step took longer than its deadline")
 )
 
-// worker does what takes time, in the one goroutine beside the loop: a state's
-// step, or the clean-up of an update that is over. Its methods run there, but
-// for start.
+// worker does the work that takes time, in the only goroutine that the engine has
+// besides the loop's: a state's step, or the clean-up of an update that is over.
+// All its methods but start run there.
 //
-// It is never written to once it is made, and holds nothing that belongs to the
-// loop: it cannot move the machine, write a record, or change what is shown. It
-// tells what it found by its result, which the loop journals.
+// A worker is never written to once it is made, and has nothing that belongs to
+// the loop: it cannot move the machine, write a record, or change what is shown.
+// It hands over a result, and the loop journals that.
 type worker struct {
 	versions Versions
 	keeper   Keeper
@@ -46,15 +46,15 @@ func newWorker(cfg Config, p policy) *worker {
 	}
 }
 
-// job is what the worker is told. The loop makes it and never changes it
-// afterwards; the update is part of a fold, which nobody changes.
+// job is what the worker has to do. The loop makes it and does not change it
+// afterwards. The update is part of a fold, and folds never change.
 type job struct {
 	update *journal.Update
 	// state is the one the update is in.
 	state   State
 	attempt int
-	// meter shows the progress. The loop has made it, and shown it if anybody is
-	// to see it.
+	// meter counts the progress. The loop has made it, and has put it on the board
+	// when it is to be shown.
 	meter *steps.Meter
 }
 
@@ -73,13 +73,14 @@ type result struct {
 	err      error
 }
 
-// errand is a job at work, as the loop holds it; nil when there is none.
+// errand is the loop's hold on a job that runs; nil when none does.
 type errand struct {
 	cancel context.CancelCauseFunc
 	done   chan result
 }
 
-// results is where the result comes; nil, on which nothing ever comes, without a job.
+// results is the channel on which the result arrives. Without a job it is nil, and
+// nothing ever arrives.
 func (r *errand) results() <-chan result {
 	if r == nil {
 		return nil
