@@ -91,7 +91,7 @@ func (b Brought) Validate() error {
 // the configuration and releases name such directories.
 func ValidWritable(p string) error {
 	if !local(p) {
-		return fmt.Errorf("%q is no path inside the version, like services/device-api/data", p)
+		return fmt.Errorf("%q is not a path inside the version, like services/device-api/data", p)
 	}
 	if strings.HasPrefix(p, SnapshotPrefix) || strings.HasPrefix(p, disk.TrashPrefix) {
 		return fmt.Errorf("%q: the updater uses such names itself", p)

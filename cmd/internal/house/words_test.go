@@ -18,16 +18,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// undone are the places whose words are not checked yet: a folder with all that
-// is in it, or the files that a pattern matches. Nothing may be added; a place
-// without a find is reported, and has to be taken out.
-func undone() []string {
-	return []string{
-		"cmd/internal/config/*.go",
-		"platform/versions/brought.go",
-	}
-}
-
 // word is a pattern that comments, messages and guides do not use, and the
 // words to use instead.
 type word struct {
@@ -74,21 +64,11 @@ var words = sync.OnceValue(func() []word {
 func TestWords(t *testing.T) {
 	top, err := filepath.Abs("../../..")
 	require.NoError(t, err)
-	left := map[string]int{}
 	for _, rel := range proseFiles(t, top) {
 		finds, err := findWords(filepath.Join(top, rel))
 		require.NoError(t, err)
-		if at := slices.IndexFunc(undone(), func(place string) bool { return isIn(rel, place) }); at >= 0 {
-			left[undone()[at]] += len(finds)
-			continue
-		}
 		for _, f := range finds {
 			t.Errorf("%s:%s", rel, f)
-		}
-	}
-	for _, place := range undone() {
-		if left[place] == 0 {
-			t.Errorf("undone lists %s, which is done: take it out", place)
 		}
 	}
 }
@@ -162,11 +142,6 @@ func proseFiles(t *testing.T, top string) (files []string) {
 		return nil
 	}))
 	return files
-}
-
-func isIn(rel, place string) bool {
-	matched, _ := filepath.Match(place, rel) // the patterns are good
-	return matched || strings.HasPrefix(rel, place+"/")
 }
 
 // findWords returns what is wrong in a file, each with its line.
