@@ -8,15 +8,7 @@ BIN     := bin
 DIST    := dist
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-# HTTP/2 is left out, 0.6 MB of it: HTTP/1.1 does for all that the updater serves
-# and fetches.
-# Calls are not inlined in what runs a few times a second at most, 0.4 MB of it:
-# TLS, certificates and HTTP but not the ciphers and digests, configuration, command
-# line, D-Bus, and all of ours: bytes of a bundle pass through it by the block.
-COLD    := crypto/tls crypto/x509/... encoding/asn1 net net/http mime/... regexp/... vendor/golang.org/... \
-	github.com/spf13/... github.com/BurntSushi/... github.com/godbus/... github.com/coreos/... github.com/qmuntal/... \
-	github.com/tope/...
-BUILD   := CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 $(COLD:%=-gcflags=%=-l)
+BUILD   := CGO_ENABLED=0 go build -trimpath
 TOOL    := go tool -modfile=tools/go.mod
 SEED    ?= 1
 SAMPLE  ?= 0
