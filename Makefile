@@ -1,20 +1,24 @@
 # What a developer and CI run. `make help` lists it.
 #
-# Go is all that is needed for demo, build and most tests; the rest is in
-# CONTRIBUTING.md. Tool versions are pinned in tools/go.mod.
+# Go is all that is needed for demo and build. `make test` installs the rest itself,
+# from tools/debian-packages. Tool versions are pinned in tools/go.mod.
 
 SHELL   := /bin/bash
 BIN     := bin
 DIST    := dist
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X main.version=$(VERSION)
-BUILD   := CGO_ENABLED=0 go build -trimpath
+VERSION ?= $(shell deploy/deb/source-version.sh)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
+# Version and commit are stated here and not left to Go, so that the bytes depend
+# on the source alone and not on the state of the checkout.
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)
+BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 TOOL    := go tool -modfile=tools/go.mod
 SEED    ?= 1
 SAMPLE  ?= 0
 FUZZ    ?= 20s
 CUTS    ?= 102
-SCRIPTS := deploy/*.sh deploy/deb/*.sh $(addprefix deploy/deb/,postinst prerm postrm)
+PACKAGES ?= ./...
+SCRIPTS := deploy/*.sh deploy/deb/*.sh $(addprefix deploy/deb/,postinst prerm postrm) .ci/*
 
 .PHONY: help
 help: ## list the targets
@@ -34,6 +38,18 @@ deb: build ## Debian packages: tope-updater (amd64, arm64, armhf) and tope-bundl
 	@for arch in amd64 arm64 armhf; do DIST=$(DIST) deploy/deb/build.sh tope-updater $$arch $(VERSION) || exit 1; done
 	@for arch in amd64 arm64; do DIST=$(DIST) deploy/deb/build.sh tope-bundle $$arch $(VERSION) || exit 1; done
 
+.PHONY: release
+release: ## all that is published: programs, packages, an SBOM for each program, and SHA256SUMS, into an empty dist/
+	rm -rf $(DIST)
+	@$(MAKE) --no-print-directory deb
+	@for program in $(DIST)/*-linux-*; do GOFLAGS=-trimpath $(TOOL) cyclonedx-gomod bin -json -std -noserial -notimestamp \
+		-version $(VERSION) -output $$program.cdx.json $$program || exit 1; done
+	@cd $(DIST) && LC_ALL=C && sha256sum -- * > SHA256SUMS && cat SHA256SUMS
+
+.PHONY: reproduce
+reproduce: release ## a second release, from another checkout at another path, must have the same bytes
+	.ci/reproduce $(DIST)
+
 # The programs the demo and the crash laboratory run, for this machine.
 .PHONY: programs
 programs:
@@ -43,9 +59,13 @@ programs:
 demo: programs ## a good update, a bad one, a kill -9 in the middle of a third, and the journal of it all
 	$(BIN)/tope-updater demo $(DEMOFLAGS)
 
+.PHONY: setup
+setup: ## install what the tests need beside Go: Debian packages, as root; says what to do elsewhere
+	@.ci/setup
+
 .PHONY: test
-test: ## every test, with the race detector; as root, for loop devices and name spaces
-	go test -race -timeout 20m $(TESTFLAGS) ./...
+test: setup ## every test, with the race detector; as root, for loop devices and name spaces; PACKAGES=./journal/... for some
+	go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 
 .PHONY: check
 check: ## formatting, vet, lint, stale generated files, known vulnerabilities where a database can be reached
