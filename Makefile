@@ -79,7 +79,7 @@ check: ## formatting, vet, lint, stale generated files, known vulnerabilities wh
 		*) echo "$$out"; exit 1 ;; esac
 
 .PHONY: bench
-bench: ## the figures of the README, each as a ratio against a floor in the same run; FIGURE=recover for one
+bench: ## the figures of docs/figures.md, each against a floor in the same run; FIGURE=recover for one
 	go test -run '^$$' -bench 'Figures/$(FIGURE)' -benchtime 1x -timeout 60m ./cmd/internal/figures/
 
 .PHONY: fuzz
