@@ -1,28 +1,24 @@
 # What a developer and CI run. `make help` lists it.
 #
-# Go is all that is needed for demo, build and most tests; the rest is in
-# CONTRIBUTING.md. Tool versions are pinned in tools/go.mod.
+# Go is all that is needed for demo and build. `make test` installs the rest itself,
+# from tools/debian-packages. Tool versions are pinned in tools/go.mod.
 
 SHELL   := /bin/bash
 BIN     := bin
 DIST    := dist
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X main.version=$(VERSION)
-# HTTP/2 is left out, 0.6 MB of it: HTTP/1.1 does for all that the updater serves
-# and fetches.
-# Calls are not inlined in what runs a few times a second at most, 0.4 MB of it:
-# TLS, certificates and HTTP but not the ciphers and digests, configuration, command
-# line, D-Bus, and all of ours: bytes of a bundle pass through it by the block.
-COLD    := crypto/tls crypto/x509/... encoding/asn1 net net/http mime/... regexp/... vendor/golang.org/... \
-	github.com/spf13/... github.com/BurntSushi/... github.com/godbus/... github.com/coreos/... github.com/qmuntal/... \
-	github.com/tope/...
-BUILD   := CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 $(COLD:%=-gcflags=%=-l)
+VERSION ?= $(shell deploy/deb/source-version.sh)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
+# Version and commit are stated here and not left to Go, so that the bytes depend
+# on the source alone and not on the state of the checkout.
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)
+BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 TOOL    := go tool -modfile=tools/go.mod
 SEED    ?= 1
 SAMPLE  ?= 0
 FUZZ    ?= 20s
 CUTS    ?= 102
-SCRIPTS := deploy/*.sh deploy/deb/*.sh $(addprefix deploy/deb/,postinst prerm postrm)
+PACKAGES ?= ./...
+SCRIPTS := deploy/*.sh deploy/deb/*.sh $(addprefix deploy/deb/,postinst prerm postrm) .ci/*
 
 .PHONY: help
 help: ## list the targets
@@ -42,6 +38,18 @@ deb: build ## Debian packages: tope-updater (amd64, arm64, armhf) and tope-bundl
 	@for arch in amd64 arm64 armhf; do DIST=$(DIST) deploy/deb/build.sh tope-updater $$arch $(VERSION) || exit 1; done
 	@for arch in amd64 arm64; do DIST=$(DIST) deploy/deb/build.sh tope-bundle $$arch $(VERSION) || exit 1; done
 
+.PHONY: release
+release: ## all that is published: programs, packages, an SBOM for each program, and SHA256SUMS, into an empty dist/
+	rm -rf $(DIST)
+	@$(MAKE) --no-print-directory deb
+	@for program in $(DIST)/*-linux-*; do GOFLAGS=-trimpath $(TOOL) cyclonedx-gomod bin -json -std -noserial -notimestamp \
+		-version $(VERSION) -output $$program.cdx.json $$program || exit 1; done
+	@cd $(DIST) && LC_ALL=C && sha256sum -- * > SHA256SUMS && cat SHA256SUMS
+
+.PHONY: reproduce
+reproduce: release ## a second release, from another checkout at another path, must have the same bytes
+	.ci/reproduce $(DIST)
+
 # The programs the demo and the crash laboratory run, for this machine.
 .PHONY: programs
 programs:
@@ -51,9 +59,13 @@ programs:
 demo: programs ## a good update, a bad one, a kill -9 in the middle of a third, and the journal of it all
 	$(BIN)/tope-updater demo $(DEMOFLAGS)
 
+.PHONY: setup
+setup: ## install what the tests need beside Go: Debian packages, as root; says what to do elsewhere
+	@.ci/setup
+
 .PHONY: test
-test: ## every test, with the race detector; as root, for loop devices and name spaces
-	go test -race -timeout 20m $(TESTFLAGS) ./...
+test: setup ## every test, with the race detector; as root, for loop devices and name spaces; PACKAGES=./journal/... for some
+	go test -race -timeout 20m $(TESTFLAGS) $(PACKAGES)
 
 .PHONY: check
 check: ## formatting, vet, lint, stale generated files, known vulnerabilities where a database can be reached
@@ -67,7 +79,7 @@ check: ## formatting, vet, lint, stale generated files, known vulnerabilities wh
 		*) echo "$$out"; exit 1 ;; esac
 
 .PHONY: bench
-bench: ## the figures of the README, each as a ratio against a floor in the same run; FIGURE=recover for one
+bench: ## the figures of docs/figures.md, each against a floor in the same run; FIGURE=recover for one
 	go test -run '^$$' -bench 'Figures/$(FIGURE)' -benchtime 1x -timeout 60m ./cmd/internal/figures/
 
 .PHONY: fuzz

@@ -4,7 +4,7 @@
 #
 # Usage: build.sh tope-updater|tope-bundle ARCH VERSION
 #   ARCH     amd64, arm64 or armhf
-#   VERSION  as git describe says it; see version.sh
+#   VERSION  as source-version.sh says it; see version.sh
 # From the environment: DIST (dist), SOURCE_DATE_EPOCH (the last commit's time),
 # COMPRESSION (xz; "none" is quick).
 set -euo pipefail
@@ -14,8 +14,10 @@ package=${1:?which package?} arch=${2:?for which architecture?} described=${3:?o
 dist=${DIST:-dist}
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 version=$(deploy/deb/version.sh "$described" "$(git rev-list --count HEAD 2>/dev/null || true)")-1
-maintainer='TOP.E <ota@tope.example>'
+maintainer='TOP.E Updater developers <https://github.com/tope/updater/issues>'
 umask 022
+# Several threads compress to other bytes than one does.
+export DPKG_DEB_THREADS_MAX=1
 
 tree=$(mktemp -d)
 chmod 755 "$tree"

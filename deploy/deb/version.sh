@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes a version that dpkg can compare out of what git describe says:
+# Makes a version that dpkg can compare out of what source-version.sh or git
+# describe says:
 #
 #   v1.2.0            1.2.0
 #   v1.2.0-rc.1       1.2.0~rc.1        before 1.2.0

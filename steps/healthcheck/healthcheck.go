@@ -89,10 +89,12 @@ func New(cfg Config) *Gate {
 	if cfg.Poll <= 0 {
 		cfg.Poll = 200 * time.Millisecond
 	}
+	var http1 http.Protocols // one question, one answer: HTTP/2 has nothing to add
+	http1.SetHTTP1(true)
 	return &Gate{cfg: cfg, client: &http.Client{
 		// A check is about this process on this port: no proxy, no connection
 		// kept from the version before, no redirect to somebody else.
-		Transport:     &http.Transport{DisableKeepAlives: true},
+		Transport:     &http.Transport{Protocols: &http1, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

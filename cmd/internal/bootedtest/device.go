@@ -97,7 +97,7 @@ var build = sync.OnceValues(func() (*programs, error) {
 	}
 	ctx := context.Background()
 	p := &programs{updater: filepath.Join(dir, "tope-updater")}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "nethttpomithttp2", "-ldflags", "-s -w", "-o", p.updater, "./cmd/tope-updater")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", p.updater, "./cmd/tope-updater")
 	cmd.Dir = top()
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -1,5 +1,5 @@
-// Package figures measures what the updater costs a device: the table that the
-// README quotes. It has no code but its benchmark, run by
+// Package figures measures what the updater costs a device: the tables of
+// docs/figures.md. It has no code but its benchmark, run by
 //
 //	make bench
 //	make bench FIGURE=recover

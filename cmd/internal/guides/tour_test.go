@@ -107,7 +107,7 @@ func debian(t *testing.T, dir string) (program, deb string) {
 		return strings.TrimSpace(string(out))
 	}
 	program = filepath.Join(dir, "tope-updater-linux-"+runtime.GOARCH)
-	produce("go", "build", "-trimpath", "-tags", "nethttpomithttp2", "-ldflags", "-s -w -X main.version="+version,
+	produce("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+version,
 		"-o", program, "./cmd/tope-updater")
 	return program, produce("deploy/deb/build.sh", "tope-updater", runtime.GOARCH, version)
 }

@@ -35,7 +35,7 @@ var build = sync.OnceValues(func() (*built, error) {
 	}
 	b := &built{dir: dir}
 	for _, version := range []string{older, newer} {
-		cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-tags", "nethttpomithttp2",
+		cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath",
 			"-ldflags", "-s -w -X main.version="+version, "-o", b.updater(version), "./cmd/tope-updater")
 		cmd.Dir, cmd.Env = top(), append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
