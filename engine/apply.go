@@ -155,7 +155,11 @@ func (r *recovery) setPointers(a Action) error {
 				r.log.Warn("cannot make all links", "version", m.To, "err", err)
 			}
 		}
-		if err := r.versions.Point(m.Pointer, m.To); err != nil {
+		set := func() error { return r.versions.Point(m.Pointer, m.To) }
+		if m.To == "" {
+			set = func() error { return r.versions.Unpoint(m.Pointer) }
+		}
+		if err := set(); err != nil {
 			return fmt.Errorf("cannot set %s to %s: %w", m.Pointer, show(m.To), err)
 		}
 	}

@@ -3,15 +3,15 @@ package engine_test
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/enginetest"
-	"github.com/tope/updater/steps"
+	"github.com/tope/updater/journal"
 )
 
 // flow is a way through the machine: a device, a request, and where it must end.
@@ -24,10 +24,6 @@ type flow struct {
 	// cuts, any version in may.
 	current string
 	may     []string
-}
-
-func install(ctx context.Context, e *engine.Engine) (string, error) {
-	return e.Install(ctx, engine.InstallRequest{Source: steps.Source{URL: "http://server/bundle"}})
 }
 
 func rollback(ctx context.Context, e *engine.Engine) (string, error) {
@@ -54,36 +50,36 @@ func brings(version, program string) func(*enginetest.Device) {
 func flows() []flow {
 	same := func(*enginetest.Device) {}
 	return []flow{
-		{"good update", with(same), install, engine.Committed, "1.1.0", []string{"1.0.0", "1.1.0"}},
-		{"broken bundle", with(func(d *enginetest.Device) { d.Bundle.Broken = true }), install, engine.Failed, "1.0.0", []string{"1.0.0"}},
-		{"sick version rolls back", with(func(d *enginetest.Device) { d.Sick["1.1.0"] = true }), install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
-		{"version that cannot start rolls back", with(func(d *enginetest.Device) { d.Dead["1.1.0"] = true }), install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
-		{"old version dead too: factory", with(func(d *enginetest.Device) { d.Sick["1.1.0"], d.Sick["1.0.0"] = true, true }), install, engine.FellBack, "0.5.0", []string{"1.0.0", "1.1.0", "0.5.0"}},
-		{"factory dead too", with(func(d *enginetest.Device) { d.Sick["1.1.0"], d.Sick["1.0.0"], d.Sick["0.5.0"] = true, true, true }), install, engine.NeedsAttention, "0.5.0", []string{"1.0.0", "1.1.0", "0.5.0"}},
-		{"no factory", with(func(d *enginetest.Device) { d.Sick["1.1.0"], d.Sick["1.0.0"], d.P.Factory = true, true, "" }), install, engine.NeedsAttention, "1.0.0", []string{"1.0.0", "1.1.0"}},
+		{"good update", with(same), enginetest.Install, engine.Committed, "1.1.0", []string{"1.0.0", "1.1.0"}},
+		{"broken bundle", with(func(d *enginetest.Device) { d.Bundle.Broken = true }), enginetest.Install, engine.Failed, "1.0.0", []string{"1.0.0"}},
+		{"sick version rolls back", with(func(d *enginetest.Device) { d.Sick["1.1.0"] = true }), enginetest.Install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
+		{"version that cannot start rolls back", with(func(d *enginetest.Device) { d.Dead["1.1.0"] = true }), enginetest.Install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
+		{"old version dead too: factory", with(func(d *enginetest.Device) { d.Sick["1.1.0"], d.Sick["1.0.0"] = true, true }), enginetest.Install, engine.FellBack, "0.5.0", []string{"1.0.0", "1.1.0", "0.5.0"}},
+		{"factory dead too", with(func(d *enginetest.Device) { d.Sick["1.1.0"], d.Sick["1.0.0"], d.Sick["0.5.0"] = true, true, true }), enginetest.Install, engine.NeedsAttention, "0.5.0", []string{"1.0.0", "1.1.0", "0.5.0"}},
+		{"no factory", with(func(d *enginetest.Device) { d.Sick["1.1.0"], d.Sick["1.0.0"], d.P.Factory = true, true, "" }), enginetest.Install, engine.NeedsAttention, "1.0.0", []string{"1.0.0", "1.1.0"}},
 		{"rollback by hand", with(same), rollback, engine.Committed, "0.9.0", []string{"1.0.0", "0.9.0"}},
 		{"rollback by hand to a sick version", with(func(d *enginetest.Device) { d.Sick["0.9.0"] = true }), rollback, engine.RolledBack, "1.0.0", []string{"1.0.0", "0.9.0"}},
 		{"factory restore", with(same), restore, engine.Committed, "0.5.0", []string{"1.0.0", "0.5.0"}},
-		{"update that brings an updater", with(brings("1.1.0", "new")), install, engine.Committed, "1.1.0", []string{"1.0.0", "1.1.0"}},
-		{"sick version that brings an updater", with(func(d *enginetest.Device) { brings("1.1.0", "new")(d); d.Sick["1.1.0"] = true }), install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
+		{"update that brings an updater", with(brings("1.1.0", "new")), enginetest.Install, engine.Committed, "1.1.0", []string{"1.0.0", "1.1.0"}},
+		{"sick version that brings an updater", with(func(d *enginetest.Device) { brings("1.1.0", "new")(d); d.Sick["1.1.0"] = true }), enginetest.Install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
 		{"updater that cannot be run", with(func(d *enginetest.Device) {
 			brings("1.1.0", "new")(d)
 			d.Programs.Unfit = map[string]bool{"new": true}
-		}), install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
+		}), enginetest.Install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
 		{"updater that dies at once", with(func(d *enginetest.Device) {
 			brings("1.1.0", "new")(d)
 			d.Programs.Dying = map[string]bool{"new": true}
-		}), install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
+		}), enginetest.Install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
 		{"rollback by hand to an older updater", with(brings("0.9.0", "older")), rollback, engine.Committed, "0.9.0", []string{"1.0.0", "0.9.0"}},
 		{"first installation", with(func(d *enginetest.Device) {
 			d.P.Current, d.P.Previous, d.P.Factory, d.Running = "", "", "", ""
 			clear(d.States)
-		}), install, engine.Committed, "1.1.0", []string{"", "1.1.0"}},
+		}), enginetest.Install, engine.Committed, "1.1.0", []string{"", "1.1.0"}},
 		{"first installation of a sick version", with(func(d *enginetest.Device) {
 			d.P.Current, d.P.Previous, d.P.Factory, d.Running = "", "", "", ""
 			clear(d.States)
 			d.Sick["1.1.0"] = true
-		}), install, engine.RolledBack, "", []string{"", "1.1.0"}},
+		}), enginetest.Install, engine.RolledBack, "", []string{"", "1.1.0"}},
 	}
 }
 
@@ -98,6 +94,13 @@ type story struct {
 	forgetful bool
 }
 
+// fork is an independent story that has come to the same point.
+func (s *story) fork() *story {
+	n := *s
+	n.Device = s.Clone()
+	return &n
+}
+
 func (s *story) watch(st engine.Status) {
 	for _, u := range []*engine.UpdateStatus{st.Update, st.Last} {
 		if u != nil && u.State == engine.Committed {
@@ -106,98 +109,81 @@ func (s *story) watch(st engine.Status) {
 	}
 }
 
-// run tells the story: the request, cut at cuts[0]; a boot, cut at cuts[1]; and
-// so on, and a last boot that is not cut. It returns how many effects the last
-// cut life had.
-func (s *story) run(t *testing.T, cuts ...enginetest.Cut) (effects int) {
-	s.On(cuts[0])
-	err := s.Life(s.flow.request, s.watch)
-	effects = len(s.Effects())
-	s.afterStop(t)
-	if !s.Off() {
+// begin makes the request, with the power to go at cut. It reports whether it went.
+func (s *story) begin(t *testing.T, cut enginetest.Cut) bool {
+	t.Helper()
+	s.On(cut)
+	return s.stopped(t, s.Live(s.flow.request, s.watch))
+}
+
+// boot starts the device again, with the power to go at cut. It reports whether
+// it went.
+func (s *story) boot(t *testing.T, cut enginetest.Cut) bool {
+	t.Helper()
+	return s.stopped(t, s.Boot(cut, s.watch))
+}
+
+// stopped checks what must hold whenever the power is gone, or the update over.
+func (s *story) stopped(t *testing.T, err error) (off bool) {
+	t.Helper()
+	if off = s.Off(); !off {
 		require.NoError(t, err)
-		return effects
 	}
-	for _, cut := range append(cuts[1:], enginetest.Cut{}) {
-		err = s.Boot(cut, s.watch)
-		if cut != (enginetest.Cut{}) {
-			effects = len(s.Effects())
-		}
-		s.afterStop(t)
-		if !s.Off() {
-			require.NoError(t, err)
-			return effects
-		}
-	}
-	t.Fatal("the last boot was cut, though no cut was asked for")
-	return 0
+	must(t, slices.Contains(s.flow.may, s.P.Current), s, "current leads to a version of this update")
+	must(t, s.P.Current == "" || s.Whole(), s, "current leads to a whole version")
+	must(t, !s.toldSuccess || s.committed(), s, "success is told after the commit record is durable")
+	return off
 }
 
-// afterStop checks what must hold whenever the power is gone.
-func (s *story) afterStop(t *testing.T) {
+// must is require.True with the story told only when it is needed.
+func must(t *testing.T, ok bool, s *story, promise string) {
 	t.Helper()
-	require.Contains(t, s.flow.may, s.P.Current, "current leads to a version of this update:\n%s", s.Trace())
-	if s.P.Current != "" {
-		require.True(t, s.Whole(), "current leads to a whole version: %s", s)
-	}
-	if s.toldSuccess {
-		s.committed(t)
+	if !ok {
+		require.Failf(t, promise, "%s\n%s", s, s.Trace())
 	}
 }
 
-// committed checks that a success that was told is in the journal.
-func (s *story) committed(t *testing.T) {
-	t.Helper()
-	for _, r := range s.J.All() {
-		if r.To == engine.Committed {
-			return
-		}
-	}
-	t.Fatalf("success was told before the commit record was durable:\n%s", s.Trace())
+// committed reports whether a success is in the journal.
+func (s *story) committed() bool {
+	return slices.ContainsFunc(s.J.All(), func(r journal.Record) bool { return r.To == engine.Committed })
 }
 
 // atEnd checks what must hold once recovery is through.
 func (s *story) atEnd(t *testing.T) {
 	t.Helper()
-	require.Nil(t, s.J.State().Open, "recovery ends:\n%s", s.Trace())
-	require.False(t, s.Marked, "the marker is gone")
-	require.Empty(t, s.Files, "nothing is left behind")
-	if last := s.J.State().Last; s.toldSuccess {
-		require.Equal(t, engine.Committed, last.State, "a success that was told is not lost:\n%s", s.Trace())
-	}
-	want := cmp.Or(s.Programs.Carried[s.P.Current], "old")
+	must(t, s.J.State().Open == nil, s, "recovery ends")
+	must(t, !s.Marked, s, "the marker is gone")
+	must(t, len(s.Files) == 0, s, "nothing is left behind")
+	last := s.J.State().Last
+	must(t, !s.toldSuccess || last.State == engine.Committed, s, "a success that was told is not lost")
 	lost := s.forgetful && s.Programs.Copy == "old"
 	if s.Programs.Copy != "" && !lost {
-		require.Equal(t, want, s.Programs.Copy, "the committed updater follows the version that is committed:\n%s", s.Trace())
+		must(t, s.Programs.Copy == cmp.Or(s.Programs.Carried[s.P.Current], "old"), s, "the committed updater follows the version that is committed")
 	}
 	require.Equal(t, s.Programs.Copy, s.Programs.Process, "it is what runs")
 	before, world := s.J.State().Seq, s.String()
 	s.On(enginetest.Cut{})
 	require.NoError(t, s.Oneshot())
-	require.NoError(t, s.Life(nil, nil))
+	require.NoError(t, s.Live(nil, nil))
 	require.Equal(t, world, s.String(), "a second recovery changes nothing")
-	if last := s.J.State().Last; last == nil || last.State != engine.NeedsAttention {
+	if last == nil || last.State != engine.NeedsAttention {
 		require.Equal(t, before, s.J.State().Seq, "a second recovery journals nothing")
 	}
 	// The next update works, whatever this one came to.
 	s.Bundle = enginetest.Bundle{Version: "2.0.0", Digest: "md5:next"}
-	require.NoError(t, s.Life(install, nil))
-	require.Equal(t, "2.0.0", s.P.Current, "the next update works:\n%s", s.Trace())
+	require.NoError(t, s.Live(enginetest.Install, nil))
+	must(t, s.P.Current == "2.0.0", s, "the next update works")
 	require.Equal(t, engine.Committed, s.J.State().Last.State)
 }
 
-func tell(t *testing.T, f flow, cuts ...enginetest.Cut) (*story, int) {
-	t.Helper()
-	s := &story{Device: f.device(), flow: f}
-	n := s.run(t, cuts...)
-	return s, n
-}
+func newStory(f flow) *story { return &story{Device: f.device(), flow: f} }
 
 // Every flow ends as it should when nothing is cut.
 func TestFlowsUndisturbed(t *testing.T) {
 	for _, f := range flows() {
 		t.Run(f.name, func(t *testing.T) {
-			s, _ := tell(t, f, enginetest.Cut{})
+			s := newStory(f)
+			s.begin(t, enginetest.Cut{})
 			require.NotNil(t, s.J.State().Last)
 			require.Equal(t, f.end, s.J.State().Last.State, s.Trace())
 			require.Equal(t, f.current, s.P.Current)
@@ -207,64 +193,81 @@ func TestFlowsUndisturbed(t *testing.T) {
 	}
 }
 
+// sweep is one flow, cut everywhere.
+type sweep struct {
+	flow flow
+	// every is 1 for each second cut, or n for each n-th.
+	every int
+	// single and double count the crashes, and those in a recovery.
+	single, double int
+	// known are the states from which recovery was seen to end as it should.
+	known map[string]bool
+}
+
+// recovers lets recovery run to its end from where the power went. Two cuts that
+// leave a device in the same state have one future; it is looked at once.
+func (w *sweep) recovers(t *testing.T, s *story) {
+	t.Helper()
+	found := fmt.Sprint(s.toldSuccess, s.Alike())
+	if w.known[found] {
+		return
+	}
+	w.known[found] = true
+	s.boot(t, enginetest.Cut{})
+	s.atEnd(t)
+}
+
+// first cuts the flow once, and then each recovery from that.
+func (w *sweep) first(t *testing.T, cut enginetest.Cut) {
+	s, again := newStory(w.flow), newStory(w.flow)
+	require.True(t, s.begin(t, cut))
+	again.begin(t, cut)
+	w.single++
+	one := s.fork()
+	one.boot(t, enginetest.Cut{})
+	again.boot(t, enginetest.Cut{})
+	require.Equal(t, one.Trace(), again.Trace(), "the same crash gives the same result")
+	cuts := everyCut(one.Count())
+	one.atEnd(t)
+	for i, second := range cuts {
+		if (w.single+i)%w.every != 0 {
+			continue
+		}
+		two := s.fork()
+		require.True(t, two.boot(t, second))
+		w.double++
+		w.recovers(t, two)
+	}
+}
+
 // Every flow is cut before and after every journal write and every effect, and
-// for each of these cuts the recovery is cut again everywhere.
+// for each of these cuts the recovery is cut again everywhere. With -short the
+// second cuts are a sample: each 17th, another one after each first cut.
 func TestCrashEverywhere(t *testing.T) {
 	for _, f := range flows() {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			single, double := 0, 0
-			for first := range everyCut(t, func(c enginetest.Cut) (bool, int) {
-				s, n := tell(t, f, c)
-				if !wasCut(s, c, n) {
-					return false, n
-				}
-				again, _ := tell(t, f, c)
-				require.Equal(t, s.Trace(), again.Trace(), "the same crash gives the same result")
-				s.atEnd(t)
-				single++
-				return true, n
-			}) {
-				for range everyCut(t, func(second enginetest.Cut) (bool, int) {
-					s := &story{Device: f.device(), flow: f}
-					n := s.run(t, first, second)
-					if second.N > n {
-						return false, n
-					}
-					s.atEnd(t)
-					double++
-					return true, n
-				}) {
-				}
+			w := &sweep{flow: f, every: 1, known: map[string]bool{}}
+			if testing.Short() {
+				w.every = 17
 			}
-			t.Logf("%s: %d crashes, %d crashes during recovery", f.name, single, double)
-			require.Greater(t, single, 10)
-			require.Greater(t, double, single)
+			whole := newStory(f)
+			require.False(t, whole.begin(t, enginetest.Cut{}))
+			for _, c := range everyCut(whole.Count()) {
+				w.first(t, c)
+			}
+			t.Logf("%s: %d crashes, %d crashes during recovery, %d states to recover from", f.name, w.single, w.double, len(w.known))
+			require.Greater(t, w.single, 10)
+			require.Greater(t, w.double*w.every, w.single)
 		})
 	}
 }
 
-func wasCut(_ *story, c enginetest.Cut, n int) bool { return c.N <= n }
-
-// everyCut calls try with the cuts before and after each effect, until there
-// are no more, and yields each one that came.
-func everyCut(t *testing.T, try func(enginetest.Cut) (bool, int)) func(func(enginetest.Cut) bool) {
-	t.Helper()
-	return func(yield func(enginetest.Cut) bool) {
-		for n := 1; ; n++ {
-			for _, after := range []bool{false, true} {
-				c := enginetest.Cut{N: n, After: after}
-				came, _ := try(c)
-				if !came {
-					return
-				}
-				if !yield(c) {
-					return
-				}
-			}
-			if n > 500 {
-				t.Fatal(errors.New("a flow has more than 500 effects: " + fmt.Sprint(n)))
-			}
-		}
+// everyCut is the cuts before and after each of so many effects.
+func everyCut(effects int) []enginetest.Cut {
+	var cuts []enginetest.Cut
+	for n := range effects {
+		cuts = append(cuts, enginetest.Cut{N: n + 1}, enginetest.Cut{N: n + 1, After: true})
 	}
+	return cuts
 }

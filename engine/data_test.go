@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 
@@ -39,32 +38,17 @@ func (x *dataOf) Restore(string) (any, error) {
 
 func (x *dataOf) oneshot(t *testing.T) {
 	t.Helper()
-	e, err := engine.New(engine.Config{Journal: x.d.J, Versions: x.d, Data: x, Clock: x.d.Clock})
-	require.NoError(t, err)
-	_, err = e.Recover(t.Context(), engine.Oneshot)
-	require.NoError(t, err)
+	require.NoError(t, x.d.Oneshot(func(c *engine.Config) { c.Data = x }))
 }
 
 // openIn leaves a device whose update was cut on entering state.
 func openIn(t *testing.T, state engine.State) *dataOf {
 	t.Helper()
 	d := enginetest.NewDevice()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	all := d.Steps(d.Bundle)
 	if state == engine.RollingBack {
 		d.Sick["1.1.0"] = true
 	}
-	all[engine.StepOf(state)] = waiting{all[engine.StepOf(state)], nil}
-	e, err := engine.New(engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Starter: d, Steps: all, Clock: d.Clock})
-	require.NoError(t, err)
-	ran := make(chan error, 1)
-	go func() { ran <- e.Run(ctx) }()
-	_, err = e.Install(ctx, engine.InstallRequest{Source: source("1.1.0")})
-	require.NoError(t, err)
-	running{e, d, t}.until(state)
-	cancel()
-	require.NoError(t, <-ran)
+	stopIn(t, d, engine.StepOf(state))
 	return &dataOf{d: d}
 }
 
@@ -123,7 +107,7 @@ func TestSwitchIsCompletedAtBootOnlyWhenPrepared(t *testing.T) {
 			require.Equal(t, c.want, x.d.P.Current)
 			require.Empty(t, x.at)
 			x.d.InitStarts()
-			require.NoError(t, x.d.Life(nil, nil))
+			require.NoError(t, x.d.Live(nil, nil))
 			require.Equal(t, engine.Committed, x.d.J.State().Last.State)
 		})
 	}

@@ -54,7 +54,7 @@ func TestDecide(t *testing.T) {
 		{name: "current damaged: previous", see: seenAt(Oneshot, old, prev), edit: is(old, versions.Damaged), rule: RuleRepair, move: []Move{{versions.Current, prev}}},
 		{name: "current and previous damaged: factory", see: seenAt(Oneshot, old, ""), edit: is(old, versions.Damaged), rule: RuleRepair, move: []Move{{versions.Current, fact}}},
 		{name: "nothing whole", see: Observation{By: Oneshot, Pointers: versions.Pointers{Current: old}, States: map[string]versions.State{old: versions.Damaged}}, rule: RuleAttention},
-		{name: "adopted version will do", see: seenAt(Oneshot, old, prev), edit: isNot(old, versions.Unverified), rule: RuleWhole},
+		{name: "adopted version will do", see: seenAt(Oneshot, old, prev), edit: inState(old, versions.Unverified), rule: RuleWhole},
 		{name: "journal lost after the flip: the gate is owed", see: seenAt(Daemon, next, old), rule: RuleGateOwed, fire: GateOwed},
 		{name: "the oneshot leaves an owed gate to the daemon", see: seenAt(Oneshot, next, old), rule: RuleGateOwed},
 		{name: "journal lost before the flip: no gate is owed", see: seenAt(Daemon, old, prev), rule: RuleUnmark},
@@ -73,7 +73,7 @@ func TestDecide(t *testing.T) {
 		{name: "switching, the daemon's step does it", open: openIn(Switching), see: seenAt(Daemon, old, prev), rule: RuleForward},
 		{name: "switching, third version", open: openIn(Switching), see: seenAt(Oneshot, fact, prev), rule: RuleForeign, fire: Foreign},
 		{name: "switching, no version at all", open: openIn(Switching), see: seenAt(Oneshot, "", prev), edit: strange, rule: RuleForeign, fire: Foreign},
-		{name: "switching, new version damaged", open: openIn(Switching), see: seenAt(Oneshot, old, prev), edit: isNot(next, versions.Damaged), rule: RuleTarget, fire: Fail},
+		{name: "switching, new version damaged", open: openIn(Switching), see: seenAt(Oneshot, old, prev), edit: inState(next, versions.Damaged), rule: RuleTarget, fire: Fail},
 		{name: "switching, marker renamed over current", open: openIn(Switching), see: seenAt(Oneshot, old, old), edit: unmarked, rule: RuleReturned, fire: Fail},
 		{name: "health, boots from the new version", open: openIn(CheckingHealth), see: seenAt(Oneshot, next, old), rule: RuleForward},
 		{name: "health, current at the old target", open: openIn(CheckingHealth), see: seenAt(Oneshot, old, old), rule: RuleReswitch, fire: Reswitch},
@@ -87,7 +87,7 @@ func TestDecide(t *testing.T) {
 		{name: "rolling back", open: openIn(RollingBack), see: seenAt(Oneshot, next, old), rule: RuleBack, move: back},
 		{name: "rolling back, current done", open: openIn(RollingBack), see: seenAt(Oneshot, old, old), rule: RuleBack, move: back[1:]},
 		{name: "rolling back, the daemon's step does it", open: openIn(RollingBack), see: seenAt(Daemon, next, old), rule: RuleBack},
-		{name: "rolling back, old version damaged", open: openIn(RollingBack), see: seenAt(Oneshot, next, old), edit: isNot(old, versions.Damaged), rule: RuleTarget, fire: Fail},
+		{name: "rolling back, old version damaged", open: openIn(RollingBack), see: seenAt(Oneshot, next, old), edit: inState(old, versions.Damaged), rule: RuleTarget, fire: Fail},
 		{name: "rolling back, budget spent", open: openIn(RollingBack), see: seenAt(Oneshot, old, prev), edit: spent(2), rule: RuleBudget, fire: Fail},
 		{name: "falling back", open: openIn(FallingBack), see: seenAt(Oneshot, old, prev), rule: RuleFactory, move: []Move{{versions.Current, fact}}},
 		{name: "falling back, no factory", open: openIn(FallingBack), see: seenAt(Oneshot, old, prev), edit: func(u *journal.Update, _ *Observation) { u.Before.Factory = "" }, rule: RuleTarget, fire: Fail},
@@ -118,7 +118,8 @@ func is(version string, s versions.State) func(*journal.Update, *Observation) {
 	return func(u *journal.Update, o *Observation) { unmarked(u, o); o.States[version] = s }
 }
 
-func isNot(version string, s versions.State) func(*journal.Update, *Observation) {
+// inState puts a version into a state; the marker goes only where no update is open.
+func inState(version string, s versions.State) func(*journal.Update, *Observation) {
 	return func(u *journal.Update, o *Observation) {
 		o.States[version] = s
 		if u == nil {
@@ -140,6 +141,7 @@ func spentHere(n int) func(*journal.Update, *Observation) {
 // reason, never touches a pointer an operator moved, and never sends current to
 // a version that is not whole.
 func TestDecideEverywhere(t *testing.T) {
+	t.Parallel()
 	legal := map[State]map[Trigger]State{}
 	for _, r := range Table() {
 		if legal[r.From] == nil {

@@ -36,44 +36,11 @@ func withEpochs(epochs map[string]int64) *enginetest.Device {
 	return d
 }
 
-func installed(r running, force bool) engine.UpdateStatus {
-	r.t.Helper()
-	_, err := r.Install(r.t.Context(), engine.InstallRequest{Source: steps.Source{URL: "/b"}, Force: force})
-	require.NoError(r.t, err)
-	return *r.until(engine.Idle).Last
-}
-
-// TestTheFloorRisesWithTheCommit, and with nothing else; then nobody goes below
-// it unforced.
-func TestTheFloorRisesWithTheCommit(t *testing.T) {
-	d := withEpochs(map[string]int64{"1.0.0": 1, "1.1.0": 5})
-	d.Sick["1.1.0"] = true
-	r := up(t, d)
-	require.Equal(t, engine.RolledBack, installed(r, false).State)
-	require.Zero(t, d.J.State().EpochFloor, "the release was never committed")
-
-	delete(d.Sick, "1.1.0")
-	_, err := r.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: "/b"}, Retry: true})
+func installed(t *testing.T, r *enginetest.Life, force bool) engine.UpdateStatus {
+	t.Helper()
+	_, err := r.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: "/b"}, Force: force})
 	require.NoError(t, err)
-	require.Equal(t, engine.Committed, r.until(engine.Idle).Last.State)
-	require.Equal(t, int64(5), d.J.State().EpochFloor)
-	for _, rec := range d.J.All() {
-		if rec.EpochFloor != 0 {
-			require.Equal(t, engine.Committed, rec.To, "the floor rises with the record that commits")
-		}
-	}
-
-	_, err = r.Rollback(t.Context(), "", false)
-	require.ErrorIs(t, err, engine.ErrEpoch)
-	_, err = r.Rollback(t.Context(), "1.0.0", true)
-	require.NoError(t, err)
-	require.Equal(t, engine.Committed, r.until(engine.Idle).Last.State)
-	require.Equal(t, int64(5), d.J.State().EpochFloor, "force lowers nothing")
-	forced := false
-	for _, rec := range d.J.All() {
-		forced = forced || rec.Accept != nil && rec.Accept.Force
-	}
-	require.True(t, forced, "the journal has it that it was forced")
+	return *r.Until(engine.Idle).Last
 }
 
 // TestStepsAreToldTheFloor: from the journal or, where that was lost, from the
@@ -91,14 +58,14 @@ func TestStepsAreToldTheFloor(t *testing.T) {
 			var got atomic.Int64
 			var force atomic.Bool
 			got.Store(-1)
-			r := up(t, d, func(cfg *engine.Config) {
+			r := d.Up(t, func(cfg *engine.Config) {
 				cfg.Steps[steps.Download] = asking{cfg.Steps[steps.Download], func(task *steps.Task) error {
 					got.Store(task.EpochFloor)
 					force.Store(task.Force)
 					return nil
 				}}
 			})
-			installed(r, true)
+			installed(t, r, true)
 			require.Equal(t, c.want, got.Load())
 			require.True(t, force.Load())
 		})
@@ -114,13 +81,13 @@ func TestGoingBackIsExempt(t *testing.T) {
 	d.Sick["1.1.0"] = true
 	d.P.Factory = "0.9.0"
 	d.States["0.9.0"] = versions.Complete
-	r := up(t, d)
-	require.Equal(t, engine.RolledBack, installed(r, false).State)
+	r := d.Up(t)
+	require.Equal(t, engine.RolledBack, installed(t, r, false).State)
 	require.Contains(t, d.Trace(), "version 1.0.0 is of epoch 1, below the floor 9: going back is exempt")
 
 	_, err = r.RestoreFactory(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, engine.Committed, r.until(engine.Idle).Last.State)
+	require.Equal(t, engine.Committed, r.Until(engine.Idle).Last.State)
 	require.Contains(t, d.Trace(), "version 0.9.0 is of epoch 0, below the floor 9: going back is exempt")
 }
 
@@ -129,7 +96,7 @@ func TestGoingBackIsExempt(t *testing.T) {
 func TestLackingLeadsBackToDownloading(t *testing.T) {
 	d := enginetest.NewDevice()
 	var asked atomic.Int32
-	r := up(t, d, func(cfg *engine.Config) {
+	r := d.Up(t, func(cfg *engine.Config) {
 		cfg.Steps[steps.Extract] = asking{cfg.Steps[steps.Extract], func(task *steps.Task) error {
 			if asked.Add(1) > 1 {
 				return nil
@@ -138,7 +105,7 @@ func TestLackingLeadsBackToDownloading(t *testing.T) {
 			return &steps.Error{Class: steps.Lacking, Code: steps.CopyDamaged, Err: errors.New("a copy is damaged")}
 		}}
 	})
-	require.Equal(t, engine.Committed, installed(r, false).State)
+	require.Equal(t, engine.Committed, installed(t, r, false).State)
 	require.Equal(t, int32(2), asked.Load())
 	require.Empty(t, r.Status().Quarantine)
 	require.Contains(t, d.Trace(), "Extract lack Extracting→Downloading")
@@ -148,8 +115,8 @@ func TestLackingLeadsBackToDownloading(t *testing.T) {
 // that is over as well.
 func TestTheStatusTellsTheWire(t *testing.T) {
 	d := enginetest.NewDevice()
-	r := up(t, d, func(cfg *engine.Config) { cfg.Steps[steps.Download] = telling{cfg.Steps[steps.Download]} })
-	require.Equal(t, &steps.Wire{Head: 1, Payload: 2, Saved: 3}, installed(r, false).Wire)
+	r := d.Up(t, func(cfg *engine.Config) { cfg.Steps[steps.Download] = telling{cfg.Steps[steps.Download]} })
+	require.Equal(t, &steps.Wire{Head: 1, Payload: 2, Saved: 3}, installed(t, r, false).Wire)
 }
 
 type telling struct{ steps.Step }

@@ -42,13 +42,13 @@ func TestFactsAreHandedOnThroughTheJournal(t *testing.T) {
 	var verify, restart steps.Facts
 	downloaded := steps.Downloaded{Fetched: steps.Fetched{Size: 7, MD5: "0123"}}
 	switched := steps.Switched{StoppedAt: steps.Moment{Boot: "b", Mono: 5}}
-	r := up(t, enginetest.NewDevice(), func(cfg *engine.Config) {
+	r := enginetest.NewDevice().Up(t, func(cfg *engine.Config) {
 		cfg.Steps[steps.Download] = leaving{cfg.Steps[steps.Download], downloaded}
 		cfg.Steps[steps.Switch] = leaving{cfg.Steps[steps.Switch], switched}
 		cfg.Steps[steps.Verify] = seeing{cfg.Steps[steps.Verify], &verify}
 		cfg.Steps[steps.Restart] = seeing{cfg.Steps[steps.Restart], &restart}
 	})
-	require.Equal(t, engine.Committed, installed(r, false).State)
+	require.Equal(t, engine.Committed, installed(t, r, false).State)
 	require.Equal(t, steps.Facts{Download: &downloaded}, verify)
 	require.Equal(t, steps.Facts{Download: &downloaded, Switch: &switched}, restart)
 }
@@ -67,11 +67,11 @@ func TestFactsThatCannotBeRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := enginetest.NewDevice()
 			var log bytes.Buffer
-			r := up(t, d, func(cfg *engine.Config) {
+			r := d.Up(t, func(cfg *engine.Config) {
 				cfg.Steps[c.step] = leaving{cfg.Steps[c.step], json.RawMessage(c.evidence)}
 				cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
 			})
-			st := installed(r, false)
+			st := installed(t, r, false)
 			require.Equal(t, c.ends, st.State)
 			require.Contains(t, st.Cause.Text, "update "+st.ID+": cannot read what "+string(c.step)+" left in the journal")
 			require.Equal(t, string(steps.Local), st.Cause.Class)

@@ -30,6 +30,7 @@ type Versions interface {
 	// Store is what package look asks: recovery sees what the doctor sees.
 	look.Store
 	Point(pointer, version string) error
+	Unpoint(pointer string) error
 	Mark(old string) error
 	Unmark() error
 	EnsureLinks(version string) (added []string, err error)

@@ -13,7 +13,7 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-var updateGuides = flag.Bool("update", false, "write the tables of docs/RECOVERY.md and docs/zh/RECOVERY.md anew")
+var updateGuides = flag.Bool("update", false, "write anew what these tests compare with: the tables of docs/RECOVERY.md and docs/zh/RECOVERY.md, and the transcripts")
 
 // tongue is how a guide says what the tables need.
 type tongue struct {

@@ -38,35 +38,36 @@ func (l *loop) run(ctx context.Context) (err error) {
 	}
 }
 
-// advance looks at the open update and starts what its state calls for.
+// advance looks at the open update and starts what its state calls for, moving it
+// on until there is something to start or to wait for.
 func (l *loop) advance(ctx context.Context) error {
 	for {
 		u := l.book.open()
 		if u == nil || l.errand != nil || l.retryAt != 0 {
 			return nil
 		}
-		trigger := Trigger("")
+		var err error
 		switch {
 		case u.State == Requested && u.Kind == Install:
-			trigger = Fetch
+			err = l.book.fire(ctx, Fetch, journal.Record{})
 		case u.State == Ready && !u.Hold:
-			trigger = Proceed
+			err = l.book.fire(ctx, Proceed, journal.Record{})
 		case u.State == Ready:
 			return nil
 		case StepOf(u.State) != "":
-			return l.enter(ctx, u)
+			err = l.enter(ctx, u)
 		default:
 			l.start(ctx, job{update: u, state: u.State, meter: &steps.Meter{}})
-			return nil
 		}
-		if err := l.book.fire(ctx, trigger, journal.Record{}); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 }
 
-// enter starts the step of a state. The intent is on disk before the step
-// runs: it was written with the transition, or, after a restart, is now.
+// enter starts the step of a state, or gives the update up when that step has
+// been begun too often. The intent is on disk before the step runs: it was written
+// with the transition, or, after a restart, is now.
 func (l *loop) enter(ctx context.Context, u *journal.Update) error {
 	attempt := max(u.Attempt, 1)
 	if !l.book.fresh {

@@ -9,8 +9,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// fill is how full record pages are left behind: records are only ever added
-// at the end, so nothing needs the room bbolt would leave in the middle.
+// fill is how full record pages are left behind: records are only added at the
+// end, so nothing needs the room that bbolt would leave in the middle.
 const fill = 0.95
 
 // Append writes recs, and the state they lead to, in one transaction; when it
@@ -79,7 +79,7 @@ type Stamp struct {
 type Batch struct {
 	// Values are the stored values, in order.
 	Values [][]byte
-	// Records are what will be read back of them.
+	// Records are the records as they will be read back.
 	Records []Record
 	// State is the state after all of them.
 	State *Fold
@@ -102,8 +102,8 @@ func Prepare(before *Fold, at Stamp, recs []Record) (*Batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Fold what will be read back, not what was handed in: the summary
-		// must be what folding the file again gives.
+		// Fold the record that will be read back, not the one handed in: the
+		// summary must be what folding the file again gives.
 		b.State = Apply(b.State, stored)
 		b.Values = append(b.Values, value)
 		b.Records = append(b.Records, stored)
@@ -115,9 +115,9 @@ func Prepare(before *Fold, at Stamp, recs []Record) (*Batch, error) {
 func check(r Record) error {
 	switch {
 	case r.Phase != Intent && r.Phase != Observed && r.Phase != Outcome:
-		return fmt.Errorf("%w: %q is no phase", ErrInvalid, r.Phase)
+		return fmt.Errorf("%w: %q is not a phase", ErrInvalid, r.Phase)
 	case r.Update == "" && (r.Accept != nil || r.Learn != nil || r.Spend != nil || r.Terminal || r.Closed || r.To != ""):
-		return fmt.Errorf("%w: it says something of an update but not of which", ErrInvalid)
+		return fmt.Errorf("%w: it tells of an update but does not name it", ErrInvalid)
 	}
 	return nil
 }
@@ -201,8 +201,8 @@ func (j *Journal) Note(update, step string, v []byte) error {
 	return j.commit(func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucketNotes)).Put([]byte(k), value) })
 }
 
-// ReadNote returns the step's newest note; nil when there is none, or none that
-// is whole: a note only saves work.
+// ReadNote returns the step's newest note; nil when there is none, or it is
+// damaged: a note only saves work.
 func (j *Journal) ReadNote(update, step string) ([]byte, error) {
 	var note []byte
 	err := j.view(func(im *image) error {

@@ -20,7 +20,7 @@ func bucketNames() []string {
 	return []string{bucketRecords, bucketUpdates, bucketNotes, bucketSummary, bucketAnchor}
 }
 
-// contents is what an image turned out to hold.
+// contents are the buckets and the state that were found in an image.
 type contents struct {
 	im                      *image
 	records, updates, notes *tree
@@ -90,7 +90,7 @@ func (c *contents) buckets() error {
 		return &t
 	}
 	c.records, c.updates, c.notes = find(bucketRecords), find(bucketUpdates), find(bucketNotes)
-	// Whatever the next transaction may touch must be in order, used now or not.
+	// Every page that the next transaction may touch must be in order, used now or not.
 	for _, t := range []*tree{c.updates, c.notes, find(bucketSummary), find(bucketAnchor)} {
 		if t != nil {
 			first = cmp.Or(first, c.im.each(*t, nil, plain, nil))

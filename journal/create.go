@@ -51,7 +51,7 @@ func complete(tmp string) bool {
 }
 
 // replace puts a new journal in the place of the damaged one in f, which this
-// process has locked, and keeps the old one beside it.
+// process has locked, and keeps the old one under another name.
 func replace(path string, f *os.File, why error, opt Options) (*Damage, error) {
 	unlock, err := lockDir(path, opt.LockTimeout)
 	if err != nil {

@@ -21,8 +21,8 @@ type damage struct {
 	name string
 	harm func(t *testing.T, path string)
 	kind string
-	// mended: the journal goes on as it is, with all its records.
-	mended bool
+	// repaired: the journal goes on as it is, with all its records.
+	repaired bool
 	// hidden: only Options.Verify finds it.
 	hidden bool
 	// open and facts say what must have been saved.
@@ -42,7 +42,7 @@ func damages() []damage {
 			require.NoError(t, os.Truncate(path, int64(pages)*journal.PageSize-1))
 		}, kind: journal.DamagedShort},
 
-		{name: "text", harm: writeFile([]byte("this is no journal\n")), kind: journal.DamagedShort},
+		{name: "text", harm: writeFile([]byte("this is not a journal\n")), kind: journal.DamagedShort},
 		{name: "noise", harm: writeFile(noise(64 << 10)), kind: journal.DamagedHeader},
 		{name: "zeros", harm: writeFile(make([]byte, 64<<10)), kind: journal.DamagedHeader},
 		{name: "another program's bbolt file", harm: func(t *testing.T, path string) {
@@ -59,11 +59,11 @@ func damages() []damage {
 		{name: "the newest header page", harm: func(t *testing.T, path string) {
 			meta, _ := journal.Newest(t, path)
 			overwrite(t, path, int64(meta)*journal.PageSize+40, noise(8))
-		}, kind: journal.DamagedMeta, mended: true, facts: true},
+		}, kind: journal.DamagedMeta, repaired: true, facts: true},
 		{name: "the older header page", harm: func(t *testing.T, path string) {
 			meta, _ := journal.Newest(t, path)
 			overwrite(t, path, int64(1-meta)*journal.PageSize, make([]byte, journal.PageSize))
-		}, kind: journal.DamagedMeta, mended: true, facts: true, open: true},
+		}, kind: journal.DamagedMeta, repaired: true, facts: true, open: true},
 
 		{name: "the root page zeroed", harm: zero("", 0), kind: journal.DamagedPages, facts: true},
 		{name: "the free list zeroed", harm: func(t *testing.T, path string) {
@@ -106,14 +106,14 @@ func damages() []damage {
 			return b.Put(l, v)
 		}), kind: journal.DamagedChain, hidden: true, facts: true, open: true},
 
-		{name: "a byte in the summary", harm: flip("summary", 0), kind: journal.DamagedSummary, mended: true, facts: true, open: true},
+		{name: "a byte in the summary", harm: flip("summary", 0), kind: journal.DamagedSummary, repaired: true, facts: true, open: true},
 		{name: "no summary", harm: meddle("summary", func(b *bolt.Bucket) error {
 			return b.Delete([]byte("summary"))
-		}), kind: journal.DamagedSummary, mended: true, facts: true, open: true},
+		}), kind: journal.DamagedSummary, repaired: true, facts: true, open: true},
 		{name: "a whole summary that is wrong", harm: meddle("summary", func(b *bolt.Bucket) error {
 			payload := bytes.Replace(b.Get([]byte("summary"))[33:], []byte(`"Committed":3`), []byte(`"Committed":8`), 1)
 			return b.Put([]byte("summary"), journal.Seal("summary", payload))
-		}), kind: journal.DamagedSummary, mended: true, hidden: true, facts: true, open: true},
+		}), kind: journal.DamagedSummary, repaired: true, hidden: true, facts: true, open: true},
 		{name: "an update gone from the index", harm: meddle("updates", func(b *bolt.Bucket) error {
 			return b.Delete(nth(b, 1))
 		}), kind: journal.DamagedChain, hidden: true, facts: true, open: true},
@@ -142,7 +142,7 @@ func TestDamage(t *testing.T) {
 			opt.Verify = d.hidden
 			opt.Create = false
 			j, err := journal.Open(path, opt)
-			if d.mended {
+			if d.repaired {
 				require.NoError(t, err)
 			} else {
 				require.ErrorIs(t, err, journal.ErrDamaged)
@@ -174,13 +174,13 @@ func requireRecovered(t *testing.T, j *journal.Journal, d damage, before *journa
 	require.NotNil(t, found)
 	require.Equal(t, d.kind, found.Kind)
 	require.NotEmpty(t, found.Text)
-	require.Equal(t, !d.mended, fresh)
+	require.Equal(t, !d.repaired, fresh)
 	require.Equal(t, found, j.State().Damage)
 	recs, err := j.Records("")
 	require.NoError(t, err)
 	require.Equal(t, found, recs[len(recs)-1].Damage, "it is journaled")
 
-	if d.mended || d.kind == journal.DamagedEmpty {
+	if d.repaired || d.kind == journal.DamagedEmpty {
 		require.Empty(t, found.Kept)
 	} else {
 		kept, err := os.ReadFile(found.Kept)
@@ -203,8 +203,8 @@ func requireRecovered(t *testing.T, j *journal.Journal, d damage, before *journa
 		require.Equal(t, before.Open, state.Open)
 		note, err := j.ReadNote("open", "Download")
 		require.NoError(t, err)
-		require.Equal(t, d.mended, note != nil)
-	} else if !d.mended {
+		require.Equal(t, d.repaired, note != nil)
+	} else if !d.repaired {
 		require.Nil(t, state.Open)
 	}
 }

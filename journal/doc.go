@@ -1,12 +1,12 @@
 // Package journal is the device's memory: every update, step by step, with what
 // was seen, tried and decided, and when, in one bbolt file. It is written for
-// whoever asks afterwards what happened, and for recovery, which asks at every
+// people who ask afterwards what happened, and for recovery, which asks at every
 // start where the device stands.
 //
 // # What it promises
 //
-//   - What Append returned from without an error is on disk, with the state it
-//     leads to, in one transaction: after a power cut both are there or neither.
+//   - When Append returns without an error, the records are on disk, with the state
+//     they lead to, in one transaction: after a power cut both are there or neither.
 //   - Nothing that was written is ever changed. The oldest updates go, whole,
 //     and leave behind what must outlive them (State).
 //   - A record that was altered, lost or moved is noticed: each carries a
@@ -49,9 +49,9 @@
 //
 // # What it assumes
 //
-// A disk that has what fdatasync said it has, and a 4 KiB page that is not
-// altered by being read. It does not assume that a write is atomic, nor that
-// unsynced writes reach the disk in any order.
+// The disk has what fdatasync said it has, and reading a 4 KiB page does not alter
+// it. The package does not assume that a write is atomic, nor that unsynced writes
+// reach the disk in any order.
 //
 // Start reading at record.go and update.go (what is kept), fold.go (what it
 // means), then append.go, open.go, image.go (reading without bbolt).

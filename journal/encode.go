@@ -20,8 +20,8 @@ import (
 // the format byte and the payload, so that a record cannot change, vanish or
 // move without breaking the chain. Any other value's sum is taken over its key
 // in place of the first two. A later format may lay out its payload as it
-// likes, but the first 33 bytes keep their meaning for ever: that is what lets
-// this program follow the chain over records it cannot read.
+// likes, but the first 33 bytes never change their meaning: so this program can
+// follow the chain over records it cannot read.
 const (
 	format     = 1
 	sumSize    = sha256.Size
@@ -30,7 +30,7 @@ const (
 	maxPayload = 1 << 20
 )
 
-// zeroSum is what the chain of a new journal hangs from.
+// zeroSum is the beginning of a new journal's chain.
 var zeroSum = [sumSize]byte{}
 
 // key is a record's key: its number, big-endian, so that keys sort by age.
@@ -62,10 +62,9 @@ func Encode(prev string, r Record) ([]byte, Record, error) {
 	return value, stored, err
 }
 
-// Decode reads a stored value. Fields and phases it does not know are no
-// error, nor is a payload it cannot make sense of: such a record, written by a
-// newer program, comes back with Seq, Sum and Raw only. It does not check the
-// sum; see Follows.
+// Decode reads a stored value. Unknown fields and phases are not an error, nor is a
+// payload that cannot be understood: such a record, written by a newer program,
+// comes back with Seq, Sum and Raw only. Decode does not check the sum; see Follows.
 func Decode(seq uint64, value []byte) (Record, error) {
 	if len(value) < headSize {
 		return Record{Seq: seq}, &flaw{DamagedChain, fmt.Sprintf("record %d has %d bytes, fewer than its head", seq, len(value))}
@@ -79,8 +78,8 @@ func Decode(seq uint64, value []byte) (Record, error) {
 	return r, nil
 }
 
-// Follows reports whether value is whole and is what was written as record seq
-// after the record whose sum was prev.
+// Follows reports whether value is whole and was written as record seq after the
+// record whose sum was prev.
 func Follows(prev string, seq uint64, value []byte) bool {
 	before, err := parseSum(prev)
 	if err != nil || len(value) < headSize {
@@ -105,7 +104,7 @@ func parseSum(s string) (sum [sumSize]byte, err error) {
 	}
 	b, err := hex.DecodeString(s)
 	if err != nil || len(b) != sumSize {
-		return sum, fmt.Errorf("%w: %q is no sum", ErrInvalid, s)
+		return sum, fmt.Errorf("%w: %q is not a sum", ErrInvalid, s)
 	}
 	return [sumSize]byte(b), nil
 }

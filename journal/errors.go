@@ -8,8 +8,8 @@ var (
 	ErrMissing = errors.New("the journal does not exist")
 	// ErrLocked: another process has the journal open for writing.
 	ErrLocked = errors.New("the journal is locked by another process")
-	// ErrDamaged: the file is no whole journal. From Open it means that nothing
-	// was touched; from a query that what it returned is all that can be read.
+	// ErrDamaged: the file is not a whole journal. From Open it means that nothing
+	// was touched; from a query that it returned all that can be read.
 	ErrDamaged = errors.New("the journal is damaged")
 	// ErrPoisoned: a write failed, so nobody knows what is on disk. The journal
 	// refuses everything but State and Close until it has been opened again.
@@ -22,8 +22,8 @@ var (
 
 // What a journal can suffer; Damage.Kind is one of these.
 const (
-	// DamagedMissing: there is no file, though there ought to be one. The
-	// journal itself never says this: whoever knows that the device had one does.
+	// DamagedMissing: there is no file, though there ought to be one. The journal
+	// itself never says this: its caller does, which knows that the device had one.
 	DamagedMissing = "missing"
 	// DamagedEmpty: the file has no bytes.
 	DamagedEmpty = "empty"
@@ -32,7 +32,7 @@ const (
 	// DamagedHeader: the file's header is not a journal's.
 	DamagedHeader = "header"
 	// DamagedMeta: one of the two header pages was bad, so the newest
-	// transaction may be missing. Mended in place.
+	// transaction may be missing. Repaired in place.
 	DamagedMeta = "newest transaction"
 	// DamagedPages: a page in use does not hold what it should.
 	DamagedPages = "pages"

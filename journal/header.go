@@ -114,7 +114,7 @@ func parseMeta(p []byte, id uint64) (meta, error) {
 	m := p[pageHead:]
 	switch {
 	case le.Uint32(m) != metaMagic:
-		return meta{}, fmt.Errorf("page %d is no bbolt header", id)
+		return meta{}, fmt.Errorf("page %d is not a bbolt header", id)
 	case le.Uint32(m[4:]) != metaVersion:
 		return meta{}, fmt.Errorf("page %d has bbolt's version %d, not %d", id, le.Uint32(m[4:]), metaVersion)
 	case le.Uint32(m[8:]) != pageSize:

@@ -75,7 +75,7 @@ func (im *image) page(id uint64, flags uint16) (page, error) {
 func (p page) check(id uint64) error {
 	switch {
 	case len(p) < pageHead || id == 0 && p.flags() != leafPage:
-		return badPage(id, "is no page")
+		return badPage(id, "is not a page")
 	case p.flags() == freelistPage:
 		return nil
 	case p.flags() == branchPage && p.count() == 0:
@@ -189,7 +189,7 @@ func (im *image) free() ([]uint64, error) {
 	for i := range ids {
 		ids[i] = le.Uint64(raw[i*8:])
 		if ids[i] < 2 || ids[i] >= im.pages || i > 0 && ids[i] <= ids[i-1] {
-			return nil, badPage(im.freelist, "is no list of free pages")
+			return nil, badPage(im.freelist, "is not a list of free pages")
 		}
 	}
 	return ids, nil

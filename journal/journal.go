@@ -45,8 +45,8 @@ type Journal struct {
 func (j *Journal) State() *Fold { return j.state.Load() }
 
 // Fresh reports whether nothing but its own creation has been written to this
-// journal yet, so that what came before must be learnt from elsewhere, and what
-// damage this Open met: kept aside (then the journal is fresh) or mended. A
+// journal yet, so that the past must be learnt from elsewhere. It also returns the
+// damage that this Open met: put aside (then the journal is fresh) or repaired. A
 // fresh journal stays fresh until the first Append, also over a restart.
 //
 // State().Open is set in a fresh journal only when the damaged one proved that
@@ -147,8 +147,8 @@ func (j *Journal) Close() error {
 	db, file := j.db, j.file
 	j.db = nil
 	if j.panicked {
-		// bbolt may wait for itself for ever. Its memory map stays, and with it
-		// the lock, unless that is taken off by hand.
+		// bbolt may never stop waiting for itself. Its memory map stays, and with
+		// it the lock, unless that is taken off by hand.
 		return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
 	}
 	err, _ := guard(db.Close)

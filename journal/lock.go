@@ -39,7 +39,7 @@ func openLocked(path string, timeout time.Duration) (*os.File, error) {
 		if err := lock(f, syscall.LOCK_EX, timeout); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
-		// Whoever had the lock may have put a new journal in this one's place.
+		// The process that had the lock may have put a new journal in this one's place.
 		same, err := isAt(f, path)
 		if err == nil && same {
 			return f, nil
@@ -91,7 +91,7 @@ func openFile(path string, how int) (*os.File, error) {
 	return nil, fmt.Errorf("cannot open the journal: %w", err)
 }
 
-// asFile is a *flaw for what openFile opened and is no file.
+// asFile returns a *flaw unless openFile has opened a file.
 func asFile(info fs.FileInfo) error {
 	if info.IsDir() {
 		return &flaw{DamagedHeader, "it is a directory, not a file"}

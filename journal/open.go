@@ -25,7 +25,7 @@ func Open(path string, opt Options) (*Journal, error) {
 	}
 	var damage *Damage
 	// A journal made by one turn of the loop is opened by the next. Another
-	// process may take it away between the two, but not for ever.
+	// process may take it away between the two, but not again and again.
 	for range 8 {
 		f, err := openLocked(path, opt.LockTimeout)
 		if errors.Is(err, ErrMissing) && opt.Create {
@@ -37,9 +37,9 @@ func Open(path string, opt Options) (*Journal, error) {
 		if err != nil {
 			return nil, err
 		}
-		c, mended, err := inspect(f, opt.Verify)
+		c, repaired, err := inspect(f, opt.Verify)
 		if err == nil {
-			return open(path, f, c, mended, opt, damage)
+			return open(path, f, c, repaired, opt, damage)
 		}
 		if !errors.Is(err, ErrDamaged) || !opt.Create {
 			return nil, errors.Join(fmt.Errorf("journal %s: %w", path, err), f.Close())
@@ -52,9 +52,9 @@ func Open(path string, opt Options) (*Journal, error) {
 	return nil, fmt.Errorf("cannot open the journal %s: it keeps vanishing", path)
 }
 
-// inspect reads a file under lock. An ErrDamaged means that it cannot go on as
-// it is; mended is what open will put right.
-func inspect(f *os.File, all bool) (c *contents, mended *Damage, err error) {
+// inspect reads a file under lock. An ErrDamaged means that it cannot be used as it
+// is; repaired is the damage that open will repair.
+func inspect(f *os.File, all bool) (c *contents, repaired *Damage, err error) {
 	// A killed predecessor may have left writes in the cache that the disk has
 	// not seen. Nothing may be decided on them before it has.
 	if err := f.Sync(); err != nil {
@@ -81,12 +81,12 @@ func inspect(f *os.File, all bool) (c *contents, mended *Damage, err error) {
 	}
 	switch {
 	case h.bad != "":
-		mended = &Damage{Kind: DamagedMeta, Text: "half of the header was bad (" + h.bad +
+		repaired = &Damage{Kind: DamagedMeta, Text: "half of the header was bad (" + h.bad +
 			"): the newest transaction is lost if it had been finished; a power cut in the middle of a write looks the same and loses nothing"}
 	case c.refolded != nil:
-		mended = &Damage{Kind: DamagedSummary, Text: c.refolded.text + "; it was made anew from the records, nothing is lost"}
+		repaired = &Damage{Kind: DamagedSummary, Text: c.refolded.text + "; it was made anew from the records, nothing is lost"}
 	}
-	return c, mended, nil
+	return c, repaired, nil
 }
 
 // verifyAll verifies the whole file, and makes the state anew when that is all
@@ -108,7 +108,7 @@ func (c *contents) verifyAll() error {
 }
 
 // open hands a file that has been inspected to bbolt.
-func open(path string, f *os.File, c *contents, mended *Damage, opt Options, damage *Damage) (*Journal, error) {
+func open(path string, f *os.File, c *contents, repaired *Damage, opt Options, damage *Damage) (*Journal, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -128,12 +128,12 @@ func open(path string, f *os.File, c *contents, mended *Damage, opt Options, dam
 	if j.fresh && j.damage == nil {
 		j.damage = c.state.Damage
 	}
-	if mended != nil {
-		mended.Time = opt.Clock.Now().UTC().Round(0)
-		j.damage = mended
-		opt.Log.Warn("the journal was damaged and is mended", "path", path, "damage", mended.Text)
+	if repaired != nil {
+		repaired.Time = opt.Clock.Now().UTC().Round(0)
+		j.damage = repaired
+		opt.Log.Warn("the journal was damaged and is repaired", "path", path, "damage", repaired.Text)
 		fresh := j.fresh
-		if _, err := j.Append(Record{Phase: Observed, Damage: mended}); err != nil {
+		if _, err := j.Append(Record{Phase: Observed, Damage: repaired}); err != nil {
 			return nil, errors.Join(err, j.Close())
 		}
 		j.fresh = fresh

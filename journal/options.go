@@ -7,7 +7,7 @@ import (
 	"github.com/tope/updater/platform/clock"
 )
 
-// What Options leaves open.
+// Defaults of Options.
 const (
 	DefaultKeepUpdates = 100
 	DefaultPreallocate = 8 << 20
@@ -33,7 +33,7 @@ type Options struct {
 	// LockTimeout is how long to wait for another process to let go; 0 means not
 	// to wait. It is real time: another process's lock knows no fake clock.
 	LockTimeout time.Duration
-	// Log hears of what is mended and of what is put off; nil means nobody.
+	// Log hears of repairs and of work that is put off; nil means no log.
 	Log *slog.Logger
 }
 

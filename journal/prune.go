@@ -108,7 +108,7 @@ func cutAt(starts []uint64, first uint64, b *Batch, keep int, tight bool) uint64
 	if b.State.Open != nil {
 		cut = min(cut, b.State.Open.FirstSeq)
 	}
-	// Never what is only now being written.
+	// Never the records of this batch.
 	return min(cut, b.Records[0].Seq)
 }
 
@@ -143,7 +143,7 @@ func (c *contents) cut(seq uint64) (*pruning, error) {
 			last = Apply(last, r)
 			return nil
 		}
-		// A damaged record is not believed, and goes: with it goes the damage.
+		// A damaged record is not believed; the damage goes with it.
 		next := *last
 		next.Seq, next.Sum = r.Seq, r.Sum
 		last = &next

@@ -157,7 +157,7 @@ type Damage struct {
 	// Kind is one of the Damaged… constants.
 	Kind string `json:"kind"`
 	// Kept is the path the damaged file was kept under; empty when there was
-	// nothing to keep or the damage could be mended in place.
+	// nothing to keep or the damage could be repaired in place.
 	Kept string `json:"kept,omitempty"`
 	// Text says what was found and what it means.
 	Text string    `json:"text"`

@@ -42,7 +42,7 @@ func (r *Report) add(err error) error {
 	return nil
 }
 
-// verify checks all of im, which is not changed meanwhile.
+// verify checks all of im, which nobody changes meanwhile.
 func verify(im *image) Report {
 	r := Report{Pages: im.pages}
 	r.pages(im)
@@ -76,7 +76,7 @@ func (r *Report) pages(im *image) {
 	r.Free = uint64(len(free))
 	err = walking.each(tree{root: walking.root}, nil, func(e entry) error {
 		if !e.bucket {
-			return r.add(&flaw{DamagedPages, fmt.Sprintf("%q is no bucket", e.key)})
+			return r.add(&flaw{DamagedPages, fmt.Sprintf("%q is not a bucket", e.key)})
 		}
 		return walking.each(*e.tree(), nil, func(entry) error { return nil }, r.add)
 	}, r.add)

@@ -102,7 +102,7 @@ func (w *walk) run(t tree) error {
 
 // down walks the tree below page id, whose keys must lie in [low, high).
 func (w *walk) down(id uint64, depth int, low, high []byte) error {
-	// Damaged pages may lead in circles, or to one page many times.
+	// Damaged pages may form cycles, or lead to one page many times.
 	if w.pages++; w.pages > w.im.pages || depth > maxDepth {
 		return badPage(id, "is in a tree that never ends")
 	}
@@ -161,7 +161,7 @@ func (w *walk) order(n int) func(func(int) bool) {
 	}
 }
 
-// within says whether all keys of a page lie in [low, high); nil is no limit.
+// within says whether all keys of a page lie in [low, high); nil means no limit.
 func (p page) within(low, high []byte) bool {
 	if p.count() == 0 {
 		return true

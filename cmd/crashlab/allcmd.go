@@ -76,7 +76,7 @@ func (f *flags) relapses() mode {
 	}
 }
 
-// part is a mode that takes its part of the sample, and of that the flow's.
+// part is a mode that tries a fraction of the sample, and of that the flow's fraction.
 func part(m mode, by int) mode {
 	return func(ctx context.Context, b []sweep.Bench, o sweep.Options) (*sweep.Report, error) {
 		if o.Sample > 0 {
@@ -91,8 +91,8 @@ func part(m mode, by int) mode {
 	}
 }
 
-// shallow is a mode most of whose devices are only booted: there are many, and
-// cheap.
+// shallow is a mode that only boots most of its devices: there are many, and
+// booting is cheap.
 func shallow(m mode) mode {
 	return func(ctx context.Context, b []sweep.Bench, o sweep.Options) (*sweep.Report, error) {
 		o.FinishEvery, o.NextEvery = 5*o.FinishEvery, 5*o.NextEvery

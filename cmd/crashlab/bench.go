@@ -115,7 +115,7 @@ func (f *flags) reports(ctx context.Context, updater string, modes ...mode) (all
 	return all, removeHidden(keep)
 }
 
-// removeHidden removes what a sweep that was stopped has left in its hands.
+// removeHidden removes the devices that a stopped sweep was working on.
 func removeHidden(dir string) error {
 	left, err := filepath.Glob(filepath.Join(dir, ".*"))
 	for _, p := range left {

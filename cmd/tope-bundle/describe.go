@@ -15,7 +15,7 @@ import (
 	"github.com/tope/updater/steps/bundle/native"
 )
 
-// description is the file that says what a directory cannot: release.toml.
+// description is release.toml, which says of a release what its directory cannot.
 type description struct {
 	Product    string            `toml:"product"`
 	Hardware   []string          `toml:"hardware"`
@@ -42,8 +42,8 @@ type description struct {
 	} `toml:"health"`
 }
 
-// releaseFlags are how a verb is told about a release: a file, and flags for
-// what changes from release to release.
+// releaseFlags describe a release to a verb: a file, and flags for what changes
+// from release to release.
 type releaseFlags struct {
 	file, product, version, created string
 	epoch                           int64
@@ -57,7 +57,7 @@ func (f *releaseFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.created, "created", "", "time stamp (RFC 3339), instead of SOURCE_DATE_EPOCH or now")
 }
 
-// load makes the release of what was said.
+// load makes the release from the file and the flags.
 func (f *releaseFlags) load() (r native.Release, err error) {
 	var d description
 	if f.file != "" {
@@ -119,14 +119,14 @@ func (f *releaseFlags) time() (time.Time, error) {
 	if f.created != "" {
 		t, err := time.Parse(time.RFC3339, f.created)
 		if err != nil {
-			return t, usagef("--created %q is no RFC 3339 time, such as 2026-11-26T08:00:00Z", f.created)
+			return t, usagef("--created %q is not an RFC 3339 time, such as 2026-11-26T08:00:00Z", f.created)
 		}
 		return t.UTC().Truncate(time.Second), nil
 	}
 	if s := os.Getenv("SOURCE_DATE_EPOCH"); s != "" {
 		sec, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
-			return time.Time{}, usagef("SOURCE_DATE_EPOCH %q is no number of seconds", s)
+			return time.Time{}, usagef("SOURCE_DATE_EPOCH %q is not a number of seconds", s)
 		}
 		return time.Unix(sec, 0).UTC(), nil
 	}

@@ -13,8 +13,8 @@ type change struct {
 	Path string `json:"path"`
 	What string `json:"what"`
 	Size int64  `json:"size,omitempty"`
-	// Fetch is what a device with the old release downloads for it, Alone what
-	// it would without a patch.
+	// Fetch is what a device with the old release downloads for it, in bytes,
+	// Alone what it would download without a patch.
 	Fetch int64 `json:"fetch,omitempty"`
 	Alone int64 `json:"alone,omitempty"`
 	Patch bool  `json:"patch,omitempty"`

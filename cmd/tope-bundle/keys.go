@@ -81,7 +81,7 @@ func readPassword(name string) (string, error) {
 	return strings.TrimRight(string(data), "\r\n"), nil
 }
 
-// keyFlags are how a verb is told the secret key.
+// keyFlags name the secret key to a verb.
 type keyFlags struct{ key, password string }
 
 func (k *keyFlags) add(cmd *cobra.Command) {
@@ -114,7 +114,7 @@ func (k *keyFlags) load(in io.Reader) (key minisign.PrivateKey, err error) {
 		return key, nil
 	}
 	if err := key.UnmarshalText(data); err != nil {
-		return key, fmt.Errorf("%s is no secret key of minisign or tope-bundle keygen: %w", k.key, err)
+		return key, fmt.Errorf("%s is not a secret key of minisign or tope-bundle keygen: %w", k.key, err)
 	}
 	return key, nil
 }
@@ -138,7 +138,7 @@ func signedBy(files []string, by *string) (func(packed, signature []byte) error,
 		}
 		return &steps.Error{
 			Class: steps.Refused, Code: steps.InvalidPackage,
-			Err:  errors.New("the signature is of none of the keys"),
+			Err:  errors.New("none of the keys made the signature"),
 			Hint: "is it signed, and are these the right keys?",
 		}
 	}, nil

@@ -3,8 +3,8 @@
 // device.
 //
 // This package is thin: each verb is one short file, root.go lists them,
-// terminal.go owns what is written for people and the exit codes. What makes
-// and reads bundles is steps/bundle/pack.
+// terminal.go owns the text for people and the exit codes. Package
+// steps/bundle/pack makes and reads bundles.
 package main
 
 import (

@@ -14,7 +14,7 @@ import (
 	"github.com/tope/updater/steps/bundle/pack"
 )
 
-// makeFlags are how a bundle is to be made.
+// makeFlags say how to make a bundle.
 type makeFlags struct {
 	release releaseFlags
 	key     keyFlags
@@ -56,7 +56,7 @@ bytes. Without --key the bundle is not signed; "tope-bundle sign" does it later.
 	return cmd
 }
 
-// made is what pack answers with --json.
+// made is pack's answer with --json.
 type made struct {
 	File     string `json:"file"`
 	Size     int64  `json:"size"`

@@ -33,7 +33,7 @@ production any web server does: bundles need no logic on the server.`,
 			a.say("http://%s/", l.Addr())
 			go func() {
 				<-cmd.Context().Done()
-				// Nobody waits for what is still being sent.
+				// Transfers that are still under way are cut off.
 				_ = s.Shutdown(context.WithoutCancel(cmd.Context()))
 			}()
 			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {

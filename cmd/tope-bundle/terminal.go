@@ -1,6 +1,6 @@
 package main
 
-// This file owns what the program writes for people: what was asked for goes to
+// This file owns the text that the program writes for people: answers go to
 // standard output, everything else to standard error; no capitals at the
 // beginning, no full stop at the end.
 

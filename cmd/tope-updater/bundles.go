@@ -16,14 +16,14 @@ func (p *parts) bundles() bundles { return bundles{p} }
 // formats are the bundle formats that this device knows.
 func (b bundles) formats() []bundle.Format {
 	return []bundle.Format{
-		supply.Format{Device: b.native(), Versions: b.store},
+		supply.Format{Judge: b.native(), Versions: b.store},
 		b.policy().Guard(legacyzip.Format{}),
 	}
 }
 
 // native is what native bundles are judged by.
-func (b bundles) native() *supply.Device {
-	return &supply.Device{
+func (b bundles) native() *supply.Judge {
+	return &supply.Judge{
 		Verify: b.policy().Signature, Product: b.cfg.Device.Product, Hardware: b.cfg.Device.Hardware,
 		Updater: thisBuild().Version, Clock: b.clock, Limits: bundle.DefaultLimits(),
 	}
@@ -31,7 +31,7 @@ func (b bundles) native() *supply.Device {
 
 // planner decides what is fetched of a native bundle.
 func (b bundles) planner() *supply.Planner {
-	return &supply.Planner{Device: b.native(), Versions: b.store, MaxPatch: b.cfg.Download.MaxPatch, Room: b.space().Room}
+	return &supply.Planner{Judge: b.native(), Versions: b.store, MaxPatch: b.cfg.Download.MaxPatch, Room: b.space().Room}
 }
 
 // space finds room for a release, and makes some.

@@ -161,7 +161,7 @@ func swaps() []hostile {
 
 // endless are servers whose file does not end, and says nothing of its size.
 func endless() []hostile {
-	// stream sends the first n bytes of the file, and data for ever.
+	// stream sends the first n bytes of the file, and then data without end.
 	stream := func(n int, data byte) func([]byte) http.Handler {
 		return func(file []byte) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

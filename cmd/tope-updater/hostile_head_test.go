@@ -102,7 +102,7 @@ func heads() []hostile {
 				copy(h[124:136], "\x80\x00\x00\x00\x7f\xff\xff\xff\xff\xff\xff\xff")
 			}), says: "bytes, not between"},
 			{name: name + " with a negative size", edit: header(i, func(h []byte) { copy(h[124:136], strings.Repeat("\xff", 12)) }), says: "tar header"},
-			{name: name + " with a size that is no number", edit: header(i, func(h []byte) { copy(h[124:], "many\x00") }), says: "tar header"},
+			{name: name + " with a size that is not a number", edit: header(i, func(h []byte) { copy(h[124:], "many\x00") }), says: "tar header"},
 			{name: name + " that is a link", edit: header(i, func(h []byte) { h[156] = '2'; copy(h[157:], "/etc/passwd") }), says: "tar header"},
 			{name: name + " that is a directory", edit: header(i, func(h []byte) { h[156] = '5' }), says: "tar header"},
 			{name: name + " that is a device", edit: header(i, func(h []byte) { h[156] = '4' }), says: "tar header"},

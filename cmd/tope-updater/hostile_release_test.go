@@ -67,7 +67,7 @@ func traversals() []hostile {
 		{name: "below the manifest's name", edit: with(empty(versions.ManifestName + "/x")), code: steps.InvalidPackage, says: "updater's own"},
 		{name: "below a file", edit: with(empty("services/app/same/x")), code: steps.InvalidPackage, says: "something else"},
 		{name: "twice", edit: last(empty("services/app/same")), code: steps.InvalidPackage, says: "not in order"},
-		{name: "differs in case", edit: with(empty("BIN/tool")), code: steps.InvalidPackage, says: "in nothing but case"},
+		{name: "differs in case", edit: with(empty("BIN/tool")), code: steps.InvalidPackage, says: "only in case"},
 		{name: "out of order", edit: last(empty("a")), code: steps.InvalidPackage, says: "not in order"},
 	}...)
 }
@@ -137,20 +137,20 @@ func descriptions() []hostile {
 		{name: "never created", edit: r(func(r *native.Release) { r.Created = time.Time{} }), says: "no sound times"},
 		{name: "expires before it was created", edit: r(func(r *native.Release) { r.Expires = r.Created.Add(-1) }), says: "no sound times"},
 		{name: "notes without end", edit: r(func(r *native.Release) { r.Notes = map[string]string{"en": strings.Repeat("n", 1<<20)} }), says: "notes"},
-		{name: "service with a slash", edit: r(func(r *native.Release) { r.Services = []string{"../x"} }), says: "no name of a service"},
-		{name: "service that is an option", edit: r(func(r *native.Release) { r.Services = []string{"--now"} }), says: "no name of a service"},
-		{name: "service that is empty", edit: r(func(r *native.Release) { r.Services = []string{""} }), says: "no name of a service"},
-		{name: "hook outside", edit: r(func(r *native.Release) { r.Hooks = map[versions.Hook]string{versions.PreSwitch: "../x"} }), says: "no path inside"},
-		{name: "hook absolute", edit: r(func(r *native.Release) { r.Hooks = map[versions.Hook]string{versions.PreSwitch: "/bin/sh"} }), says: "no path inside"},
-		{name: "hook that is not there", edit: r(func(r *native.Release) { r.Hooks = map[versions.Hook]string{versions.PreSwitch: "bin/hook"} }), says: "no executable file"},
-		{name: "hook that is no program", edit: r(func(r *native.Release) { r.Hooks = map[versions.Hook]string{versions.PreSwitch: "services/app/new"} }), says: "no executable file"},
+		{name: "service with a slash", edit: r(func(r *native.Release) { r.Services = []string{"../x"} }), says: "not the name of a service"},
+		{name: "service that is an option", edit: r(func(r *native.Release) { r.Services = []string{"--now"} }), says: "not the name of a service"},
+		{name: "service that is empty", edit: r(func(r *native.Release) { r.Services = []string{""} }), says: "not the name of a service"},
+		{name: "hook outside", edit: r(func(r *native.Release) { r.Hooks = map[versions.Hook]string{versions.PreSwitch: "../x"} }), says: "not a path inside"},
+		{name: "hook absolute", edit: r(func(r *native.Release) { r.Hooks = map[versions.Hook]string{versions.PreSwitch: "/bin/sh"} }), says: "not a path inside"},
+		{name: "hook that is not there", edit: r(func(r *native.Release) { r.Hooks = map[versions.Hook]string{versions.PreSwitch: "bin/hook"} }), says: "not an executable file"},
+		{name: "hook that is not a program", edit: r(func(r *native.Release) { r.Hooks = map[versions.Hook]string{versions.PreSwitch: "services/app/new"} }), says: "not an executable file"},
 		{name: "hook that is a link", edit: r(func(r *native.Release) {
 			r.Hooks = map[versions.Hook]string{versions.PreSwitch: "services/app/link"}
-		}), says: "no executable file"},
+		}), says: "not an executable file"},
 		{name: "hook of another time", edit: r(func(r *native.Release) { r.Hooks = map[versions.Hook]string{"always": "bin/tool"} }), says: "there are only"},
 		{name: "link to outside of bin", edit: r(func(r *native.Release) { r.Links = []string{"bin/../x"} }), says: "bin/NAME"},
 		{name: "link to nothing", edit: r(func(r *native.Release) { r.Links = []string{"bin/other"} }), says: "no such entry"},
-		{name: "writable outside", edit: r(func(r *native.Release) { r.Writable = []versions.Writable{{Path: "../shared"}} }), says: "no path inside"},
+		{name: "writable outside", edit: r(func(r *native.Release) { r.Writable = []versions.Writable{{Path: "../shared"}} }), says: "not a path inside"},
 		{name: "writable in another", edit: r(func(r *native.Release) { r.Writable = []versions.Writable{{Path: "w"}, {Path: "w/x"}} }), says: "lie in each other"},
 		{
 			name: "writable with a file in it", edit: r(func(r *native.Release) { r.Writable = []versions.Writable{{Path: "services/app"}} }),
@@ -178,7 +178,7 @@ func TestTraversalByFileName_SWUpdate_CVE_2023_7216(t *testing.T) {
 	attack(t, nativetest.New(t), traversals())
 }
 
-// snapd followed links, and made what was no file, while it unpacked.
+// snapd followed links, and made special files, while it unpacked.
 func TestSpecialFilesAndLinkTargets_snapd_GO_2024_3008_GO_2024_3009(t *testing.T) {
 	attack(t, nativetest.New(t), linksAndModes())
 }

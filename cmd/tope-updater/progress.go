@@ -87,7 +87,7 @@ func (p *progress) show(u engine.UpdateStatus) {
 	}
 }
 
-// aside prints a line that is no part of the answer.
+// aside prints a line that is not part of the answer.
 func (p *progress) aside(format string, args ...any) {
 	p.close()
 	p.t.note(format, args...)

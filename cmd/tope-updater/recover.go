@@ -22,8 +22,8 @@ runs at boot, before the services and the daemon: it downloads nothing, deletes
 no trees and starts no service; the daemon does the rest.
 
 Without a journal that can be written it makes "current" resolve all the same,
-and exits with 1; but a device that was never updated has no journal yet, and
-that is no failure.
+and exits with 1; but a device that was never updated has no journal yet: it
+exits with 0.
 
 With --finish it goes on until the update is over, as the daemon would: for
 rescue shells and tests.`,

@@ -108,7 +108,7 @@ func serve(ctx context.Context, dev *device) error {
 			break
 		}
 		if from.trial {
-			// A program on trial that cannot get on with the journal is no good: the
+			// A program on trial that cannot get on with the journal gives up: the
 			// committed one, which systemd starts next, may be able to.
 			break
 		}

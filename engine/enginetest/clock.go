@@ -20,6 +20,13 @@ func NewClock() *Clock {
 	return &Clock{wall: time.Date(2026, 1, 28, 12, 0, 0, 0, time.UTC), mono: time.Minute, boot: 1}
 }
 
+// Clone is an independent clock that shows the same time.
+func (c *Clock) Clone() *Clock {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &Clock{wall: c.wall, mono: c.mono, boot: c.boot}
+}
+
 // Pass lets time go by on both clocks.
 func (c *Clock) Pass(d time.Duration) {
 	c.mu.Lock()

@@ -33,15 +33,7 @@ func (j *Journal) All() []journal.Record {
 
 // Append implements engine.Journal.
 func (j *Journal) Append(recs ...journal.Record) (*journal.Fold, error) {
-	name := "journal"
-	for _, r := range recs {
-		if r.To != "" {
-			name += fmt.Sprintf(" %s→%s", r.From, r.To)
-		} else {
-			name += fmt.Sprintf(" %s:%s%s", r.Phase, r.Step, r.Rule)
-		}
-	}
-	err := j.power.Use(name, func() error {
+	err := j.power.use(Effect{Records: recs}, func() error {
 		_, err := j.Journal.Append(recs...)
 		j.Writes++
 		return err

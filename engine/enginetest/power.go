@@ -3,61 +3,109 @@
 // the journal goes through one Power, which can be cut before or after any of
 // them; what was done before the cut is there after it, what was not is not.
 //
+// A Device is what survives a cut, a Life is one process on it. Start reading
+// in life.go.
+//
 // Shipped programs may not import it.
 package enginetest
 
 import (
 	"errors"
+	"strings"
 	"sync"
+
+	"github.com/tope/updater/journal"
 )
 
 // ErrOff is what every effect answers once the power is gone.
 var ErrOff = errors.New("the power is off")
 
 // Cut is where the power goes: at the N-th effect, counted from 1, before it
-// or after it. The zero Cut never comes.
+// or after it. With At it is the N-th of those whose name begins so. The zero
+// Cut never comes.
 type Cut struct {
 	N     int
+	At    string
 	After bool
+}
+
+// Effect is one thing that happened: an effect on the world, by its name, or a
+// transaction of the journal, by its records.
+type Effect struct {
+	name string
+	// Records are a transaction's; nil for an effect on the world.
+	Records []journal.Record
+	// Cut is set when the power went at this effect; Lost, when it did not happen.
+	Cut, Lost bool
+}
+
+// Name is what At of a Cut is compared with: "point current 1.1.0", or
+// "journal Staging→Switching".
+func (e Effect) Name() string {
+	if e.Records == nil {
+		return e.name
+	}
+	name := "journal"
+	for _, r := range e.Records {
+		if r.To != "" {
+			name += " " + string(r.From) + "→" + string(r.To)
+		} else {
+			name += " " + string(r.Phase) + ":" + string(r.Step) + string(r.Rule)
+		}
+	}
+	return name
 }
 
 // Power lets effects happen and counts them.
 type Power struct {
 	mu    sync.Mutex
 	cut   Cut
-	count int
+	count int // of the effects that the cut counts
 	off   bool
-	names []string
+	all   []Effect
 }
 
 // On turns the power on, to go at cut.
 func (p *Power) On(cut Cut) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.cut, p.count, p.off, p.names = cut, 0, false, nil
+	p.cut, p.count, p.off, p.all = cut, 0, false, nil
 }
 
 // Use does one effect, if there is power for it.
 func (p *Power) Use(name string, effect func() error) error {
+	return p.use(Effect{name: name}, effect)
+}
+
+func (p *Power) use(e Effect, effect func() error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.off {
 		return ErrOff
 	}
-	p.count++
-	if p.count == p.cut.N && !p.cut.After {
-		p.off = true
-		p.names = append(p.names, "cut before "+name)
+	if p.cut.At == "" || strings.HasPrefix(e.Name(), p.cut.At) {
+		p.count++
+		e.Cut = p.count == p.cut.N
+	}
+	if e.Cut && !p.cut.After {
+		e.Lost, p.off = true, true
+		p.all = append(p.all, e)
 		return ErrOff
 	}
 	err := effect()
-	p.names = append(p.names, name)
-	if p.count == p.cut.N {
+	p.all = append(p.all, e)
+	if e.Cut {
 		p.off = true
-		p.names = append(p.names, "cut")
 		return ErrOff
 	}
 	return err
+}
+
+// Fail is the power going now, between two effects.
+func (p *Power) Fail() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.off = true
 }
 
 // Off reports whether the cut has come.
@@ -67,9 +115,17 @@ func (p *Power) Off() bool {
 	return p.off
 }
 
-// Effects lists what happened since On, in order.
-func (p *Power) Effects() []string {
+// Effects lists what happened since On, in order; the one that the power went at
+// is the last.
+func (p *Power) Effects() []Effect {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return append([]string(nil), p.names...)
+	return append([]Effect(nil), p.all...)
+}
+
+// Count is how many effects happened since On.
+func (p *Power) Count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.all)
 }

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"context"
 	"errors"
+	"maps"
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/steps"
@@ -18,10 +19,19 @@ type Programs struct {
 	// Unfit are programs that cannot be run, Dying those that die as soon as they
 	// have taken over.
 	Unfit, Dying map[string]bool
+	// Alone is set when nobody watches over the process: it can't be replaced.
+	Alone bool
+	// ReadOnly keeps the committed copy from being replaced.
+	ReadOnly bool
 }
 
-// becomes is exec, and systemd's answer when that program dies.
-func (p *Programs) becomes(t *engine.TakeOver) {
+func (p Programs) clone() Programs {
+	p.Carried, p.Unfit, p.Dying = maps.Clone(p.Carried), maps.Clone(p.Unfit), maps.Clone(p.Dying)
+	return p
+}
+
+// Becomes is exec, and systemd's answer when that program dies.
+func (p *Programs) Becomes(t *engine.TakeOver) {
 	if p.Process = t.Path; p.Dying[p.Process] {
 		p.Process = p.Copy
 	}
@@ -40,12 +50,12 @@ func (p program) Successor(_ context.Context, version string) (*engine.Successor
 	case p.w.Programs.Unfit[c]:
 		return nil, &steps.Error{Class: steps.Unhealthy, Code: steps.TakeoverFailed, Err: errors.New(c + " cannot be run")}
 	}
-	return &engine.Successor{Path: c, Digest: c, Able: true}, nil
+	return &engine.Successor{Path: c, Digest: c, Able: !p.w.Programs.Alone}, nil
 }
 
 func (p program) Committed() (*engine.Successor, error) {
 	c := p.w.Programs.Copy
-	if c == p.w.Programs.Process {
+	if c == p.w.Programs.Process || p.w.Programs.Alone {
 		return nil, nil
 	}
 	return &engine.Successor{Path: c, Digest: c, Able: true}, nil
@@ -55,6 +65,9 @@ func (p program) Adopt(version string) (bool, error) {
 	c := p.w.Programs.Carried[version]
 	if c == "" || c == p.w.Programs.Copy {
 		return false, nil
+	}
+	if p.w.Programs.ReadOnly {
+		return false, errors.New("read-only file system")
 	}
 	err := p.w.Use("adopt "+c, func() error { p.w.Programs.Copy = c; return nil })
 	return err == nil, err

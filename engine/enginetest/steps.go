@@ -10,11 +10,14 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Bundle is what the world's only server offers.
+// Bundle is what the world's only server offers, at the time it is asked.
 type Bundle struct {
 	Version, Digest string
 	// Broken fails Verify.
 	Broken bool
+	// Parts is how many pieces it is fetched in, each followed by a checkpoint in
+	// the journal; 0 for one piece without a checkpoint.
+	Parts int
 }
 
 // fake is a step made of closures over a World.
@@ -46,7 +49,7 @@ func (f fake) Undo(_ context.Context, t *steps.Task) error {
 }
 
 // Steps are the ten, on this world, for a bundle.
-func (w *World) Steps(b Bundle) map[steps.Name]steps.Step {
+func (w *World) Steps(b *Bundle) map[steps.Name]steps.Step {
 	file := func(name string) fake {
 		return fake{
 			probe: func(t *steps.Task) steps.Reach {
@@ -69,7 +72,7 @@ func (w *World) Steps(b Bundle) map[steps.Name]steps.Step {
 	}
 	turn := steps.Sequence{{Name: steps.Switch, Step: w.switchStep()}, {Name: steps.Restart, Step: w.restartStep()}, {Name: steps.HealthCheck, Step: w.gateStep()}}
 	return map[steps.Name]steps.Step{
-		steps.Download: file("download"),
+		steps.Download: w.download(b, file("download")),
 		steps.Verify: fake{do: func(*steps.Task) (steps.Outcome, error) {
 			if b.Broken {
 				return steps.Outcome{}, &steps.Error{Class: steps.Refused, Code: steps.InvalidPackage, Err: errors.New("broken bundle")}
@@ -97,6 +100,32 @@ func (w *World) Steps(b Bundle) map[steps.Name]steps.Step {
 	}
 }
 
+// download fetches a bundle in parts: it goes on from the checkpoint that an
+// earlier attempt left.
+func (w *World) download(b *Bundle, whole fake) steps.Step {
+	parts := whole
+	parts.do = func(t *steps.Task) (steps.Outcome, error) {
+		if b.Parts == 0 {
+			return whole.do(t)
+		}
+		have := 0
+		if _, err := t.Notes.Load(&have); err != nil {
+			return steps.Outcome{}, err
+		}
+		for have < b.Parts {
+			have++
+			if err := w.Use(fmt.Sprintf("fetch part %d of %d", have, b.Parts), func() error { return nil }); err != nil {
+				return steps.Outcome{}, err
+			}
+			if err := t.Notes.Save(have); err != nil {
+				return steps.Outcome{}, err
+			}
+		}
+		return whole.do(t)
+	}
+	return parts
+}
+
 func (w *World) switchStep() steps.Step {
 	return fake{
 		probe: func(t *steps.Task) steps.Reach {
@@ -114,7 +143,11 @@ func (w *World) switchStep() steps.Step {
 				moves[0], moves[1] = moves[1], moves[0]
 			}
 			for _, m := range moves {
-				if err := w.Point(m.pointer, m.to); err != nil {
+				set := func() error { return w.Point(m.pointer, m.to) }
+				if m.to == "" {
+					set = func() error { return w.Unpoint(m.pointer) }
+				}
+				if err := set(); err != nil {
 					return steps.Outcome{}, err
 				}
 			}
@@ -141,7 +174,7 @@ func (w *World) restartStep() steps.Step {
 			if w.Dead[w.P.Current] {
 				return steps.Outcome{}, &steps.Error{Class: steps.Unhealthy, Code: steps.ServiceFailed, Err: fmt.Errorf("version %s cannot be started", w.P.Current)}
 			}
-			return steps.Outcome{}, w.Use("restart", func() error {
+			return steps.Outcome{}, w.Use("restart "+w.P.Current, func() error {
 				w.Running, w.Started = w.P.Current, steps.Moment{Boot: w.Clock.Boot(), Mono: w.Clock.Monotonic()}
 				return nil
 			})
@@ -151,8 +184,18 @@ func (w *World) restartStep() steps.Step {
 
 func (w *World) gateStep() steps.Step {
 	return fake{do: func(t *steps.Task) (steps.Outcome, error) {
-		if v := t.Target.Current; v != "" && (w.Sick[v] || !w.fresh(t)) {
-			return steps.Outcome{}, &steps.Error{Class: steps.Unhealthy, Code: steps.HealthFailed, Err: fmt.Errorf("version %s is not healthy (runs: %q since %v)", v, w.Running, w.Started)}
+		var why error
+		switch v := t.Target.Current; {
+		case v == "":
+		case w.Sick[v]:
+			why = fmt.Errorf("version %s is not healthy", v)
+		case w.Running != v:
+			why = fmt.Errorf("version %s is not healthy: services run from %q", v, w.Running)
+		case !w.fresh(t):
+			why = fmt.Errorf("version %s is not healthy: its services were started before the flip", v)
+		}
+		if why != nil {
+			return steps.Outcome{}, &steps.Error{Class: steps.Unhealthy, Code: steps.HealthFailed, Err: why}
 		}
 		return steps.Outcome{}, nil
 	}}

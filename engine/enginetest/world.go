@@ -50,12 +50,22 @@ func NewWorld() *World {
 	return w
 }
 
+// Clone is an independent world in the same state, with its power on.
+func (w *World) Clone() *World {
+	n := *w
+	n.Power, n.Clock = &Power{}, w.Clock.Clone()
+	n.Raws, n.States, n.Digests, n.Epochs = maps.Clone(w.Raws), maps.Clone(w.States), maps.Clone(w.Digests), maps.Clone(w.Epochs)
+	n.Sick, n.Dead, n.Files = maps.Clone(w.Sick), maps.Clone(w.Dead), maps.Clone(w.Files)
+	n.Programs = w.Programs.clone()
+	return &n
+}
+
 // StartAll implements engine.Starter.
 func (w *World) StartAll(context.Context, *steps.Task) error {
 	if w.Running != "" || w.P.Current == "" || w.Dead[w.P.Current] {
 		return nil
 	}
-	return w.Use("start", func() error { w.InitStarts(); return nil })
+	return w.Use("start "+w.P.Current, func() error { w.InitStarts(); return nil })
 }
 
 // Reboot ends every process; services come up from what current says, the way
@@ -111,10 +121,19 @@ func (w *World) Epoch(version string) (int64, error) { return w.Epochs[version],
 // Point implements engine.Versions.
 func (w *World) Point(pointer, version string) error {
 	return w.Use("point "+pointer+" "+version, func() error {
-		if version != "" && !w.States[version].Usable() {
-			return fmt.Errorf("version %s is not whole", version)
+		if !w.States[version].Usable() {
+			return fmt.Errorf("version %q is not whole", version)
 		}
 		*w.pointer(pointer) = version
+		delete(w.Raws, pointer)
+		return nil
+	})
+}
+
+// Unpoint implements engine.Versions.
+func (w *World) Unpoint(pointer string) error {
+	return w.Use("unpoint "+pointer, func() error {
+		*w.pointer(pointer) = ""
 		delete(w.Raws, pointer)
 		return nil
 	})

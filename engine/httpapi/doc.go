@@ -1,6 +1,6 @@
 // Package httpapi is the thin layer between HTTP and the engine. It checks and
-// decodes what comes in, submits it to the engine or asks the journal, and
-// writes the answer; it decides nothing about updates itself.
+// decodes requests, submits them to the engine or asks the journal, and writes
+// the answer; it decides nothing about updates itself.
 //
 // Two APIs share one handler: the legacy one under /api/v1.0, whose bodies are
 // frozen (package legacy writes them), and /api/v2, which openapi.json
@@ -9,9 +9,9 @@
 //
 // # Where to start reading
 //
-//   - routes.go: every route, and what the handler is made of
-//   - guard.go: what is refused before a route sees it: foreign hosts and
-//     origins, other media types, large bodies
+//   - routes.go: every route, and the parts of the handler
+//   - guard.go: requests that are refused before a route sees them: foreign hosts
+//     and origins, other media types, large bodies
 //   - problem.go: the engine's errors as problem details, and back again
 //   - server.go: addresses, the unix socket, time limits
 //

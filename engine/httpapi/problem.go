@@ -11,10 +11,10 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Problem is an error of v2 as problem details (RFC 9457), and the error the
-// client returns for one: errors.Is and errors.As find in it what the engine
-// returned on the other side, so that a verb behaves the same whether a daemon
-// ran it or the command itself.
+// Problem is an error of v2 as problem details (RFC 9457), and the error the client
+// returns for one: errors.Is and errors.As find in it the engine's error on the
+// other side, so that a verb behaves the same whether a daemon ran it or the command
+// itself.
 type Problem struct {
 	// Type is TypePrefix and one of the kinds below.
 	Type   string `json:"type"`

@@ -88,7 +88,7 @@ func (s spec) keyword(where, keyword string, m map[string]any, v any) error {
 		}
 	case "format":
 		if _, err := time.Parse(time.RFC3339Nano, v.(string)); arg != "date-time" || err != nil {
-			return fmt.Errorf("%s: %v is no %v", where, v, arg)
+			return fmt.Errorf("%s: %v is not a valid %v", where, v, arg)
 		}
 	case "oneOf":
 		return s.checkOneOf(where, arg.([]any), v)
@@ -154,7 +154,7 @@ func checkType(where string, want, v any) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s: %v is no %v", where, v, want)
+	return fmt.Errorf("%s: %v is not a valid %v", where, v, want)
 }
 
 func isType(name, v any) bool {

@@ -91,7 +91,7 @@ func Listen(o ServerOptions) (_ *Server, err error) {
 	return s, nil
 }
 
-// Addrs returns what was bound: inherited first, then ServerOptions.Listen, then the socket.
+// Addrs returns the bound addresses: inherited first, then ServerOptions.Listen, then the socket.
 func (s *Server) Addrs() []net.Addr {
 	addrs := make([]net.Addr, len(s.listeners))
 	for i, l := range s.listeners {

@@ -120,7 +120,7 @@ func TestAFileThatIsNoSocketIsLeftAlone(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), httpapi.SocketName)
 	require.NoError(t, os.WriteFile(socket, []byte("mine"), 0o600))
 	_, err := httpapi.Listen(httpapi.ServerOptions{Socket: socket})
-	require.ErrorContains(t, err, "no socket")
+	require.ErrorContains(t, err, "not a socket")
 	require.FileExists(t, socket)
 }
 

@@ -111,7 +111,7 @@ func vacant(path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("cannot listen on %s: a file that is no socket is there; remove it", path)
+		return fmt.Errorf("cannot listen on %s: a file that is not a socket is there; remove it", path)
 	}
 	conn, err := DialSocket(context.Background(), path)
 	if err == nil {

@@ -66,7 +66,7 @@ func (a *api) pointer(name string, of func(versions.Pointers) string) (string, e
 	return of(p), nil
 }
 
-// absent is the error for a pointer that leads to no version.
+// absent is the error for a pointer that does not lead to a version.
 func absent(pointer string) error {
 	return fmt.Errorf("pointer %s: %w, it leads to no version", pointer, engine.ErrNotFound)
 }

@@ -105,12 +105,13 @@ func (j *Journal) Reopen() *Journal {
 	return n
 }
 
-// Clone is an independent journal with the same content, not crashed and with
-// no crash to come; for exploring several futures from one point.
-func (j *Journal) Clone() *Journal {
+// Clone is an independent journal with the same content on a clock of its own,
+// not crashed and with no crash to come; for exploring several futures from one
+// point.
+func (j *Journal) Clone(c clock.Clock) *Journal {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return open(j.clock, j.disk.clone())
+	return open(c, j.disk.clone())
 }
 
 // Lose is what a new process finds when the journal was damaged: a fresh one,

@@ -59,7 +59,7 @@ func TestClonesAreIndependent(t *testing.T) {
 	j := journaltest.New(clocktest.New())
 	_, err := j.Append(accept)
 	require.NoError(t, err)
-	other := j.Clone()
+	other := j.Clone(clocktest.New())
 	_, err = other.Append(journal.Record{Update: "a", Phase: journal.Outcome, Closed: true})
 	require.NoError(t, err)
 	require.NotNil(t, j.State().Open)

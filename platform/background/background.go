@@ -1,4 +1,4 @@
-// Package background runs work that can wait beside work that cannot.
+// Package background runs work that can wait on a thread of low priority.
 //
 // Fetching, hashing and unpacking a release keep a processor busy for as long
 // as they are allowed to, on a device whose services go on serving meanwhile
@@ -14,9 +14,9 @@ import (
 )
 
 // Niceness is the priority of background threads, from -20 to 19; programs have
-// 0 unless told otherwise. At 10 a thread gets about a tenth of what it would
-// get beside one at 0 (sched_prio_to_weight in the kernel's sched/core.c: 110 of
-// 1,024), and all that nobody else uses.
+// 0 unless told otherwise. A thread at 10 gets about a tenth of what a thread at
+// 0 gets that competes with it (sched_prio_to_weight in the kernel's
+// sched/core.c: 110 of 1,024), and all that nobody else uses.
 const Niceness = 10
 
 // Run calls f on a thread of low priority and returns what it returned.
@@ -28,7 +28,7 @@ func Run(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: see above
-		// Where it is forbidden, the work is done all the same.
+		// Where this is forbidden, the work is done at ordinary priority.
 		_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), Niceness)
 		done <- f()
 	}()

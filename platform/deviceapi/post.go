@@ -41,7 +41,7 @@ func (p *Reporter) post(ctx context.Context, r Report) error {
 		}
 		return fmt.Errorf("report to %s: %w", p.url, err)
 	}
-	_ = resp.Body.Close() // what it has to say does not matter
+	_ = resp.Body.Close() // the body does not matter
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return fmt.Errorf("report to %s: answered %s", p.url, resp.Status)
 	}

@@ -28,7 +28,7 @@ type Report struct {
 // step is how far progress moves before it is reported again.
 const step = 5
 
-// newer says whether next is worth telling to who knows r.
+// newer reports whether next differs enough from r to be sent after it.
 func (r Report) newer(next Report) bool {
 	return r.Stage != next.Stage || r.errorText() != next.errorText() ||
 		r.Progress/step != next.Progress/step
@@ -85,9 +85,8 @@ func New(cfg Config) *Reporter {
 	}
 }
 
-// Submit makes r the report that device-api shall have. It returns at once. A
-// report that differs from the one before it by less than a step of progress
-// replaces nothing.
+// Submit makes r the report to deliver. It returns at once. A report that differs
+// from the one before it by less than a step of progress replaces nothing.
 func (p *Reporter) Submit(r Report) {
 	if p.cfg.URL == "" {
 		return

@@ -169,7 +169,7 @@ func TestDownAndBack(t *testing.T) {
 	require.Len(t, f.api.bodies(), 2, "what was delivered is not sent again")
 }
 
-// TestErrorsAreRetried: any answer that is not 2xx is no acknowledgement, a
+// TestErrorsAreRetried: any answer that is not 2xx is not an acknowledgement, a
 // redirect included.
 func TestErrorsAreRetried(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
@@ -210,7 +210,7 @@ func (f fixture) delivering(t *testing.T) {
 	}, 20*time.Second, time.Millisecond)
 }
 
-// TestSlow: a device-api that takes for ever delays nothing but reports, and is
+// TestSlow: a device-api that never answers delays nothing but reports, and is
 // given up after 5 s; the newest report is what it gets then.
 func TestSlow(t *testing.T) {
 	f := start(t)

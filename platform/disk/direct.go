@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Alignment that O_DIRECT is content with on every block device in use, and
-// the size of one read.
+// The alignment that suffices for O_DIRECT on every block device in use, and the
+// size of one read.
 const (
 	directAlign = 4096
 	directBlock = 256 << 10

@@ -61,7 +61,7 @@ func removeIfThere(path string) error {
 
 // MkdirAll makes a directory and its missing parents, durably. What exists is
 // left as it is, except that the newest directory found is made durable too:
-// whoever made it may have been killed before it was.
+// its maker may have been killed before it was.
 func MkdirAll(path string, mode fs.FileMode) error {
 	info, err := os.Stat(path)
 	parent := filepath.Dir(path)

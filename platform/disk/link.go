@@ -8,16 +8,15 @@ import (
 	"path/filepath"
 )
 
-// ErrNotLink means that something that is no symlink has the name of one. It is left alone.
+// ErrNotLink means that a file or directory has the symlink's name. It is left alone.
 var ErrNotLink = errors.New("not a symlink")
 
 // SwapLink makes path a symlink to target, atomically and durably: at any
-// instant path leads to its old target or its new one. Not even a missing path
-// is ever seen where a link was. A file or directory at path is left alone and
-// ErrNotLink returned.
+// instant path leads to its old target or its new one; a link that was there is
+// never missing. A file or directory at path is left alone and ErrNotLink returned.
 //
-// A link that is right already is synced all the same: whoever made it may have
-// been killed before it was durable.
+// A link that is right already is synced all the same: its maker may have been
+// killed before it was durable.
 func SwapLink(path, target string) error {
 	have, err := readLink(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -76,7 +75,7 @@ func UnplaceLink(path string) error {
 	return nil
 }
 
-// readLink tells a symlink's target; ErrNotLink for what is there but no symlink.
+// readLink returns a symlink's target; ErrNotLink for anything else at path.
 func readLink(path string) (string, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -89,8 +88,8 @@ func readLink(path string) (string, error) {
 }
 
 // TempName is the one temporary name used beside path. It is the same every
-// time, so that whoever writes path next also clears away what a killed
-// predecessor left.
+// time, so that the next writer of path also removes what a killed predecessor
+// left.
 func TempName(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+TempSuffix)
 }

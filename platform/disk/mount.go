@@ -17,9 +17,9 @@ import (
 type Mount struct {
 	Point  string // where it is mounted, in this process's view
 	Type   string // ext4, overlay…
-	Source string // /dev/mmcblk0p3, or a name that is no path
-	// Options of the mount and of the file system, in the kernel's words:
-	// those that are at their defaults are not among them.
+	Source string // /dev/mmcblk0p3, or a mere name such as overlay
+	// Options are those of the mount and of the file system, in the kernel's
+	// words. Those at their defaults are left out.
 	Options []string
 	device  uint64
 }
@@ -74,7 +74,7 @@ func parseMounts(r io.Reader) ([]Mount, error) {
 		mount, fs, ok := strings.Cut(lines.Text(), " - ")
 		m, f := strings.Fields(mount), strings.Fields(fs)
 		if !ok || len(m) < 6 || len(f) < 3 {
-			return nil, fmt.Errorf("line %q is not understood", lines.Text())
+			return nil, fmt.Errorf("cannot parse line %q", lines.Text())
 		}
 		all = append(all, Mount{
 			Point: unescape(m[4]), Type: f[0], Source: unescape(f[1]),

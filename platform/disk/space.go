@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoSpace means that the file system has not the room. The error is a *SpaceError.
+// ErrNoSpace means that the file system has too little room. The error is a *SpaceError.
 var ErrNoSpace = errors.New("not enough space")
 
 // Space is room on a file system, as available to this process: what is

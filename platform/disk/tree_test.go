@@ -71,7 +71,7 @@ func TestRemoveTree(t *testing.T) {
 		{"a file", file("x", "tree")},
 		{"a link to a directory", link(outside, "tree")},
 		{"links inside", both(file("x", "tree/f"), link(outside, "tree/out"), link("../..", "tree/up"))},
-		{"names that are no text", file("x", "tree/\xff\xfe/\n")},
+		{"names that are not text", file("x", "tree/\xff\xfe/\n")},
 		{"directories nobody may enter", both(file("x", "tree/a/b/c"), func(t *testing.T, dir string) {
 			require.NoError(t, os.Chmod(filepath.Join(dir, "tree/a/b"), 0))
 			require.NoError(t, os.Chmod(filepath.Join(dir, "tree/a"), 0))

@@ -1,9 +1,9 @@
 // Package journald hands entries with fields to systemd's journal, over its
 // native protocol (https://systemd.io/JOURNAL_NATIVE_PROTOCOL).
 //
-// It never waits for a journal that does not read: whoever logs has an update to
+// It never waits for a journal that does not read: the caller has an update to
 // finish. An entry that cannot be handed over at once is an error, and the
-// caller's to put elsewhere. Safe for concurrent use.
+// caller may write it elsewhere. Safe for concurrent use.
 package journald
 
 import (
@@ -22,14 +22,14 @@ import (
 // Socket is where the journal listens.
 const Socket = "/run/systemd/journal/socket"
 
-// patience is how long a full socket is waited for.
+// patience is how long Send waits for room in a full socket.
 const patience = 20 * time.Millisecond
 
 // maxField is how much of a field is kept: an entry has to fit a datagram.
 const maxField = 16 << 10
 
-// Field is one of an entry. Name is of the kind A-Z, 0-9 and _, and does not
-// begin with _, which is for the journal's own.
+// Field is one field of an entry. Its name consists of A-Z, 0-9 and _, and does
+// not begin with _, which marks the journal's own fields.
 type Field struct{ Name, Value string }
 
 // Conn is a connection to a journal; the zero Path means Socket.
@@ -40,7 +40,7 @@ type Conn struct {
 	conn net.Conn
 }
 
-// Send hands an entry over. A journal that came back since is found again.
+// Send hands an entry over. It connects again to a journal that was restarted.
 func (c *Conn) Send(fields []Field) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,7 +58,7 @@ func (c *Conn) Send(fields []Field) error {
 		if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
-		// It was started again and has another socket, or is gone.
+		// The journal was restarted and has another socket, or is gone.
 		_ = c.conn.Close()
 		c.conn = nil
 	}
@@ -77,8 +77,8 @@ func (c *Conn) dial() (net.Conn, error) {
 	return conn, nil
 }
 
-// encode writes fields as the protocol wants them: with the length in front
-// where a value has lines.
+// encode writes fields as the protocol wants them: a value with line breaks has
+// its length in front.
 func encode(fields []Field) []byte {
 	var b []byte
 	for _, f := range fields {

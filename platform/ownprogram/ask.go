@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// Takeover is the number of the agreement between two updaters of which one
-// takes an update over from the other; see docs/self-update.md. A program says
-// in `version --json` which one it keeps.
+// Takeover numbers the agreement by which one updater takes an update over from
+// another; see docs/self-update.md. A program says in `version --json` which
+// agreement it keeps.
 const Takeover = 1
 
-// answerTimeout is how long a program may take to say which one it is.
+// answerTimeout is how long a program may take to answer.
 const answerTimeout = 20 * time.Second
 
 // Answer is what a program says of itself.
@@ -25,8 +25,8 @@ type Answer struct {
 	Takeover int `json:"takeover"`
 }
 
-// Ask runs a copy, to see whether it can be run on this device at all, and
-// which it is. An error says why it cannot.
+// Ask runs a copy to learn whether this device can run it at all, and which
+// version it is. An error says why it cannot be run.
 func Ask(ctx context.Context, c Copy) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -44,7 +44,7 @@ func Ask(ctx context.Context, c Copy) (Answer, error) {
 	}
 	var a Answer
 	if err := json.Unmarshal(out.Bytes(), &a); err != nil {
-		return Answer{}, fmt.Errorf("%s version: it is no updater: %w", c.Path, err)
+		return Answer{}, fmt.Errorf("%s version: it is not an updater: %w", c.Path, err)
 	}
 	return a, nil
 }

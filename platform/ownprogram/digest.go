@@ -27,9 +27,8 @@ func digestOf(path string) (string, error) {
 
 func sum(h hash.Hash) string { return algorithm + hex.EncodeToString(h.Sum(nil)) }
 
-// proved reads a file and, in place of its end, fails unless the digest is the
-// one that was promised: a bad block must not become the program that is to
-// bring the device back.
+// proved reads a file, and fails at its end unless the digest is the promised
+// one: a bad block must not get into the program that recovers the device.
 type proved struct {
 	r    io.Reader
 	path string

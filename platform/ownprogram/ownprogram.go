@@ -2,10 +2,10 @@
 // version, the copy that a version carries as bin/tope-updater, and the program
 // that runs.
 //
-// The committed copy is what systemd starts, and what runs recover and the
-// rescue. This package promises that there is a whole one at every instant:
-// Replace writes the new one beside it, syncs it, and renames. What it writes is
-// what the version's manifest promises, byte for byte, or nothing.
+// systemd starts the committed copy, which also runs recover and the rescue. This
+// package promises that there is a whole one at every instant: Replace writes the
+// new one beside it, syncs it, and renames. It writes what the version's manifest
+// promises, byte for byte, or nothing.
 //
 // It never decides when to do so, and never starts a program except to ask it
 // for its version. Start at Program.
@@ -112,8 +112,8 @@ func (p *Program) Carried(version string) (c Copy, ok bool, err error) {
 }
 
 // Replace makes the version's updater the committed copy, durably. It returns
-// false when it is already, when the version carries none, and when there is no
-// committed copy to replace: then this device starts its updater from elsewhere.
+// false when it is that already, when the version carries none, and when there is
+// no committed copy to replace: then this device starts its updater from elsewhere.
 //
 // On disk if the power goes meanwhile: the old copy or the new one, whole, and
 // perhaps a temporary that the next call removes.
@@ -127,7 +127,7 @@ func (p *Program) Replace(version string) (bool, error) {
 		return false, err
 	}
 	if have.Digest == from.Digest {
-		// Whoever renamed it may have been killed before that was durable.
+		// The process that renamed it may have been killed before that was durable.
 		return false, disk.SyncDir(filepath.Dir(p.committed))
 	}
 	f, err := os.Open(from.Path)

@@ -101,7 +101,7 @@ func TestReplaceLeavesAlone(t *testing.T) {
 		require.False(t, changed)
 		require.NoFileExists(t, committed)
 	})
-	t.Run("what is not as the manifest promised", func(t *testing.T) {
+	t.Run("a file that is not as the manifest promised", func(t *testing.T) {
 		p, committed, tr := device(t)
 		tr.complete["1.0.0"] = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
 		_, err := p.Replace("1.0.0")
@@ -122,7 +122,7 @@ func TestAsk(t *testing.T) {
 		"no program":          {program: "hello", err: "exec format error"},
 		"without interpreter": {program: "#!/no/such\n", err: "no such file"},
 		"one that complains":  {program: "#!/bin/sh\necho too bad >&2; exit 2\n", err: "exit status 2: too bad"},
-		"another program":     {program: "#!/bin/sh\necho hello\n", err: "it is no updater"},
+		"another program":     {program: "#!/bin/sh\necho hello\n", err: "it is not an updater"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "tope-updater")

@@ -21,7 +21,7 @@ type Hold struct {
 // NewHold returns a hold that is not taken.
 func NewHold(m Manager, log *slog.Logger) *Hold { return &Hold{manager: m, log: log} }
 
-// Take puts the shutdown off; it does nothing while that is so already.
+// Take puts the shutdown off; it does nothing when it is put off already.
 func (h *Hold) Take(ctx context.Context, why string) {
 	if h == nil {
 		return

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// ErrCycle says that services wait for each other in a circle, so none can be first.
+// ErrCycle says that services wait for each other in a cycle, so none can be first.
 var ErrCycle = errors.New("services wait for each other")
 
 // Order returns the services so that each comes after those it names in After:
@@ -16,7 +16,7 @@ var ErrCycle = errors.New("services wait for each other")
 // always gives the same sequence. A name in After that is not among the
 // services is passed over, as systemd does: it may be a service that this
 // update leaves alone. Two services of one name are an error, and so is a
-// circle (ErrCycle, with the circle spelt out).
+// cycle (ErrCycle, with the cycle spelt out).
 func Order(services []Service) ([]Service, error) {
 	index := make(map[string]int, len(services))
 	for i, s := range services {
@@ -46,8 +46,8 @@ type orderer struct {
 func (o *orderer) visit(i int) error {
 	s := o.services[i]
 	if at := slices.Index(o.path, s.Name); at >= 0 {
-		circle := append(slices.Clone(o.path[at:]), s.Name)
-		return fmt.Errorf("%w: %s; remove one of these from after", ErrCycle, strings.Join(circle, " after "))
+		cycle := append(slices.Clone(o.path[at:]), s.Name)
+		return fmt.Errorf("%w: %s; remove one of these from after", ErrCycle, strings.Join(cycle, " after "))
 	}
 	if o.seen[i] {
 		return nil

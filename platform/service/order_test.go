@@ -42,8 +42,8 @@ func TestOrder(t *testing.T) {
 		{name: "a diamond", in: "d:b,c c:a b:a a", out: "a b c d"},
 		{name: "a name that is not ours is passed over", in: "web:network api", out: "web api"},
 		{name: "itself", in: "a:a", fails: "a after a"},
-		{name: "a circle", in: "x a:b b:c c:a", fails: "a after b after c after a"},
-		{name: "a circle beside a way in", in: "way:a a:b b:a", fails: "a after b after a"},
+		{name: "a cycle", in: "x a:b b:c c:a", fails: "a after b after c after a"},
+		{name: "a cycle with a way in", in: "way:a a:b b:a", fails: "a after b after a"},
 		{name: "one name twice", in: "a a", fails: "service a is configured twice"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -68,7 +68,7 @@ func TestOrderHoldsForAnyGraph(t *testing.T) {
 		all := make([]service.Service, n)
 		for i := range all {
 			all[i].Name = string(rune('a' + i))
-			// Edges go one way only, so that there is no circle.
+			// Edges go one way only, so that there is no cycle.
 			for j := range i {
 				if rapid.Bool().Draw(t, "edge") {
 					all[i].After = append(all[i].After, string(rune('a'+j)))

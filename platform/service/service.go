@@ -123,9 +123,8 @@ type Manager interface {
 	Restart(ctx context.Context, s Service) error
 	// Status never waits for a job. An unknown unit is Loaded == false, not an error.
 	Status(ctx context.Context, s Service) (Status, error)
-	// Survey looks at how the services hang together with each other and with
-	// units beyond them. It changes nothing. A manager without such knowledge
-	// returns an empty one.
+	// Survey tells how the services depend on each other and on further units.
+	// It changes nothing. A manager without such knowledge returns an empty one.
 	Survey(ctx context.Context, services []Service) (Survey, error)
 	// Inhibit asks the system to put off an orderly shutdown until release is
 	// called, for as long as it is willing to (systemd: 5 s). release is never

@@ -6,19 +6,19 @@ import (
 	"slices"
 )
 
-// Survey is how services hang together, with each other and with further units,
-// by the manager's own word. Further units are told by their full names; Unit
-// makes a Service of one.
+// Survey tells how services depend on each other and on further units, as the
+// manager sees it. Further units have their full names here; Unit makes a
+// Service of one.
 type Survey struct {
-	// Links are orders between the surveyed services.
-	Links []Link
+	// Orderings are between the surveyed services.
+	Orderings []Ordering
 	// Triggers are the units that run now and may start a service any moment:
 	// sockets, timers and paths, of a service itself or of a unit that pulls it in.
 	Triggers []string
-	// Dependents run now, are none of the services, and are stopped by the
-	// manager when a service or a trigger is; in the order to start them in.
+	// Dependents are further units that run now, and which the manager stops
+	// when it stops a service or a trigger; in the order to start them in.
 	Dependents []string
-	// Idle are the services, by name, that do not run and wait for a trigger.
+	// Idle are the services, by name, that wait for a trigger and do not run.
 	Idle []string
 }
 
@@ -37,24 +37,24 @@ type Instance struct {
 	Passing bool
 }
 
-// Link says that a service is started after another, and stopped before it.
-type Link struct {
+// Ordering says that a service is started after another, and stopped before it.
+type Ordering struct {
 	Name, After string
-	// Weak is an order that is only implied: by a requirement (Requires=,
-	// Wants=) that comes without one (After=).
+	// Weak is set where a requirement (Requires=, Wants=) without After= only
+	// implies the order.
 	Weak bool
 }
 
-func (l Link) String() string { return l.Name + " after " + l.After }
+func (o Ordering) String() string { return o.Name + " after " + o.After }
 
-// Unit is a unit that is no configured service, by its full name.
+// Unit makes a Service of any unit, by its full name.
 func Unit(name string) Service { return Service{Name: name, Unit: name} }
 
-// Order is the package's Order, with what the survey links as well. The
-// configuration's word counts most, then the units' order, then what is
-// implied: a link that would close a circle with those before it is passed
-// over, and returned, so that the same units always give the same sequence.
-func (s Survey) Order(services []Service) (ordered []Service, over []Link, err error) {
+// Order is the package's Order with the survey's orderings added. The
+// configuration counts most, then the units' order, then what is only implied.
+// An ordering that would close a cycle with those before it is passed over, and
+// returned. The same units always give the same sequence.
+func (s Survey) Order(services []Service) (ordered []Service, over []Ordering, err error) {
 	if _, err := Order(services); err != nil {
 		return nil, nil, err
 	}
@@ -64,8 +64,8 @@ func (s Survey) Order(services []Service) (ordered []Service, over []Link, err e
 		merged[i].After = slices.Clone(merged[i].After)
 		index[merged[i].Name] = &merged[i]
 	}
-	links := slices.Clone(s.Links)
-	slices.SortStableFunc(links, func(a, b Link) int {
+	orderings := slices.Clone(s.Orderings)
+	slices.SortStableFunc(orderings, func(a, b Ordering) int {
 		if a.Weak != b.Weak {
 			if a.Weak {
 				return 1
@@ -74,14 +74,14 @@ func (s Survey) Order(services []Service) (ordered []Service, over []Link, err e
 		}
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.After, b.After))
 	})
-	for _, l := range links {
-		first, later := index[l.After], index[l.Name]
+	for _, o := range orderings {
+		first, later := index[o.After], index[o.Name]
 		switch {
-		case first == nil || later == nil || first == later || slices.Contains(later.After, l.After):
-		case waits(index, l.After, l.Name, map[string]bool{}):
-			over = append(over, l)
+		case first == nil || later == nil || first == later || slices.Contains(later.After, o.After):
+		case waits(index, o.After, o.Name, map[string]bool{}):
+			over = append(over, o)
 		default:
-			later.After = append(later.After, l.After)
+			later.After = append(later.After, o.After)
 		}
 	}
 	ordered, err = Order(merged)

@@ -14,34 +14,34 @@ import (
 	"github.com/tope/updater/platform/service/servicetest"
 )
 
-// links reads "a>b c~d": a after b, and c after d by implication.
-func links(text string) []service.Link {
-	var all []service.Link
+// orderings reads "a>b c~d": a after b, and c after d by implication.
+func orderings(text string) []service.Ordering {
+	var all []service.Ordering
 	for _, word := range strings.Fields(text) {
 		name, after, strong := strings.Cut(word, ">")
 		if !strong {
 			name, after, _ = strings.Cut(word, "~")
 		}
-		all = append(all, service.Link{Name: name, After: after, Weak: !strong})
+		all = append(all, service.Ordering{Name: name, After: after, Weak: !strong})
 	}
 	return all
 }
 
 func TestOrderBySurvey(t *testing.T) {
-	for _, c := range []struct{ name, services, links, out, over string }{
+	for _, c := range []struct{ name, services, orders, out, over string }{
 		{name: "nothing is known", services: "b a", out: "b a"},
-		{name: "the units' order counts", services: "web api", links: "web>api", out: "api web"},
-		{name: "a requirement implies an order", services: "web api", links: "web~api", out: "api web"},
-		{name: "the configuration's order counts beside it", services: "c b:a a", links: "c>b", out: "a b c"},
-		{name: "a unit that is no service is passed over", services: "web api", links: "web>network api>web", out: "web api"},
-		{name: "the configuration outweighs the units", services: "api:web web", links: "web>api", out: "web api", over: "web after api"},
-		{name: "an order outweighs an implied one", services: "a b", links: "a~b b>a", out: "a b", over: "a after b"},
-		{name: "a circle is opened where it is closed last", services: "x a b c", links: "c>a b>c a>b", out: "x c b a", over: "c after a"},
-		{name: "said twice is said once", services: "web:api api", links: "web>api web~api", out: "api web"},
-		{name: "a unit after itself", services: "a", links: "a>a", out: "a"},
+		{name: "the units' order counts", services: "web api", orders: "web>api", out: "api web"},
+		{name: "a requirement implies an order", services: "web api", orders: "web~api", out: "api web"},
+		{name: "the configuration's order counts too", services: "c b:a a", orders: "c>b", out: "a b c"},
+		{name: "a unit that is not a service is passed over", services: "web api", orders: "web>network api>web", out: "web api"},
+		{name: "the configuration outweighs the units", services: "api:web web", orders: "web>api", out: "web api", over: "web after api"},
+		{name: "an order outweighs an implied one", services: "a b", orders: "a~b b>a", out: "a b", over: "a after b"},
+		{name: "a cycle is opened where it is closed last", services: "x a b c", orders: "c>a b>c a>b", out: "x c b a", over: "c after a"},
+		{name: "said twice is said once", services: "web:api api", orders: "web>api web~api", out: "api web"},
+		{name: "a unit after itself", services: "a", orders: "a>a", out: "a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := service.Survey{Links: links(c.links)}
+			s := service.Survey{Orderings: orderings(c.orders)}
 			got, over, err := s.Order(parse(c.services))
 			require.NoError(t, err)
 			require.Equal(t, c.out, names(got))
@@ -53,7 +53,7 @@ func TestOrderBySurvey(t *testing.T) {
 		})
 	}
 	_, _, err := service.Survey{}.Order(parse("a:b b:a"))
-	require.ErrorIs(t, err, service.ErrCycle, "the configuration's own circle is an error")
+	require.ErrorIs(t, err, service.ErrCycle, "the configuration's own cycle is an error")
 }
 
 // Whatever the units say, in whichever order: the same sequence, with every
@@ -61,17 +61,17 @@ func TestOrderBySurvey(t *testing.T) {
 func TestOrderBySurveyHoldsForAnyLinks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"})
-		all := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) service.Link {
-			return service.Link{Name: name.Draw(t, "name"), After: name.Draw(t, "after"), Weak: rapid.Bool().Draw(t, "weak")}
+		all := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) service.Ordering {
+			return service.Ordering{Name: name.Draw(t, "name"), After: name.Draw(t, "after"), Weak: rapid.Bool().Draw(t, "weak")}
 		}), 0, 12).Draw(t, "links")
-		got, over, err := service.Survey{Links: all}.Order(parse("a b c d e"))
+		got, over, err := service.Survey{Orderings: all}.Order(parse("a b c d e"))
 		require.NoError(t, err)
 		require.Len(t, got, 5)
 		at := map[string]int{}
 		for i, s := range got {
 			at[s.Name] = i
 		}
-		passed := map[service.Link]bool{}
+		passed := map[service.Ordering]bool{}
 		for _, l := range over {
 			passed[l] = true
 		}
@@ -80,7 +80,7 @@ func TestOrderBySurveyHoldsForAnyLinks(t *testing.T) {
 				require.Less(t, at[l.After], at[l.Name], "%s", l)
 			}
 		}
-		again, _, err := service.Survey{Links: rapid.Permutation(all).Draw(t, "permuted")}.Order(parse("a b c d e"))
+		again, _, err := service.Survey{Orderings: rapid.Permutation(all).Draw(t, "permuted")}.Order(parse("a b c d e"))
 		require.NoError(t, err)
 		require.Equal(t, names(got), names(again))
 	})

@@ -94,8 +94,8 @@ func (c *copier) file(name string, info fs.FileInfo) error {
 		c.taken.Cloned++
 		c.taken.Bytes += info.Size()
 	} else {
-		// Whatever a file system says that cannot clone: reading and writing
-		// tells whether there is more to it.
+		// File systems that cannot clone give various errors. Reading and
+		// writing shows whether anything else is wrong.
 		var n int64
 		n, err = io.Copy(out, &stoppable{c.ctx, in})
 		c.taken.Bytes += n

@@ -38,8 +38,8 @@ func (s *Store) Pending(update string) ([]string, error) {
 	return pending, nil
 }
 
-// pending: the copy is in the set, and it is the copy and not what it was
-// exchanged for, as long as the stamp is in it.
+// pending reports whether the set still holds the copy of path. The stamp tells
+// the copy from the directory that it was exchanged for.
 func (s *Store) pending(update, path string) (bool, error) {
 	owed, err := exists(stamp(s.kept(update, path), update))
 	if err != nil {
@@ -48,9 +48,10 @@ func (s *Store) pending(update, path string) (bool, error) {
 	return owed, nil
 }
 
-// Restore puts back every directory of the update's set that is not back yet.
-// What was there goes into the set in its place. No set is nothing to do. It
-// goes on past a directory that cannot be put back, and returns that error.
+// Restore puts back every directory of the update's set that is not back yet. The
+// directory that was there goes into the set in its place. Without a set there is
+// nothing to do. A directory that cannot be put back does not keep it from the
+// others; the error says which.
 func (s *Store) Restore(update string) (Restored, error) {
 	var done Restored
 	paths, err := s.index(update)
@@ -70,8 +71,8 @@ func (s *Store) Restore(update string) (Restored, error) {
 			done.Before++
 		}
 		if err == nil {
-			// The exchange may have been made and its maker killed before that
-			// was durable. If the power goes before this: the old or the new
+			// An earlier process may have made the exchange and been killed before
+			// it was durable. If the power goes before this: the old or the new
 			// directory, whole, at either place, and the stamp tells which.
 			err = errors.Join(disk.SyncDir(filepath.Dir(s.live(p))), disk.SyncDir(filepath.Dir(s.kept(update, p))))
 		}
@@ -80,8 +81,8 @@ func (s *Store) Restore(update string) (Restored, error) {
 		}
 	}
 	if len(errs) > 0 {
-		// So that Tidy does not take the data away. As far as that works: the
-		// disk may be full or failing.
+		// This note keeps Tidy from removing the data. It is written if that
+		// works: the disk may be full or failing.
 		errs = append(errs, disk.WriteFile(filepath.Join(s.set(update), failedName), nil, 0o600))
 	}
 	return done, errors.Join(errs...)
@@ -99,8 +100,8 @@ func (s *Store) restore(update, path string) error {
 			return err
 		}
 		// The file system cannot exchange. If the power goes between the two
-		// renames, live is missing and the copy still in the set: what is above
-		// finds that, and goes on below.
+		// renames, live is missing and the copy still in the set: the next call
+		// finds it so above, and goes on below.
 		if err := s.aside(update, live); err != nil {
 			return err
 		}
@@ -110,7 +111,7 @@ func (s *Store) restore(update, path string) error {
 	return os.Rename(kept, live)
 }
 
-// aside moves what is at live into the set, beside what earlier tries moved there.
+// aside moves what is at live into the set, beside the directories that earlier tries moved there.
 func (s *Store) aside(update, live string) error {
 	dir := filepath.Join(s.set(update), asideName)
 	if err := disk.MkdirAll(dir, 0o700); err != nil {

@@ -1,5 +1,5 @@
-// Package snapshot keeps a copy of what services had written before an update
-// was switched to, and puts it back when the update is turned back.
+// Package snapshot copies the services' data before a switch, and puts the copy
+// back when the update is rolled back.
 //
 // # What is on disk
 //
@@ -8,11 +8,10 @@
 //	shared/.snapshot-<update>/data/<path>/.tope-snapshot-<update>   its stamp
 //	shared/.snapshot-<update>.tmp             one that is being made
 //
-// A set is made under its temporary name, synced as a whole, and renamed: what
-// bears the final name is complete. It is put back by exchanging each copy with
-// the directory it was made of, atomically. The stamp travels with the copy, so
-// where it lies tells whether that has been done, whatever was cut, and however
-// often it is asked for.
+// A set is made under its temporary name, synced as a whole, and renamed: a set
+// with the final name is complete. It is put back by exchanging each copy with
+// the directory it was made of, atomically. The stamp travels with the copy: its
+// place tells whether the copy is back, however often a restore was cut.
 //
 // # What it promises
 //
@@ -84,7 +83,7 @@ func (s *Store) Exists(update string) (bool, error) {
 // index reads which directories the update's set has; nil when there is none.
 func (s *Store) index(update string) ([]string, error) {
 	if update == "" || strings.ContainsAny(update, "/\x00") {
-		return nil, fmt.Errorf("snapshot: %q is no update's id", update)
+		return nil, fmt.Errorf("snapshot: %q is not an update's id", update)
 	}
 	data, err := os.ReadFile(filepath.Join(s.set(update), indexName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -99,7 +98,7 @@ func (s *Store) index(update string) ([]string, error) {
 	}
 	for _, p := range i.Paths {
 		if !fs.ValidPath(p) || p == "." {
-			return nil, fmt.Errorf("snapshot %s: %q is no path inside the shared directory", s.set(update), p)
+			return nil, fmt.Errorf("snapshot %s: %q is not a path inside the shared directory", s.set(update), p)
 		}
 	}
 	return append([]string{}, i.Paths...), nil
@@ -116,7 +115,7 @@ func outermost(paths []string) []string {
 	return out
 }
 
-// exists tells what is at path, without following a link.
+// exists reports whether something is at path. It does not follow a link.
 func exists(path string) (bool, error) {
 	_, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -126,8 +125,8 @@ func exists(path string) (bool, error) {
 }
 
 // Tidy removes the sets of all updates but open (empty for none), complete or
-// not, with the stamps they left in what was put back. It returns what it
-// removed, and goes on past what cannot be.
+// not, with the stamps they left in what was put back. It returns the removed
+// ones; one that cannot be removed does not keep it from the others.
 func (s *Store) Tidy(open string) (removed []string, err error) {
 	entries, err := os.ReadDir(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -176,9 +175,9 @@ func (s *Store) drop(update string) error {
 		return err
 	}
 	if failed {
-		// What could not be put back is all that is left of it: it is kept under
-		// a name that nobody here touches, for a person to look at. If the power
-		// goes before this is durable: the same under the old name.
+		// The copy is all that is left of data that could not be put back: it is
+		// kept for a person to look at, under a name that nothing here touches. If
+		// the power goes before this is durable: the same under the old name.
 		if err := os.Rename(s.set(update), filepath.Join(s.dir, Kept+update)); err != nil {
 			return fmt.Errorf("keep the snapshot: %w", err)
 		}
@@ -193,7 +192,7 @@ func (s *Store) drop(update string) error {
 	return disk.RemoveTree(trash)
 }
 
-// failed says whether the set was to be put back, and part of it could not be.
+// failed reports whether a part of the set could not be put back.
 func (s *Store) failed(update string) (bool, error) {
 	noted, err := exists(filepath.Join(s.set(update), failedName))
 	if err != nil || !noted {

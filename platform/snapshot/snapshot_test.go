@@ -283,7 +283,7 @@ func TestMeasureRefusesWhatCannotBePutBack(t *testing.T) {
 	w := newWorld(t)
 	require.NoError(t, os.Symlink("web", w.live("link")))
 	_, err := w.Measure(t.Context(), []string{"link"})
-	require.ErrorContains(t, err, "is no directory")
+	require.ErrorContains(t, err, "is not a directory")
 	e := disktest.NewExt4(t, 4<<20)
 	require.NoError(t, os.Mkdir(w.live("mnt"), 0o755))
 	require.NoError(t, unix.Mount(e.Dir, w.live("mnt"), "", unix.MS_BIND, ""))

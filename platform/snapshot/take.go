@@ -24,9 +24,9 @@ type Size struct {
 // block is what a file is rounded up to.
 const block = 4096
 
-// Measure says what a set of directories would take, relative to the shared
-// directory. One that is missing is left out; one that cannot be exchanged for
-// its copy later, a link or another file system, is an error.
+// Measure returns the size of a set of directories, whose paths are relative to
+// the shared directory. A missing one is left out. One that cannot be exchanged
+// for its copy later (a link, another file system) is an error.
 func (s *Store) Measure(ctx context.Context, paths []string) (Size, error) {
 	var size Size
 	for _, p := range outermost(paths) {
@@ -38,14 +38,14 @@ func (s *Store) Measure(ctx context.Context, paths []string) (Size, error) {
 			return size, fmt.Errorf("measure: %w", err)
 		}
 		if !info.IsDir() {
-			return size, fmt.Errorf("%s is no directory: no snapshot can be taken of it", s.live(p))
+			return size, fmt.Errorf("%s is not a directory: no snapshot can be taken of it", s.live(p))
 		}
 		shared, err := os.Stat(s.dir)
 		if err != nil {
 			return size, fmt.Errorf("measure: %w", err)
 		}
 		if device(shared) != device(info) {
-			return size, fmt.Errorf("%s is another file system than %s: no snapshot can be put back there", s.live(p), s.dir)
+			return size, fmt.Errorf("%s is on another file system than %s: no snapshot can be put back there", s.live(p), s.dir)
 		}
 		if err := s.measure(ctx, p, &size); err != nil {
 			return size, err
@@ -99,7 +99,7 @@ type Taken struct {
 }
 
 // Take makes the update's set of these directories, in place of an earlier one.
-// Nothing may write to them meanwhile. With none of them there it makes nothing.
+// Nothing may write to them meanwhile. When none of them exists it makes nothing.
 func (s *Store) Take(ctx context.Context, update string, paths []string) (Taken, error) {
 	var taken Taken
 	size, err := s.Measure(ctx, paths)
@@ -124,8 +124,8 @@ func (s *Store) Take(ctx context.Context, update string, paths []string) (Taken,
 	if err := disk.RemoveTree(tmp); err != nil {
 		return taken, err
 	}
-	// Nobody but the updater looks into it: what is in there has the modes and
-	// owners of the original.
+	// Only the updater may look into it: the files in it have the modes and owners
+	// of the originals.
 	if err := os.Mkdir(tmp, 0o700); err != nil {
 		return taken, fmt.Errorf("snapshot: %w", err)
 	}
@@ -155,8 +155,8 @@ func (s *Store) Take(ctx context.Context, update string, paths []string) (Taken,
 	return taken, disk.Publish(tmp, s.set(update))
 }
 
-// Fits says whether a set of this size can be made: the error is a
-// disk.ErrNoSpace. Where files can share their blocks it needs only names.
+// Fits checks that there is room for a set of this size; a lack of it is a
+// disk.ErrNoSpace. Where files can share their blocks a set needs only names.
 func (s *Store) Fits(size Size) error {
 	need := size.Bytes
 	if len(size.Paths) == 0 {

@@ -21,7 +21,7 @@ const (
 	dropInHeader = "# Written by tope-updater (see its verb units). Changes here are lost.\n"
 )
 
-// dropIn has a service start after recovery. Wants, never Requires: a recovery
+// dropIn makes a service start after recovery. Wants, never Requires: a recovery
 // that failed must not keep the device dark.
 const dropIn = dropInHeader + `[Unit]
 Wants=tope-updater-recover.service
@@ -46,7 +46,7 @@ func (s *Store) dropIns(p *plan, entries []fs.DirEntry, services []string, confi
 			continue
 		}
 		if err == nil && !strings.HasPrefix(string(have), dropInHeader) {
-			p.left = append(p.left, Left{unit, file + " is not the updater's; it has to have the service start after tope-updater-recover.service"})
+			p.left = append(p.left, Left{unit, file + " is not the updater's; it must start the service after tope-updater-recover.service"})
 			continue
 		}
 		p.groups = append(p.groups, group{{DropIn, file, func() error { return writeDropIn(file) }}})
@@ -91,7 +91,7 @@ func removeDropIn(file string) error {
 	return removeEmpty(filepath.Dir(file))
 }
 
-// sweepDropIn removes what a cut left of one that was never there.
+// sweepDropIn removes the temporary of a drop-in whose writing was cut.
 func sweepDropIn(tmp string) error {
 	if err := disk.RemoveTree(tmp); err != nil {
 		return err

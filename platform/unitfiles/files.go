@@ -11,8 +11,8 @@ import (
 	"github.com/tope/updater/platform/disk"
 )
 
-// keptSuffix ends the names of files that were put aside. They begin with a
-// dot, and systemd takes neither for a unit's.
+// keptSuffix ends the names of files that were put aside. These begin with a
+// dot; systemd does not take them for units.
 const keptSuffix = ".kept"
 
 func keptName(host string) string {
@@ -20,7 +20,7 @@ func keptName(host string) string {
 }
 
 // pendingSuffix ends the name of a unit's file while its links are being made or
-// taken away: as long as it is there, links to a unit that is not are ours.
+// taken away: as long as it is there, links to a unit that does not exist are ours.
 const pendingSuffix = ".pending"
 
 func pendingName(host string) string {
@@ -37,8 +37,8 @@ func masked(host string, info fs.FileInfo) bool {
 	return err == nil && filepath.Clean(target) == os.DevNull
 }
 
-// content is a unit file's, and whether it is ours. A link is somebody else's,
-// wherever it leads.
+// content reads a unit file and tells whether it is ours. A link is somebody
+// else's, wherever it leads.
 func content(host string, info fs.FileInfo) (text []byte, mine bool, err error) {
 	if !info.Mode().IsRegular() || info.Size() > 2*MaxSize {
 		return nil, false, nil
@@ -55,21 +55,21 @@ func sameFile(path string, info fs.FileInfo) bool {
 }
 
 // keep gives a file a second name, durably, and leaves it where it is: at no
-// instant is the unit gone. What was kept before goes: the operator has put
-// another file in its place since.
+// instant is the unit gone. It replaces a file that was kept before: the operator
+// has put another in its place since.
 func keep(host, aside string) error {
 	if err := os.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := os.Link(host, aside); err != nil {
-		return fmt.Errorf("cannot keep what is there: %w", err)
+		return fmt.Errorf("cannot keep the file that is there: %w", err)
 	}
 	// If the power goes now, both names lead to the operator's file, or one does.
 	return disk.SyncDir(filepath.Dir(host))
 }
 
 // rename gives a file another name, durably. If the power goes now, it has one
-// of the two, and what had the other is there or replaced.
+// of the two; a file that had the new name is there or replaced.
 func rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err

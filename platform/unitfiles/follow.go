@@ -11,9 +11,9 @@ import (
 	"github.com/tope/updater/platform/disk"
 )
 
-// Follow makes the unit files agree with what a version carries, durably, and
-// says what it did. It does what it can when something cannot be done, and
-// returns that error. An empty version carries none.
+// Follow makes the unit files agree with the units a version carries, durably,
+// and returns what it did. An error does not keep it from the units that can be
+// done. An empty version carries none.
 func (s *Store) Follow(version string) (Changes, error) { return s.make(version, false) }
 
 // Complete is Follow, and it writes the drop-ins of the configured services.
@@ -81,7 +81,7 @@ func (s *Store) make(version string, configured bool) (Changes, error) {
 }
 
 // lock keeps two processes from doing this at the same time. Without the
-// directory there is nothing yet to be at odds over.
+// directory there is nothing to protect yet.
 func (s *Store) lock() (unlock func(), err error) {
 	dir, err := s.cfg.Root.Resolve(etc)
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 	"github.com/tope/updater/platform/disk"
 )
 
-// What is one thing that is done to a file.
+// What says what is done to a file.
 type What string
 
-// The things that are done.
+// The kinds of a Change.
 const (
 	Written  What = "written"
 	Removed  What = "removed"
@@ -25,23 +25,24 @@ const (
 	Disabled What = "disabled"
 	DropIn   What = "drop-in written"
 	NoDropIn What = "drop-in removed"
-	// Swept is what was, or a cut would leave, under a temporary name.
-	Swept What = "swept"
+	// Prepared is a unit's file under a temporary name, Swept one that is removed.
+	Prepared What = "prepared"
+	Swept    What = "swept"
 )
 
-// Change is one of them, with the device's path.
+// Change is one change to a file, with the device's path.
 type Change struct {
 	What What   `json:"what"`
 	Path string `json:"path"`
 }
 
-// Left is a unit that the version carries and that is not put into effect.
+// Left is a unit of the version that is not put into effect.
 type Left struct {
 	Unit string `json:"unit"`
 	Why  string `json:"why"`
 }
 
-// Changes is what Follow did, or Plan would.
+// Changes is what Follow did, or what Complete would do (Plan).
 type Changes struct {
 	Version string   `json:"version"`
 	Changes []Change `json:"changes"`
@@ -50,7 +51,7 @@ type Changes struct {
 
 // Any reports whether systemd has to read its units again.
 func (c Changes) Any() bool {
-	return slices.ContainsFunc(c.Changes, func(c Change) bool { return c.What != Swept && c.What != Kept })
+	return slices.ContainsFunc(c.Changes, func(c Change) bool { return c.What != Prepared && c.What != Swept && c.What != Kept })
 }
 
 // change is a Change and how to make it.
@@ -60,19 +61,19 @@ type change struct {
 	do   func() error
 }
 
-// group are changes of which each waits for those before it.
+// group is a list of changes, each of which waits for those before it.
 type group []change
 
 func (g *group) add(what What, host string, do func() error) { *g = append(*g, change{what, host, do}) }
 
-// plan lists what is to be done, unit by unit. Among those of one unit the
+// plan lists the changes to make, unit by unit. Among those of one unit the
 // order matters: see remove and place.
 type plan struct {
 	dir    string
 	groups []group
 	left   []Left
-	// settled is set when files that are right already are to be made durable:
-	// whoever wrote them may have been killed before they were.
+	// settled has files made durable that are right already: their writer may
+	// have been killed before they were.
 	settled bool
 }
 
@@ -115,8 +116,8 @@ func (s *Store) plan(version string, configured bool) (*plan, error) {
 	return p, nil
 }
 
-// old looks at what is there beside what the version carries: units of another
-// version, and what a cut left.
+// old plans what becomes of an entry that the version does not carry: a unit of
+// another version, or a file that a cut left.
 func (s *Store) old(p *plan, e fs.DirEntry, carried func(string) bool) error {
 	name := e.Name()
 	hidden, isHidden := strings.CutPrefix(name, ".")
@@ -167,7 +168,7 @@ func (p *plan) sweep(host string) {
 	p.groups = append(p.groups, group{{Swept, host, func() error { return disk.RemoveTree(host) }}})
 }
 
-// pending goes on where a cut has left the links of a unit.
+// pending continues with a unit's links where a cut has left them.
 func (s *Store) pending(p *plan, unit string, carried bool) error {
 	host := filepath.Join(p.dir, unit)
 	if exists(host) || carried {
@@ -203,8 +204,8 @@ func (s *Store) disable(p *plan, g *group, host string) error {
 	return nil
 }
 
-// remove takes away a unit that no version needs. The file gets another name
-// first, and goes last, since without it nobody would know whose the links were.
+// remove removes a unit that no version needs. Its file gets another name first
+// and goes last: without it nobody could tell whose the links are.
 func (s *Store) remove(p *plan, name string, kept bool) error {
 	host := filepath.Join(p.dir, name)
 	info, err := os.Lstat(host)
@@ -226,7 +227,7 @@ func (s *Store) remove(p *plan, name string, kept bool) error {
 	case kept && (mine || !hasKept):
 		return nil // the unit's own entry sees to it
 	case hasKept && (mine || gone):
-		// Whether it is enabled was never ours to change.
+		// The updater has never changed whether it is enabled.
 		g.add(Restored, host, func() error { return rename(aside, host) })
 	case hasKept && kept && os.SameFile(info, keptInfo):
 		// The power went before ours took its place.
@@ -243,10 +244,11 @@ func (s *Store) remove(p *plan, name string, kept bool) error {
 	return nil
 }
 
-// place puts a unit of the version into effect. What was there is kept, and the
-// links are made, before the file is: once it is there it counts as known, and
-// whether it is enabled is the operator's. If the power goes in between, links
-// lead to a unit that does not exist, and the pending file says whose they are.
+// place puts a unit of the version into effect. The old file is kept and the
+// links are made before the new file gets its name: from then on the unit counts
+// as known, and the operator decides whether it is enabled. If the power goes in
+// between, links lead to a unit that does not exist, and the pending file says
+// whose they are.
 func (s *Store) place(p *plan, u Unit) (bool, error) {
 	host := filepath.Join(p.dir, u.Name)
 	want := append([]byte(header), u.text...)
@@ -259,15 +261,15 @@ func (s *Store) place(p *plan, u Unit) (bool, error) {
 			return false, err
 		}
 		if at != "" && !slices.Contains(s.cfg.Configured, u.Name) {
-			p.left = append(p.left, Left{u.Name, "the system has a unit of this name, " + at + ", and it is no configured service"})
+			p.left = append(p.left, Left{u.Name, "the system has a unit of this name, " + at + ", and it is not a configured service"})
 			return false, nil
 		}
 		pending := pendingName(host)
-		g.add(Swept, pending, func() error { return disk.WriteFile(pending, want, 0o644) })
+		g.add(Prepared, pending, func() error { return disk.WriteFile(pending, want, 0o644) })
 		for _, d := range u.wanted {
 			link := filepath.Join(p.dir, d, u.Name)
 			if _, err := os.Lstat(link); err == nil || at != "" {
-				continue // whether a package's unit is enabled was never ours to change
+				continue // the updater never changes whether a package's unit is enabled
 			}
 			g.add(Enabled, link, func() error { return enable(link, etc+"/"+u.Name) })
 		}

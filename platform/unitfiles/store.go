@@ -18,8 +18,8 @@ import (
 // changing it would orphan those that are out there.
 const header = "# Comes with the current version (tope-updater). Changes here are lost: use a drop-in (systemctl edit).\n"
 
-// etc is where units of this device's own are; a unit there goes before one of
-// the system in vendor.
+// etc is the directory of this device's own units, which take precedence over
+// those of packages (see vendor).
 const etc = "/etc/systemd/system"
 
 // Config is what a Store works with.
@@ -35,12 +35,12 @@ type Config struct {
 // at the same time: the one that comes last decides.
 type Store struct{ cfg Config }
 
-// New returns a Store. It looks at nothing.
+// New returns a Store. It reads nothing yet.
 func New(cfg Config) *Store { return &Store{cfg} }
 
-// Carried are the units of a version, by name. What is in its systemd directory
-// and is none is left out: a version that came in a bundle has no such thing,
-// and one made by hand is taken as it is. An empty version has none.
+// Carried returns the units of a version, by name. Other files in its systemd
+// directory are left out: a version that came in a bundle has none, and one made
+// by hand is taken as it is. An empty version has no units.
 func (s *Store) Carried(version string) ([]Unit, error) {
 	units, _, err := s.carried(version)
 	if err != nil || len(units) == 0 {
@@ -102,7 +102,7 @@ func read(dir string, e fs.DirEntry) (Unit, error) {
 		return Unit{}, fmt.Errorf("%w: %w", errUnfit, err)
 	}
 	if !e.Type().IsRegular() {
-		return Unit{}, fmt.Errorf("%w: no regular file", errUnfit)
+		return Unit{}, fmt.Errorf("%w: not a regular file", errUnfit)
 	}
 	f, err := os.Open(filepath.Join(dir, e.Name()))
 	if err != nil {
@@ -123,8 +123,8 @@ func read(dir string, e fs.DirEntry) (Unit, error) {
 	return u, nil
 }
 
-// Allows refuses a version that carries what it may not, or the name of a unit
-// of the system's that is no configured service.
+// Allows refuses a version that carries a forbidden file, or a unit of the name
+// of one of the system's, unless that is a configured service.
 func (s *Store) Allows(files []File) error {
 	if err := Check(files); err != nil {
 		return err
@@ -135,14 +135,14 @@ func (s *Store) Allows(files []File) error {
 			continue
 		}
 		if at, err := s.systems(name); err != nil || at != "" {
-			return errors.Join(err, fmt.Errorf("unit %s: the system has one of this name, %s, and it is no configured service", name, at))
+			return errors.Join(err, fmt.Errorf("unit %s: the system has one of this name, %s, and it is not a configured service", name, at))
 		}
 	}
 	return nil
 }
 
-// systems is where the system, rather than this device's own configuration,
-// has a unit that no version may replace; "" when it has none.
+// systems returns the path of the system's own unit of this name, which no
+// version may replace; "" when it has none.
 func (s *Store) systems(name string) (string, error) {
 	if slices.Contains(s.cfg.Configured, name) {
 		return "", nil
@@ -150,7 +150,7 @@ func (s *Store) systems(name string) (string, error) {
 	return s.vendor(name)
 }
 
-// vendor is where a package has put a unit of this name; "" when none has.
+// vendor returns the path of a package's unit of this name; "" when there is none.
 func (s *Store) vendor(name string) (string, error) {
 	for _, dir := range []string{"/usr/lib/systemd/system", "/lib/systemd/system"} {
 		at := filepath.Join(dir, name)
@@ -167,7 +167,7 @@ func (s *Store) vendor(name string) (string, error) {
 	return "", nil
 }
 
-// linksTo are the links by which something wants or requires a unit.
+// linksTo lists the links by which something wants or requires a unit.
 func linksTo(dir, unit string) ([]string, error) {
 	var links []string
 	for _, kind := range []string{".wants", ".requires"} {

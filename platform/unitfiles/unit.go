@@ -11,10 +11,10 @@ import (
 	"github.com/tope/updater/platform/service"
 )
 
-// Dir is the directory of a version that has its units.
+// Dir is the directory of a version's units.
 const Dir = "systemd"
 
-// Bounds of what a version may carry.
+// Bounds of the units that a version may carry.
 const (
 	MaxUnits = 64
 	MaxSize  = 64 << 10
@@ -24,8 +24,8 @@ const (
 type Unit struct {
 	// Name is systemd's, with its suffix.
 	Name string
-	// Passing is a oneshot that is over when it has run: nothing of it stays, and
-	// nothing of it was stopped. One with RemainAfterExit= is up until it is stopped.
+	// Passing is set for a oneshot that ends when it has run: a switch has nothing
+	// of it to stop. One with RemainAfterExit= is up until it is stopped.
 	Passing bool
 	// Enabled is set when something on this device wants the unit.
 	Enabled bool
@@ -39,14 +39,14 @@ type Unit struct {
 // Service says whether the unit is a service; Base is then its name without the suffix.
 func (u Unit) Service() (base string, ok bool) { return strings.CutSuffix(u.Name, ".service") }
 
-// Template is a unit that is not run itself, but only instances of it.
+// Template reports whether the unit is a template: only its instances run.
 func (u Unit) Template() bool { return strings.Contains(u.Name, "@.") }
 
 // suffixes are the kinds of unit that a version may carry. The others describe
 // the machine (mounts, devices, slices), which is not the application's business.
 func suffixes() []string { return []string{".service", ".socket", ".timer", ".path", ".target"} }
 
-// CheckName refuses names that are no unit's, or not a version's to give.
+// CheckName refuses names that a unit of a version may not have.
 func CheckName(name string) error {
 	base, ok := "", false
 	for _, s := range suffixes() {
@@ -59,7 +59,7 @@ func CheckName(name string) error {
 	}
 	for _, own := range []string{"tope-updater", "systemd-", "dbus"} {
 		if strings.HasPrefix(name, own) {
-			return fmt.Errorf("unit %q: names that begin with %s are not a release's to give", name, own)
+			return fmt.Errorf("unit %q: names that begin with %s are not for releases", name, own)
 		}
 	}
 	return nil
@@ -73,7 +73,7 @@ type File struct {
 }
 
 // Check refuses a version whose systemd directory has anything but units within
-// the bounds. It looks at no disk.
+// the bounds. It does not read the disk.
 func Check(files []File) error {
 	count := 0
 	for _, f := range files {
@@ -100,12 +100,12 @@ func Check(files []File) error {
 	return nil
 }
 
-// parse reads the little of a unit that matters here. What it does not
-// understand is systemd's to complain about.
+// parse reads the few settings of a unit that matter here. It leaves it to
+// systemd to complain about the rest.
 func parse(name string, text []byte) (Unit, error) {
 	u := Unit{Name: name, text: text}
 	if bytes.IndexByte(text, 0) >= 0 {
-		return u, fmt.Errorf("unit %s is no text", name)
+		return u, fmt.Errorf("unit %s is not a text file", name)
 	}
 	joined := strings.ReplaceAll(string(text), "\\\n", " ")
 	section, oneshot, remains := "", false, false

@@ -12,9 +12,9 @@ import (
 	"github.com/tope/updater/platform/disk"
 )
 
-// Brought is what a release brings beside its files: what the device must do
-// for it. It is part of the version's manifest, so that a version can be gone
-// back to years later with nothing else at hand. Legacy packages bring nothing.
+// Brought is what a release brings besides its files: what the device must do
+// for it. It is part of the version's manifest, so that a rollback years later
+// needs nothing else. Legacy packages bring nothing.
 type Brought struct {
 	// Health are checks beyond the configured ones.
 	Health []Health `json:"health,omitempty"`
@@ -78,12 +78,12 @@ func (b Brought) Validate() error {
 			return fmt.Errorf("hook %q: there are only %v", name, Hooks())
 		}
 		if !local(p) {
-			return fmt.Errorf("hook %s: %q is no path inside the version", name, p)
+			return fmt.Errorf("hook %s: %q is not a path inside the version", name, p)
 		}
 	}
 	for i, w := range b.Writable {
 		if !local(w.Path) {
-			return fmt.Errorf("writable %q is no path inside the version", w.Path)
+			return fmt.Errorf("writable %q is not a path inside the version", w.Path)
 		}
 		if strings.HasPrefix(w.Path, SnapshotPrefix) || strings.HasPrefix(w.Path, disk.TrashPrefix) {
 			return fmt.Errorf("writable %q: the updater uses such names itself", w.Path)

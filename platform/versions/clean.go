@@ -69,7 +69,7 @@ func (s *Store) Prune(keep int, needed ...string) ([]string, error) {
 			continue // an operator's link or file; not ours to delete
 		}
 		if inside, err := os.ReadDir(s.Path(version)); err == nil && len(inside) == 0 {
-			continue // so begins a version that is made by hand, and it takes no room
+			continue // a version made by hand begins like this, and it takes no room
 		}
 		if err := s.Trash(version); err != nil {
 			failed = errors.Join(failed, err)
@@ -89,7 +89,7 @@ type Swept struct {
 
 // Sweep deletes what cuts have left in the versions directory: the trash, stale
 // temporaries, and the staging directories of all updates but those named.
-// What cannot be deleted is reported and does not keep the rest from it.
+// An entry that cannot be deleted is reported and does not save the others.
 func (s *Store) Sweep(open ...string) (Swept, error) {
 	var swept Swept
 	entries, err := os.ReadDir(s.dir)
@@ -111,8 +111,8 @@ func (s *Store) Sweep(open ...string) (Swept, error) {
 		default:
 			continue
 		}
-		// None of these names means anything to anybody: half deleted is as
-		// good as not deleted, and the next Sweep goes on.
+		// Nothing reads what has these names: half deleted is as good as not
+		// deleted, and the next Sweep goes on.
 		if err := disk.RemoveTree(filepath.Join(s.dir, name)); err != nil {
 			failed = errors.Join(failed, err)
 			continue

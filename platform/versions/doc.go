@@ -19,7 +19,7 @@
 //
 // It does not know what an update is, starts no program, and changes nothing
 // inside a published version. It does not lock: the holder of the journal's
-// lock is the one writer. Readers (Pointers, State, List) may run beside it.
+// lock is the one writer. Readers (Pointers, State, List) may run at the same time.
 //
 // Start with Store (store.go) and Publish (publish.go); manifest.go has the
 // format of .tope-manifest.json.

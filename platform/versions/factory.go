@@ -33,8 +33,8 @@ type FactoryReport struct {
 	Problems []Problem `json:"problems"`
 }
 
-// CreateFactory makes a version the one that is fallen back to when all else
-// has failed. Before the pointer is set, the version's write bits are cleared,
+// CreateFactory makes a version the one that a device falls back to when all
+// else has failed. Before the pointer is set, the version's write bits are cleared,
 // every file is read back from the disk (ErrMismatch), and its programs are
 // checked to be startable (ErrNotExecutable): a factory version that cannot run
 // is worse than none. One made by hand gets a manifest and is complete from then

@@ -12,7 +12,7 @@ import (
 	"github.com/tope/updater/platform/disk"
 )
 
-// LinkState is how a link outside versions/ stands to what it should be.
+// LinkState says whether a link outside versions/ is as it should be.
 type LinkState string
 
 // A link is one of these.
@@ -28,8 +28,8 @@ const (
 )
 
 // Updater is the name of the updater in a version's bin directory. There is no
-// link to it: whoever calls the updater by its name, in a rescue shell say, must
-// get the committed one, and never one that is still to be proved.
+// link to it: a call by name, in a rescue shell say, must reach the committed
+// updater, and never one that has still to prove itself.
 const Updater = "tope-updater"
 
 // Link is one symlink from Bin or Services through current.
@@ -85,13 +85,13 @@ func (s *Store) LinkPath(entry string) string {
 
 // EnsureLinks makes the links that are missing for a version, durably, with the
 // directories they are in, and returns the device paths of those made. Before
-// current leads to the version the new ones dangle, which harms nobody. What is
-// not a link through current is never replaced: it is reported as a
-// *BlockedError after all others have been made.
+// current leads to the version the new ones dangle, which harms nobody. Anything
+// else that has a link's name is never replaced: it is reported as a
+// *BlockedError after all other links have been made.
 //
-// Links that were right already are made durable too: whoever made them may
-// have been killed before they were, and nobody looks at them again once current
-// leads to the version.
+// Links that were right already are made durable too: their maker may have been
+// killed before they were, and nobody looks at them again once current leads to
+// the version.
 func (s *Store) EnsureLinks(version string) (added []string, err error) {
 	links, err := s.Links(version)
 	if err != nil {
@@ -252,7 +252,7 @@ func (p place) links(dir string) ([]Link, error) {
 	return links, nil
 }
 
-// judge says how the link of this name stands.
+// judge returns the state of the link of this name.
 func (p place) judge(name string) (LinkState, error) {
 	path := filepath.Join(p.host, name)
 	info, err := os.Lstat(path)

@@ -216,7 +216,7 @@ func readManifest(root *os.Root) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer, for ever
+	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
 		return nil, &contentError{errors.New("manifest: not a regular file")}
 	}
 	f, err := root.Open(ManifestName)

@@ -7,9 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memory is which manifests were found sound, as long as they stay the same
-// files. It saves reading them again and decides nothing that reading them
-// would not.
+// memory knows which manifests were found sound, as long as they stay the same
+// files. It saves reading them again, and never changes an answer.
 type memory struct {
 	mu    sync.Mutex
 	sound map[string]stamp

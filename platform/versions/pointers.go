@@ -21,8 +21,8 @@ const (
 )
 
 // Pointers reads the three links. One that leads to anything but a version's
-// name in this directory, or is no link at all, counts as absent here; Raw
-// tells what it is. Whether the versions exist is for State to say.
+// name in this directory, or is not a link, counts as absent here; Raw tells what
+// it is. State tells whether the versions exist.
 func (s *Store) Pointers() (Pointers, error) {
 	var p Pointers
 	for _, one := range []struct {
@@ -51,7 +51,7 @@ func (s *Store) Raw(pointer string) (target string, ok bool, err error) {
 	case err != nil:
 		return "", false, fmt.Errorf("pointer %s: %w", pointer, err)
 	case info.Mode().Type() != fs.ModeSymlink:
-		return "", true, fmt.Errorf("pointer %s: %w: no symlink; move it away", path, ErrForeign)
+		return "", true, fmt.Errorf("pointer %s: %w: not a symlink; move it away", path, ErrForeign)
 	}
 	target, err = os.Readlink(path)
 	if err != nil {
@@ -62,25 +62,39 @@ func (s *Store) Raw(pointer string) (target string, ok bool, err error) {
 
 // Point makes a pointer lead to a version, durably; at every instant it leads
 // to the old or the new one. A version that is not usable is refused
-// (ErrNotFound, ErrDamaged). An empty version removes the pointer.
+// (ErrNotFound, ErrDamaged).
 func (s *Store) Point(pointer, version string) error {
-	if pointer != Current && pointer != Previous && pointer != Factory {
-		return fmt.Errorf("%q is not a pointer", pointer)
-	}
-	path := filepath.Join(s.dir, pointer)
-	if version == "" {
-		return foreign(disk.RemoveLink(path))
+	path, err := s.pointerPath(pointer)
+	if err != nil {
+		return err
 	}
 	if err := s.usable(version); err != nil {
 		return fmt.Errorf("pointer %s: %w", pointer, err)
 	}
-	err := disk.SwapLink(path, "v"+version)
+	err = disk.SwapLink(path, "v"+version)
 	if disk.OutOfSpace(err) && pointer == Current {
 		if turned, terr := s.turnMarker(version); turned {
 			return terr
 		}
 	}
 	return foreign(err)
+}
+
+// Unpoint removes a pointer, durably. A file or directory in its place is left
+// alone (ErrForeign).
+func (s *Store) Unpoint(pointer string) error {
+	path, err := s.pointerPath(pointer)
+	if err != nil {
+		return err
+	}
+	return foreign(disk.RemoveLink(path))
+}
+
+func (s *Store) pointerPath(pointer string) (string, error) {
+	if pointer != Current && pointer != Previous && pointer != Factory {
+		return "", fmt.Errorf("%q is not a pointer", pointer)
+	}
+	return filepath.Join(s.dir, pointer), nil
 }
 
 // turnMarker goes back on a disk that has no room even for a link: the marker
@@ -162,8 +176,8 @@ func (s *Store) versionOf(target string) (string, bool) {
 	return versionName(name)
 }
 
-// uses is, for each version, what leads to it: pointers and the marker by name.
-// Detours are followed as the device would, since what they lead to must not be
+// uses returns, for each version, the names of the pointers and the marker that
+// lead to it. Detours are followed as the device would: their targets must not be
 // deleted either.
 func (s *Store) uses() (map[string][]string, error) {
 	uses := make(map[string][]string)
@@ -191,7 +205,7 @@ func (s *Store) uses() (map[string][]string, error) {
 	return uses, nil
 }
 
-// foreign puts disk's refusal to replace what is no link into this package's words.
+// foreign makes an ErrForeign of disk's ErrNotLink.
 func foreign(err error) error {
 	if errors.Is(err, disk.ErrNotLink) {
 		return fmt.Errorf("%w: %w; move it away", ErrForeign, err)

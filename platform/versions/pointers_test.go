@@ -20,7 +20,7 @@ func TestPointers(t *testing.T) {
 	}
 	p, err := d.Pointers()
 	require.NoError(t, err)
-	require.Zero(t, p, "a device without a version is no error")
+	require.Zero(t, p, "a device without a version is not an error")
 
 	d.point(versions.Current, "1.1.0")
 	d.point(versions.Previous, "1.0.0")
@@ -32,8 +32,8 @@ func TestPointers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "v1.1.0", target, "relative")
 
-	d.point(versions.Previous, "")
-	d.point(versions.Previous, "")
+	require.NoError(t, d.Unpoint(versions.Previous))
+	require.NoError(t, d.Unpoint(versions.Previous))
 	p, err = d.Pointers()
 	require.NoError(t, err)
 	require.Empty(t, p.Previous)
@@ -47,14 +47,16 @@ func TestPointRefuses(t *testing.T) {
 	require.ErrorIs(t, d.Point(versions.Current, "9.9.9"), versions.ErrNotFound)
 	require.ErrorIs(t, d.Point(versions.Current, "1.2.0"), versions.ErrDamaged)
 	require.Error(t, d.Point(versions.Current, "../1.0.0"))
+	require.Error(t, d.Point(versions.Current, ""), "no version")
 	require.Error(t, d.Point("bin", "1.0.0"), "not a pointer")
+	require.Error(t, d.Unpoint("bin"), "not a pointer")
 	p, err := d.Pointers()
 	require.NoError(t, err)
 	require.Equal(t, "1.0.0", p.Current)
 
 	put(t, d.in("previous/precious"), "x")
 	require.ErrorIs(t, d.Point(versions.Previous, "1.0.0"), versions.ErrForeign)
-	require.ErrorIs(t, d.Point(versions.Previous, ""), versions.ErrForeign)
+	require.ErrorIs(t, d.Unpoint(versions.Previous), versions.ErrForeign)
 	require.FileExists(t, d.in("previous/precious"))
 }
 

@@ -17,9 +17,8 @@ import (
 	"github.com/tope/updater/platform/disk"
 )
 
-// Startable looks at everything in a version that is meant to be started: how
-// many programs there are, and what keeps some of them from being started. It
-// starts nothing.
+// Startable counts the programs of a version and says what keeps some of them
+// from being started. It starts nothing.
 func (s *Store) Startable(version string) (programs int, problems []Problem, err error) {
 	root, err := os.OpenRoot(s.Path(version))
 	if err != nil {
@@ -29,9 +28,9 @@ func (s *Store) Startable(version string) (programs int, problems []Problem, err
 	return s.programs(root)
 }
 
-// programs looks at everything in a version that is meant to be started and
-// says what could not be: without execute bit, for another machine, with an
-// interpreter the device does not have. It starts nothing.
+// programs counts the programs of a version and lists those that could not be
+// started: without execute bit, for another machine, with an interpreter that the
+// device does not have. It starts nothing.
 func (s *Store) programs(root *os.Root) (checked int, problems []Problem, err error) {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {

@@ -16,13 +16,13 @@ import (
 
 const stagingPrefix = ".staging-"
 
-// Staging is the host path where the version that an update brings is put
-// together. Who writes there makes it; DropStaging removes it.
+// Staging is the host path of the directory in which an update puts its version
+// together. The writer makes it; DropStaging removes it.
 func (s *Store) Staging(update string) string {
 	return filepath.Join(s.dir, stagingPrefix+update)
 }
 
-// DropStaging deletes an update's staging directory. None is fine.
+// DropStaging deletes an update's staging directory, if there is one.
 func (s *Store) DropStaging(update string) error {
 	if err := validUpdate(update); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (s *Store) Publish(ctx context.Context, update string, m *Manifest) error {
 	return disk.Publish(s.Staging(update), s.Path(m.Version))
 }
 
-// reuse keeps the version there is, when it is the one to be published.
+// reuse keeps the installed version when it is the one to be published.
 func (s *Store) reuse(ctx context.Context, update string, m *Manifest) (bool, error) {
 	found, err := s.inspect(m.Version)
 	if err != nil {
@@ -127,7 +127,7 @@ func (s *Store) finish(ctx context.Context, update string, m *Manifest, manifest
 		return mismatch(dir, problems)
 	}
 	// The manifest needs no care of its own: until the rename, whatever the
-	// power leaves of it is in a staging directory, which is no version.
+	// power leaves of it is in a staging directory, which is not a version.
 	if err := writeManifest(root, manifest); err != nil {
 		return err
 	}

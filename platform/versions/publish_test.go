@@ -88,7 +88,7 @@ func TestPublishChecksEveryEntry(t *testing.T) {
 			symlink(t, "../../x", dir+"/l")
 			m.Files = append(m.Files, versions.File{Path: "l", Type: versions.TypeLink, Target: "../../x"})
 		}, "leads out"},
-		{"a link beside shared", func(t *testing.T, dir string, m *versions.Manifest) {
+		{"a link to a sibling of shared", func(t *testing.T, dir string, m *versions.Manifest) {
 			symlink(t, "/opt/tope/shared-not/x", dir+"/l")
 			m.Files = append(m.Files, versions.File{Path: "l", Type: versions.TypeLink, Target: "/opt/tope/shared-not/x"})
 		}, "leads out"},

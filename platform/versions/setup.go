@@ -14,10 +14,11 @@ import (
 
 // SetPointers makes current and previous lead to versions where they do not
 // yet, as on a device whose first version was put there by hand, and returns the
-// pointers it set. A current that leads to a usable version stays: to another
-// one an update goes, or a rollback (ErrCurrentSet). Without a name, current becomes
-// what previous or factory leads to, else the only version there is. A previous
-// that leads nowhere becomes current's version. Factory is left alone.
+// pointers it set. A current that leads to a usable version stays; to ask for
+// another is ErrCurrentSet, since that takes an update or a rollback. Without a
+// name, current gets the version of previous or factory, else the only version
+// there is. A previous that leads nowhere gets current's version. Factory is left
+// alone.
 func (s *Store) SetPointers(current string) (set []string, err error) {
 	p, err := s.Pointers()
 	if err != nil {
@@ -79,8 +80,8 @@ const AsideSuffix = ".before-tope"
 
 // AdoptLinks puts the links of a version where files, directories or links of
 // others have their names, and returns the device paths under which those are
-// kept. It is for devices that ran without the updater, and asked for: nothing
-// that is replaced is lost.
+// kept. It is for devices that ran without the updater, and done only when asked
+// for. Nothing that is replaced is lost.
 func (s *Store) AdoptLinks(version string) (aside []string, err error) {
 	links, err := s.Links(version)
 	if err != nil {

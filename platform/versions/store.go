@@ -27,7 +27,7 @@ type Config struct {
 	// Clock stamps manifests; the system's when nil.
 	Clock clock.Clock
 	// Create makes a versions directory that is missing, durably. Without it
-	// a missing one is read as an empty one: at boot it may only not be mounted
+	// a missing one reads as an empty one: at boot it may just not be mounted
 	// yet, and must not be made on the file system below its mount point.
 	Create bool
 }
@@ -80,7 +80,7 @@ func (s *Store) Dir() string { return s.dir }
 // Path is the host path of a version's directory, whether it exists or not.
 func (s *Store) Path(version string) string { return filepath.Join(s.dir, "v"+version) }
 
-// Info is what can be told of a version without reading its files.
+// Info is what is known of a version without reading its files.
 type Info struct {
 	Version string `json:"version"`
 	State   State  `json:"state"`
@@ -166,8 +166,8 @@ func (s *Store) inspect(version string) (finding, error) {
 	return finding{state: Complete, manifest: m}, nil
 }
 
-// adopted judges a version without a manifest. An empty directory is no
-// version: to make it current would leave the device with nothing.
+// adopted judges a version without a manifest. An empty directory is not a
+// version: making it current would leave the device with nothing.
 func adopted(root *os.Root) (finding, error) {
 	f, err := root.Open(".")
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 // Type is what an entry becomes on disk.
 type Type uint8
 
-// There are no others: no devices, pipes, sockets or hard links.
+// The types an entry can have: devices, pipes, sockets and hard links cannot be in
+// a bundle.
 const (
 	File Type = iota
 	Dir
@@ -30,13 +31,13 @@ type Entry struct {
 	Type Type
 	// Mode has permission bits only; 0 when the bundle does not say.
 	Mode fs.FileMode
-	// Size is how many bytes Open yields; 0 for what is no file.
+	// Size is how many bytes Open yields; 0 for anything but a file.
 	Size int64
 	// SHA256 is what a file's content must hash to, 64 hex digits; empty when
 	// the format does not say.
 	SHA256 string
-	// Spare: the content is made of what is on this device. When that is not
-	// what it should be, the bundle's own copy can be had (steps.Lacking).
+	// Spare is set for a content that is made of files on this device. When these
+	// are not as they should be, the bundle's own copy can be had (steps.Lacking).
 	Spare bool
 	// Target is a link's target.
 	Target string
@@ -45,7 +46,7 @@ type Entry struct {
 	Open func() (io.ReadCloser, error)
 }
 
-// Release is what a bundle says of itself.
+// Release is what a bundle of any format says of itself.
 type Release struct {
 	// Version is without "v" and fit to name a directory.
 	Version string
@@ -57,11 +58,11 @@ type Release struct {
 	Digest string
 	// Epoch is compared with the device's floor. Formats without epochs have 0.
 	Epoch int64
-	// Expires is when it no longer may be installed; zero for never.
+	// Expires is the time from which it may not be installed; zero for never.
 	Expires time.Time
-	// Brought is what the release brings beside its files.
+	// Brought is what the release brings besides its files.
 	Brought versions.Brought
-	// SignedBy is the key that signed it; empty when nobody's signature counts.
+	// SignedBy is the key that signed it; empty when no signature is required.
 	SignedBy string
 }
 
@@ -106,7 +107,7 @@ func Open(path string, limits Limits, formats ...Format) (Bundle, error) {
 	}
 	b, err := open(f, limits.orDefaults(), formats)
 	if err != nil {
-		_ = f.Close() // read-only: the error that counts is the other one
+		_ = f.Close() // read-only: the other error counts
 		return nil, steps.FromOS(err, "bundle "+path)
 	}
 	return b, nil
@@ -133,7 +134,7 @@ func open(f *os.File, limits Limits, formats []Format) (Bundle, error) {
 	return nil, Invalid("the file is of no known bundle format (%d bytes, beginning with %q)", info.Size(), head[:min(n, 8)])
 }
 
-// Invalid refuses a bundle for what it is made of.
+// Invalid refuses a bundle for its bytes.
 func Invalid(format string, args ...any) error {
 	return &steps.Error{Class: steps.Refused, Code: steps.InvalidPackage, Err: fmt.Errorf(format, args...)}
 }

@@ -1,4 +1,4 @@
-// Package bundle is what every bundle format looks like to the steps: a release
+// Package bundle shows every bundle format to the steps in one form: a release
 // that says its version, and the entries that make it up. The legacy ZIP
 // package is the format in legacyzip; a format is added by implementing Format
 // and naming it where the steps are wired together.
@@ -11,7 +11,7 @@
 // an entry never yields a byte more than its Size, and one that yields fewer,
 // or other bytes than its checksum says, ends in an error. The steps still
 // write through os.Root and create with O_EXCL: a format that breaks its
-// promise fails the update, it does not escape from the staging directory.
+// promise fails the update; it does not escape from the staging directory.
 //
 // Formats hold no state for each entry beyond a few words, because a device
 // that updates may have very little memory: entries are walked, not collected.

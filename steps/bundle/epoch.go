@@ -7,9 +7,9 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// CheckAge refuses a release that is older than it may be, validly signed or
-// not: of a lower epoch than this device has committed, or expired. A forced
-// task may have both.
+// CheckAge refuses a release that is too old, validly signed or not: its epoch is
+// lower than one that this device has committed, or it has expired. A forced task
+// accepts both.
 func CheckAge(t *steps.Task, r Release, now time.Time) error {
 	if t.Force {
 		return nil

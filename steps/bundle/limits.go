@@ -13,7 +13,7 @@ type Limits struct {
 	// File is the largest file, Total the sum of all, in bytes unpacked.
 	File, Total int64
 	// Ratio is how many times larger than packed a file, or the whole, may
-	// become. It is not asked of what unpacks to less than RatioFloor bytes.
+	// become. It does not bind what unpacks to less than RatioFloor bytes.
 	Ratio, RatioFloor int64
 	// Manifest is the largest description of a release, in bytes.
 	Manifest int64

@@ -8,7 +8,7 @@ import (
 )
 
 // ShortDigest is how many hex digits of a SHA-256 a piece's digest has at least:
-// 128 bits, which nobody finds a second content for.
+// 128 bits, for which nobody can find a second content.
 const ShortDigest = 32
 
 // Piece is a run of bytes of a published bundle, in bytes, and what they must
@@ -19,7 +19,7 @@ type Piece struct {
 	SHA256 string
 	// Content is the SHA-256 of the one content it makes; empty for several.
 	Content string
-	// Spare: something else in the bundle can take its place (Parts.Lack).
+	// Spare is set when something else in the bundle can take its place (Parts.Lack).
 	Spare bool
 }
 
@@ -31,7 +31,7 @@ func (p Piece) Is(sum []byte) bool {
 	return len(p.SHA256) >= ShortDigest && strings.HasPrefix(hex.EncodeToString(sum), p.SHA256)
 }
 
-// Parts is what has to be fetched of a bundle that is not needed as a whole.
+// Parts are the pieces to fetch of a bundle that is not needed as a whole.
 type Parts struct {
 	// Head and Total are the sizes of the head and of the published file.
 	Head, Total int64

@@ -8,7 +8,7 @@ import (
 )
 
 // Tree finds entries that cannot lie in one tree: the same path twice, paths
-// that differ in nothing but case, and something below a file or a link. It
+// that differ only in case, and something below a file or a link. It
 // keeps sixteen bytes for each path, hashes under a random seed instead of
 // names, so that 50,000 entries cost a few megabytes while a bundle is opened.
 type Tree struct {
@@ -55,7 +55,7 @@ func (t *Tree) add(path string, typ Type) (bool, error) {
 	case was == value && typ == Dir:
 		return false, nil
 	case was&^3 != value&^3:
-		return false, Invalid("path %q and another differ in nothing but case", path)
+		return false, Invalid("path %q and another differ only in case", path)
 	case typ == Dir || was&3 == uint64(Dir):
 		return false, Invalid("path %q is a directory and something else at once", path)
 	default:
@@ -66,7 +66,7 @@ func (t *Tree) add(path string, typ Type) (bool, error) {
 // Dirs counts the directories, implied ones included.
 func (t *Tree) Dirs() int { return t.dirs }
 
-// fold maps what differs in case only to the same string: each letter becomes
+// fold maps paths that differ only in case to the same string: each letter becomes
 // the smallest of those that Unicode folds together.
 func fold(s string) string {
 	for i := range len(s) {

@@ -1,5 +1,5 @@
-// Package commit is the step Commit: look once more, at the last moment at
-// which the update can still turn back.
+// Package commit is the step Commit: it looks at the services once more, at the
+// last moment at which the update can still turn back.
 //
 // The step has no effect of its own. The point of no return is the journal
 // record the engine writes when the step has succeeded; everything that tidies

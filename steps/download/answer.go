@@ -12,10 +12,10 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// unknown is a size that nobody has told.
+// unknown stands for a size that is not known.
 const unknown = -1
 
-// want is what a request asked for, and what is known of the file so far.
+// want describes a request, and what is known of the file so far.
 type want struct {
 	// offset is where the range begins; 0 asks for the whole file.
 	offset int64
@@ -32,13 +32,13 @@ type want struct {
 	cap  time.Duration // of Retry-After
 }
 
-// offer is a usable answer: what its body is.
+// offer describes the body of a usable answer.
 type offer struct {
 	// offset is where the body begins in the file: want.offset, or 0 when the
 	// server sends the whole file anyway; event says why then.
 	offset int64
 	event  string
-	// end is where the body ends; unknown when only its end will tell.
+	// end is where the body ends; unknown when the server does not tell.
 	end int64
 	// total is the file's size; unknown when the server does not tell.
 	total int64
@@ -51,8 +51,8 @@ type offer struct {
 	contentType string
 }
 
-// judge decides what the header of an answer means. It is pure, and the only
-// place that does. See failure.go for the kinds of error.
+// judge decides what the header of an answer means. It is pure, and nothing else
+// does so. See failure.go for the kinds of error.
 func judge(resp *http.Response, w want) (*offer, error) {
 	o := &offer{mark: markOf(resp.Header), contentType: mediaType(resp.Header), end: unknown, total: unknown}
 	o.marked = len(resp.TransferEncoding) > 0
@@ -118,8 +118,8 @@ func judgeRange(o *offer, resp *http.Response, w want) (*offer, error) {
 	return o, checkTotal(o, w)
 }
 
-// judgeNoRange: 416, there is nothing from our offset on. That is good news
-// when the file ends right there: a size nobody had told us until now.
+// judgeNoRange: 416, there is nothing from our offset on. That is good news when
+// the file ends right there: its size was not known until now.
 func judgeNoRange(o *offer, header string, w want) (*offer, error) {
 	if size, ok := strings.CutPrefix(header, "bytes */"); ok && !w.mark.differs(o.mark) {
 		if total, err := strconv.ParseInt(size, 10, 64); err == nil && total == w.offset {
@@ -150,7 +150,8 @@ func checkTotal(o *offer, w want) error {
 	return nil
 }
 
-// pageHint says, where it looks like it, that this is not a bundle at all.
+// pageHint says that the answer looks like a page rather than a bundle, where its
+// type does.
 func pageHint(contentType string) string {
 	switch contentType {
 	case "text/html", "application/xhtml+xml", "text/plain", "application/json", "text/xml", "application/xml":
@@ -188,7 +189,7 @@ func mediaType(h http.Header) string {
 
 // markOf reads the validators. A Last-Modified may stand in If-Range only when
 // it is strong (RFC 9110, 8.8.2.2): the file was not changed again within the
-// same second that it tells. What is too long to keep is as good as absent.
+// same second that it tells. A validator too long to keep counts as absent.
 func markOf(h http.Header) mark {
 	const longest = 512
 	m := mark{ETag: h.Get("ETag"), Modified: h.Get("Last-Modified")}
@@ -246,7 +247,7 @@ func parseContentRange(s string) (first, last, total int64, ok bool) {
 	return first, last, total, first >= 0 && last >= first && (total == unknown || last < total)
 }
 
-// number reads a plain decimal number; unknown when it is none.
+// number reads a plain decimal number, and returns unknown for anything else.
 func number(s string) int64 {
 	n, err := strconv.ParseUint(s, 10, 63)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 )
 
 // checkpoint is the download's note: where it stands, and everything needed to
-// go on from there. Whoever reads one may rely on this: the first Offset bytes
+// go on from there. A reader may rely on this: the first Offset bytes
 // of the part file are on disk, and Hash is the MD5's state after exactly them.
 // To keep that true, bytes are synced before the note is saved, and the note is
 // set back before bytes it speaks of are overwritten.
@@ -28,13 +28,13 @@ type checkpoint struct {
 type mark struct {
 	ETag     string `json:"etag,omitempty"`
 	Modified string `json:"last_modified,omitempty"`
-	// Strong is the one of them that may stand in If-Range: equal means
+	// Strong is the validator that may stand in If-Range: an equal one means
 	// byte-for-byte the same file. Empty when there is none.
 	Strong string `json:"strong,omitempty"`
 }
 
-// differs says whether two marks are known to be of different states. What is
-// missing in one of them tells nothing.
+// differs reports whether two marks are known to be of different states. A
+// validator that is missing in one of them tells nothing.
 func (m mark) differs(o mark) bool {
 	if m.ETag != "" && o.ETag != "" {
 		return m.ETag != o.ETag
@@ -42,7 +42,7 @@ func (m mark) differs(o mark) bool {
 	return m.Modified != "" && o.Modified != "" && m.Modified != o.Modified
 }
 
-// load returns the note, or an empty one when there is none or it is of another URL.
+// load returns the note; an empty one when there is none for this URL.
 func load(notes steps.Notes, url string) (checkpoint, error) {
 	fresh := checkpoint{URL: url, Total: unknown}
 	var c checkpoint
@@ -56,7 +56,7 @@ func load(notes steps.Notes, url string) (checkpoint, error) {
 	return c, nil
 }
 
-// checkpoint makes the bytes so far safe from everything.
+// checkpoint makes the bytes so far durable, with the note that tells of them.
 func (r *run) checkpoint() error {
 	state, err := r.sink.sync()
 	if err != nil {

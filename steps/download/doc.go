@@ -1,6 +1,6 @@
 // Package download is the first step of an update: it brings the bundle from
 // where it is published (http, https, a local file) into the update's own
-// directory, and gives up only when there is no point in going on.
+// directory, and gives up only when going on has no point.
 //
 // # What it promises
 //
@@ -14,9 +14,9 @@
 //     the disk does not have.
 //   - Never more bytes on disk than the source declared, or, where nothing was
 //     declared, than Config.MaxSize.
-//   - An outage is waited out for as long as it takes, with exponential back-off
-//     and jitter. What waiting will not cure (404, a redirect to another scheme,
-//     a wrong size) fails at once.
+//   - The step waits for the end of an outage as long as it takes, with exponential
+//     back-off and jitter. A failure that waiting will not cure (404, a redirect to
+//     another scheme, a wrong size) is reported at once.
 //   - Memory: one buffer, whatever the size of the bundle.
 //
 // A bundle of which only parts are needed (Config.Partial) is brought as a file
@@ -31,9 +31,10 @@
 //
 // Step (step.go) is the contract with the engine; run.go the loop of attempts,
 // transfer.go one attempt, endure.go the wait before the next, finish.go the
-// end; partial.go is the same for parts, partialnote.go its checkpoints,
-// partialend.go its end and ranges.go its requests; answer.go what each possible answer of a server means and failure.go
-// what each way to fail means. source.go, http.go and local.go are where bundles
-// come from; sink.go and checkpoint.go are about the disk, pace.go about servers
-// that go quiet, history.go about what the journal will tell afterwards.
+// end. partial.go is the same for parts, partialnote.go its checkpoints,
+// partialend.go its end and ranges.go its requests. answer.go explains each
+// possible answer of a server, failure.go each way to fail. source.go, http.go and
+// local.go are the places that bundles come from; sink.go and checkpoint.go write
+// to the disk, pace.go notices servers that go quiet, and history.go collects what
+// the journal will tell afterwards.
 package download

@@ -13,8 +13,8 @@ import (
 // failures nor are worth a checkpoint of their own when the step is stopped.
 const worthwhile = 64 << 10
 
-// endure waits before the next attempt, or returns the error when there is to
-// be none.
+// endure waits before the next attempt, or returns the error when there shall be
+// none.
 func (r *run) endure(ctx context.Context, err error) error {
 	var (
 		out   *outage
@@ -54,8 +54,8 @@ func (r *run) endure(ctx context.Context, err error) error {
 	return clock.Sleep(ctx, r.cfg.Clock, wait)
 }
 
-// backoff doubles from BackoffMin to BackoffMax; half of it is jitter, so that
-// a fleet does not come back as one.
+// backoff doubles from BackoffMin to BackoffMax; half of it is jitter, so that the
+// devices of a fleet do not come back at the same time.
 func (r *run) backoff() time.Duration {
 	d := r.cfg.Limits.BackoffMax
 	if r.tries < 32 && r.cfg.Limits.BackoffMin<<r.tries < d {

@@ -18,7 +18,7 @@ import (
 // An attempt ends in one of four ways: nil; a *steps.Error, which is final; an
 // *outage, which is waited out; or a *fault.
 
-// outage is a failure that time may cure, however long that takes.
+// outage is a failure that time may cure.
 type outage struct {
 	what string
 	err  error
@@ -29,12 +29,12 @@ type outage struct {
 func (o *outage) Error() string { return o.err.Error() }
 func (o *outage) Unwrap() error { return o.err }
 
-// fault is an answer that cannot be used. Unlike an outage it is the source's
-// own doing, so patience with it is limited (Limits.Faults).
+// fault is an answer that cannot be used. Unlike an outage it is the source's own
+// fault, so its number is limited (Limits.Faults).
 type fault struct {
 	what string
 	err  error
-	// restart says that what we have does not belong to what the server has.
+	// restart says that the bytes on disk do not belong to the server's file.
 	restart bool
 }
 
@@ -46,7 +46,7 @@ func unavailable(hint, format string, args ...any) error {
 	return &steps.Error{Class: steps.Unavailable, Code: steps.DownloadFailed, Err: fmt.Errorf(format, args...), Hint: hint}
 }
 
-// refused says that what the source has is not the bundle that was asked for.
+// refused says that the source does not have the bundle that was asked for.
 func refused(code steps.Code, hint, format string, args ...any) error {
 	return &steps.Error{Class: steps.Refused, Code: code, Err: fmt.Errorf(format, args...), Hint: hint}
 }
@@ -68,7 +68,7 @@ func classify(ctx context.Context, err error) error {
 	}
 	var request *url.Error
 	if errors.As(err, &request) {
-		err = request.Err // who reports it names the URL
+		err = request.Err // the caller's report names the URL
 	}
 	if err := classifyTLS(err); err != nil {
 		return err

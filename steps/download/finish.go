@@ -51,7 +51,7 @@ func (r *run) adopt(ctx context.Context) (bool, error) {
 	}
 	source := r.task.Source
 	if (source.Size > 0 && source.Size != s.offset) || (source.MD5 != "" && source.MD5 != s.sum()) || s.offset == 0 {
-		// Nobody but this step writes there, so this is the disk's doing.
+		// Nobody but this step writes there, so this is the disk's fault.
 		r.event(lostBundle, fmt.Sprintf("%d bytes, MD5 %s", s.offset, s.sum()))
 		return false, r.discard(path)
 	}

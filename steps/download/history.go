@@ -19,8 +19,8 @@ type Evidence struct {
 
 var _ steps.Fact = Evidence{}
 
-// History is what happened on the way. It is kept in the checkpoint, so that
-// it tells of the whole download and not only of its last process.
+// History is what happened during the download. It is kept in the checkpoint, so
+// that it tells of the whole download and not only of its last process.
 type History struct {
 	// Received counts bytes of bundle received, thrown away ones included.
 	Received int64 `json:"received"`
@@ -58,7 +58,7 @@ const (
 	fileChanged     = "server changed the file, starting again"
 	wrongPiece      = "server sent other bytes than were signed, fetching them again"
 	fileIsShorter   = "server says the file ends before our offset, starting again"
-	cannotResume    = "server gives nothing to resume by, starting again"
+	cannotResume    = "server sends no validator to resume by, starting again"
 	mixedContent    = "digest is wrong after resuming, starting again"
 	lostCheckpoint  = "checkpoint does not fit the file on disk, starting again"
 	lostBundle      = "bundle on disk is damaged, starting again"

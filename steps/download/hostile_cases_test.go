@@ -190,11 +190,11 @@ func hostileCases(b []byte) []hostile {
 			handle: func(k talk) { k.chunks("", true, b[:half]) },
 		},
 		{
-			name: "chunks for ever", requests: 1, class: steps.Refused, code: steps.SizeMismatch, text: "more than the 300000 bytes declared",
+			name: "endless chunks", requests: 1, class: steps.Refused, code: steps.SizeMismatch, text: "more than the 300000 bytes declared",
 			handle: func(k talk) { k.chunks("", false, bytesForever(other, 40)...) },
 		},
 		{
-			name: "chunks for ever, nothing declared", requests: 1, edit: undeclared, config: capAt(1 << 20), class: steps.Refused, code: steps.SizeMismatch,
+			name: "endless chunks, nothing declared", requests: 1, edit: undeclared, config: capAt(1 << 20), class: steps.Refused, code: steps.SizeMismatch,
 			text: "more than the 1048576 bytes this device takes", handle: func(k talk) { k.chunks("", false, bytesForever(other, 40)...) },
 		},
 		{
@@ -255,7 +255,7 @@ func hostileCases(b []byte) []hostile {
 			handle: answer("HTTP/1.1 301 Moved\nLocation: ftp://example.org/x"),
 		},
 		{
-			name: "redirects in a circle", requests: 11, class: steps.Unavailable, code: steps.DownloadFailed, text: "redirected more than 10 times",
+			name: "redirects in a cycle", requests: 11, class: steps.Unavailable, code: steps.DownloadFailed, text: "redirected more than 10 times",
 			handle: answer("HTTP/1.1 302 Found\nLocation: /r.zip"),
 		},
 		{
@@ -296,7 +296,7 @@ func hostileCases(b []byte) []hostile {
 			name: "a header of a megabyte", requests: 2, events: []string{malformedAnswer},
 			handle: first(answer("HTTP/1.1 200 OK\nX-Big: "+strings.Repeat("x", 1<<20)), whole),
 		},
-		{name: "header lines for ever", requests: 2, events: []string{malformedAnswer}, handle: first(func(k talk) {
+		{name: "endless header lines", requests: 2, events: []string{malformedAnswer}, handle: first(func(k talk) {
 			k.printf("HTTP/1.1 200 OK\r\n")
 			for i := range 100_000 {
 				if _, err := fmt.Fprintf(k, "X-%d: y\r\n", i); err != nil {
@@ -313,7 +313,7 @@ func hostileCases(b []byte) []hostile {
 			name: "chunks that are none", requests: 2, events: []string{malformedAnswer},
 			handle: first(answer("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\nZZZ\nhello"), whole),
 		},
-		{name: "informational answers for ever", requests: 2, events: []string{malformedAnswer}, handle: first(func(k talk) {
+		{name: "endless informational answers", requests: 2, events: []string{malformedAnswer}, handle: first(func(k talk) {
 			for {
 				if _, err := fmt.Fprint(k, "HTTP/1.1 103 Early Hints\r\n\r\n"); err != nil {
 					return

@@ -15,8 +15,7 @@ import (
 )
 
 // httpSource reads one URL. Each request has a connection of its own: nothing
-// stays open while an outage is waited out, and no half-dead connection is
-// reused after it.
+// stays open during an outage, and no half-dead connection is reused after it.
 type httpSource struct {
 	cfg       Config
 	url       *url.URL

@@ -159,7 +159,7 @@ func TestBackoff(t *testing.T) {
 }
 
 // TestTricklesDoNotResetTheBackoff: a server that gives a byte a connection is
-// not asked once a second for ever.
+// asked more and more seldom, not once a second.
 func TestTricklesDoNotResetTheBackoff(t *testing.T) {
 	b := bundleOf(30, 1)
 	s := serve(t, func(k talk) { k.file(b, tag, 1) })

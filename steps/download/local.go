@@ -14,12 +14,12 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// localSource copies a file, from a USB stick for instance, the way a download
-// does: with progress, and resumed when the same file is still there. Unlike a
-// server, a file that cannot be read now is not waited for.
+// localSource copies a file, from a USB stick for instance, as a download does:
+// with progress, and resumed when the same file is still there. Unlike for a
+// server, the step does not wait for a file that cannot be read now.
 type localSource struct{ path string }
 
-// newLocalSource finds the file the operator means: one that is not in this
+// newLocalSource finds the file the operator means: a path that is not in this
 // process's own /tmp may be in the device's.
 func newLocalSource(cfg Config, path string) localSource {
 	path = filepath.Clean(path)
@@ -70,7 +70,7 @@ func (s localSource) judge(f *os.File, w want) (*offer, error) {
 	return o, checkTotal(o, w)
 }
 
-// markOfFile changes whenever the file may have.
+// markOfFile returns a mark that changes whenever the file may have changed.
 func markOfFile(info fs.FileInfo) mark {
 	tag := fmt.Sprintf(`"%x-%x"`, info.Size(), info.ModTime().UnixNano())
 	return mark{ETag: tag, Strong: tag}

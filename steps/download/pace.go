@@ -9,8 +9,8 @@ import (
 	"github.com/tope/updater/platform/clock"
 )
 
-// pace measures how long a server has kept us waiting, and says when that is
-// too long. Only waiting counts: what the disk takes between two reads does not.
+// pace measures how long a server has kept us waiting, and says when that is too
+// long. Only waiting counts: the disk's time between two reads does not.
 type pace struct {
 	clk    clock.Clock
 	limits Limits
@@ -36,14 +36,14 @@ const (
 // tick is how often the limits are looked at while a connection is open.
 const tick = time.Second
 
-// begin says that we wait for something from now on.
+// begin starts a wait.
 func (p *pace) begin(what phase) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiting, p.since = what, p.clk.Monotonic()
 }
 
-// end says that the wait is over and has brought n bytes.
+// end ends the wait, which has brought n bytes.
 func (p *pace) end(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -21,13 +21,14 @@ import (
 type Partial interface {
 	// Match reports whether a file that begins with these 512 bytes is of the format.
 	Match(begin []byte) bool
-	// HeadSize tells how many bytes from the beginning must be there to know more.
+	// HeadSize tells how many bytes of the beginning have to be fetched next; done
+	// when they are the whole head.
 	HeadSize(begin []byte) (need int64, done bool, err error)
-	// Plan refuses the bundle, or says what to fetch; what it decided is durable
-	// when it returns. ranged says whether the source can be read in pieces.
+	// Plan refuses the bundle, or says what to fetch; its decision is durable when
+	// it returns. ranged says whether the source can be read in pieces.
 	Plan(ctx context.Context, t *steps.Task, begin []byte, ranged bool) (bundle.Parts, error)
-	// Lack notes that contents cannot be made as planned; the next Plan has
-	// something else in their place. Amended says that such a plan is known.
+	// Lack notes that contents cannot be made as planned; the next Plan replaces
+	// them. Amended tells the format that such a plan has arrived.
 	Lack(t *steps.Task, contents []string) error
 	Amended(t *steps.Task) error
 }
@@ -66,7 +67,7 @@ type partial struct {
 	scrap []byte
 }
 
-// partially is true when the bundle is of a partial format and was brought.
+// partially brings a bundle of the partial format; it is false for other bundles.
 func (r *run) partially(ctx context.Context) (bool, error) {
 	if r.cfg.Partial == nil || r.task.Source.MD5 != "" {
 		return false, nil
@@ -100,7 +101,7 @@ func (r *run) partially(ctx context.Context) (bool, error) {
 func (p *partial) close() {
 	p.drop()
 	if p.f != nil {
-		_ = p.f.Close() // what matters was synced
+		_ = p.f.Close() // everything that matters was synced
 	}
 }
 
@@ -133,8 +134,8 @@ func (p *partial) onDisk() (known, ours bool, err error) {
 				return false, false, steps.FromOS(err, "cannot read the download")
 			}
 			if name == PartFile && (p.note.Offset == 0 || p.note.Partial != nil) {
-				// Nobody vouches for these bytes: they may be what a power cut
-				// has left of a head. The source says what it is.
+				// These bytes cannot be trusted: they may be what a power cut has
+				// left of a head. The source says which format it is.
 				continue
 			}
 			// A legacy package grows there, if something does.
@@ -142,8 +143,8 @@ func (p *partial) onDisk() (known, ours bool, err error) {
 		}
 		p.f, p.begin, p.found = f, begin, true
 		if name == bundle.FileName {
-			// It has to be gone on with, so it is a part again. If the power
-			// goes, it has one name or the other, and is found under both.
+			// More of it has to be fetched, so it gets the part file's name again.
+			// If the power goes, it has one name or the other, and is found under both.
 			err = os.Rename(path, filepath.Join(p.task.WorkDir, PartFile))
 		}
 		return true, true, steps.FromOS(err, "cannot go on with the bundle")
@@ -151,7 +152,7 @@ func (p *partial) onDisk() (known, ours bool, err error) {
 	return false, false, nil
 }
 
-// all brings everything. It is false when the source is of another format.
+// all brings every piece. It is false when the source is of another format.
 func (p *partial) all(ctx context.Context) (bool, error) {
 	is, err := p.once(ctx)
 	var judged *steps.Error
@@ -188,8 +189,7 @@ var (
 	errAmended = errors.New("the plan has to be amended")
 )
 
-// head brings the head and opens the part file. What is on disk of one is taken
-// if it is whole.
+// head brings the head and opens the part file. A whole head on disk is taken.
 func (p *partial) head(ctx context.Context) error {
 	for {
 		need, done, err := int64(probeSize), false, error(nil)
@@ -217,10 +217,10 @@ func (p *partial) head(ctx context.Context) error {
 		if err := p.read(ctx, more, int64(len(p.begin)), need); err != nil {
 			var final *steps.Error
 			if len(p.begin) == 0 && (errors.As(err, &final) || errors.Is(err, errEnds)) {
-				return errOtherFormat // whatever is the matter, the plain download says it
+				return errOtherFormat // the plain download reports the error
 			}
 			if errors.Is(err, errEnds) {
-				return refused(steps.InvalidPackage, "check what was published: it is no whole bundle", "it ends within its head, which has %d bytes or more", need)
+				return refused(steps.InvalidPackage, "check what was published: it is not a whole bundle", "it ends within its head, which has %d bytes or more", need)
 			}
 			return err
 		}
@@ -250,8 +250,8 @@ func (p *partial) openPart() error {
 		return steps.FromOS(err, "cannot write the download")
 	}
 	p.f = f
-	// If the power goes before the next sync: any part of it, zeros between.
-	// What is not whole is found out by its signature, and fetched again.
+	// If the power goes before the next sync: any part of it, zeros between. The
+	// signature shows that it is not whole, and it is fetched again.
 	if _, err := f.WriteAt(p.begin, 0); err != nil {
 		return steps.FromOS(err, "cannot write the download")
 	}
@@ -332,8 +332,8 @@ func (p *partial) piece(ctx context.Context) error {
 	return nil
 }
 
-// wrong decides about a piece whose bytes are not what was signed: once it is
-// fetched again; then something else takes its place, or the source is refused.
+// wrong decides about a piece whose bytes are not those that were signed: it is
+// fetched again once; then something else takes its place, or the source is refused.
 func (p *partial) wrong(piece bundle.Piece) error {
 	p.within = 0
 	p.sum.Reset()

@@ -156,7 +156,7 @@ func TestWrongPieces(t *testing.T) {
 		task := newTask(t, at(p.URL))
 		require.Contains(t, kinds(requirePieces(t, h, task, mustDo(t, partialStep(h), task))), wrongPiece)
 	})
-	t.Run("for ever", func(t *testing.T) {
+	t.Run("always", func(t *testing.T) {
 		h := good()
 		p := publish(t, spoilt(h, 1000), nil)
 		text := stepstest.Fails(t, partialStep(h), newTask(t, at(p.URL)), steps.Refused, steps.InvalidPackage)

@@ -9,8 +9,8 @@ import (
 	"github.com/tope/updater/steps/bundle"
 )
 
-// restart forgets everything: what the server has is another file. The note
-// goes first, so that it never speaks of bytes that are not there.
+// restart forgets everything: the server has another file. The note goes first, so
+// that it never speaks of bytes that are not there.
 func (p *partial) restart() error {
 	p.drop()
 	p.note.Total, p.note.Mark, p.note.Partial = unknown, mark{}, nil

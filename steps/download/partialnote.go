@@ -32,8 +32,8 @@ func keyOf(parts bundle.Parts) string {
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
-// resumeAt finds out which pieces are there: those that this process or the
-// note speaks of, and those whose bytes say so. They are not fetched again.
+// resumeAt finds out which pieces are there: those that this process or the note
+// knows of, and those whose digests are right. They are not fetched again.
 func (p *partial) resumeAt(ctx context.Context, planned string) error {
 	if p.sum != nil && p.key == planned {
 		return nil // another attempt of the same process
@@ -100,7 +100,7 @@ func (p *partial) there(piece bundle.Piece) (bool, error) {
 	return piece.Is(sum.Sum(nil)), nil
 }
 
-// due makes a checkpoint when one is.
+// due makes a checkpoint when it is time for one.
 func (p *partial) due() error {
 	if p.unsynced < p.cfg.CheckpointBytes || p.cfg.Clock.Monotonic()-p.notedAt < p.cfg.CheckpointTime {
 		return nil
@@ -108,7 +108,7 @@ func (p *partial) due() error {
 	return p.checkpointNow()
 }
 
-// checkpointNow makes what is there safe from everything.
+// checkpointNow makes the bytes so far durable, with the note that tells of them.
 func (p *partial) checkpointNow() error {
 	if err := datasync(p.f); err != nil {
 		return steps.FromOS(err, "cannot sync the download")

@@ -10,8 +10,8 @@ import (
 // errEnds: the source ends before the bytes that were asked for.
 var errEnds = errors.New("the file ends before that")
 
-// read fills buf with the source's bytes from offset on. A request that is open
-// is gone on with, gaps included; a new one asks for everything up to end.
+// read fills buf with the source's bytes from offset on. It goes on with an open
+// request, gaps included; a new request asks for everything up to end.
 func (p *partial) read(ctx context.Context, buf []byte, offset, end int64) error {
 	if p.st != nil && (p.pos > offset || p.st.end != unknown && p.pos >= p.st.end) {
 		p.drop()
@@ -44,7 +44,7 @@ func (p *partial) read(ctx context.Context, buf []byte, offset, end int64) error
 	return p.fill(buf)
 }
 
-// skip is a buffer for what is not wanted.
+// skip is a buffer for unwanted bytes.
 func (p *partial) skip() []byte {
 	if p.scrap == nil {
 		p.scrap = make([]byte, 32<<10)
@@ -77,7 +77,7 @@ func (p *partial) ask(ctx context.Context, offset, end int64) error {
 	}
 	p.contentType = st.contentType
 	if st.offset < w.offset || st.whole && w.end != unknown {
-		// No ranges here. What is needed then is another question.
+		// The source has no ranges: the plan has to be another.
 		p.event(rangeIgnored, fmt.Sprintf("at byte %d", offset))
 		p.unranged = true
 		if len(p.parts.Pieces) > 0 {

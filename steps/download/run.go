@@ -45,7 +45,7 @@ func (r *run) close() {
 	}
 }
 
-// do brings the bundle, whatever it takes.
+// do brings the bundle, in as many attempts as it takes.
 func (r *run) do(ctx context.Context) error {
 	if r.task.Source.Size > r.cfg.MaxSize {
 		return refused(steps.SizeMismatch, "", "the bundle is declared to have %d bytes, more than the %d this device takes",
@@ -123,8 +123,8 @@ func (r *run) restart() error {
 	return nil
 }
 
-// whole makes one attempt to get all that is missing. nil means that the part
-// file is as long as the bundle is said to be.
+// whole makes one attempt to get everything that is missing. nil means that the
+// part file has the bundle's declared length.
 func (r *run) whole(ctx context.Context) error {
 	for {
 		if total := r.total(); total >= 0 && r.sink.offset == total {
@@ -159,7 +159,7 @@ func (r *run) declared() int64 {
 	return unknown
 }
 
-// total is the bundle's size as far as anybody has told it, or unknown.
+// total is the bundle's size as declared or told by the server, or unknown.
 func (r *run) total() int64 {
 	if d := r.declared(); d != unknown {
 		return d

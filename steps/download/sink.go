@@ -38,9 +38,9 @@ func newSink(dir string, f *os.File) *sink {
 	return &sink{dir: dir, f: f, hash: md5.New()} //nolint:gosec // see above
 }
 
-// cutTo brings the sink to the first offset bytes of the file and the hash's
-// state after them; what the file has beyond goes. It is false when the file is
-// shorter or the state unreadable; the sink is at 0 then, and empty.
+// cutTo brings the sink to the first offset bytes of the file and the hash's state
+// after them, and cuts off the rest. It is false when the file is shorter or the
+// state unreadable; the sink is at 0 then, and empty.
 func (s *sink) cutTo(offset int64, state []byte) (bool, error) {
 	info, err := s.f.Stat()
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *sink) at(offset int64, state []byte, size int64) (bool, error) {
 	return ok, err
 }
 
-// restore fails rather than panics on a state that is not one.
+// restore fails rather than panics on an invalid state.
 func restore(h hash.Hash, state []byte) error {
 	u, ok := h.(encoding.BinaryUnmarshaler)
 	if !ok {

@@ -53,7 +53,7 @@ func TestTricklingBundles(t *testing.T) {
 			s.meter.Store(task.Meter)
 			step := stepFor(s.clk, func(c *Config) {
 				c.Partial = &supply.Planner{
-					Device:   &supply.Device{Verify: func(_, _ []byte) (string, error) { return "", nil }, Clock: s.clk},
+					Judge:    &supply.Judge{Verify: func(_, _ []byte) (string, error) { return "", nil }, Clock: s.clk},
 					Versions: nothing{},
 					Room:     func(context.Context, *steps.Task, uint64, uint64) ([]string, error) { return nil, nil },
 				}

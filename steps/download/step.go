@@ -51,8 +51,8 @@ type Config struct {
 	Random func() float64
 }
 
-// Limits says how long a download bears silence. Times are measured by the
-// clock, and only while the server is waited for: a slow disk counts for nothing.
+// Limits says how long a download bears silence. Times are measured by the clock,
+// and only while the step waits for the server: a slow disk does not count.
 type Limits struct {
 	// Connect bounds name lookup and connecting: 10 s.
 	Connect time.Duration
@@ -70,8 +70,8 @@ type Limits struct {
 	BackoffMin, BackoffMax, RetryAfterMax time.Duration
 	// Redirects is the longest chain followed: 10.
 	Redirects int
-	// Faults is how many unusable answers in a row are put up with before the
-	// source is given up: 10. Outages are not counted.
+	// Faults is how many unusable answers in a row the step accepts before it gives
+	// the source up: 10. Outages are not counted.
 	Faults int
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// take writes what a stream brings. It is true when the file ends there.
+// take writes a stream to the part file. It is true when the file ends there.
 func (r *run) take(ctx context.Context, st *stream) (bool, error) {
 	if st.event != "" {
 		r.event(st.event, fmt.Sprintf("at byte %d", r.sink.offset))
@@ -81,7 +81,7 @@ func (r *run) limit(st *stream) int64 {
 	return r.cfg.MaxSize
 }
 
-// tooMuch: nothing of the surplus is written.
+// tooMuch is the error of a stream that brings more; the surplus is not written.
 func (r *run) tooMuch(st *stream, limit int64) error {
 	if st.end != unknown {
 		return &fault{what: malformedAnswer, err: errors.New("the server sent more than it announced")}

@@ -11,7 +11,7 @@ import (
 )
 
 // clone makes out share in's blocks, where the file system can (reflink: btrfs,
-// xfs). It is false where it cannot, and then the bytes are to be copied.
+// xfs). Where it is false the caller has to copy the bytes.
 func clone(out, in *os.File, size int64) (bool, error) {
 	info, err := in.Stat()
 	if err != nil || info.Size() != size {
@@ -28,8 +28,8 @@ func clone(out, in *os.File, size int64) (bool, error) {
 	return false, fmt.Errorf("clone %s: %w", in.Name(), err)
 }
 
-// hash reads what was cloned: the blocks are shared, and so is what is wrong
-// with them.
+// hash reads a cloned file: it shares its blocks with the original, and so any
+// damage in them.
 func (w *writer) hash(ctx context.Context, f *os.File, size int64) error {
 	w.sum.Reset()
 	for at := int64(0); at < size; {

@@ -7,9 +7,9 @@
 // O_EXCL, makes links last, so that nothing can be written through one, and
 // counts the bytes it writes.
 //
-// When Do succeeds, the tree is synced, and the list of what is in it
-// (package filelist) lies in the work directory under its final name. That
-// order is what Probe relies on: a list is only there if its tree is durable.
+// When Do succeeds, the tree is synced, and the list of its entries (package
+// filelist) lies in the work directory under its final name. Probe relies on that
+// order: a list is only there if its tree is durable.
 // A tree without a list is rubbish from a cut, and is thrown away.
 //
 // Start at Step.Do; run.go has the pipeline, file.go one file.
@@ -53,9 +53,9 @@ type Config struct {
 	// Workers is how many files are unpacked at once; 0 means 2. Each takes
 	// some 250 KiB.
 	Workers int
-	// Lack leaves word, durably, of contents that have to be fetched because
-	// those of this device are not what they should be: supply.Lack. Formats
-	// without spare contents need none.
+	// Lack notes, durably, which contents have to be fetched because those of this
+	// device are not what they should be: supply.Lack. Formats without spare
+	// contents need none.
 	Lack func(workDir string, sha256 []string) error
 }
 
@@ -75,7 +75,7 @@ type Evidence struct {
 	filelist.Summary
 	// Writable are the directories that were linked to shared ones.
 	Writable []string `json:"writable,omitempty"`
-	// Lacking counts contents that turned out not to be on this device.
+	// Lacking counts contents that this device turned out not to have.
 	Lacking int `json:"lacking,omitempty"`
 }
 

@@ -43,7 +43,7 @@ func (w *writer) write(ctx context.Context, e bundle.Entry) error {
 	return nil
 }
 
-// contentError is about what was read, not about what it is written to.
+// contentError is an error of the bundle, not of the disk that is written to.
 type contentError struct{ error }
 
 func (e contentError) Unwrap() error { return e.error }
@@ -129,7 +129,7 @@ func (w *writer) fill(in io.Reader) (n int, end bool, err error) {
 	return n, false, err
 }
 
-// exactMode corrects what the umask took away.
+// exactMode restores the bits that the umask took away.
 func exactMode(f *os.File, mode fs.FileMode) error {
 	info, err := f.Stat()
 	if err != nil || info.Mode().Perm() == mode {

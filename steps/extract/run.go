@@ -37,8 +37,8 @@ type run struct {
 	parent string
 	links  bool
 
-	// lacking are the contents that were to come from the device and are not
-	// what they should be, and why; guarded by mu.
+	// lacking are contents of this device that the plan names and that are not what
+	// they should be, and why; guarded by mu.
 	lacking map[string]error
 }
 
@@ -112,7 +112,7 @@ func (r *run) files(ctx context.Context) error {
 	}
 	for range n {
 		workers.Go(func() {
-			_ = background.Run(func() error { // what fails is told as the cause
+			_ = background.Run(func() error { // an error is told as the cause
 				w := newWriter(r)
 				for e := range jobs {
 					if err := w.write(ctx, e); err != nil {
@@ -274,8 +274,8 @@ func (r *run) lack(e bundle.Entry, why error) {
 	r.lacking[e.SHA256] = fmt.Errorf("%s: %w", e.Path, why)
 }
 
-// fetchAgain leaves word of what has to be fetched. If the power goes before it
-// is durable, Extract finds out again; after it, Download fetches.
+// fetchAgain notes which contents have to be fetched. If the power goes before the
+// note is durable, Extract finds out again; afterwards, Download fetches them.
 func (r *run) fetchAgain(t *steps.Task) error {
 	list := slices.Sorted(maps.Keys(r.lacking))
 	if err := r.cfg.Lack(t.WorkDir, list); err != nil {
@@ -283,7 +283,7 @@ func (r *run) fetchAgain(t *steps.Task) error {
 	}
 	return &steps.Error{
 		Class: steps.Lacking, Code: steps.CopyDamaged,
-		Err:  fmt.Errorf("%d contents that were to come from this device are not what they should be, such as %w", len(list), r.lacking[list[0]]),
+		Err:  fmt.Errorf("%d contents of this device that the release was to reuse are not what they should be, such as %w", len(list), r.lacking[list[0]]),
 		Hint: "they are fetched instead; \"tope-updater versions --verify\" tells which version is damaged",
 	}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // with adds the release's own writable directories to the configured ones, and
-// returns which those are: their parents are made.
+// returns those it added: their parents are made.
 func (c Config) with(t *steps.Task) (_ Config, own []string, err error) {
 	verified := t.Facts.Verify
 	if verified == nil {

@@ -116,10 +116,9 @@ func (g *Gate) Once(ctx context.Context, t *steps.Task) (any, error) {
 	return ev, err
 }
 
-// Baseline tells how the version that runs now does. An unhealthy one is no
-// error. A service that could not be started again whatever the version is
-// (preflight), and so is a system that is stopping: it says nothing of how the
-// version does.
+// Baseline tells how healthy the version is that runs now. An unhealthy one is not
+// an error. A service that could not be started again, whatever the version, is one
+// (preflight); so is a system that is stopping, which tells nothing of the version.
 func (g *Gate) Baseline(ctx context.Context, t *steps.Task) (json.RawMessage, error) {
 	before := *t
 	before.Since = steps.Moment{} // whatever runs now counts, whenever it was started

@@ -79,7 +79,7 @@ func TestABaselineIsNotTakenWhileTheSystemStops(t *testing.T) {
 	require.Equal(t, steps.Interrupted, steps.AsError(err).Class)
 }
 
-// A gate that nobody answers is no verdict on the version.
+// A gate that nobody answers tells nothing of the version.
 func TestWithoutAServiceManagerThereIsNoVerdict(t *testing.T) {
 	b := newBench(t, healthcheck.Check{Service: "device-api", Kind: healthcheck.Active, Timeout: 1})
 	b.manager.Unreachable(true)

@@ -12,9 +12,9 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// begin brings back what comes before the services: their sockets. On the way
-// forward a socket that cannot be opened is a service that cannot be reached;
-// on the way back it is no reason not to start the rest.
+// begin starts the sockets, which come before the services. On the way forward a
+// socket that cannot be opened is a service that cannot be reached; on the way back
+// it does not keep the rest from being started.
 func (s *Step) begin(ctx context.Context, t *steps.Task, list []service.Service, ev *Evidence) (running.Companions, error) {
 	units, err := s.companions(t)
 	if err != nil || units.Boot != s.cfg.Clock.Boot() {
@@ -29,7 +29,7 @@ func (s *Step) begin(ctx context.Context, t *steps.Task, list []service.Service,
 	return units, nil
 }
 
-// services are those that are started with the target, its own included.
+// services lists those to start with the target, its own included.
 func (s *Step) services(ctx context.Context, t *steps.Task) ([]service.Service, error) {
 	t, err := running.ToStart(s.cfg.Units, t, t.Target.Current)
 	if err != nil {
@@ -60,17 +60,17 @@ func (s *Step) waits(ctx context.Context, t *steps.Task, units running.Companion
 	return units.Waits(svc.Name, st), nil
 }
 
-// blocked notes, for people, what went wrong and was not worth failing for: the
-// health gate judges the services, and these are none.
+// blocked notes, for people, an error that was not worth failing for: the health
+// gate judges services, and these units are not services.
 func (s *Step) blocked(ev *Evidence, err error) {
 	if err != nil {
 		ev.Blocked = strings.TrimSpace(ev.Blocked + " " + strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 }
 
-// StartAll starts every service that does not run, and what was stopped with
-// them, whatever happens to the others, and leaves alone what runs. It serves a
-// device for which no version is left to try.
+// StartAll starts every service that does not run, and the units that were stopped
+// with them; one that fails does not stop it. Running ones are left alone. It serves
+// a device for which no version is left to try.
 func (s *Step) StartAll(ctx context.Context, t *steps.Task) error {
 	defer s.cfg.Hold.Release()
 	list, err := s.services(ctx, t)

@@ -88,7 +88,7 @@ func TestWhatCannotBeBroughtBack(t *testing.T) {
 		require.NoError(t, err, "on the way back the rest is started all the same")
 		require.Contains(t, out.Evidence.(restart.Evidence).Blocked, "web.socket")
 	})
-	t.Run("a unit that is no service is told of", func(t *testing.T) {
+	t.Run("a unit that is not a service is told of", func(t *testing.T) {
 		step, m, _, task := switched(t)
 		refuse(m, "kiosk.service")
 		out, err := step.Do(t.Context(), task)

@@ -15,8 +15,8 @@ type hooked struct {
 	PostSwitch bool `json:"post_switch"`
 }
 
-// hookOwed says whether the version has a post-switch hook that has not run in
-// this update. A version that is gone back to has had it run when it came.
+// hookOwed reports whether the version has a post-switch hook that has not run in
+// this update. On the way back there is none: the version ran it when it was installed.
 func (s *Step) hookOwed(t *steps.Task) (bool, error) {
 	if t.Back {
 		return false, nil

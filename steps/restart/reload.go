@@ -8,9 +8,9 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// read lists the task's services, once the manager has read their units as they
-// are now. It is not told to read them all again for nothing: with systemd that
-// takes as long as stopping and starting a service does, while none runs.
+// read lists the task's services, once the manager has read their units as they are
+// now. It reloads the units only when some have changed: with systemd that takes as
+// long as stopping and starting a service, while none runs.
 func (s *Step) read(ctx context.Context, t *steps.Task) ([]service.Service, error) {
 	known := unchanged(t)
 	if !known {

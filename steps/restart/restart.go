@@ -1,11 +1,11 @@
-// Package restart is the step Restart: start the services from the version
-// current leads to, in dependency order. It is where the downtime ends, and
-// where it is measured. On the way forward it first runs the commands of a
+// Package restart is the step Restart: it starts the services from the version
+// current leads to, in dependency order. Here the downtime ends, and is measured.
+// On the way forward the step first runs the commands of a
 // legacy package (post_cmds), where the configuration allows them, and the
 // version's post-switch hook.
 //
 // It restarts, and never merely starts: a service that something else started
-// between stop and flip would run the old program for ever, and a start of it
+// between stop and flip would go on running the old program, and a start of it
 // would be a no-op. It changes nothing on disk.
 package restart
 
@@ -38,8 +38,8 @@ type Evidence struct {
 	Started []Started `json:"started"`
 	// Waiting are services that are left to their sockets and timers, as before.
 	Waiting []string `json:"waiting,omitempty"`
-	// Companions are the units that were brought back beside the services.
-	// Blocked says what of them could not be started.
+	// Companions are the units that were started again with the services. Blocked
+	// says which of them could not be started.
 	Companions *running.Companions `json:"companions,omitempty"`
 	Blocked    string              `json:"blocked,omitempty"`
 	// Commands are the package's own, in the order they ran.
@@ -176,8 +176,8 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 }
 
 // runCommands runs what the package asks for. After a cut it runs again from the
-// first: a command must bear that. A version that is gone back to has had its
-// commands run when it came.
+// first: a command must bear that. On the way back none are run: the version's
+// commands ran when it was installed.
 func (s *Step) runCommands(ctx context.Context, t *steps.Task, ev *Evidence) error {
 	if t.Back || t.Kind != steps.Install || t.Facts.Verify == nil {
 		return nil

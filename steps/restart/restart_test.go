@@ -95,7 +95,7 @@ func TestFailures(t *testing.T) {
 		"a unit that is missing":                                  {err: service.ErrNotFound, class: steps.Local},
 		"a start that hangs":                                      {err: service.ErrTimeout, class: steps.Unhealthy},
 		"a manager that is away for the moment":                   {err: service.ErrUnavailable, class: steps.Transient},
-		"while the system stops it is no evidence":                {err: service.ErrFailed, stop: true, class: steps.Interrupted},
+		"while the system stops it is not evidence":               {err: service.ErrFailed, stop: true, class: steps.Interrupted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			step, m, _, task := bench(t)

@@ -34,8 +34,8 @@ func newHouse(t *testing.T) *house {
 		require.NoError(t, h.Start(t.Context(), service.Unit(name)))
 	}
 	h.Relate(service.Survey{
-		Links:    []service.Link{{Name: "web", After: "api"}, {Name: "api", After: "web", Weak: true}},
-		Triggers: []string{"lazy.socket", "report.timer"}, Dependents: []string{"kiosk.service", "off.service"}, Idle: []string{"lazy"},
+		Orderings: []service.Ordering{{Name: "web", After: "api"}, {Name: "api", After: "web", Weak: true}},
+		Triggers:  []string{"lazy.socket", "report.timer"}, Dependents: []string{"kiosk.service", "off.service"}, Idle: []string{"lazy"},
 	})
 	h.Calls()
 	return h

@@ -8,8 +8,8 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// brought puts into the manifest what Verify found that the release brings
-// beside its files.
+// brought puts into the manifest what, as Verify found, the release brings besides
+// its files.
 func brought(t *steps.Task, m *versions.Manifest) error {
 	verified := t.Facts.Verify
 	if verified == nil {
@@ -22,8 +22,8 @@ func brought(t *steps.Task, m *versions.Manifest) error {
 	return nil
 }
 
-// present refuses a release that names what it does not have: a hook that
-// cannot be run would be found out with the services stopped.
+// present refuses a release that names a file it does not have: a hook that cannot
+// be run would only be noticed when the services are stopped.
 func present(m *versions.Manifest) error {
 	files := make(map[string]versions.File, len(m.Files))
 	for _, f := range m.Files {
@@ -31,7 +31,7 @@ func present(m *versions.Manifest) error {
 	}
 	for hook, path := range m.Hooks {
 		if f := files[path]; f.Type != versions.TypeFile || f.Mode&0o111 == 0 {
-			return invalid("release %s names %s as its %s hook, which is no executable file in it", m.Version, path, hook)
+			return invalid("release %s names %s as its %s hook, which is not an executable file in it", m.Version, path, hook)
 		}
 	}
 	for _, path := range m.Links {
@@ -60,6 +60,6 @@ func (s *Step) allowed(m *versions.Manifest) error {
 func invalid(format string, args ...any) error {
 	return &steps.Error{
 		Class: steps.Refused, Code: steps.InvalidManifest, Err: fmt.Errorf(format, args...),
-		Hint: "mend the release and publish another version",
+		Hint: "correct the release and publish another version",
 	}
 }

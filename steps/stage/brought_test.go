@@ -29,11 +29,11 @@ func TestWhatTheReleaseBrings(t *testing.T) {
 
 func TestWhatTheReleaseDoesNotHave(t *testing.T) {
 	for name, b := range map[string]versions.Brought{
-		"a hook that is missing":  {Hooks: map[versions.Hook]string{versions.PreSwitch: "hooks/none"}},
-		"a hook that is no file":  {Hooks: map[versions.Hook]string{versions.PostSwitch: "services"}},
-		"a link that is missing":  {Links: []string{"bin/none"}},
-		"a hook outside":          {Hooks: map[versions.Hook]string{versions.HealthHook: "../x"}},
-		"a hook of no known name": {Hooks: map[versions.Hook]string{"never": "services/device-api/device-api"}},
+		"a hook that is missing":    {Hooks: map[versions.Hook]string{versions.PreSwitch: "hooks/none"}},
+		"a hook that is not a file": {Hooks: map[versions.Hook]string{versions.PostSwitch: "services"}},
+		"a link that is missing":    {Links: []string{"bin/none"}},
+		"a hook outside":            {Hooks: map[versions.Hook]string{versions.HealthHook: "../x"}},
+		"a hook of no known name":   {Hooks: map[versions.Hook]string{"never": "services/device-api/device-api"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -52,10 +52,10 @@ type Evidence struct {
 	Version string `json:"version"`
 	Digest  string `json:"digest"`
 	filelist.Summary
-	// Reused: the release was installed already, by this update when it was
-	// cut, or by another.
+	// Reused is set when the release was installed already, by another update or by
+	// this one before it was cut.
 	Reused bool `json:"reused,omitempty"`
-	// Replaced: another release of this version, or a damaged one, made way.
+	// Replaced is set when another release of this version, or a damaged one, made way.
 	Replaced bool `json:"replaced,omitempty"`
 }
 
@@ -72,7 +72,7 @@ func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 	}
 	switch staged := err == nil; {
 	case ours && !staged:
-		// Its name may not be durable yet if whoever gave it was killed.
+		// Its name may not be durable yet: the process that gave it may have been killed.
 		return steps.Done, steps.FromOS(disk.SyncDir(filepath.Dir(staging)), "cannot keep the version's name")
 	case ours:
 		return steps.Partly, nil
@@ -187,11 +187,11 @@ func (s *Step) failure(ctx context.Context, t *steps.Task, err error) error {
 	}
 }
 
-// lost is for what Extract had made durable and is not there any more.
+// lost is the error when files that Extract had made durable are not there any more.
 func lost(err error) error {
 	return &steps.Error{
 		Class: steps.Local, Code: steps.IOError,
-		Err:  fmt.Errorf("what was extracted is not whole any more: %w", err),
+		Err:  fmt.Errorf("the extracted files are not complete any more: %w", err),
 		Hint: "something changed it, or the storage is failing; check it and install again",
 	}
 }

@@ -1,7 +1,7 @@
-// Package stepstest helps to test steps: a Task maker, Notes in memory, a
-// picture of a directory tree that two runs can be compared by, and Conform,
-// the suite that every step runs to prove that Probe, Do and Undo may be called
-// again from wherever they were cut.
+// Package stepstest helps to test steps: a Task maker, Notes in memory, a picture
+// of a directory tree for comparing two runs, and Conform, the suite that every
+// step runs to prove that Probe, Do and Undo may be called again wherever they were
+// cut.
 //
 // Start at Conform. Shipped programs may not import this package.
 package stepstest

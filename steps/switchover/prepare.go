@@ -29,17 +29,17 @@ type Snapshot struct {
 	Took time.Duration `json:"took_ns"`
 }
 
-// plan is what is left to do between the stop and the flip.
-type plan struct {
+// remaining is what is left to do between the stop and the flip.
+type remaining struct {
 	snapshots []string
 	note      bool
 }
 
-// prepare does what the versions ask for while the old one still runs. Once
-// current leads to the target there is nothing left to prepare: the new version
-// may have run, and a snapshot of what it wrote would be none. The note that all
-// was done says the same of a snapshot that was taken before.
-func (s *Step) prepare(ctx context.Context, t *steps.Task, ev *Evidence) (p plan, err error) {
+// prepare does what the versions ask for while the old one still runs. Once current
+// leads to the target there is nothing left to prepare: the new version may have
+// run, and a snapshot would hold what it wrote. Nor is there once the note says that
+// everything was done.
+func (s *Step) prepare(ctx context.Context, t *steps.Task, ev *Evidence) (p remaining, err error) {
 	if t.Back || t.Target.Current == "" || ev.Before.Current == t.Target.Current {
 		return p, nil
 	}
@@ -81,7 +81,7 @@ func (s *Step) snapshotError(ctx context.Context, err error) error {
 //
 // If the power goes before the note is on disk, the old version runs at the
 // next boot, and all of this is done again. Afterwards recovery may flip.
-func (s *Step) capture(ctx context.Context, t *steps.Task, p plan, ev *Evidence) error {
+func (s *Step) capture(ctx context.Context, t *steps.Task, p remaining, ev *Evidence) error {
 	if len(p.snapshots) > 0 {
 		began := s.cfg.Clock.Monotonic()
 		taken, err := s.cfg.Snapshots.Take(ctx, t.Update, p.snapshots)
@@ -96,9 +96,9 @@ func (s *Step) capture(ctx context.Context, t *steps.Task, p plan, ev *Evidence)
 	return steps.FromOS(t.Notes.Save(steps.Prepared{Prepared: true}), "note that the switch is prepared")
 }
 
-// putBack puts the data back that the version gone back to had, while nothing
-// runs and before current leads to it. The second attempt does not let it keep
-// current from being right.
+// putBack puts back the data that the old version had, while nothing runs and
+// before current leads to that version. In a second attempt an error of it does not
+// keep current from being set right.
 func (s *Step) putBack(t *steps.Task, ev *Evidence) error {
 	if !t.Back || s.cfg.Snapshots == nil {
 		return nil
@@ -114,8 +114,7 @@ func (s *Step) putBack(t *steps.Task, ev *Evidence) error {
 	return steps.FromOS(err, "cannot put back what the services had written")
 }
 
-// owed says whether data is still to be put back. What cannot be read is for Do
-// to fail on.
+// owed reports whether data has still to be put back. Do reports what cannot be read.
 func (s *Step) owed(t *steps.Task) bool {
 	if !t.Back || s.cfg.Snapshots == nil {
 		return false

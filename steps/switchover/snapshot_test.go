@@ -232,7 +232,7 @@ func TestNoRoomForASnapshot(t *testing.T) {
 	require.Empty(t, b.manager.Calls(), "no service was stopped")
 }
 
-// Data that cannot be put back does not keep current from being right for ever.
+// Data that cannot be put back does not keep current from being right in the end.
 func TestDataThatCannotBePutBack(t *testing.T) {
 	var f *faulty
 	b := newDataBench(t, func(s *snapshot.Store) switchover.Snapshots { f = &faulty{Store: s}; return f })

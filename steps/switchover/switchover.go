@@ -1,18 +1,19 @@
-// Package switchover is the step Switch: stop the services, write previous,
-// flip current. It is where the downtime begins, so it does nothing else, but
-// for what the version itself asks for (prepare.go).
+// Package switchover is the step Switch: it stops the services, writes previous and
+// flips current. The downtime begins here, so it does nothing else, except what the
+// version itself asks for (prepare.go).
 //
 // The package cannot be called switch, which is a word of the language.
 //
 // Order, and what is on disk if the power goes:
 //
-//   - the target's pre-switch hook, while the services still run: what is on
-//     disk then is the hook's business, and it may run twice;
+//   - the target's pre-switch hook, while the services still run: on disk is what
+//     the hook has written, and it may run twice;
 //   - links of the target version, made while the services still run: links
 //     through current to programs it does not have yet dangle, which harms nobody;
-//   - which units ran beside the services is noted in the journal;
+//   - a note in the journal of the further units that ran;
 //   - services stopped, with the sockets and timers that could start them in
-//     between, and with what hangs on them: nothing more has changed on disk;
+//     between, and with the units that depend on them: nothing more has changed on
+//     disk;
 //   - snapshots of what they wrote, where a version asks for that, complete or
 //     under a temporary name: the old version runs on at the next boot;
 //   - previous at the old version: the old version still runs at the next boot;
@@ -21,9 +22,9 @@
 //   - unit files as the version that is now current carries them, which recovery
 //     sees to before the services start, if the power goes in between.
 //
-// Backwards (Task.Back) current goes first: what runs is right as early as can
-// be. Only the data is put back before it, by renames: the old version must not
-// run on what the new one wrote.
+// Backwards (Task.Back) current goes first: the right version runs as early as
+// possible. Only the data is put back before it, by renames: the old version must
+// not run on what the new one wrote.
 package switchover
 
 import (
@@ -45,6 +46,7 @@ import (
 type Pointers interface {
 	Pointers() (versions.Pointers, error)
 	Point(pointer, version string) error
+	Unpoint(pointer string) error
 	EnsureLinks(version string) (added []string, err error)
 	// LinkPath is the device path of the link of an entry such as "bin/device-api".
 	LinkPath(entry string) string
@@ -69,8 +71,8 @@ type Config struct {
 type Evidence struct {
 	// Stopped are the services, in the order they were stopped.
 	Stopped []string `json:"stopped"`
-	// Companions were stopped with them and are to be started again. Circles
-	// are orders between units that were passed over.
+	// Companions were stopped with them and have to be started again. The orders
+	// between units that would close a cycle were passed over.
 	Companions *running.Companions `json:"companions,omitempty"`
 	Circles    []string            `json:"circles,omitempty"`
 	Before     versions.Pointers   `json:"before"`
@@ -186,8 +188,8 @@ func (s *Step) do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	return steps.Outcome{Evidence: ev}, nil
 }
 
-// link makes the links of the target version. A file somebody put where a link
-// belongs is theirs, and told; on the way back no link is worth staying for.
+// link makes the links of the target version. A file in a link's place is somebody
+// else's: it is left alone and reported. On the way back no link is worth an error.
 func (s *Step) link(t *steps.Task, ev *Evidence) error {
 	if t.Target.Current == "" {
 		return nil
@@ -219,10 +221,9 @@ func (s *Step) flip(t *steps.Task, ev *Evidence) error {
 		moves[0], moves[1] = moves[1], moves[0]
 	}
 	for _, m := range moves {
-		err := s.cfg.Versions.Point(m.pointer, m.to)
+		err := s.set(m.pointer, m.to)
 		if err != nil && t.Back && m.pointer == versions.Previous && t.Attempt > 1 {
-			// What runs is right. Where one could go back to from here is not
-			// worth leaving it for.
+			// The right version is current. A wrong previous is not worth an error.
 			ev.Blocked = strings.TrimSpace(ev.Blocked + " " + err.Error())
 			continue
 		}
@@ -231,6 +232,15 @@ func (s *Step) flip(t *steps.Task, ev *Evidence) error {
 		}
 	}
 	return nil
+}
+
+// set makes a pointer lead to a version, or removes it where there is none to
+// lead to.
+func (s *Step) set(pointer, version string) error {
+	if version == "" {
+		return s.cfg.Versions.Unpoint(pointer)
+	}
+	return s.cfg.Versions.Point(pointer, version)
 }
 
 // Undo does nothing: a switch is undone by Rollback, which is a switch too.

@@ -8,9 +8,9 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// follow makes the unit files those of the version that is now current, while
-// nothing runs that has come with them. Restart has systemd read them. The
-// second attempt to go back is not kept by a unit file from starting what it can.
+// follow makes the unit files those of the version that is now current, while none
+// of those units runs. Restart has systemd read them. In a second attempt to go
+// back, a unit file does not keep the services from being started.
 //
 // If the power goes, some of them are those of the one version and some of the
 // other, each whole; recovery goes on before a service is started.

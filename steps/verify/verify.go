@@ -1,7 +1,7 @@
-// Package verify is the step that decides whether a bundle is acceptable,
-// before a byte of it is unpacked: its digest and size are the declared ones,
-// its format and manifest are sound, its version is the one that was asked for,
-// every path in it is one a version may have, and the device has room for it.
+// Package verify is the step that decides whether a bundle is acceptable, before a
+// byte of it is unpacked: its digest and size are the declared ones, its format and
+// manifest are sound, its version is the one that was asked for, every path in it
+// is allowed in a version, and the device has room for it.
 //
 // It changes nothing but, when room is short, the number of unused versions.
 // So Probe never finds it done: after a cut it is run again, which costs a walk
@@ -30,7 +30,7 @@ type Config struct {
 	Clock   clock.Clock
 	Formats []bundle.Format
 	Limits  bundle.Limits
-	// TrustWindow is how long the digest that Download took counts; 0: for ever.
+	// TrustWindow is how long the digest that Download took counts; 0: without limit.
 	TrustWindow time.Duration
 	// AllowCommands accepts bundles that want shell commands run.
 	AllowCommands bool
@@ -44,8 +44,8 @@ type Step struct{ cfg Config }
 // New returns the step.
 func New(cfg Config) *Step { return &Step{cfg} }
 
-// Evidence is what was found. The embedded Fetched is what is proved of the
-// bundle's bytes, and when it was.
+// Evidence is what Verify found. The embedded Fetched says what is proved of the
+// bundle's bytes, and since when.
 type Evidence struct {
 	steps.Fetched
 	Version string `json:"version"`
@@ -149,7 +149,7 @@ func (s *Step) prove(ctx context.Context, t *steps.Task, path string) (steps.Fet
 		t.Meter.Set(fetched.Size, fetched.Size)
 		return fetched, false, nil
 	}
-	// The size first: it is cheaper than hashing what is wrong anyway.
+	// The size first: hashing a bundle that is wrong anyway costs more.
 	fetched = steps.Fetched{Size: info.Size(), MD5: t.Source.MD5}
 	if err := declared(t.Source, fetched); err != nil {
 		return steps.Fetched{}, false, err
@@ -159,7 +159,7 @@ func (s *Step) prove(ctx context.Context, t *steps.Task, path string) (steps.Fet
 	return fetched, true, err
 }
 
-// declared compares the bundle with what was said of it when it was asked for.
+// declared compares the bundle with what the request declared of it.
 func declared(src steps.Source, f steps.Fetched) error {
 	if src.Size != 0 && src.Size != f.Size {
 		return &steps.Error{

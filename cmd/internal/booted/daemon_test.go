@@ -128,7 +128,7 @@ func TestTheSocket(t *testing.T) {
 // the test holds the daemon to the unit's figure itself.
 func TestTheMemoryLimit(t *testing.T) {
 	t.Parallel()
-	// On a disk in memory, what is written would count for ever.
+	// On a disk in memory, written pages would count without end.
 	d := bootedtest.New(t, bootedtest.Options{OnDisk: true})
 	d.Up()
 	limit := number(t, d.Property(bootedtest.Daemon, "MemoryMax"))

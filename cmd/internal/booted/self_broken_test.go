@@ -28,7 +28,7 @@ func TestABrokenUpdaterRollsBack(t *testing.T) {
 		"is for another machine":      {[]byte("\x7fELF and nothing else"), "cannot be run"},
 		"has no interpreter":          {[]byte("#!/no/such/program\n"), "cannot be run"},
 		"cannot even say its version": {[]byte("#!/bin/sh\nexit 3\n"), "cannot be run"},
-		"is no updater":               {[]byte("#!/bin/sh\necho hello\n"), "no updater"},
+		"is not an updater":           {[]byte("#!/bin/sh\necho hello\n"), "not an updater"},
 		"exits at once":               {pretender("exit 1"), "took over 2 times"},
 		"exits as if all were well":   {pretender("exit 0"), "took over 2 times"},
 		"crashes":                     {pretender("kill -SEGV $$"), "took over 2 times"},

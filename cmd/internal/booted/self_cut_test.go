@@ -42,7 +42,7 @@ func TestPowerCutsInASelfUpdate(t *testing.T) {
 					st, ok := d.Status()
 					return ok && (engine.Switched(st.State) || st.Update == nil)
 				})
-				time.Sleep(delay) // this is no synchronisation: any instant will do
+				time.Sleep(delay) // not for synchronisation: any instant will do
 				d.Kill()
 				d.Start()
 				if i%2 == 1 {

@@ -17,7 +17,7 @@ import (
 	"github.com/tope/updater/journal"
 )
 
-// patience is for whole updates on a machine that has others beside it.
+// patience is for whole updates on a host that runs several machines.
 const patience = 2 * time.Minute
 
 // api is a client of the device's socket.
@@ -37,7 +37,7 @@ func (d *Device) Up() {
 	d.Answers()
 }
 
-// Answers returns when the API does.
+// Answers returns when the API answers.
 func (d *Device) Answers() {
 	d.t.Helper()
 	d.Wait("the API answers", func() bool {
@@ -46,7 +46,7 @@ func (d *Device) Answers() {
 	})
 }
 
-// Status is the device's, if its daemon answers.
+// Status is the device's status, if its daemon answers.
 func (d *Device) Status() (st engine.Status, ok bool) {
 	resp, err := d.api().Get("http://localhost/api/v2/status") //nolint:noctx // it has a timeout
 	if err != nil {
@@ -57,7 +57,7 @@ func (d *Device) Status() (st engine.Status, ok bool) {
 	return st, err == nil && resp.StatusCode == http.StatusOK
 }
 
-// Records are what the journal has of an update.
+// Records are an update's records in the journal.
 func (d *Device) Records(id string) []journal.Record {
 	d.t.Helper()
 	resp, err := d.api().Get("http://localhost/api/v2/updates/" + id + "/journal") //nolint:noctx // it has a timeout
@@ -112,8 +112,8 @@ func (d *Device) In(state engine.State) {
 	})
 }
 
-// Serves is the version whose program runs as a service, "" when none does. It
-// is told by the program's file, not by a pointer.
+// Serves is the version whose program runs as a service, "" when none does. The
+// program's file tells it, not a pointer.
 func (d *Device) Serves(unit string) string {
 	pid := d.Property(unit, "MainPID")
 	if pid == "0" {

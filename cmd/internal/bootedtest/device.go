@@ -73,7 +73,7 @@ type Options struct {
 	Config string
 	// OnDisk has its disk on the host's, not in memory.
 	OnDisk bool
-	// Packages are Debian's, beside the usual ones.
+	// Packages are Debian's, in addition to the usual ones.
 	Packages []string
 }
 
@@ -226,7 +226,7 @@ func (d *Device) updater(program string) {
 	d.Put(filepath.Join(units, "tope-updater.tmpfiles"), "/usr/lib/tmpfiles.d/tope-updater.conf", 0o644)
 }
 
-// Enable has a unit started by a target, on a machine that is off.
+// Enable makes a target start a unit, on a machine that is off.
 func (d *Device) Enable(unit, target string) {
 	d.t.Helper()
 	wants := d.Disk("/etc/systemd/system/" + target + ".wants")

@@ -2,13 +2,13 @@
 //
 // It is one TOML file. Every key has a default, and with no file at all the
 // defaults suit the device of section 2 of the design: a configuration says
-// only what is different on this device. What the file gets wrong is an error
-// with the file, the line and what to write instead; a key that this program
+// only what is different on this device. A mistake in the file is an error with
+// the file, the line and what to write instead; a key that this program
 // does not know is an error too, since a misspelt key would otherwise silently
 // leave its default in force.
 //
-// Paths in a Config are the device's own: whoever uses one resolves it below
-// --root. This package reads one file and touches nothing else.
+// Paths in a Config are the device's own: the caller resolves them below --root.
+// This package reads one file and touches nothing else.
 //
 // Start at Load; Default shows every key with its default.
 package config
@@ -164,7 +164,7 @@ type Legacy struct {
 	TrustWindow Duration `toml:"trust_window"`
 }
 
-// Trust is whom releases are accepted from.
+// Trust says whose releases are accepted.
 type Trust struct {
 	// RequireSignature refuses every bundle that is not signed by a known key.
 	RequireSignature bool `toml:"require_signature"`

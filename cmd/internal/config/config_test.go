@@ -71,23 +71,23 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 		{"syntax", "[http]\nlisten = \n", "2: "},
 		{"twice", "[http]\nlisten = \"a:1\"\nlisten = \"b:1\"", "3: "},
 		{"type", "[http]\nlisten = 7", "2: http.listen: incompatible types"},
-		{"duration without unit", "[legacy]\ntrust_window = 30", "2: legacy.trust_window: \"30\" is no duration"},
+		{"duration without unit", "[legacy]\ntrust_window = 30", "2: legacy.trust_window: \"30\" is not a duration"},
 		{"negative duration", "[legacy]\ntrust_window = \"-1h\"", "2: legacy.trust_window: \"-1h\" is negative"},
-		{"relative path", "[paths]\nbin = \"bin\"", "paths.bin: \"bin\" is no clean absolute path"},
+		{"relative path", "[paths]\nbin = \"bin\"", "paths.bin: \"bin\" is not a clean absolute path"},
 		{"root as path", "[paths]\nbin = \"/\"", "paths.bin"},
-		{"relative keys", "[paths]\nkeys = \"keys\"", "paths.keys: \"keys\" is no clean absolute path"},
+		{"relative keys", "[paths]\nkeys = \"keys\"", "paths.keys: \"keys\" is not a clean absolute path"},
 		{"keys inside versions", "[paths]\nkeys = \"/opt/tope/versions/keys\"", "paths.keys: /opt/tope/versions/keys must lie outside"},
 		{"state inside versions", "[paths]\nstate = \"/opt/tope/versions/x\"", "paths.state: /opt/tope/versions/x must lie outside"},
 		{"writable outside", "[paths]\nwritable = [\"../x\"]", "paths.writable: \"../x\""},
-		{"listen", "[http]\nlisten = \"12315\"", "http.listen: \"12315\" is no HOST:PORT"},
+		{"listen", "[http]\nlisten = \"12315\"", "http.listen: \"12315\" is not HOST:PORT"},
 		{"host with port", "[http]\nhosts = [\"a:1\"]", "http.hosts: \"a:1\""},
 		{"device-api", "[device_api]\nurl = \"127.0.0.1:9080\"", "device_api.url"},
-		{"manager", "[services]\nmanager = \"upstart\"", "services.manager: \"upstart\" is none of systemd, embedded, none"},
+		{"manager", "[services]\nmanager = \"upstart\"", "services.manager: \"upstart\" is not one of systemd, embedded, none"},
 		{"service without name", "[[service]]\nunit = \"x\"", "service number 1: name \"\""},
 		{"service name that escapes", "[[service]]\nname = \"../x\"", "service number 1"},
 		{"service twice", "[[service]]\nname = \"x\"\n[[service]]\nname = \"x\"", "service x: is there twice"},
 		{"service after nobody", "[[service]]\nname = \"x\"\nafter = [\"y\"]", "service x: after: there is no service \"y\""},
-		{"circle", "[[service]]\nname = \"x\"\nafter = [\"y\"]\n[[service]]\nname = \"y\"\nafter = [\"x\"]", "in a circle"},
+		{"cycle", "[[service]]\nname = \"x\"\nafter = [\"y\"]\n[[service]]\nname = \"y\"\nafter = [\"x\"]", "in a cycle"},
 		{"health kind", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"ping\"", "kind \"ping\" is none of"},
 		{"health url", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"http\"\nurl = \"ftp://x\"", "is no http URL"},
 		{"health command", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"command\"\ncommand = [\"true\"]", "absolute path"},
@@ -144,7 +144,7 @@ func TestErrorsNameTheFile(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("#", 1<<17)), 0o600))
 	_, err = config.Load(path)
-	require.ErrorContains(t, err, "are no configuration")
+	require.ErrorContains(t, err, "is not a configuration")
 }
 
 // Whatever the file holds: no panic, and a configuration that comes back is

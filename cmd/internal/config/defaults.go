@@ -18,7 +18,7 @@ func Default() Config {
 		DeviceAPI: DeviceAPI{URL: "http://127.0.0.1:9080"},
 		Services:  Services{Manager: Systemd},
 		// Only the service that every device has. A package restarts those
-		// that its manifest names beside the ones listed here.
+		// that its manifest names as well.
 		Service:   []Service{{Name: "device-api"}},
 		Recovery:  Recovery{Budget: 2},
 		Retention: Retention{Versions: 3, Updates: 100},

@@ -18,7 +18,7 @@ import (
 const maxSize = 64 << 10
 
 // Load reads and checks the file. With path "" it reads Path, and a missing
-// file there is no error: the defaults are in force. Every error names the
+// file there is not an error: the defaults are in force. Every error names the
 // file, and the line where one is to blame.
 func Load(path string) (Config, error) {
 	optional := path == ""
@@ -32,7 +32,7 @@ func Load(path string) (Config, error) {
 	case err != nil:
 		return Config{}, fmt.Errorf("cannot read the configuration: %w", err)
 	case info.Size() > maxSize:
-		return Config{}, fmt.Errorf("%s: %d bytes are no configuration; give --config the updater's TOML file", path, info.Size())
+		return Config{}, fmt.Errorf("%s: a file of %d bytes is not a configuration; give --config the updater's TOML file", path, info.Size())
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -56,7 +56,7 @@ func Parse(text []byte) (Config, error) {
 		return Config{}, located(err)
 	}
 	if unknown := unknownKeys(meta); len(unknown) > 0 {
-		return Config{}, fmt.Errorf("%d: unknown key %s; %s", lineOf(text, unknown[0]), unknown[0], beside(unknown[0]))
+		return Config{}, fmt.Errorf("%d: unknown key %s; %s", lineOf(text, unknown[0]), unknown[0], siblings(unknown[0]))
 	}
 	if c.Service == nil {
 		c.Service = []Service{{Name: services[0].Name}}
@@ -85,8 +85,8 @@ func unknownKeys(meta toml.MetaData) []string {
 	return unknown
 }
 
-// beside says which keys there are where an unknown one was found.
-func beside(key string) string {
+// siblings lists the keys that can stand in the place of an unknown one.
+func siblings(key string) string {
 	t := reflect.TypeFor[Config]()
 	parts := strings.Split(key, ".")
 	for _, part := range parts[:len(parts)-1] {
@@ -165,5 +165,5 @@ func badDuration(text []byte) error {
 	if _, err := time.ParseDuration(string(text)); err == nil {
 		return fmt.Errorf("%q is negative", text)
 	}
-	return fmt.Errorf(`%q is no duration; write a number with a unit, like "30s" or "24h"`, text)
+	return fmt.Errorf(`%q is not a duration; write a number with a unit, like "30s" or "24h"`, text)
 }

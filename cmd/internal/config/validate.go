@@ -23,18 +23,18 @@ func (c *Config) validate() error {
 	c.validatePaths(add)
 	c.validateWritable(add)
 	if l := c.HTTP.Listen; l != "" && !hostPort(l) {
-		add("http.listen", "%q is no HOST:PORT, like 127.0.0.1:12315", l)
+		add("http.listen", "%q is not HOST:PORT, like 127.0.0.1:12315", l)
 	}
 	for _, h := range c.HTTP.Hosts {
 		if h == "" || strings.ContainsAny(h, "/: \t") {
-			add("http.hosts", "%q is no host name; write it without scheme and port", h)
+			add("http.hosts", "%q is not a host name; write it without scheme and port", h)
 		}
 	}
 	if u := c.DeviceAPI.URL; u != "" && !webURL(u) {
 		add("device_api.url", "%q is no http URL, like http://127.0.0.1:9080", u)
 	}
 	if m := c.Services.Manager; !slices.Contains(managers(), m) {
-		add("services.manager", "%q is none of %s", m, strings.Join(managers(), ", "))
+		add("services.manager", "%q is not one of %s", m, strings.Join(managers(), ", "))
 	}
 	c.validateServices(add)
 	within := func(key string, v, low, high int) {
@@ -68,7 +68,7 @@ func (c *Config) validatePaths(add report) {
 		{"keys", p.Keys},
 	} {
 		if !path.IsAbs(e.path) || path.Clean(e.path) != e.path || e.path == "/" {
-			add("paths."+e.key, "%q is no clean absolute path of a directory", e.path)
+			add("paths."+e.key, "%q is not a clean absolute path of a directory", e.path)
 			continue
 		}
 		// What lies inside versions/ is swept, pruned and rolled back with it.
@@ -100,11 +100,11 @@ func (c *Config) validateServices(add report) {
 	for i, s := range c.Service {
 		key := "service " + s.Name
 		if !service.ValidName(s.Name) {
-			add(fmt.Sprintf("service number %d", i+1), "name %q is no service name (letters, digits, - _ . @)", s.Name)
+			add(fmt.Sprintf("service number %d", i+1), "name %q is not a service name (letters, digits, - _ . @)", s.Name)
 			continue
 		}
 		if !path.IsAbs(s.Exec[0]) {
-			add(key, "exec: %q is no absolute path", s.Exec[0])
+			add(key, "exec: %q is not an absolute path", s.Exec[0])
 		}
 		for _, a := range s.After {
 			if !names[a] {
@@ -116,7 +116,7 @@ func (c *Config) validateServices(add report) {
 		}
 	}
 	if name, ok := c.cycle(); ok {
-		add("service "+name, "after: the services wait for each other in a circle")
+		add("service "+name, "after: the services wait for each other in a cycle")
 	}
 }
 

@@ -56,7 +56,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		d.strike()
 	}
 	if err != nil {
-		return fmt.Errorf("%w; what was there is in %s", err, dir)
+		return fmt.Errorf("%w; the device is kept in %s", err, dir)
 	}
 	if o.Keep {
 		d.howToPlay()

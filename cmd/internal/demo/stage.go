@@ -93,7 +93,7 @@ func (s *slow) Write(b []byte) (int, error) {
 	return s.ResponseWriter.Write(b)
 }
 
-// command is the updater with a verb, as a child whose words are shown.
+// command is the updater with a verb, as a child whose output is shown.
 func (d *device) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, d.Updater, append([]string{"--config", d.Config, "--root", d.Root}, args...)...)
 	cmd.Stdout, cmd.Stderr = d.Out, d.Out
@@ -177,7 +177,7 @@ func (d *device) strike() {
 	_ = d.Stop(context.Background()) // as well as it goes: the play is over
 }
 
-// howToPlay tells how to go on with what is left.
+// howToPlay tells how to go on with the device.
 func (d *device) howToPlay() {
 	d.heading("the device is yours: %s", d.dir)
 	d.say(`

@@ -8,12 +8,12 @@
 // device below a temporary directory, fed by HTTP over loopback. Each figure is
 // a ratio against a floor, which is the least that the job could cost (the same
 // work done bare, two fdatasyncs, a constant answer), measured in the same run;
-// the two take turns, so that what else the machine does meets both, and their
-// medians are compared. The ratio is what can be read from one machine to
-// another; the absolute values stand beside it.
+// the two take turns, so that other load on the machine meets both, and their
+// medians are compared. The ratio can be compared between machines; the absolute
+// values stand beside it.
 //
-// A machine has moods, so a figure that misses its aim is printed as "over" and
-// fails nothing. The temporary directory must be on a disk: TMPDIR says where.
+// Machines vary, so a figure that misses its aim is printed as "over" and fails
+// nothing. The temporary directory must be on a disk: TMPDIR says where.
 //
 // Start at figures_test.go, which lists the figures; lab_test.go has the device
 // they are taken on.

@@ -53,7 +53,7 @@ func BenchmarkFigures(b *testing.B) {
 				}
 				t = append(t, rows...)
 			}
-			// How long the taking took is no figure.
+			// The time that the taking took is not a figure.
 			b.ReportMetric(0, "ns/op")
 		})
 	}

@@ -103,7 +103,7 @@ func (l *lab) boot(b *testing.B, o fixtures.Options, r fixtures.Release) *device
 	d.api = client.Socket(filepath.Join(d.Root, "run/tope-updater/api.sock"))
 	b.Cleanup(func() {
 		if !d.gone {
-			_ = d.Stop(context.Background()) // after a failure, services would go on for ever
+			_ = d.Stop(context.Background()) // after a failure, the services would go on
 		}
 	})
 	// What making it left to be written must not meet the measurement.

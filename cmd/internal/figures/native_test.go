@@ -24,7 +24,7 @@ import (
 type publisher struct {
 	program string
 	key     string // the secret key; its .pub lies beside it
-	about   string // what a bundle depends on beside its input
+	about   string // what a bundle depends on besides its input
 	level   int    // zstd's
 }
 

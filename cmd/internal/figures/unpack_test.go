@@ -39,7 +39,7 @@ func plant(b *testing.B, dir string, files map[string][]byte) string {
 // files, SHA-256 of each, and syncfs.
 func unpack(b *testing.B, l *lab) []row {
 	publish := newPublisher(b, l)
-	// Both sides read the same bytes: that they could be fewer is no matter.
+	// Both sides read the same bytes, so it does not matter that they could be fewer.
 	publish.level = 3
 	server := serveCounted(b)
 	files := ordinary().Files

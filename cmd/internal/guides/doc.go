@@ -2,11 +2,11 @@
 //
 // The commands of the English guides are run, in order, on one Debian with a
 // real systemd (platform/service/systemdtest) that begins without the updater:
-// a device's first months. What a guide shows as their output is compared. The
+// a device's first months. Their output is compared with the guide's. The
 // Chinese guides must have the same commands, links must lead somewhere, and a
 // guide in one language must have its counterpart in the other.
 //
-// # How a guide marks what is run
+// # How a guide marks the blocks to run
 //
 // A fenced block "sh run" is run as root in /root. When a line of it begins
 // with "$ ", each such line is a command, and what stands below it is what it

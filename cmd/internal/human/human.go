@@ -1,5 +1,5 @@
 // Package human writes sizes and durations the way people read them. It is for
-// terminals only: whatever a program may read keeps its exact numbers.
+// terminals only: output for programs keeps its exact numbers.
 package human
 
 import (

@@ -22,7 +22,7 @@ type ailment struct {
 	// finding is how the doctor's has to begin; all of its fields have to be in
 	// what the doctor says.
 	finding finding
-	// heal is the command that mends it: what the doctor says, if empty.
+	// heal is the command that repairs it: what the doctor says, if empty.
 	heal string
 }
 
@@ -197,7 +197,7 @@ func TestTheDoctorTellsWhatAilsADevice(t *testing.T) {
 			again, _, _ = d.doctor()
 		}
 		if levels(again) != levels(well) {
-			t.Errorf("%s is not mended: %+v", a.name, again)
+			t.Errorf("%s is not repaired: %+v", a.name, again)
 		}
 	}
 }

@@ -202,7 +202,7 @@ func (t *teller) work(r journal.Record) {
 	}
 }
 
-// aside tells what a record carries beside all that.
+// aside tells what else a record carries.
 func (t *teller) aside(r journal.Record) {
 	if len(r.Baseline) > 0 {
 		t.add(r, Entry{What: Baseline, Text: "the gate's word on the version that runs now", Evidence: r.Baseline})
@@ -281,7 +281,7 @@ func learnt(l *journal.Learn) string {
 	return ""
 }
 
-// meaning is what the transition table says of the move.
+// meaning is the transition table's text on the move.
 func meaning(r journal.Record) string {
 	for _, t := range engine.Table() {
 		if t.From == r.From && t.Trigger == r.Trigger && t.To == r.To {

@@ -74,8 +74,8 @@ func (f *folder) text(key, v string) {
 	}
 }
 
-// moment reports whether a field is a reading of a clock that means nothing to
-// people: they have the times of the entries.
+// moment reports whether a field is a clock reading of no use to people: they have
+// the times of the entries.
 func moment(key string) bool {
 	return key == "boot" || key == "mono" || key == "mono_ns" || key == "started"
 }

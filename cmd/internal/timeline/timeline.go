@@ -7,9 +7,9 @@
 // turns those into text. The JSON of a Timeline is what `journal show --json`
 // prints, so text and JSON cannot differ in what they say.
 //
-// What the records do not say outright is concluded here and only here: an
-// intent without an outcome was interrupted, by a reboot when the next record
-// bears another boot id, else by the end of the process.
+// Only this package concludes what the records do not say outright: an intent
+// without an outcome was interrupted, by a reboot when the next record bears another
+// boot id, else by the end of the process.
 package timeline
 
 import (
@@ -48,7 +48,7 @@ type Chapter struct {
 	Entries       []Entry `json:"entries"`
 }
 
-// What is what an entry tells of.
+// What is the kind of an entry.
 type What string
 
 // The kinds of entry.

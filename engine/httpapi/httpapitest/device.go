@@ -1,6 +1,5 @@
 // Package httpapitest is a device as the HTTP layer and its client see it: one
-// fake each for the interfaces of httpapi.Options. Nothing happens in it but
-// what a test says.
+// fake each for the interfaces of httpapi.Options. It does only what a test says.
 package httpapitest
 
 import (
@@ -18,8 +17,8 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// Device is a fake device. Fail makes everything that changes something
-// return an error; Calls has what was asked for, in order.
+// Device is a fake device. Fail makes every call that changes something return an
+// error; Calls has the calls, in order.
 type Device struct {
 	Clock *clocktest.Fake
 
@@ -52,7 +51,7 @@ func (d *Device) Options() httpapi.Options {
 // Handler is a handler over this device.
 func (d *Device) Handler() http.Handler { return httpapi.New(d.Options()) }
 
-// Change changes the status, moves the journal on and wakes who waits.
+// Change changes the status, moves the journal on and wakes the waiting requests.
 func (d *Device) Change(f func(s *engine.Status)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

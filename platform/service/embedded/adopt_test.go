@@ -199,8 +199,8 @@ func TestSuperviseGoesOnAfterAServiceThatCannotStart(t *testing.T) {
 	require.ErrorIs(t, err, service.ErrFailed)
 	require.ErrorContains(t, err, "start gone")
 	require.Equal(t, service.Running, b.status(sleeper).Active)
-	circle := []service.Service{{Name: "a", After: []string{"a"}}}
-	require.ErrorIs(t, b.m.Supervise(t.Context(), circle), service.ErrCycle)
+	cycle := []service.Service{{Name: "a", After: []string{"a"}}}
+	require.ErrorIs(t, b.m.Supervise(t.Context(), cycle), service.ErrCycle)
 }
 
 // Between fork and exec a child has the log, with its lock, but not yet the

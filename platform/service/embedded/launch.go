@@ -74,7 +74,7 @@ func (u *unit) fork(fresh bool) (pid int, err error) {
 	defer func() { _ = null.Close() }()
 	out, err := openOutput(u.logPath, fresh)
 	if err != nil {
-		// A full run directory is no reason to leave the device without its service.
+		// The run directory may be full: the device gets its service all the same.
 		u.log.Warn("its output is lost", "error", err)
 		if out, err = os.OpenFile(os.DevNull, os.O_WRONLY, 0); err != nil {
 			return 0, err

@@ -114,7 +114,7 @@ func (m *Manager) Restart(ctx context.Context, s service.Service) error {
 
 // Stop implements service.Manager. A program that has to be killed because it
 // does not end within StopTimeout leaves the service failed with the result
-// "timeout", as with systemd; that is no error either.
+// "timeout", as with systemd; that is not an error either.
 func (m *Manager) Stop(ctx context.Context, s service.Service) error {
 	if len(s.Exec) == 0 {
 		return context.Cause(ctx)
@@ -234,7 +234,7 @@ func (m *Manager) unit(s service.Service) (*unit, error) {
 	return u, u.use(s)
 }
 
-// spawn runs f beside everything else; not once the manager is closed.
+// spawn runs f in a goroutine of its own, unless the manager is closed.
 func (m *Manager) spawn(f func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -39,8 +39,8 @@ func newRecord(boot string) record {
 	return record{Schema: 1, Boot: boot, Wanted: true, Active: service.Stopped, Sub: "dead", Result: success}
 }
 
-// readRecord returns what is known of a service in this boot; a record that
-// says nothing when there is none, or none that is of use.
+// readRecord returns what is known of a service in this boot: an empty record
+// when there is none that can be used.
 func readRecord(path, boot string) (record, error) {
 	none := newRecord(boot)
 	data, err := os.ReadFile(path)

@@ -30,7 +30,7 @@ type unit struct {
 	rec    record
 	// proc is the main process, from its start until its end has been dealt with.
 	proc *process
-	// clean: no process of an earlier run is left, we have seen to that.
+	// clean is set once no process of an earlier run is left.
 	clean bool
 	// ending: an asked-for stop or restart is under way; the end of the process
 	// is not an accident. deadline is when what is left then gets SIGKILL.

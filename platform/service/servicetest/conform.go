@@ -22,7 +22,7 @@ type Subject struct {
 	Good, Other service.Service
 	// Bad exits with status 3 as soon as it is started.
 	Bad service.Service
-	// Unknown is no unit of this manager.
+	// Unknown is not a unit of this manager.
 	Unknown service.Service
 	// Kill ends a process as SIGKILL would.
 	Kill func(t *testing.T, pid int)
@@ -51,7 +51,7 @@ func Conform(t *testing.T, factory func(t *testing.T) Subject) {
 		{"services outlive their manager", outlive},
 		{"a cancelled call returns the cause", cancelled},
 		{"a reload disturbs nothing, and the system is not stopping", reload},
-		{"services that have nothing to do with each other are surveyed so", surveyed},
+		{"a survey of unrelated services is empty", surveyed},
 		{"a shutdown is put off at most until it is released", inhibited},
 		{"status may be asked for from many goroutines", concurrent},
 		{"a supervisor starts what should run, and leaves alone what runs", supervised},

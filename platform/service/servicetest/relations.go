@@ -28,9 +28,9 @@ func (f *Fake) Survey(ctx context.Context, services []service.Service) (service.
 		return slices.ContainsFunc(services, func(s service.Service) bool { return s.Name == name })
 	}
 	var s service.Survey
-	for _, l := range f.relations.Links {
+	for _, l := range f.relations.Orderings {
 		if known(l.Name) && known(l.After) {
-			s.Links = append(s.Links, l)
+			s.Orderings = append(s.Orderings, l)
 		}
 	}
 	running := func(name string) bool { return f.units[name] != nil && f.units[name].Active == service.Running }

@@ -41,14 +41,14 @@ func (m *Manager) explain(op string, s service.Service, err error) error {
 	return fmt.Errorf("cannot %s: %w", what, err)
 }
 
-// advice is what to do about a unit that there is no running.
+// advice tells what to do about a unit that cannot be run.
 func advice(err error, unit string) string {
 	var said dbus.Error
 	switch {
 	case errors.As(err, &said) && said.Name == masked:
 		return "run systemctl unmask " + unit
 	case errors.Is(err, service.ErrUnusable):
-		return "see systemctl status " + unit + " for what is wrong with its file, mend it and run systemctl daemon-reload"
+		return "see systemctl status " + unit + " for what is wrong with its file, repair it and run systemctl daemon-reload"
 	case errors.Is(err, service.ErrNotFound):
 		return "install its unit file and run systemctl daemon-reload, or take the service out of the configuration"
 	}

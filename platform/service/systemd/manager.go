@@ -43,8 +43,8 @@ type Manager struct {
 
 var _ service.Manager = (*Manager)(nil)
 
-// New returns a manager. It connects when it is first asked something, so there
-// is nothing here that can fail.
+// New returns a manager. It cannot fail: the manager connects when it is first
+// asked something.
 func New(cfg Config) *Manager {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.System()

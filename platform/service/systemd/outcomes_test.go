@@ -63,7 +63,7 @@ func TestUnitsThatCannotRun(t *testing.T) {
 	st, err = d.Status(t.Context(), svc("wrong"))
 	require.NoError(t, err)
 	require.False(t, st.Stale)
-	require.NoError(t, d.Restart(t.Context(), svc("wrong")), "a unit that failed before can be started once it is mended")
+	require.NoError(t, d.Restart(t.Context(), svc("wrong")), "a unit that failed before can be started once it is repaired")
 	require.Equal(t, "active", d.active("wrong.service"))
 }
 

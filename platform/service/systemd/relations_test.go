@@ -8,7 +8,7 @@ import (
 	"github.com/tope/updater/platform/service"
 )
 
-// How units hang together, on a real systemd.
+// How units depend on each other, on a real systemd.
 func TestASurveyOfRealUnits(t *testing.T) {
 	t.Parallel()
 	d := deviceWith(t, map[string]string{
@@ -36,7 +36,7 @@ func TestASurveyOfRealUnits(t *testing.T) {
 	got, err := d.Survey(t.Context(), services)
 	require.NoError(t, err)
 	require.Equal(t, service.Survey{
-		Links: []service.Link{
+		Orderings: []service.Ordering{
 			{Name: "extra", After: "web-server", Weak: true},
 			{Name: "web-server", After: "device-api"},
 		},
@@ -72,7 +72,7 @@ func TestASurveyOfRealUnits(t *testing.T) {
 	require.NotContains(t, got.Triggers, "idle.socket")
 }
 
-// Units in a circle: systemd loads them, and so do we.
+// Units in a cycle: systemd loads them, and so do we.
 func TestACircleOfUnitsIsOpened(t *testing.T) {
 	t.Parallel()
 	d := deviceWith(t, map[string]string{
@@ -85,7 +85,7 @@ func TestACircleOfUnitsIsOpened(t *testing.T) {
 	require.NoError(t, err)
 	_, over, err := got.Order(services)
 	require.NoError(t, err)
-	require.Equal(t, []service.Link{{Name: "two", After: "three"}}, over)
+	require.Equal(t, []service.Ordering{{Name: "two", After: "three"}}, over)
 	for _, s := range services {
 		require.NoError(t, d.Restart(t.Context(), s))
 	}
@@ -105,5 +105,5 @@ func TestTheUpdaterDoesNotStopItself(t *testing.T) {
 	require.Contains(t, ask("web"), "[] <nil>")
 	said := ask("api")
 	require.Contains(t, said, "would stop the updater itself")
-	require.Contains(t, said, "take what binds updater-api.service to them out of it")
+	require.Contains(t, said, "remove from updater-api.service what binds it to them")
 }

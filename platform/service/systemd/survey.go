@@ -33,7 +33,7 @@ func (m *Manager) Survey(ctx context.Context, services []service.Service) (servi
 func (m *Manager) Instances(ctx context.Context, template string) (running []service.Instance, err error) {
 	base, suffix, ok := strings.Cut(template, "@.")
 	if !ok {
-		return nil, fmt.Errorf("%s is no template", template)
+		return nil, fmt.Errorf("%s is not a template", template)
 	}
 	err = m.ask(ctx, func(ctx context.Context, c *sd.Conn) error {
 		units, err := c.ListUnitsByPatternsContext(ctx, []string{"active", "reloading", "activating", "deactivating"}, []string{base + "@*." + suffix})
@@ -60,7 +60,7 @@ func stopsWith() []string {
 func pulledBy() []string { return []string{"RequiredBy", "BoundBy", "WantedBy", "UpheldBy"} }
 func implies() []string  { return []string{"Requires", "Requisite", "BindsTo", "Wants"} }
 
-// walk is one survey: the units it has come to, and what is known of them.
+// walk is one survey: the units it has reached, and what is known of them.
 type walk struct {
 	m     *Manager
 	self  string // the updater's own unit
@@ -104,15 +104,15 @@ func (w *walk) survey(ctx context.Context, services []service.Service) (service.
 	var dependents []service.Service
 	for _, name := range down {
 		if name == w.self {
-			return out, fmt.Errorf("%w: to stop the services would stop the updater itself: take what binds %s to them out of it (Requires=, BindsTo=, PartOf=)", service.ErrFailed, w.self)
+			return out, fmt.Errorf("%w: stopping the services would stop the updater itself: remove from %s what binds it to them (Requires=, BindsTo=, PartOf=)", service.ErrFailed, w.self)
 		}
 		if w.ours[name] == "" && !slices.Contains(triggers, name) && w.units[name].comesBack() {
 			dependents = append(dependents, service.Unit(name))
 		}
 	}
 	out.Triggers = triggers
-	out.Links = w.links(services)
-	ordered, _, err := service.Survey{Links: w.links(dependents)}.Order(dependents)
+	out.Orderings = w.orderings(services)
+	ordered, _, err := service.Survey{Orderings: w.orderings(dependents)}.Order(dependents)
 	if err != nil {
 		return out, err
 	}
@@ -129,8 +129,8 @@ func (w *walk) survey(ctx context.Context, services []service.Service) (service.
 	return out, nil
 }
 
-// reach lists the units that are to be come to from others by certain
-// properties, those others left out, in a stable order.
+// reach lists the units that can be reached from others by certain properties,
+// without those others, in a stable order.
 func (w *walk) reach(ctx context.Context, from, by []string) ([]string, error) {
 	seen := slices.Clone(from)
 	for i := 0; i < len(seen); i++ {
@@ -182,23 +182,23 @@ func (w *walk) triggers(ctx context.Context, units []string) ([]string, error) {
 	return found, nil
 }
 
-// links are the orders between the units of services.
-func (w *walk) links(services []service.Service) []service.Link {
+// orderings are those between the units of services.
+func (w *walk) orderings(services []service.Service) []service.Ordering {
 	name := map[string]string{}
 	for _, s := range services {
 		for _, alias := range append(w.units[s.UnitName()].list("Names"), s.UnitName()) {
 			name[alias] = s.Name
 		}
 	}
-	var links []service.Link
+	var found []service.Ordering
 	for _, s := range services {
 		p := w.units[s.UnitName()]
 		add := func(units []string, weak bool) {
 			for _, u := range units {
-				l := service.Link{Name: s.Name, After: name[u], Weak: weak}
-				known := slices.ContainsFunc(links, func(k service.Link) bool { return k.Name == l.Name && k.After == l.After })
-				if l.After != "" && l.After != s.Name && !known {
-					links = append(links, l)
+				o := service.Ordering{Name: s.Name, After: name[u], Weak: weak}
+				known := slices.ContainsFunc(found, func(k service.Ordering) bool { return k.Name == o.Name && k.After == o.After })
+				if o.After != "" && o.After != s.Name && !known {
+					found = append(found, o)
 				}
 			}
 		}
@@ -207,11 +207,11 @@ func (w *walk) links(services []service.Service) []service.Link {
 			add(p.list(property), true)
 		}
 	}
-	return links
+	return found
 }
 
-// comesBack reports whether a unit that runs would be missed: not a job that is
-// only on its way through, nor what nobody can start.
+// comesBack reports whether a unit runs now and has to be started again after the
+// switch. A oneshot that is under way does not, nor does a unit that nobody can start.
 func (p properties) comesBack() bool {
 	switch p.status().Active {
 	case service.Running, service.Reloading:

@@ -20,7 +20,7 @@
 // a mount namespace that ends with its holder, the holder ends with the thread
 // that started it.
 //
-// # What it does not
+// # What it does not promise
 //
 // A cut of this kind loses no page of the kernel's cache: what was written is
 // on disk, synced or not. The crash laboratory (cmd/crashlab) is for the rest.

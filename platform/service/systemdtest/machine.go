@@ -15,7 +15,7 @@ import (
 const bootTimeout = 60 * time.Second
 
 // Machine is one Debian with systemd. Its methods fail the test when they
-// cannot do what they say. They are for one goroutine, but for Run, Dial and Wait.
+// cannot do what they say. They are for one goroutine, except Run, Dial and Wait.
 type Machine struct {
 	t    testing.TB
 	name string
@@ -31,8 +31,8 @@ type Machine struct {
 	end    string        // what nspawn said last
 }
 
-// New makes a machine that is switched off. Packages are installed in its tree
-// beside the usual ones; name few, each list is a tree of its own in the cache.
+// New makes a machine that is switched off. Packages are installed in its tree in
+// addition to the usual ones; name few, each list is a tree of its own in the cache.
 func New(t testing.TB, more ...string) *Machine {
 	t.Helper()
 	// The overlay's upper layer is in memory where it can be: what is synced in
@@ -71,7 +71,7 @@ func newMachine(t testing.TB, where string, more []string) *Machine {
 	return m
 }
 
-// memory is where temporary files are no load for a disk.
+// memory is a directory in memory for temporary files, where there is one.
 func memory() string {
 	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
 		return "/dev/shm"

@@ -141,8 +141,8 @@ func (m *Machine) Journal(args ...string) string {
 	return string(out)
 }
 
-// Wait fails the test unless something becomes true in time. It looks ever
-// more seldom, up to ten times a second.
+// Wait fails the test unless something becomes true in time. It looks at growing
+// intervals, the longest a tenth of a second.
 func (m *Machine) Wait(what string, ok func() bool) {
 	m.t.Helper()
 	m.Within(bootTimeout, what, ok)

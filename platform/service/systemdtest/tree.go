@@ -26,7 +26,7 @@ const (
 	recipe = "3"
 )
 
-// packages of every tree, beside those that debootstrap's minbase has.
+// packages of every tree, besides those that debootstrap's minbase has.
 func packages() []string {
 	return []string{"systemd", "systemd-sysv", "dbus", "curl", "procps"}
 }

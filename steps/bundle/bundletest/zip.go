@@ -1,5 +1,5 @@
-// Package bundletest makes legacy ZIP packages for tests, sound ones and such
-// as no honest program writes: every field of every record can be made to lie.
+// Package bundletest makes legacy ZIP packages for tests, sound ones and those
+// that no honest program writes: every field of every record can be made to lie.
 //
 // Start at Package for a sound one, and at Zip for the others.
 package bundletest

@@ -43,10 +43,10 @@ func (s *Summary) entries() int { return s.Files + s.Dirs + s.Links }
 // is absent is os.ErrNotExist; see also ErrTorn and ErrDiffers.
 func Check(ctx context.Context, dir, staging string, each func(versions.File) error) (Head, Summary, error) {
 	var sum Summary
-	// Not through a link: it would be another tree that is compared.
+	// Not through a link: that would compare another tree.
 	info, err := os.Lstat(staging)
 	if err == nil && !info.IsDir() {
-		err = fmt.Errorf("%s: %w: it is no directory", staging, ErrDiffers)
+		err = fmt.Errorf("%s: %w: it is not a directory", staging, ErrDiffers)
 	}
 	if err != nil {
 		return Head{}, sum, fmt.Errorf("look at the staged files: %w", err)

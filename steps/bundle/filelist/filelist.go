@@ -1,12 +1,12 @@
-// Package filelist is what Extract tells Stage: every file, directory and link
-// of a version in the making, with sizes, modes and digests as they were taken
-// while they were written.
+// Package filelist is the list that Extract hands to Stage: every file, directory
+// and link of a version in the making, with sizes, modes and digests as they were
+// taken while they were written.
 //
 // It is JSON Lines, so that neither side holds the list in memory to write or
 // read it: a Head, then one versions.File a line, then a tail with the count
 // and the digest of all lines before it. A list without a matching tail was cut
-// and says nothing. Under its final name it is evidence of more: Extract
-// renames it there after the tree it describes has been synced.
+// and says nothing. Its final name proves more: Extract gives it that name after
+// the tree it describes has been synced.
 //
 // Start at Writer and Read.
 package filelist
@@ -34,7 +34,7 @@ const Name = "files.json"
 // maxLine is far more than a File with the longest path and target takes.
 const maxLine = 64 << 10
 
-// ErrTorn means that the list is cut short, damaged, or no list at all.
+// ErrTorn means that the list is cut short, damaged, or not a list at all.
 var ErrTorn = errors.New("the list of files is not whole")
 
 // Head says what the list belongs to.
@@ -86,8 +86,8 @@ func (w *Writer) Add(f versions.File) error {
 	return w.enc.Encode(f)
 }
 
-// Finish makes the list durable under its name. The caller has synced what it
-// describes.
+// Finish makes the list durable under its name. The caller has synced the tree
+// that it describes.
 func (w *Writer) Finish() error {
 	end, err := json.Marshal(tail{End: true, Count: w.count, SHA256: hex.EncodeToString(w.sum.Sum(nil))})
 	if err != nil {
@@ -117,8 +117,8 @@ func (w *Writer) Abandon() {
 	_ = os.Remove(w.f.Name())
 }
 
-// Remove removes the list in dir and what was begun of one, durably: after it
-// no power cut brings the list back. Absent is fine, and so is an absent dir.
+// Remove removes the list in dir, finished or begun, durably: afterwards no power
+// cut brings it back. The list and dir may be absent.
 func Remove(dir string) error {
 	path := filepath.Join(dir, Name)
 	for _, name := range []string{path, disk.TempName(path)} {

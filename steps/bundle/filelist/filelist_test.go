@@ -115,10 +115,10 @@ func TestCheck(t *testing.T) {
 			require.NoError(t, os.Remove(filepath.Join(tree, files[2].Path)))
 			require.NoError(t, os.WriteFile(filepath.Join(tree, files[2].Path), nil, 0o444))
 		}, "ü"},
-		"no directory": {func(t *testing.T, tree string) {
+		"not a directory": {func(t *testing.T, tree string) {
 			require.NoError(t, disk.RemoveTree(tree))
 			require.NoError(t, os.WriteFile(tree, nil, 0o444))
-		}, "no directory"},
+		}, "not a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

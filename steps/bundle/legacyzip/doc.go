@@ -1,6 +1,6 @@
-// Package legacyzip reads the packages that devices of the first generation
-// are updated with: a ZIP file with a manifest.json that says which of its
-// files and directories belong where on the device.
+// Package legacyzip reads the update packages of the first generation of devices:
+// a ZIP file with a manifest.json that says which of its files and directories
+// belong where on the device.
 //
 //	{"version": "1.2.3",
 //	 "modules": [{"name": "device-api",
@@ -17,13 +17,12 @@
 // The reader is the package's own, for two reasons. archive/zip keeps some 400
 // bytes for every entry, which is most of the memory a small device can spare
 // when a package has 50,000 of them; this one walks the directory as often as
-// it is needed. And it is strict where archive/zip is tolerant: what could be
+// needed. And it is strict where archive/zip is tolerant: a file that could be
 // read in two ways is refused. There is one end record, the directory ends
 // where it begins, local headers agree with the directory, the data of no two
 // entries overlaps, sizes are what they are declared to be. Deflate and
 // store only; no encryption, no split archives, nothing in front of the file.
 //
-// Start at Format.Open; end.go, central.go and local.go are the file's three
-// structures from its end to its beginning, manifest.go and plan.go are what
-// the package says of itself.
+// Start at Format.Open; end.go, central.go and local.go read the file's three
+// structures from its end to its beginning, manifest.go and placement.go the manifest.
 package legacyzip

@@ -103,7 +103,7 @@ func findDirectory64(r io.ReaderAt, endAt int64, old directory) (directory, int6
 	locator := rec[end64Size:]
 	if le.Uint32(locator) != locatorSignature {
 		if old.count == escape16 && old.size != escape32 && old.offset != escape32 {
-			return old, endAt, nil // 65,535 entries exactly is no escape
+			return old, endAt, nil // 65,535 entries exactly, not an escape
 		}
 		return fail("is missing")
 	}

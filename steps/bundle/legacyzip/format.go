@@ -20,8 +20,8 @@ func (Format) Match(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06"))
 }
 
-// Open implements bundle.Format. It reads the directory twice: for the
-// archive itself with the manifest, and for what the manifest makes of it.
+// Open implements bundle.Format. It reads the directory twice: to check the
+// archive and find the manifest, and to check the tree that the manifest makes.
 func (Format) Open(f *os.File, size int64, limits bundle.Limits) (bundle.Bundle, error) {
 	z := &archive{f: f, size: size, limits: limits, idle: make(chan *unpacker, 4)}
 	var err error
@@ -35,11 +35,11 @@ func (Format) Open(f *os.File, size int64, limits bundle.Limits) (bundle.Bundle,
 	if err != nil {
 		return nil, err
 	}
-	if z.plan, err = newPlan(m, limits); err != nil {
+	if z.placement, err = newPlacement(m, limits); err != nil {
 		return nil, err
 	}
 	z.release = m.release()
-	if err := z.checkPlan(m); err != nil {
+	if err := z.checkPlacement(m); err != nil {
 		return nil, err
 	}
 	return z, nil
@@ -47,13 +47,13 @@ func (Format) Open(f *os.File, size int64, limits bundle.Limits) (bundle.Bundle,
 
 // archive is an opened package. All but idle is fixed once it is opened.
 type archive struct {
-	f       *os.File
-	size    int64
-	limits  bundle.Limits
-	dir     directory
-	plan    *plan
-	release bundle.Release
-	totals  bundle.Totals
+	f         *os.File
+	size      int64
+	limits    bundle.Limits
+	dir       directory
+	placement *placement
+	release   bundle.Release
+	totals    bundle.Totals
 	// idle holds unpackers between two entries.
 	idle chan *unpacker
 }
@@ -115,8 +115,8 @@ func (z *archive) readManifest(h *header, data int64) (*manifest, error) {
 	return parseManifest(raw)
 }
 
-// checkPlan checks the tree that the package makes of the version.
-func (z *archive) checkPlan(m *manifest) error {
+// checkPlacement checks the tree that the package makes of the version.
+func (z *archive) checkPlacement(m *manifest) error {
 	tree := bundle.NewTree()
 	used := make([]bool, len(m.Modules))
 	err := z.walk(func(pl *place, e bundle.Entry) error {

@@ -18,8 +18,8 @@ func (z *archive) locate(h *header, buf []byte) (span, int64, []byte, error) {
 	fail := func(what string) (span, int64, []byte, error) {
 		return span{}, 0, buf, bundle.Invalid("%q: its local header %s", h.path, what)
 	}
-	// The name is as long as in the directory, so all that is of interest but
-	// the extra fields is read at once.
+	// The name is as long as in the directory, so everything of interest is read
+	// at once.
 	name := len(h.path)
 	if h.typ == bundle.Dir {
 		name++

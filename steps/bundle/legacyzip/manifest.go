@@ -62,7 +62,7 @@ func parseManifest(data []byte) (*manifest, error) {
 	return &m, nil
 }
 
-// release is what the manifest says, in the words of package bundle.
+// release is the manifest's release, in the words of package bundle.
 func (m *manifest) release() bundle.Release {
 	r := bundle.Release{Version: m.Version}
 	ordered := slices.Clone(m.Modules)
@@ -79,8 +79,8 @@ func (m *manifest) release() bundle.Release {
 	return r
 }
 
-// validService takes what systemd takes as a unit's name, and no option or
-// path: letters, digits and :-_.@, not beginning with a dash or a dot.
+// validService accepts a name that systemd takes for a unit's, and never for an
+// option or a path: letters, digits and :-_.@, not beginning with a dash or a dot.
 func validService(name string) bool {
 	if len(name) > 200 || name[0] == '-' || name[0] == '.' || name == ".service" {
 		return false

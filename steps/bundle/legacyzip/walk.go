@@ -33,7 +33,7 @@ func (z *archive) walk(f func(*place, bundle.Entry) error) error {
 		if err != nil {
 			return err
 		}
-		err = z.plan.each(h, func(pl *place, to string) error {
+		err = z.placement.each(h, func(pl *place, to string) error {
 			e := bundle.Entry{Path: to, Type: h.typ, Mode: h.mode}
 			var err error
 			switch h.typ {
@@ -64,7 +64,7 @@ func (z *archive) opener(h header) func() (io.ReadCloser, error) {
 	}
 }
 
-// target reads where a link leads: its content.
+// target reads a link's target, which is its content.
 func (z *archive) target(h *header, buf []byte) ([]byte, string, error) {
 	_, data, buf, err := z.locate(h, buf)
 	if err != nil {

@@ -65,8 +65,8 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// judge tells a broken member from a broken disk: what the source did not say
-// is the member's fault.
+// judge tells a broken member from a broken disk: an error that does not come from
+// the source is the member's fault.
 func (d *Decoder) judge(err error) error {
 	if d.in.err != nil {
 		return fmt.Errorf("decompress: %w", d.in.err)
@@ -85,8 +85,8 @@ func (r reading) Read(p []byte) (int, error) {
 	return n, r.d.judge(err)
 }
 
-// ApplyPatch makes a content of size bytes from base and patch. It takes the
-// memory of the result beside what it is given.
+// ApplyPatch makes a content of size bytes from base and patch. It takes memory for
+// the result in addition to its arguments.
 func ApplyPatch(base, patch []byte, size int64) ([]byte, error) {
 	most := uint64(patchSlack * (int64(len(base)) + size + 1<<20)) //nolint:gosec // both are bounded by the caller's cap
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
@@ -95,7 +95,7 @@ func ApplyPatch(base, patch []byte, size int64) ([]byte, error) {
 		return nil, bundle.Invalid("the patch cannot be applied: %w", err)
 	}
 	defer dec.Close()
-	// The frame says its size; what would not fit is refused before it is made.
+	// The frame says its size; a result that would not fit is refused beforehand.
 	var h zstd.Header
 	if err := h.Decode(patch); err != nil {
 		return nil, bundle.Invalid("the patch cannot be applied: %w", err)

@@ -1,5 +1,5 @@
-// Package native is the format of a signed release, the .tope bundle: what is in
-// it, where, and what must be true of it. docs/bundle-format.md specifies it byte
+// Package native is the format of a signed release, the .tope bundle: its parts,
+// their places, and the rules they keep. docs/bundle-format.md specifies it byte
 // by byte.
 //
 // A bundle is a plain tar. Its first two members are the head: the release file,
@@ -8,12 +8,12 @@
 // is named there with its length and SHA-256: where each payload member lies
 // follows from the lengths before it, so that members cannot overlap, leave
 // gaps, or be addressed beyond the end. What the head does not name does not
-// exist: nobody on a device ever reads a tar header behind the head.
+// exist: a device never reads a tar header behind the head.
 //
 // A file's content can be had in three ways: from the solid member, which has
-// every file one after the other and is what a device takes that has nothing to
-// reuse; from a member of its own; or from a patch against a content that an
-// earlier release had.
+// every file one after the other and serves a device that has nothing to reuse;
+// from a member of its own; or from a patch against a content that an earlier
+// release had.
 //
 // This package is pure: it reads what it is given, holds no state, and knows
 // neither keys nor network. It trusts nothing: what ParseRelease and ReadHead

@@ -36,8 +36,8 @@ func Match(begin []byte) bool {
 	return bytes.HasPrefix(begin, append([]byte(ReleaseName), 0)) && len(begin) >= 262 && string(begin[257:262]) == "ustar"
 }
 
-// Header is the ustar header of a member (POSIX.1-1988): the same for everybody
-// who packs. The name has fewer than 100 bytes.
+// Header is the ustar header of a member (POSIX.1-1988): the same from every
+// packer. The name has fewer than 100 bytes.
 func Header(name string, size int64) []byte {
 	h := make([]byte, block)
 	copy(h, name)
@@ -80,8 +80,8 @@ func memberSize(header []byte, name string, most int64) (int64, error) {
 	return size, nil
 }
 
-// Head is the head of a bundle. Packed is what the signature is over; Release
-// was read from these very bytes.
+// Head is the head of a bundle. The signature is over Packed; Release was read
+// from these very bytes.
 type Head struct {
 	Packed    []byte
 	Signature []byte
@@ -95,9 +95,9 @@ type Head struct {
 	Layout  Layout
 }
 
-// HeadSize tells how many bytes from the beginning of a bundle have to be there
-// to know more, given that begin is there; done when they are the whole head.
-// Errors are refusals.
+// HeadSize tells, from the begin that is there, how many bytes of a bundle's
+// beginning have to be fetched next; done when they are the whole head. Errors are
+// refusals.
 func HeadSize(begin []byte) (need int64, done bool, err error) {
 	if len(begin) < block {
 		return block, false, nil
@@ -121,8 +121,8 @@ func HeadSize(begin []byte) (need int64, done bool, err error) {
 	return need, int64(len(begin)) >= need, nil
 }
 
-// Split takes the head's two members out of the bytes HeadSize asked for,
-// without reading them for meaning: first comes the signature's word.
+// Split takes the head's two members out of the bytes HeadSize asked for, without
+// reading their meaning: the signature is checked first.
 func Split(begin []byte) (packed, signature []byte, err error) {
 	need, done, err := HeadSize(begin)
 	if err != nil {
@@ -155,8 +155,8 @@ func zeros(b []byte) bool {
 	return true
 }
 
-// ReadHead reads a head. verify is asked about the signature before a byte of
-// the release file is read for meaning.
+// ReadHead reads a head. It asks verify about the signature before it reads the
+// meaning of any byte of the release file.
 func ReadHead(begin []byte, limits bundle.Limits, verify func(packed, signature []byte) error) (*Head, error) {
 	packed, signature, err := Split(begin)
 	if err != nil {
@@ -182,7 +182,7 @@ func ReadHead(begin []byte, limits bundle.Limits, verify func(packed, signature 
 	return h, nil
 }
 
-// unpackRelease decompresses the release file, and no more than one may have.
+// unpackRelease decompresses the release file, up to the size it may have.
 func unpackRelease(packed []byte) ([]byte, error) {
 	dec, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1),
 		zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(MaxWindow))
@@ -222,5 +222,5 @@ func ReadBegin(r io.ReaderAt) ([]byte, error) {
 	}
 }
 
-// Unsigned stands in place of the signature in a bundle nobody has signed yet.
+// Unsigned stands in place of the signature in a bundle that is not signed yet.
 const Unsigned = "unsigned\n"

@@ -59,7 +59,7 @@ func (m *Member) validate(what, codec string) error {
 	case m.Length <= 0 || m.Length > MaxMember:
 		return bundle.Invalid("%s: its length %d is not between 1 and %d", what, m.Length, int64(MaxMember))
 	case !isDigest(m.SHA256) && !isShortDigest(m.SHA256):
-		return bundle.Invalid("%s: %.80q is no SHA-256", what, m.SHA256)
+		return bundle.Invalid("%s: %.80q is not a SHA-256", what, m.SHA256)
 	case got != codec:
 		return bundle.Invalid("%s: codec %.20q is not %s", what, m.Codec, codec)
 	}
@@ -104,7 +104,7 @@ func (r *Release) validatePayload(limits bundle.Limits) error {
 			return err
 		}
 		if !isDigest(t.Base) || t.BaseSize <= 0 || t.BaseSize > limits.File {
-			return bundle.Invalid("the patch for %q: its base %.80q of %d bytes is none", r.Files[t.File].Path, t.Base, t.BaseSize)
+			return bundle.Invalid("the patch for %q: its base %.80q of %d bytes cannot be one", r.Files[t.File].Path, t.Base, t.BaseSize)
 		}
 	}
 	return nil

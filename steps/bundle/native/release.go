@@ -24,9 +24,9 @@ type Release struct {
 	// MinUpdater is the oldest updater that can install it; empty for any.
 	MinUpdater string    `json:"min_updater,omitempty"`
 	Created    time.Time `json:"created"`
-	// Expires is when the publisher no longer wants it to be installed; zero for
-	// never. It limits for how long somebody in between can pass an old release
-	// off as the newest one.
+	// Expires is the time from which the publisher does not want it installed any
+	// more; zero for never. It limits for how long somebody in between can pass an
+	// old release off as the newest one.
 	Expires time.Time `json:"expires,omitzero"`
 	// Notes are for people, by language ("en", "zh").
 	Notes map[string]string `json:"notes,omitempty"`
@@ -103,8 +103,8 @@ func (r *Release) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What is long goes last, a line for each entry; the marshalled rest ends
-	// with the empty payload and the absent list.
+	// The long lists go last, a line for each entry; the marshalled rest ends with
+	// the empty payload and the absent list.
 	data = bytes.TrimSuffix(data, []byte(`,"payload":{},"files":null}`))
 	out := bytes.NewBuffer(data)
 	out.WriteString(",\n\"payload\":{")

@@ -26,9 +26,8 @@ const (
 	maxName    = 100
 )
 
-// ParseRelease reads a release file. What it returns without an error keeps
-// every rule of docs/bundle-format.md; whatever does not is refused
-// (*steps.Error of class Refused).
+// ParseRelease reads a release file. A release that it returns keeps every rule of
+// docs/bundle-format.md; any other is refused (*steps.Error of class Refused).
 func ParseRelease(data []byte, limits bundle.Limits) (*Release, error) {
 	if len(data) > MaxRelease {
 		return nil, bundle.InvalidManifest("the release file has %d bytes, more than the %d allowed", len(data), MaxRelease)
@@ -51,7 +50,7 @@ func (r *Release) validate(limits bundle.Limits) error {
 		return bundle.InvalidManifest("version: %w", err)
 	}
 	if r.Product == "" || len(r.Product) > maxName {
-		return bundle.InvalidManifest("product: %.40q is no name of up to %d bytes", r.Product, maxName)
+		return bundle.InvalidManifest("product: %.40q is not a name of up to %d bytes", r.Product, maxName)
 	}
 	if r.Epoch < 0 {
 		return bundle.InvalidManifest("epoch %d is negative", r.Epoch)
@@ -73,7 +72,7 @@ func (r *Release) validate(limits bundle.Limits) error {
 	}
 	for _, s := range r.Services {
 		if !service.ValidName(s) {
-			return bundle.InvalidManifest("service %.40q is no name of a service (letters, digits, - _ . @)", s)
+			return bundle.InvalidManifest("service %.40q is not the name of a service (letters, digits, - _ . @)", s)
 		}
 	}
 	if err := r.Validate(); err != nil {
@@ -142,7 +141,7 @@ func (f *File) validate(limits bundle.Limits) (bundle.Type, error) {
 	case f.Size < 0 || f.Size > limits.File:
 		return 0, bundle.Invalid("%q: %d bytes are not what a file may have (up to %d)", f.Path, f.Size, limits.File)
 	case (f.Size == 0) != (f.SHA256 == ""), f.SHA256 != "" && !isDigest(f.SHA256):
-		return 0, bundle.Invalid("%q: %.80q is no SHA-256 of its %d bytes", f.Path, f.SHA256, f.Size)
+		return 0, bundle.Invalid("%q: %.80q cannot be the SHA-256 of its %d bytes", f.Path, f.SHA256, f.Size)
 	}
 	mode, err := strconv.ParseUint(f.Mode, 8, 32)
 	if err != nil || len(f.Mode) != 4 || mode&^0o777 != 0 {
@@ -188,7 +187,7 @@ func (r *Release) validateBrought() error {
 	for when, p := range r.Hooks {
 		f := r.find(p)
 		if f == nil || f.Type() != bundle.File || f.Perm()&0o111 == 0 {
-			return bundle.InvalidManifest("hook %s: %q is no executable file of the release", when, p)
+			return bundle.InvalidManifest("hook %s: %q is not an executable file of the release", when, p)
 		}
 	}
 	for _, l := range r.Links {
@@ -204,7 +203,7 @@ func (r *Release) validateBrought() error {
 	return nil
 }
 
-// empty refuses files where a link to the shared directory is to be.
+// empty refuses files in the place of a link to the shared directory.
 func (r *Release) empty(dir string) error {
 	for _, f := range r.Files {
 		if f.Path == dir || strings.HasPrefix(f.Path, dir+"/") && f.Path != dir+"/" {

@@ -18,8 +18,8 @@ import (
 type Base struct {
 	// Name is for people.
 	Name string
-	// paths maps the release's paths to contents, loose the same with what
-	// changes from build to build taken out of the names; files has them.
+	// paths maps the release's paths to contents; loose does too, with the parts
+	// of names left out that change from build to build; files has the contents.
 	paths, loose map[string]string
 	files        map[string]string
 	sizes        map[string]int64
@@ -63,8 +63,8 @@ func openBase(name, dir string, limits bundle.Limits) (*Base, error) {
 	return b, nil
 }
 
-// candidate is the content most likely to resemble the file's: of the same
-// path, or of one that differs in nothing but a digest or version in its name.
+// candidate is the content most likely to resemble the file's: that of the same
+// path, or of one that differs only in a digest or version in its name.
 func (b *Base) candidate(f native.File) (sha string, ok bool) {
 	if sha, ok = b.paths[f.Path]; ok {
 		return sha, true

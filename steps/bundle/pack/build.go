@@ -28,7 +28,7 @@ type Options struct {
 	Limits     bundle.Limits
 	// Scratch is a directory for temporary files.
 	Scratch string
-	// Progress is told what is being done, and how far; may be nil.
+	// Progress is called with the work under way, and how far it is; may be nil.
 	Progress func(what string, done, total int64)
 }
 
@@ -219,7 +219,7 @@ func (o *Options) patches(ctx context.Context, b *Bundle, contents []native.Cont
 			return err
 		}
 		if m.Length >= b.Release.Payload.Alone[j.content].Length {
-			continue // no use
+			continue // it saves nothing
 		}
 		m.Codec = native.ZstdPatch
 		b.Release.Payload.Patches = append(b.Release.Payload.Patches, native.Patch{

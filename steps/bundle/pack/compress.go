@@ -15,8 +15,8 @@ import (
 	"github.com/tope/updater/steps/bundle/native"
 )
 
-// Compressor makes members. With a Program it is libzstd that compresses, and
-// far better than the Go encoder, above all patches.
+// Compressor makes members. With a Program libzstd compresses, which is far better
+// at it than the Go encoder, above all for patches.
 type Compressor struct {
 	// Program is the path of the zstd program; empty for the Go encoder.
 	Program string
@@ -33,8 +33,8 @@ func FindCompressor() Compressor {
 	return Compressor{Program: path}
 }
 
-// Name tells who compresses, with its version: part of what makes a bundle
-// reproducible.
+// Name names the compressor with its version: a bundle can only be reproduced with
+// the same one.
 func (c Compressor) Name() string {
 	if c.Program == "" {
 		return "the Go encoder (no zstd program was found: patches will be larger)"

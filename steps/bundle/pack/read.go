@@ -59,8 +59,8 @@ func open(f *os.File, limits bundle.Limits, verify func(packed, signature []byte
 // Close closes the file.
 func (o *Opened) Close() error { return o.f.Close() }
 
-// Check reads every byte: each tar header and padding is as it has to be, each
-// member has its digest and makes its content. bases may be nil; patches whose
+// Check reads every byte: each tar header and padding is as the format wants it,
+// each member has its digest and makes its content. bases may be nil; patches whose
 // base is not among them are compared with their digest only.
 func (o *Opened) Check(ctx context.Context, bases []*Base, progress func(what string, done, total int64)) error {
 	contents := o.Release.Contents()
@@ -285,7 +285,7 @@ func Unpack(ctx context.Context, path, dir string, limits bundle.Limits) (err er
 	return nil
 }
 
-// unpackEmpty makes what has no content: directories and empty files.
+// unpackEmpty makes an entry without content: a directory or an empty file.
 func unpackEmpty(root *os.Root, f native.File) error {
 	dir := filepath.Dir(f.Path)
 	if f.Type() == bundle.Dir {

@@ -23,7 +23,7 @@ import (
 type Tree struct {
 	Dir   string
 	Files []native.File
-	// Warnings tell of what a device would take but hardly wants.
+	// Warnings tell of entries that a device would take but that look like mistakes.
 	Warnings []string
 }
 
@@ -32,9 +32,9 @@ type Problems []string
 
 func (p Problems) Error() string { return strings.Join(p, "\n") }
 
-// Scan reads a directory. What no device would take is told here: a special
-// file, a link that leaves the tree, a program that cannot be executed, a file
-// over the cap. The error is Problems then.
+// Scan reads a directory. It lists, as Problems, what every device would refuse: a
+// special file, a link that leaves the tree, a program that cannot be executed, a
+// file over the cap.
 func Scan(dir string, limits bundle.Limits) (*Tree, error) {
 	t := &Tree{Dir: dir}
 	var problems Problems

@@ -52,7 +52,7 @@ func unambiguous(dec *json.Decoder, depth int, key string, free []string) error 
 	delim, ok := t.(json.Delim)
 	if !ok {
 		if t == nil {
-			return fmt.Errorf("null, at %.40q, is no value: leave the key out", key)
+			return fmt.Errorf("null, at %.40q, is not allowed: leave the key out", key)
 		}
 		return nil
 	}

@@ -17,11 +17,11 @@
 //
 // WorkDir/bundle is the bundle with holes: head and fetched pieces lie where
 // they lie in the published file. The plan is durable before Download asks for
-// a piece, so that whoever finds the one finds the other.
+// a piece, so that a piece is never there without it.
 //
-// What a version's manifest says of a file is believed for planning only. Each
-// content is hashed while it is written, wherever it comes from; one that comes
-// from the device and is not what it should be is noted in lacking.json, and
+// A version's manifest is believed for planning only. Each content is hashed while
+// it is written, wherever it comes from; one that comes from the device and is not
+// what it should be is noted in lacking.json, and
 // the update goes back to Downloading to fetch its member: Planner changes the
 // plan and removes the note, in this order, and may be cut in between.
 //

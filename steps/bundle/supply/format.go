@@ -19,10 +19,10 @@ import (
 	"github.com/tope/updater/steps/bundle/native"
 )
 
-// Format opens native bundles: whole ones, and those of which Download brought
-// the parts that its plan beside the file names.
+// Format opens native bundles: whole ones, and those of which Download fetched
+// the parts that its plan, beside the file, names.
 type Format struct {
-	Device   *Device
+	Judge    *Judge
 	Versions Installed
 }
 
@@ -32,16 +32,16 @@ func (Format) Name() string { return "native bundle" }
 // Match implements bundle.Format.
 func (Format) Match(begin []byte) bool { return native.Match(begin) }
 
-// Open implements bundle.Format. The head is read once, into memory; what the
-// signature was checked over is what is used. Nothing else in the file is read
-// but the bytes that head and plan name, and each content is hashed while it is
-// read: whoever changes the file meanwhile changes nothing else.
+// Open implements bundle.Format. The head is read once, into memory: the bytes that
+// are used are those whose signature was checked. Of the rest of the file only the
+// bytes that head and plan name are read, and each content is hashed while it is
+// read: a change to the file meanwhile is found or has no effect.
 func (f Format) Open(file *os.File, size int64, _ bundle.Limits) (bundle.Bundle, error) {
 	begin, err := native.ReadBegin(file)
 	if err != nil {
 		return nil, err
 	}
-	h, by, err := f.Device.head(begin)
+	h, by, err := f.Judge.head(begin)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (b *opened) next(f *native.File) (io.ReadCloser, error) {
 		b.solidOut = r
 	}
 	if b.last == f.Path {
-		// Not limited: whoever reads it finds out that the member does not end there.
+		// Not limited: the reader has to find out that the member does not end there.
 		return io.NopCloser(b.solidOut), nil
 	}
 	return io.NopCloser(io.LimitReader(b.solidOut, f.Size)), nil
@@ -190,12 +190,12 @@ func (p *pooled) Close() error {
 	return nil
 }
 
-// installed opens a file of an installed version. The version is read-only and
-// a pointer leads to it; that the file is what it should be, its hash tells.
+// installed opens a file of an installed version. The version is read-only and a
+// pointer leads to it; the hash tells whether the file is what it should be.
 func (b *opened) installed(at string) (io.ReadCloser, error) {
 	version, path, ok := strings.Cut(at, "/")
 	if !ok || versions.ValidVersion(version) != nil || !filepath.IsLocal(path) {
-		return nil, fmt.Errorf("the plan names %q, which is no file of a version", at)
+		return nil, fmt.Errorf("the plan names %q, which is not a file of a version", at)
 	}
 	root, err := os.OpenRoot(b.versions.Path(version))
 	if err != nil {
@@ -208,7 +208,7 @@ func (b *opened) installed(at string) (io.ReadCloser, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file", f.Name())
+		err = fmt.Errorf("%s is not a regular file", f.Name())
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -38,8 +38,8 @@ func opened(t *testing.T, file []byte, plan any) (bundle.Bundle, string, error) 
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, bundle.PlanFile), text, 0o600))
 	}
-	d := &supply.Device{Verify: func(_, _ []byte) (string, error) { return "somebody", nil }, Clock: clock.System()}
-	b, err := bundle.Open(path, bundle.Limits{}, supply.Format{Device: d, Versions: installed(old)})
+	d := &supply.Judge{Verify: func(_, _ []byte) (string, error) { return "somebody", nil }, Clock: clock.System()}
+	b, err := bundle.Open(path, bundle.Limits{}, supply.Format{Judge: d, Versions: installed(old)})
 	if err == nil {
 		t.Cleanup(func() { require.NoError(t, b.Close()) })
 	}
@@ -143,8 +143,8 @@ func TestPlansThatDoNotFit(t *testing.T) {
 		require.ErrorContains(t, err, "does not fit", name)
 	}
 	for at, says := range map[string]string{
-		"../secret": "no file of a version", "1.0.0/../../secret": "no file of a version", "1.0.0": "no file of a version",
-		"/etc/passwd": "no file of a version", "1.0.0/nothing": "no such file", "1.0.0/services": "no regular file",
+		"../secret": "not a file of a version", "1.0.0/../../secret": "not a file of a version", "1.0.0": "not a file of a version",
+		"/etc/passwd": "not a file of a version", "1.0.0/nothing": "no such file", "1.0.0/services": "not a regular file",
 	} {
 		b, _, err := opened(t, file, plan(m{"at": at}))
 		require.NoError(t, err, at)

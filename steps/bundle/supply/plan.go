@@ -15,7 +15,7 @@ import (
 	"github.com/tope/updater/steps/bundle/native"
 )
 
-// plan is what was decided, as plan.json has it.
+// plan is the decision, as plan.json has it.
 type plan struct {
 	// Digest is the release's.
 	Digest string `json:"digest"`
@@ -69,8 +69,8 @@ func (p *plan) write(workDir string) error {
 	return steps.FromOS(disk.WriteFile(filepath.Join(workDir, bundle.PlanFile), data, 0o600), "cannot keep the plan")
 }
 
-// Lack notes durably that contents which were to come from this device are not
-// what they should be.
+// Lack notes durably which contents on this device are not what they should be,
+// and have to come from the bundle.
 func Lack(workDir string, sha256 []string) error {
 	data, err := json.Marshal(sha256)
 	if err != nil {
@@ -98,8 +98,8 @@ func readLacking(workDir string) (map[string]bool, error) {
 	return lacking, nil
 }
 
-// lack changes the plan so that what is lacking comes as members of their own,
-// and says whether that changed anything.
+// lack changes the plan so that lacking contents come as members of their own, and
+// reports whether that changed anything.
 func (p *plan) lack(contents []native.Content, lacking map[string]bool) bool {
 	changed := false
 	for i, c := range contents {
@@ -112,7 +112,7 @@ func (p *plan) lack(contents []native.Content, lacking map[string]bool) bool {
 	return changed
 }
 
-// fetch are the contents whose member or patch has to come, or -1 for the
+// fetch lists the contents whose member or patch has to be fetched, or -1 for the
 // solid member.
 func (p *plan) fetch() []int {
 	if p.Solid {

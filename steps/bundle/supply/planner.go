@@ -16,7 +16,7 @@ import (
 
 // Planner implements download.Partial for native bundles.
 type Planner struct {
-	Device   *Device
+	Judge    *Judge
 	Versions Installed
 	// MaxPatch is the largest content, old or new, that is patched, in bytes:
 	// a patch takes both in memory.
@@ -31,16 +31,16 @@ func (p *Planner) Match(begin []byte) bool { return native.Match(begin) }
 // HeadSize implements download.Partial.
 func (p *Planner) HeadSize(begin []byte) (int64, bool, error) { return native.HeadSize(begin) }
 
-// Plan implements download.Partial: everything is decided here, before the first
-// byte of payload is asked for.
+// Plan implements download.Partial. It decides everything before the first byte of
+// payload is asked for.
 func (p *Planner) Plan(ctx context.Context, t *steps.Task, begin []byte, ranged bool) (bundle.Parts, error) {
-	h, by, err := p.Device.head(begin)
+	h, by, err := p.Judge.head(begin)
 	if err != nil {
 		return bundle.Parts{}, err
 	}
 	r := h.Release
 	release := steps.Release{Version: r.Version, Digest: h.Digest, Services: r.Services}
-	if err := p.Device.current(t, r); err != nil {
+	if err := p.Judge.current(t, r); err != nil {
 		return bundle.Parts{}, err
 	}
 	if t.Accept != nil {
@@ -139,8 +139,8 @@ func (p *Planner) parts(h *native.Head, pl *plan) bundle.Parts {
 	return d
 }
 
-// room asks for the worst case: all files unpacked, beside all that can have
-// to be fetched.
+// room asks for the worst case: all files unpacked, in addition to everything that
+// may have to be fetched.
 func (p *Planner) room(ctx context.Context, t *steps.Task, r *native.Release, d bundle.Parts) error {
 	bytes, inodes := r.Totals().Room()
 	worst := d.Wire.Payload

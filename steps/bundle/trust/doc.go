@@ -1,5 +1,5 @@
-// Package trust knows whom a device trusts to sign releases, and checks
-// minisign signatures by them. The program minisign makes the same files.
+// Package trust knows the keys that a device trusts to sign releases, and checks
+// minisign signatures with them. The program minisign makes the same files.
 //
 // # What is in the key directory
 //
@@ -14,10 +14,10 @@
 //
 // # What it promises
 //
-// It fails closed. Nothing in the directory, or no directory, is the one case
-// in which anybody is trusted (Keys.Open). Whatever is there and cannot be
-// read, parsed or checked is an error of Load, never a key fewer: a device that
-// lost a file must not trust more than before. No keys verify nothing.
+// It fails closed. Anybody is trusted in one case only: the directory is empty or
+// absent (Keys.Open). A file that cannot be read, parsed or checked is an error of
+// Load, never a key fewer: a device that lost a file must not trust more than
+// before. Keys without a key verify nothing.
 //
 // A root signature counts once for each distinct public key: neither two files
 // with one key, nor one key under two key ids, nor two signatures by one key

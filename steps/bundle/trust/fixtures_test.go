@@ -71,7 +71,7 @@ func dirWith(t *testing.T, f files) string {
 	return dir
 }
 
-// entry is a key in keys.json: fields beside name and key.
+// entry is a key in keys.json: fields besides name and key.
 type entry map[string]any
 
 func (p pair) entry(name string, more entry) entry {

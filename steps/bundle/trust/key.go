@@ -29,7 +29,7 @@ const (
 
 // Key is a key that may sign releases, or might at another time.
 type Key struct {
-	// ID is minisign's key id, 16 hex digits in upper case. It is a hint and no
+	// ID is minisign's key id, 16 hex digits in upper case. It is a hint, not a
 	// proof: two keys may have the same.
 	ID string `json:"id"`
 	// Name is the name of its file, or its name in keys.json.
@@ -45,7 +45,7 @@ type Key struct {
 	Public string `json:"public"`
 }
 
-// public is a public key and what it is told apart by.
+// public is a public key, with what tells it from others.
 type public struct {
 	minisign.PublicKey
 	// point is the key proper, without the key id, which anybody can choose.

@@ -51,7 +51,7 @@ type keyJSON struct {
 	Revoked   bool       `json:"revoked"`
 }
 
-// open checks the signatures, and only then reads what they are of.
+// open checks the signatures, and only then reads the text that they sign.
 func (r roots) open(text []byte, signatures []signature) (document, error) {
 	if _, err := r.check(text, signatures); err != nil {
 		return document{}, err
@@ -95,7 +95,7 @@ func parseKeys(text []byte) (document, error) {
 func (k keyJSON) listed() (listed, error) {
 	l := listed{name: k.Name, revoked: k.Revoked}
 	if k.Name == "" || len(k.Name) > 100 || strings.ContainsFunc(k.Name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return listed{}, fmt.Errorf("%.100q is no name; give it 1 to 100 printable characters", k.Name)
+		return listed{}, fmt.Errorf("%.100q cannot be a key's name; give it 1 to 100 printable characters", k.Name)
 	}
 	var err error
 	if l.public, err = parsePublic(k.Key); err != nil {
@@ -113,8 +113,8 @@ func (k keyJSON) listed() (listed, error) {
 	return l, nil
 }
 
-// instant is t, or the zero time when it was left out. The zero time itself
-// would look left out, and make a limit none.
+// instant is t, or the zero time when it was left out. It refuses the zero time
+// itself, which would look left out and lift the limit.
 func instant(field string, t *time.Time) (time.Time, error) {
 	if t == nil {
 		return time.Time{}, nil

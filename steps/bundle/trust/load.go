@@ -24,7 +24,7 @@ type entry struct {
 	key Key
 }
 
-// Rotation is who says which keys may sign.
+// Rotation tells which root keys decide which keys may sign.
 type Rotation struct {
 	// Roots are the key ids of the root keys.
 	Roots []string `json:"roots"`
@@ -32,7 +32,7 @@ type Rotation struct {
 	Threshold int `json:"threshold"`
 	// Serial is that of the keys.json in force; 0 when there is none yet.
 	Serial int64 `json:"serial"`
-	// Expires is when that ends to be believed; zero for never.
+	// Expires is the time from which it is not believed any more; zero for never.
 	Expires time.Time `json:"expires,omitzero"`
 }
 
@@ -102,8 +102,8 @@ func (k *Keys) list(d document, now time.Time) {
 	}
 }
 
-// add takes the keys that are files, each once. What keys.json says of one holds
-// for its file too, under whatever key id: that can be chosen by anybody.
+// add takes the keys that are files, each once. What keys.json says of a key holds
+// for its file too, whatever its key id: anybody can choose that.
 func (k *Keys) add(files []named) {
 	for _, f := range files {
 		key := Key{ID: f.keyID(), Name: f.name, From: FromFile, State: Valid, Public: f.String()}
@@ -124,8 +124,8 @@ func (k *Keys) add(files []named) {
 // whom this device trusts. Verify still verifies nothing.
 func (k *Keys) Open() bool { return k != nil && k.open }
 
-// List is every key there is for releases, whatever its state, those of
-// keys.json first. It is the caller's.
+// List returns every key for releases, whatever its state, those of keys.json
+// first. The caller may change the list.
 func (k *Keys) List() []Key {
 	list := []Key{}
 	if k != nil {
@@ -136,7 +136,7 @@ func (k *Keys) List() []Key {
 	return list
 }
 
-// Rotation is nil for a device without root keys. It is the caller's.
+// Rotation is nil for a device without root keys. The caller may change it.
 func (k *Keys) Rotation() *Rotation {
 	if k == nil || k.rotation == nil {
 		return nil

@@ -68,7 +68,7 @@ func TestMissingKeysFailClosed(t *testing.T) {
 		{"keys.json without root keys", files{"keys.json": text, "keys.json.minisig": signed, "a.pub": p.pub(t)}, nil, "no root keys"},
 		{"keys.json without signature", files{"root/a.pub": root.pub(t), "keys.json": text}, nil, "0 of 1 needed root keys"},
 		{"keys.json with an empty signature", files{"root/a.pub": root.pub(t), "keys.json": text, "keys.json.minisig": ""}, nil, "0 of 1 needed"},
-		{"keys.json signed by its own key", files{"root/a.pub": root.pub(t), "keys.json": text, "keys.json.minisig": string(p.sign(text))}, nil, "is no root key"},
+		{"keys.json signed by its own key", files{"root/a.pub": root.pub(t), "keys.json": text, "keys.json.minisig": string(p.sign(text))}, nil, "is not a root key"},
 		{"keys.json changed", files{"root/a.pub": root.pub(t), "keys.json": text + " ", "keys.json.minisig": signed}, nil, "did not sign this"},
 		{"keys.json gone, its signature not", files{"root/a.pub": root.pub(t), "a.pub": p.pub(t), "keys.json.minisig": signed}, nil, "put both there"},
 		{"a signature that is a directory", files{"root/a.pub": root.pub(t), "keys.json": text, "keys.json.minisig": signed, "keys.json.b.minisig/x": ""}, nil, "not a regular file"},

@@ -53,9 +53,8 @@ func readRegular(path string, limit int64) (_ []byte, err error) {
 	return data, nil
 }
 
-// readNames lists a directory in order; there is false when nothing has its
-// name. A symlink that leads nowhere is something: perhaps a partition that is
-// not mounted.
+// readNames lists a directory in order; there is false when nothing has its name.
+// A symlink that leads nowhere counts as there: its partition may not be mounted.
 func readNames(dir string) (names []string, there bool, err error) {
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil

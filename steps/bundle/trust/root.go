@@ -53,7 +53,7 @@ func readThreshold(path string) (int, error) {
 	}
 	n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 16)
 	if err != nil || n < 1 {
-		return 0, fmt.Errorf("read %s: %.20q is no number of root keys; write a decimal number of at least 1", path, text)
+		return 0, fmt.Errorf("read %s: %.20q is not a number of root keys; write a decimal number of at least 1", path, text)
 	}
 	return int(n), nil
 }
@@ -134,7 +134,7 @@ func (r roots) signer(message, text []byte) (named, error) {
 	if known {
 		return named{}, fmt.Errorf("root key %s did not sign this", keyID(s.KeyID))
 	}
-	return named{}, fmt.Errorf("key %s is no root key of this device", keyID(s.KeyID))
+	return named{}, fmt.Errorf("key %s is not a root key of this device", keyID(s.KeyID))
 }
 
 // signaturesIn reads the signature files of keys.json among names.
@@ -153,8 +153,8 @@ func signaturesIn(dir string, names []string) ([]signature, error) {
 	return all, nil
 }
 
-// present reads the documents that are in force or were: what was placed by
-// hand, and what Update placed. The newest comes first.
+// present reads the documents that are in force or were: the one placed by hand and
+// the one that Update placed. The newest comes first.
 func (r roots) present(dir string, names []string) ([]document, error) {
 	var docs []document
 	signatures, err := signaturesIn(dir, names)

@@ -25,8 +25,8 @@ var (
 // puts it in force, durably. Its signatures have to reach the threshold, it has
 // to be sound and not expired at now, and its serial has to be higher than the
 // present one's. Anything else is ErrRefused, an old serial ErrOldSerial too.
-// The same bytes as the present ones are fine, and change nothing. When what is
-// present cannot be checked, nothing is replaced. Calls wait for each other.
+// The same bytes as the present ones are fine, and change nothing. A present
+// keys.json that cannot be checked is not replaced. Calls wait for each other.
 func Update(dir string, keys []byte, signatures [][]byte, now time.Time) (err error) {
 	unlock, err := lock(dir)
 	if err != nil {
@@ -66,7 +66,7 @@ func update(dir string, keys []byte, signatures []signature, now time.Time) erro
 	if len(docs) > 0 {
 		present := docs[0]
 		if bytes.Equal(present.text, next.text) {
-			// Whoever put it there may have been killed before it was durable.
+			// The Update that put it there may have been killed before it was durable.
 			return disk.SyncDir(dir)
 		}
 		if compareSerial(next, present) <= 0 {

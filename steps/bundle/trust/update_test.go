@@ -83,7 +83,7 @@ func TestUpdateRefuses(t *testing.T) {
 		{"an expired one", keysJSON(t, 6, "2020-01-01T00:00:00Z", p.entry("p", nil)), signed, trust.ErrRefused, "expired"},
 		{"no signature", keysJSON(t, 6, "", p.entry("p", nil)), func(string) [][]byte { return nil }, trust.ErrRefused, "0 of 1 needed"},
 		{"an empty signature", keysJSON(t, 6, "", p.entry("p", nil)), func(string) [][]byte { return [][]byte{nil} }, trust.ErrRefused, "0 of 1 needed"},
-		{"a signing key's signature", keysJSON(t, 6, "", p.entry("p", nil)), func(s string) [][]byte { return [][]byte{p.sign(s)} }, trust.ErrRefused, "no root key"},
+		{"a signing key's signature", keysJSON(t, 6, "", p.entry("p", nil)), func(s string) [][]byte { return [][]byte{p.sign(s)} }, trust.ErrRefused, "not a root key"},
 		{"a signature of the present one", keysJSON(t, 6, "", p.entry("p", nil)), func(string) [][]byte { return signed(same) }, trust.ErrRefused, "did not sign"},
 		{"the present one unsigned", same, func(string) [][]byte { return nil }, trust.ErrRefused, "0 of 1 needed"},
 		{"garbage", "garbage", signed, trust.ErrRefused, "JSON"},
@@ -131,7 +131,7 @@ func TestUpdateOverWhatCannotBeReadIsRefused(t *testing.T) {
 	}
 }
 
-// A temporary that a power cut left behind is no key, and in nobody's way.
+// A temporary that a power cut left behind is not a key, and in nobody's way.
 func TestUpdateAfterAPowerCut(t *testing.T) {
 	root, p := newPair(t), newPair(t)
 	first, second := keysJSON(t, 1, "", p.entry("p", nil)), keysJSON(t, 2, "", p.entry("p", nil))

@@ -15,7 +15,7 @@ var (
 	ErrUnsigned = errors.New("not signed")
 	// ErrUnknownKey: it may be a good signature, by a key this device does not know.
 	ErrUnknownKey = errors.New("signed by an unknown key")
-	// ErrBadSignature: it is no signature, or one of something else.
+	// ErrBadSignature: it is not a signature, or one of something else.
 	ErrBadSignature = errors.New("bad signature")
 	// ErrRevoked: a good signature by a key that keys.json revokes.
 	ErrRevoked = errors.New("signed by a revoked key")

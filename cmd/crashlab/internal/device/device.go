@@ -30,8 +30,8 @@ type Lab struct {
 	handler http.Handler
 	// self is this program, which devices' init and services are.
 	self string
-	// updateID matches how updates are named: by time, so differently in each
-	// run. promise matches what tells of success.
+	// updateID matches the names of updates, which tell the time and so differ in
+	// each run. promise matches a report of success.
 	updateID, promise *regexp.Regexp
 }
 
@@ -59,7 +59,7 @@ func Open(dir, updater string) (*Lab, error) {
 }
 
 // packages serves every release, some as native bundles too, which are made in
-// dir. Ranges are served, and If-Range is heeded.
+// dir. It serves ranges and heeds If-Range.
 func packages(dir string) (http.Handler, error) {
 	mux := http.NewServeMux()
 	serve := func(name string, data []byte) {

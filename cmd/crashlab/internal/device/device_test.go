@@ -4,7 +4,6 @@ package device_test
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -106,15 +105,9 @@ func TestWaysOfFetching(t *testing.T) {
 			r, err := journal.OpenReader(filepath.Join(benches[0].Root(), "var/lib/tope-updater/journal.db"), journal.Options{})
 			require.NoError(t, err)
 			defer r.Close()
-			records, err := r.Records(r.State().Last.ID)
+			facts, err := steps.ReadFacts(r.State().Last.Found)
 			require.NoError(t, err)
-			var last steps.Wire
-			for _, rec := range records {
-				var e struct{ Wire *steps.Wire }
-				if json.Unmarshal(rec.Evidence, &e) == nil && e.Wire != nil {
-					last = *e.Wire
-				}
-			}
+			last := facts.Download.Wire
 			require.Equal(t, "00000000000001AB (publisher.pub)", last.SignedBy)
 			got := steps.Wire{Local: last.Local, Patched: last.Patched, Alone: last.Alone, Solid: last.Solid, Lacking: last.Lacking}
 			require.Equal(t, want, got)

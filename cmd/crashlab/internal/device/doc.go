@@ -3,7 +3,7 @@
 // It is a directory that the updater takes for the device's / (--root), on
 // machines of package trace, with two real services under the updater's own
 // embedded manager and an HTTP server for packages, which the laboratory runs
-// outside of what is watched. A boot does what a device's does: `recover`, then
+// outside of the watched machine. A boot does what a device's does: `recover`, then
 // the services, then the daemon's part, `recover --finish`.
 //
 // Releases are small on purpose: a sweep installs one thousands of times, and

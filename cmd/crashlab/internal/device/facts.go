@@ -23,7 +23,7 @@ const (
 	marker      = ".uncommitted"
 )
 
-// facts is what can be read of a device that is off.
+// facts are read from the disk of a device that is off.
 type facts struct {
 	current, previous, factory string
 	marker                     string
@@ -53,8 +53,8 @@ func (f facts) seq() uint64 {
 	return f.journal.Seq
 }
 
-// look reads the facts. What cannot be read is a violation: every state of a
-// device must be readable once it has recovered.
+// look reads the facts. A fact that cannot be read is a violation: every state of
+// a device must be readable once it has recovered.
 func (d *Device) look() (f facts, err error) {
 	for name, to := range map[string]*string{"current": &f.current, "previous": &f.previous, "factory": &f.factory, marker: &f.marker} {
 		if *to, err = d.pointer(name); err != nil {
@@ -92,7 +92,7 @@ func (d *Device) pointer(name string) (string, error) {
 	return strings.TrimPrefix(target, "v"), nil
 }
 
-// wholeVersions checks that whatever bears a version's name is that release, whole.
+// wholeVersions checks that every directory with a version's name is that release, whole.
 func (d *Device) wholeVersions() error {
 	entries, err := os.ReadDir(filepath.Join(d.root, versionsDir))
 	if errors.Is(err, os.ErrNotExist) && d.flow.Empty {
@@ -141,9 +141,9 @@ func (d *Device) linksOf(version string) error {
 	return nil
 }
 
-// committed checks that the committed updater is whole, and the right one: a
-// version's own after the commit, at the latest when the update is over; before,
-// the one that was there.
+// committed checks that the committed updater is whole, and the right one: the
+// version's own once the update is over, and from its commit on at the earliest;
+// before, the one that was there.
 func (d *Device) committed(f facts, over bool) error {
 	got, err := os.ReadFile(filepath.Join(d.root, committedUpdater))
 	if err != nil {

@@ -53,10 +53,9 @@ type Flow struct {
 	Signed bool
 	// Spoilt are files of the installed version that are damaged beforehand.
 	Spoilt []string
-	// Part is what the flow gets of a sample in all: one of so many; 0 for the
-	// whole.
+	// Part is the flow's fraction of a sample: one of so many; 0 for the whole.
 	Part int
-	// Exits are the exit statuses of a run that nothing disturbs.
+	// Exit is the exit status of a run that nothing disturbs.
 	Exit int
 	// Ends are how the device may end after one power cut. Unchanged is always
 	// allowed as long as nothing was accepted.
@@ -205,9 +204,9 @@ func FlowNamed(name string) (Flow, bool) {
 // checker is the device's own program that asks how the web server does.
 const checker = "/usr/lib/crashlab/check-web"
 
-// configuration is the device's configuration. Whether a version passes the
-// gate must not depend on how busy the laboratory is: the web server's check is
-// a program that waits for an answer, once, whatever it is.
+// configuration is the device's configuration. A version must pass the gate or not
+// however busy the laboratory is: the web server's check is a program that waits
+// for one answer, whatever it is.
 const configuration = `[http]
 listen = ""
 [device_api]

@@ -19,7 +19,7 @@ import (
 const InitArg = "crashlab-init"
 
 // InitMain does so when the arguments ask for it, and does not return then. A
-// service that cannot be started is no error: that is for the gate to say.
+// service that cannot be started is not an error: the gate judges that.
 func InitMain() {
 	if len(os.Args) < 4 || os.Args[1] != InitArg {
 		return

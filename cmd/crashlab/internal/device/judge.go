@@ -17,7 +17,7 @@ import (
 //
 //   - recover ends, and a second recover changes nothing;
 //   - every pointer leads to a whole version, byte for byte the release;
-//   - whatever bears a version's name is whole;
+//   - every directory with a version's name is whole;
 //   - the links of current are there; while a version is not committed, the
 //     marker is;
 //   - the journal can be read, its chain verifies, it is not damaged.
@@ -64,7 +64,7 @@ func (d *Device) judge(ctx context.Context, s sweep.Story, depth sweep.Depth) (s
 	return end.String(), d.next(ctx, s, end)
 }
 
-// asFound checks a device nothing has mended yet.
+// asFound checks a device before anything has repaired it.
 func (d *Device) asFound() error {
 	current, err := d.pointer("current")
 	if err != nil || current == "" && d.flow.Empty {
@@ -255,7 +255,7 @@ func (d *Device) over(f facts, end End, s sweep.Story) error {
 	return d.exitFits(end, s)
 }
 
-// exitFits checks that the exit status said what was so.
+// exitFits checks that the exit status told the truth.
 func (d *Device) exitFits(end End, s sweep.Story) error {
 	switch {
 	case s.Cut:

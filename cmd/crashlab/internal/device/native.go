@@ -83,9 +83,9 @@ func (r Release) lay(dir string) error {
 	return nil
 }
 
-// publisher is the key that signs the laboratory's bundles. It is no secret, and
-// the same each time; minisign makes keys at random only, so it is put together
-// from minisign's format of a key that is not encrypted.
+// publisher is the key that signs the laboratory's bundles. It is not secret, and
+// the same each time; minisign makes keys at random only, so this one is put
+// together from minisign's format of a key that is not encrypted.
 func publisher() (key minisign.PrivateKey, err error) {
 	const (
 		size                   = 158

@@ -161,8 +161,8 @@ func (r Release) zip() ([]byte, error) {
 }
 
 // whole says what is wrong with the version at dir, which should be this
-// release: its files, their bytes, their bits, and nothing else. What was
-// spoilt beforehand must be as bad as it was.
+// release: its files, their bytes, their bits, and nothing else. Files that were
+// spoilt beforehand must be as bad as they were.
 func (r Release) whole(dir string) error {
 	want := r.installed()
 	err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
@@ -183,7 +183,7 @@ func (r Release) whole(dir string) error {
 		case d.IsDir(), rel == ".tope-manifest.json":
 			return nil
 		case !ok:
-			return fmt.Errorf("%s is no part of the release", rel)
+			return fmt.Errorf("%s is not part of the release", rel)
 		default:
 			got, err := os.ReadFile(p)
 			if err != nil {

@@ -26,7 +26,7 @@ const poison = "opt/tope/shared/poison"
 const checkerArg = "crashlab-checker"
 
 // ServiceMain runs a service, or the checker, when the arguments ask for it, and
-// does not return then. Beside the fixtures' behaviours a service has two:
+// does not return then. Besides the fixtures' behaviours a service has two:
 // "poison" leaves the poison behind, "afraid" is unhealthy where there is some.
 func ServiceMain() {
 	if len(os.Args) < 3 || os.Args[1] != ServiceArg && os.Args[1] != checkerArg {
@@ -92,7 +92,7 @@ func serviceMain(script string) error {
 	return nil
 }
 
-// readScript reads what a script says of itself. One that is not whole is refused.
+// readScript reads a service's script. One that is not whole is refused.
 func readScript(path string) (p program.Program, own []string, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/tope/updater/cmd/crashlab/internal/sweep"
 )
 
-// New makes n devices that stand at the beginning of a flow. The first state is
-// made by the updater itself: it installs the factory's version, makes it that,
-// and installs the one after it.
+// New makes n devices that stand at the beginning of a flow. The updater itself
+// makes the first state: it installs the factory's version, makes it the factory
+// version, and installs the one after it.
 func (l *Lab) New(ctx context.Context, f Flow, n int) ([]sweep.Bench, error) {
 	first, err := l.device(f, 0)
 	if err != nil {

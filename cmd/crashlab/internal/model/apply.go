@@ -34,7 +34,7 @@ func (fs *FS) Apply(c *trace.Call) error {
 	return nil
 }
 
-// at is the inode a call acts on: by number when it is known, else by name.
+// at is the inode that a call acts on: by number when that is known, else by name.
 func (fs *FS) at(c *trace.Call) *inode {
 	if n := fs.byIno[c.Ino]; c.Ino != 0 && n != nil {
 		return n
@@ -123,7 +123,7 @@ func (fs *FS) remove(c *trace.Call) {
 	d.change(move{name: nil})
 }
 
-// onInode carries out calls that act on what is there already.
+// onInode carries out calls that act on an inode that is there already.
 func (fs *FS) onInode(c *trace.Call) error {
 	n := fs.at(c)
 	if n == nil {

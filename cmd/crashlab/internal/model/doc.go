@@ -26,8 +26,8 @@
 // state it fails on need not be reachable on a given disk.
 //
 // After a recording, Same compares the model's live view with the real tree.
-// They differ when a call was missed or misunderstood, and then nothing the
-// model says counts.
+// They differ when a call was missed or misunderstood; then the model proves
+// nothing.
 //
 // Start reading at FS.
 package model

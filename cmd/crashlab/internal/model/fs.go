@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// kind is what an inode is.
+// kind says whether an inode is a file, a directory or a symlink.
 type kind uint8
 
 const (
@@ -55,7 +55,7 @@ func (w change) apply(c content) content {
 // move is one change of a directory: names that come to lead to an inode, or, nil, to nothing.
 type move map[string]*inode
 
-// FS is a file system of which it is known what is durable.
+// FS is a file system that knows which of its changes are durable.
 type FS struct {
 	root  *inode
 	byIno map[uint64]*inode

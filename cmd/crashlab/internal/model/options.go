@@ -10,8 +10,8 @@ type option struct {
 
 // Options come in this order; the others follow.
 const (
-	nothing    = 0 // nothing of what is not durable landed
-	everything = 1 // all of it did
+	nothing    = 0 // no change that is not durable landed
+	everything = 1 // all of them did
 )
 
 // wholeSubsets is up to how many writes over durable bytes every subset is tried.
@@ -124,7 +124,7 @@ func (n *inode) subsets(add func(content)) {
 	}
 }
 
-// entries are a directory's entries when o is what landed.
+// entries are a directory's entries under option o.
 func (n *inode) entries(o option) map[string]*inode {
 	if o.landed == 0 {
 		return n.durEnts

@@ -11,7 +11,7 @@ type State struct {
 	chosen map[*inode]int
 }
 
-// view is an FS frozen at one call, with what is worth computing once.
+// view is an FS frozen at one call, with facts that are worth computing once.
 type view struct {
 	root *inode
 	opts map[*inode][]option

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Copy copies the source tree at from to to, without what is not source.
+// Copy copies the source tree at from to to, and nothing but source.
 func Copy(from, to string) error {
 	return filepath.WalkDir(from, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -36,7 +36,7 @@ func Copy(from, to string) error {
 	})
 }
 
-// Plant makes the bug's edit in the source tree and returns what takes it back.
+// Plant makes the bug's edit in the source tree; restore takes it back.
 func (b Bug) Plant(source string) (restore func() error, err error) {
 	path := filepath.Join(source, b.File)
 	data, err := os.ReadFile(path)

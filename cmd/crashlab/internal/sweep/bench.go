@@ -28,7 +28,7 @@ type Bench interface {
 	Act(ctx context.Context, w Watch) (Story, error)
 	// Recover boots the device and lets it recover to the end, likewise.
 	Recover(ctx context.Context, w Watch) (Story, error)
-	// Promises reports whether what was said tells somebody of success.
+	// Promises reports whether the text tells somebody of success.
 	Promises(said []byte) bool
 	// Judge boots the device, lets it recover, and checks what must hold. It
 	// returns how the device ended, in words that are the same for the same
@@ -56,26 +56,27 @@ type Story struct {
 	// or a failed call. It may then turn back from an update that it would have
 	// finished otherwise.
 	Rough bool
-	// Lost is set when the cut took with it what was not synced.
+	// Lost is set when unsynced changes were lost in the cut.
 	Lost bool
 	// Hung is set when the program did not end and had to be cut off.
 	Hung bool
 }
 
-// Depth is how much is asked of a device.
+// Depth says how much Judge checks of a device.
 type Depth int
 
 // From the cheapest to the dearest; each asks what those before it ask.
 const (
-	// Quick: what a boot must establish.
+	// Quick checks what a boot must establish.
 	Quick Depth = iota
-	// Finish: the open update comes to its end, and recovering again changes nothing.
+	// Finish checks that the open update comes to its end, and that recovering
+	// again changes nothing.
 	Finish
-	// Next: the next update works as well.
+	// Next checks that the next update works as well.
 	Next
 )
 
-// Violation is something that must hold and does not.
+// Violation is a rule that a device has broken.
 type Violation struct{ What string }
 
 func (v *Violation) Error() string { return v.What }

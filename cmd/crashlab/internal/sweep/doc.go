@@ -8,8 +8,8 @@
 //   - Lose replays a recording through package model and tries what a power cut
 //     may have left on the disk at each call.
 //
-// What a device is, and what must hold of it afterwards, is the Bench's
-// business; this package knows calls, seeds and counts. Calls are named by
+// The Bench knows the device, and what must hold of it afterwards; this package
+// knows calls, seeds and counts. Calls are named by
 // trace.Namer; a sweep takes the first name it meets that was not tried yet,
 // and ends at the first run that meets none. So a call that only some runs make
 // is tried when a run makes it, and no call is tried twice.

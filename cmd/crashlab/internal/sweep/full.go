@@ -34,8 +34,8 @@ func Full(ctx context.Context, benches []Bench, opt Options) (*Report, error) {
 // FullDisk is a Story's Fault when the disk was full.
 const FullDisk = "a full disk"
 
-// takesSpace reports whether a call needs blocks or inodes that it did not have.
-// Writes within a file are not among them: what they go over is there.
+// takesSpace reports whether a call needs new blocks or inodes. Writes within a
+// file do not: its blocks are there.
 func takesSpace(c *trace.Call) bool {
 	switch c.Op {
 	case trace.Create, trace.Mkdir, trace.Symlink, trace.TmpFile, trace.Link, trace.Mknod, trace.Fallocate, trace.Splice:

@@ -33,12 +33,13 @@ func Kill(ctx context.Context, benches []Bench, opt Options, torn bool) (*Report
 	return r.end(), err
 }
 
-// tearable says which calls a sweep is about.
+// tearable returns the calls at which a sweep cuts.
 func tearable(torn bool) func(*trace.Call) bool {
 	return func(c *trace.Call) bool { return !torn || c.Writes() && c.Len > 1 }
 }
 
-// choose restricts pts to what the options ask for; a sample needs one run that counts.
+// choose restricts pts to the points that the options ask for; for a sample it
+// counts the calls of one run.
 func (r *run) choose(ctx context.Context, b Bench, pts *points, counts func(*trace.Call) bool) error {
 	if r.opt.At != "" {
 		pts.only = map[string]bool{r.opt.At: true}

@@ -82,7 +82,7 @@ type loss struct {
 	limit int
 	seen  map[key]bool
 	namer trace.Namer
-	// story is what has happened to the device before.
+	// story tells what has happened to the device before.
 	story Story
 	// prefix comes before the names of calls.
 	prefix string

@@ -64,7 +64,7 @@ func (r *run) end() *Report {
 	return r.report
 }
 
-// enough reports whether so much was found that more of it would not help.
+// enough reports whether there are so many findings that more would not help.
 func (r *run) enough() bool {
 	r.report.mu.Lock()
 	defer r.report.mu.Unlock()
@@ -99,7 +99,7 @@ func (r *run) depth() Depth {
 	return Quick
 }
 
-// bad is how a device ended of which there was a finding.
+// bad is the end of a device with a finding.
 const bad = "in violation"
 
 // judge has a device judged and keeps it, as it was before, when it violates something.

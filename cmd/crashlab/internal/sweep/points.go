@@ -61,7 +61,7 @@ func draw(of, n int, seed uint64) []int {
 	return all
 }
 
-// watcher gives each counted call of one run its name, and listens to what is said.
+// watcher gives each counted call of one run its name, and listens for reports of success.
 type watcher struct {
 	bench Bench
 	namer trace.Namer

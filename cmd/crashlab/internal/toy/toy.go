@@ -1,6 +1,6 @@
-// Package toy is a small program with known weaknesses, on which the
-// laboratory is tried before it is believed: a file replaced through a
-// temporary one, right and wrong.
+// Package toy is a small program with known weaknesses, on which the laboratory has
+// to prove itself: it replaces a file through a temporary one, in a right way and
+// in wrong ways.
 package toy
 
 import (
@@ -13,7 +13,7 @@ import (
 // Arg is the first argument that makes a test binary run the toy.
 const Arg = "crashlab-toy"
 
-// File is what the toy replaces, Old and New what it has in it.
+// File is the file that the toy replaces, Old and New its contents.
 const (
 	File = "settings"
 	Old  = "old settings, whole"

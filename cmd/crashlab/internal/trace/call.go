@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Op is what a call does, whatever its variant is called: renameat2 is "rename".
+// Op names a call without its variants: renameat2 is "rename".
 type Op string
 
 // The operations that are watched.
@@ -39,7 +39,7 @@ const (
 // Call is one call that is about to change the watched tree.
 type Call struct {
 	Op Op
-	// Path is what it changes, relative to the watched tree; "." is the tree.
+	// Path is the path it changes, relative to the watched tree; "." is the tree.
 	Path string
 	// From is the source of a rename or link, and the target of a symlink as written.
 	From string
@@ -52,7 +52,7 @@ type Call struct {
 	Size int64
 	// Len is the length of a write; Data is only filled in when the machine records.
 	Len int
-	// Mode is the permission bits of what is created, or the new ones of a chmod.
+	// Mode is the permission bits of a new entry, or the new ones of a chmod.
 	Mode uint32
 	// Flags are the call's own (rename, fallocate), or the open file's for writes.
 	Flags uint64

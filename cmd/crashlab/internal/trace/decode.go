@@ -12,8 +12,8 @@ import (
 
 const atEmptyCWD = 0xffffff9c // AT_FDCWD as the lower half of a register
 
-// decode says what the thread is about to do to the watched tree: a call; an
-// errno it is to get whatever the handler thinks; or neither, for what does not
+// decode tells what the thread is about to do to the watched tree: a call; an errno
+// to return whatever the handler thinks; or neither, for a call that does not
 // concern the tree.
 func (t target) decode(q *question) (*Call, unix.Errno) {
 	a := q.args

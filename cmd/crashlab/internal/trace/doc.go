@@ -1,17 +1,16 @@
 // Package trace runs an unmodified program in a machine that can lose its
 // power at any system call.
 //
-// A Machine is a PID namespace of its own: this program's stub is its PID 1,
-// everything else in it is the program under test and what that starts. When
-// the stub is killed the kernel kills all the others with it, at once, which is
-// what a power cut does to processes; the next Machine has another PID 1 with
-// another start time, which is what a boot looks like to a program that
-// identifies boots by it.
+// A Machine is a PID namespace of its own: this program's stub is its PID 1; all
+// others are the program under test and its children. When the stub is killed the
+// kernel kills all the others with it, at once, as a power cut does; the next
+// Machine has another PID 1 with another start time, by which a program can tell
+// that it is another boot.
 //
 // The stub installs a seccomp filter that stops every call that changes a file
-// system before it is carried out, and asks the Handler what shall come of it:
-// let it be, make it fail with an errno, cut the power before it, or let half
-// of a write through and cut the power then. Filters are inherited by children
+// system before it is carried out, and asks the Handler what to do with it: let it
+// be, make it fail with an errno, cut the power before it, or let half of a write
+// through and cut the power then. Filters are inherited by children
 // and apply to all threads, so there is one sequence of calls over the whole
 // machine, in the order in which they were about to happen. The program under
 // test needs no hooks and cannot tell.
@@ -20,9 +19,9 @@
 // differently from run to run. Namer names them by operation, class of path and
 // ordinal: "rename versions/current #1".
 //
-// What cannot be seen: stores into shared writable mappings. Making one of a
-// file in the watched tree is reported as the call "mmap", so that the
-// laboratory can refuse the program instead of being blind to it.
+// Stores into shared writable mappings cannot be seen. Making such a mapping of a
+// file in the watched tree is reported as the call "mmap", so that the laboratory
+// can refuse the program.
 //
 // Linux on amd64, as root. Start reading at Boot.
 package trace

@@ -52,7 +52,7 @@ const (
 	ficloneRange = 0x4020940d
 )
 
-// program is the filter: what it does not name is carried out at full speed.
+// program is the filter: calls that it does not name are carried out at full speed.
 func program() []unix.SockFilter {
 	const (
 		ld  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS

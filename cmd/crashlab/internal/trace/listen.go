@@ -33,7 +33,7 @@ type answer struct {
 	flags uint32
 }
 
-// Verdict is what shall come of a call. The zero value carries it out.
+// Verdict says what happens to a call. The zero value carries it out.
 type Verdict struct {
 	// Cut cuts the power before the call.
 	Cut bool

@@ -22,8 +22,8 @@ type Command struct {
 	Background bool `json:"background"`
 }
 
-// request is what the laboratory asks of the stub: run a command, or, with
-// none, kill every process but the stub.
+// request asks the stub to run a command, or, without one, to kill every process
+// but the stub.
 type request struct {
 	Run *Command `json:"run,omitempty"`
 }
@@ -82,7 +82,7 @@ func Watch(ctx context.Context, cfg Config, c Command) (exit int, err error) {
 	}
 	defer m.Off()
 	exit, err = m.Run(ctx, c)
-	// After its exit status is known, what is left must not call any more.
+	// Its exit status is known: the processes that are left must not call any more.
 	m.powerOff()
 	return exit, err
 }

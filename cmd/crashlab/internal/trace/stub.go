@@ -32,7 +32,7 @@ func Stub() {
 	}
 	for _, fd := range fds {
 		// The laboratory has the other one; when it dies, calls get ENOSYS
-		// instead of waiting for ever.
+		// instead of waiting.
 		unix.Close(fd)
 	}
 	serve(c)

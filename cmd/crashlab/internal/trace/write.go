@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// said is how much of what a program says is looked at.
+// said bounds how much of a program's output is looked at.
 const said = 1 << 16
 
 // write decodes the five ways of writing.
@@ -49,7 +49,7 @@ func (t target) write(q *question) *Call {
 	return c
 }
 
-// written is what is about to be written, and how much it is.
+// written returns the bytes of a write, and how many there are.
 func (t target) written(q *question, data bool) (b []byte, n int) {
 	switch q.nr {
 	case unix.SYS_WRITE, unix.SYS_PWRITE64:

@@ -32,7 +32,7 @@ func damages() []damage {
 	aside := func(name string, harm func(*testing.T, string)) damage {
 		return damage{name: name, harm: harm, kept: true}
 	}
-	mended := func(name string, harm func(*testing.T, string)) damage {
+	repaired := func(name string, harm func(*testing.T, string)) damage {
 		return damage{name: name, harm: harm, opens: true}
 	}
 	// What only reading everything finds; the daemon does when it has started.
@@ -50,7 +50,7 @@ func damages() []damage {
 		aside("12 KiB", cutTo(12<<10)),
 		aside("half of what is in use", func(t *testing.T, path string) { cutTo(int64(used(t, path)/2)*pageSize)(t, path) }),
 
-		aside("text", writeFile([]byte("this is no journal\n"))),
+		aside("text", writeFile([]byte("this is not a journal\n"))),
 		aside("noise", writeFile(noise(64<<10))),
 		aside("zeros", writeFile(make([]byte, 64<<10))),
 		aside("a directory", func(t *testing.T, path string) {
@@ -79,7 +79,7 @@ func damages() []damage {
 		hidden("a byte in an old record", flip("records", 7)),
 		aside("a byte in the newest record", flip("records", -1)),
 		hidden("a record gone from the middle", meddle("records", func(b *bolt.Bucket) error { return b.Delete(nth(b, 7)) })),
-		mended("a byte in the summary", flip("summary", 0)),
+		repaired("a byte in the summary", flip("summary", 0)),
 		aside("a byte in the anchor", flip("anchor", 0)),
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// payload is what a release of the trials brings beside its services.
+// payload is what a release of the trials brings besides its services.
 const payload = 1 << 20
 
 // bulk cannot be compressed.

@@ -53,7 +53,7 @@ func trial(t *testing.T, s scene, dam damage, rescue bool) {
 	before, err := d.Store.Pointers()
 	require.NoError(t, err)
 
-	// The oneshot mends what it can. It makes current lead to a whole version
+	// The oneshot repairs what it can. It makes current lead to a whole version
 	// and says when it could not write the journal.
 	first := d.run("recover")
 	require.Contains(t, []int{0, 1}, first.exit, "%s", first)
@@ -132,7 +132,7 @@ func (d *device) toldOf(dam damage, harmed []byte) {
 	require.Equal(d.t, []string{found.Kept}, kept)
 	require.Contains(d.t, story, filepath.Base(found.Kept))
 	if info, err := os.Stat(found.Kept); dam.opens || err == nil && info.IsDir() {
-		return // it went on for a while; or was no file
+		return // it went on for a while; or was not a file
 	}
 	data, err := os.ReadFile(found.Kept)
 	require.NoError(d.t, err)

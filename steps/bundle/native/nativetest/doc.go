@@ -1,7 +1,7 @@
 // Package nativetest makes native bundles for tests: a small sound one, and
-// whatever an Edit makes of it, at any stage of its making. What a publisher
-// could do wrong, or on purpose, is signed properly by the trusted key; what
-// somebody on the way could do is done to the finished bytes.
+// variants that an Edit makes at any stage. A publisher's mistake or malice is
+// signed properly by the trusted key; an attack on the way changes the finished
+// bytes.
 //
 //	kit := nativetest.New(t)
 //	sound := kit.Make(t, nativetest.Edit{})

@@ -35,8 +35,7 @@ type Kit struct {
 	parts Bundle
 }
 
-// Bundle is a bundle in parts: what is in the release file, and the members it
-// speaks of.
+// Bundle is a bundle in parts: the release file, and the members it names.
 type Bundle struct {
 	Release native.Release
 	Solid   []byte
@@ -96,7 +95,7 @@ func Plant(t testing.TB, dir string, files map[string][]byte) {
 	}
 }
 
-// Release is what the sound bundle's says beside its files.
+// Release is the sound bundle's release file, but for its files.
 func Release() native.Release {
 	return native.Release{
 		Product: Product, Hardware: []string{"rev-b", Hardware}, Version: Version, Epoch: Epoch,

@@ -15,8 +15,8 @@ import (
 	"github.com/tope/updater/steps/bundle/pack"
 )
 
-// Edit is what is done to the sound bundle on its way, stage by stage. A stage
-// that is nil leaves things as they are.
+// Edit changes the sound bundle while it is made, stage by stage. A stage that is
+// nil changes nothing.
 type Edit struct {
 	// Release changes parts before anything is encoded: see also Bundle.Sum.
 	Release func(b *Bundle)
@@ -35,12 +35,12 @@ type Edit struct {
 // Member is a member of the tar.
 type Member struct{ Header, Data, Pad []byte }
 
-// NewMember has the header it has to have.
+// NewMember makes a member with the right header.
 func NewMember(name string, data []byte) Member {
 	return Member{native.Header(name, int64(len(data))), data, make([]byte, -len(data)&511)}
 }
 
-// Make makes the bundle that the edit makes of the sound one.
+// Make makes the sound bundle with the edit applied.
 func (k *Kit) Make(t testing.TB, e Edit) []byte {
 	t.Helper()
 	b := k.Parts()

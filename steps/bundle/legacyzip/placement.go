@@ -25,14 +25,14 @@ type place struct {
 	bin bool
 }
 
-// plan says for each path of the package where in the version it goes.
-type plan struct {
+// placement maps each path of the package to its places in the version.
+type placement struct {
 	// places by src; two modules may take the same src to two destinations.
 	places map[string][]*place
 }
 
-func newPlan(m *manifest, limits bundle.Limits) (*plan, error) {
-	p := &plan{places: map[string][]*place{}}
+func newPlacement(m *manifest, limits bundle.Limits) (*placement, error) {
+	p := &placement{places: map[string][]*place{}}
 	for i, mod := range m.Modules {
 		fail := func(field, value string, err error) error {
 			return bundle.InvalidManifest("%s: module %d (%q): %s %q: %w", manifestName, i, mod.Name, field, value, err)
@@ -76,7 +76,7 @@ func destination(dst string, limits bundle.Limits) (*place, error) {
 }
 
 // each calls f with every destination of the entry.
-func (p *plan) each(h *header, f func(pl *place, to string) error) error {
+func (p *placement) each(h *header, f func(pl *place, to string) error) error {
 	for src := h.path; ; {
 		for _, pl := range p.places[src] {
 			to, err := pl.of(h, src)

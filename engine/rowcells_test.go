@@ -1,0 +1,57 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/steps"
+)
+
+// Column step: each step of the contract has a state of its own, in their order.
+func TestEachStepHasARow(t *testing.T) {
+	var list []steps.Name
+	for _, r := range rows() {
+		if r.step != "" {
+			list = append(list, r.step)
+		}
+	}
+	require.Equal(t, []steps.Name{
+		steps.Download, steps.Verify, steps.Extract, steps.Stage, steps.Switch, steps.Restart, steps.HealthCheck, steps.Commit,
+		steps.Rollback, steps.Factory,
+	}, list)
+}
+
+// Columns over, switched and back say what the table of transitions says.
+func TestRowsAgreeWithTheTable(t *testing.T) {
+	leads := map[State]map[Trigger]State{}
+	for _, x := range Table() {
+		if leads[x.From] == nil {
+			leads[x.From] = map[Trigger]State{}
+		}
+		leads[x.From][x.Trigger] = x.To
+	}
+	for _, r := range rows() {
+		out := leads[r.state]
+		require.Equal(t, len(out) == 0, r.over, "%s is over when nothing leads on", r.state)
+		_, cancels := out[Cancel]
+		require.Equal(t, !r.over && !cancels, r.switched, "%s is switched when it is too late to cancel", r.state)
+		back := r.switched && out[Succeed] != "" && rowOf(out[Succeed]).over && out[Succeed] != Committed
+		require.Equal(t, back, r.back, "%s goes back when it ends the update in another way than by committing it", r.state)
+	}
+}
+
+// Column deadline: what each step waits for.
+func TestDeadlinesAreTheSumOfWhatAStepWaitsFor(t *testing.T) {
+	p := Patience{Stop: 1, Start: 2, Health: 4, Copy: 8}
+	got := map[State]time.Duration{}
+	for _, r := range rows() {
+		if r.deadline != nil {
+			got[r.state] = r.deadline(p)
+		}
+	}
+	require.Equal(t, map[State]time.Duration{
+		Switching: 1 + 8, Restarting: 2, CheckingHealth: 4, Committing: 4, RollingBack: 1 + 2 + 4, FallingBack: 1 + 2 + 4,
+	}, got)
+}

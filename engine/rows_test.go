@@ -1,0 +1,271 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/enginetest"
+	"github.com/tope/updater/steps"
+)
+
+// What these tests guard is one column of the table of rows each. They tell what
+// a device sees of it, so that a wrong cell fails whatever the code looks like.
+
+// watched is a device that notes what is asked of its steps, gate and marker.
+type watched struct {
+	*enginetest.Device
+	mu    sync.Mutex
+	notes []string
+	// hangs is a step that waits until its context ends; hung is closed once it does.
+	hangs steps.Name
+	// expires says that the step is expected to be ended by its deadline.
+	expires bool
+	hung    chan struct{}
+	once    sync.Once
+}
+
+// patientClock is a clock on which deadlines come when the step hangs, and not before.
+type patientClock struct {
+	*enginetest.Clock
+	hung <-chan struct{}
+}
+
+func (c patientClock) After(d time.Duration) <-chan time.Time {
+	if d < time.Hour {
+		return c.Clock.After(d)
+	}
+	late := make(chan time.Time, 1)
+	go func() {
+		<-c.hung
+		late <- c.Now()
+	}()
+	return late
+}
+
+func (w *watched) note(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.notes = append(w.notes, what)
+}
+
+// noted are the notes so far of the given kinds.
+func (w *watched) noted(kinds ...string) (list []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, n := range w.notes {
+		if slices.Contains(kinds, n) {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+type watchedStep struct {
+	steps.Step
+	name steps.Name
+	w    *watched
+}
+
+func (s watchedStep) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
+	if s.name == s.w.hangs {
+		s.w.once.Do(func() { close(s.w.hung) })
+		<-ctx.Done()
+		return steps.Outcome{}, context.Cause(ctx)
+	}
+	return s.Step.Do(ctx, t)
+}
+
+func (s watchedStep) Undo(ctx context.Context, t *steps.Task) error {
+	s.w.note("undo " + string(s.name))
+	return s.Step.Undo(ctx, t)
+}
+
+// Baseline and Mark note in which state the update is that they are asked in.
+func (w *watched) Baseline(ctx context.Context, t *steps.Task) (json.RawMessage, error) {
+	w.note("baseline in " + string(w.J.State().Open.State))
+	return w.Device.Baseline(ctx, t)
+}
+
+func (w *watched) Mark(old string) error {
+	w.note("mark in " + string(w.J.State().Open.State))
+	return w.Device.Mark(old)
+}
+
+// life is one daemon's, with the given request, until no update is open or a step
+// hangs that has no deadline. It is then stopped as by systemd.
+func (w *watched) life(t *testing.T, patience engine.Patience, request enginetest.Request) engine.Status {
+	t.Helper()
+	w.hung, w.once = make(chan struct{}), sync.Once{}
+	hangs := w.hung
+	if w.expires {
+		hangs = nil // its deadline comes
+	}
+	w.On(enginetest.Cut{})
+	l, err := w.Start(func(c *engine.Config) {
+		c.Versions, c.Gate, c.Clock, c.Patience = w, w, patientClock{w.Clock, w.hung}, patience
+		for name, step := range c.Steps {
+			c.Steps[name] = watchedStep{step, name, w}
+		}
+	})
+	require.NoError(t, err)
+	if request != nil {
+		require.NoError(t, l.Ask(request))
+	}
+	over := make(chan error, 1)
+	go func() { over <- l.Watch(func(s engine.Status) bool { return s.Update == nil }) }()
+	select {
+	case err := <-over:
+		require.NoError(t, err)
+	case <-hangs:
+	}
+	st := l.Status()
+	require.NoError(t, l.Stop())
+	return st
+}
+
+func newWatched(change func(*enginetest.Device)) *watched {
+	w := &watched{Device: enginetest.NewDevice()}
+	change(w.Device)
+	return w
+}
+
+// Column undone: however an installation ends that is not committed, all that the
+// steps before Switch made is removed, what was made last first.
+func TestWhatIsUndone(t *testing.T) {
+	sick := func(versions ...string) func(*enginetest.Device) {
+		return func(d *enginetest.Device) {
+			for _, v := range versions {
+				d.Sick[v] = true
+			}
+		}
+	}
+	all := []string{"undo Stage", "undo Extract", "undo Verify", "undo Download"}
+	for _, c := range []struct {
+		name    string
+		device  func(*enginetest.Device)
+		request enginetest.Request
+		ends    engine.State
+		undone  []string
+	}{
+		{"failed", func(d *enginetest.Device) { d.Bundle.Broken = true }, enginetest.Install, engine.Failed, all},
+		{"rolled back", sick("1.1.0"), enginetest.Install, engine.RolledBack, all},
+		{"fell back", sick("1.1.0", "1.0.0"), enginetest.Install, engine.FellBack, all},
+		{"needs attention", sick("1.1.0", "1.0.0", "0.5.0"), enginetest.Install, engine.NeedsAttention, all},
+		{"committed", sick(), enginetest.Install, engine.Committed, nil},
+		{"rollback by hand brings nothing", sick("0.9.0"), rollback, engine.RolledBack, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWatched(c.device)
+			st := w.life(t, engine.Patience{}, c.request)
+			require.Equal(t, c.ends, st.Last.State)
+			undone := w.noted(append(all, "undo Switch", "undo Restart", "undo HealthCheck", "undo Commit", "undo Rollback", "undo Factory")...)
+			require.Equal(t, c.undone, undone)
+		})
+	}
+}
+
+// Column bounded: Verify, Extract and Stage are begun five times, whatever cuts
+// them short; Download as often as it takes, and the steps from Switch on until
+// the budget of starts is spent.
+func TestHowOftenAStepIsBegun(t *testing.T) {
+	for _, c := range []struct {
+		step   steps.Name
+		state  engine.State
+		begun  int
+		leaves engine.State // where the start after the last one leads
+	}{
+		{steps.Verify, engine.Verifying, 5, engine.Failed},
+		{steps.Extract, engine.Extracting, 5, engine.Failed},
+		{steps.Stage, engine.Staging, 5, engine.Failed},
+		{steps.Download, engine.Downloading, 9, ""},
+		{steps.Switch, engine.Switching, 3, engine.RolledBack},
+		{steps.HealthCheck, engine.CheckingHealth, 3, engine.RolledBack},
+	} {
+		t.Run(string(c.step), func(t *testing.T) {
+			w := newWatched(func(*enginetest.Device) {})
+			w.hangs = c.step
+			ask := enginetest.Request(enginetest.Install)
+			for n := 1; n <= c.begun; n++ {
+				require.Equal(t, c.state, w.life(t, engine.Patience{}, ask).State, "start %d:\n%s", n, w.Trace())
+				ask = nil
+			}
+			if c.leaves == "" {
+				return
+			}
+			st := w.life(t, engine.Patience{}, nil)
+			require.Nil(t, st.Update, w.Trace())
+			require.Equal(t, c.leaves, st.Last.State)
+			require.Equal(t, string(steps.BudgetSpent), st.Last.Cause.Code)
+		})
+	}
+}
+
+// Column arms: the gate's word on what runs and the marker are there before
+// Switching begins, and are asked for once, in the state that leads to it.
+func TestWhatIsArmed(t *testing.T) {
+	kinds := []string{}
+	for _, s := range engine.States() {
+		kinds = append(kinds, "baseline in "+string(s), "mark in "+string(s))
+	}
+	for name, c := range map[string]struct {
+		request enginetest.Request
+		armed   []string
+	}{
+		"install":  {enginetest.Install, []string{"baseline in Staging", "mark in Staging"}},
+		"rollback": {rollback, []string{"baseline in Requested", "mark in Requested"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWatched(func(*enginetest.Device) {})
+			require.Equal(t, engine.Committed, w.life(t, engine.Patience{}, c.request).Last.State)
+			require.Equal(t, c.armed, w.noted(kinds...))
+		})
+	}
+}
+
+// Column deadline: a step that waits for services or for the gate fails when its
+// time is up; one that works through a bundle may take any time.
+func TestWhichStepsHaveADeadline(t *testing.T) {
+	patience := engine.Patience{Stop: time.Hour, Start: time.Hour, Health: time.Hour, Copy: time.Hour}
+	for _, c := range []struct {
+		step  steps.Name
+		state engine.State
+		ends  engine.State // empty for a step that still hangs
+	}{
+		{steps.Download, engine.Downloading, ""},
+		{steps.Verify, engine.Verifying, ""},
+		{steps.Extract, engine.Extracting, ""},
+		{steps.Stage, engine.Staging, ""},
+		{steps.Switch, engine.Switching, engine.RolledBack},
+		{steps.Restart, engine.Restarting, engine.RolledBack},
+		{steps.HealthCheck, engine.CheckingHealth, engine.RolledBack},
+		{steps.Commit, engine.Committing, engine.RolledBack},
+		{steps.Rollback, engine.RollingBack, engine.FellBack},
+		{steps.Factory, engine.FallingBack, engine.NeedsAttention},
+	} {
+		t.Run(string(c.step), func(t *testing.T) {
+			w := newWatched(func(d *enginetest.Device) {
+				d.Sick["1.1.0"] = c.step == steps.Rollback || c.step == steps.Factory
+				d.Sick["1.0.0"] = c.step == steps.Factory
+			})
+			w.hangs, w.expires = c.step, c.ends != ""
+			if !w.expires {
+				require.Equal(t, c.state, w.life(t, patience, enginetest.Install).State)
+				return
+			}
+			st := w.life(t, patience, enginetest.Install)
+			require.Equal(t, c.ends, st.Last.State, w.Trace())
+			var told bool
+			for _, r := range w.J.All() {
+				told = told || r.Error != nil && r.From == c.state && r.Error.Code == string(steps.DeploymentFailed)
+			}
+			require.True(t, told, "the deadline of %s is what ended it:\n%s", c.step, w.Trace())
+		})
+	}
+}

@@ -1,0 +1,177 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/enginetest"
+	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
+)
+
+func (n *narrator) offer(w []string) {
+	n.d.Bundle = enginetest.Bundle{Version: w[0], Digest: "md5:" + w[0]}
+	if n.d.Epochs == nil {
+		n.d.Epochs = map[string]int64{}
+	}
+	for _, opt := range w[1:] {
+		name, value, _ := strings.Cut(opt, "=")
+		number, _ := strconv.Atoi(value)
+		switch name {
+		case "broken":
+			n.d.Bundle.Broken = true
+		case "parts":
+			n.d.Bundle.Parts = number
+		case "epoch":
+			n.d.Epochs[w[0]] = int64(number)
+		case "updater":
+			n.d.Programs.Copy = "old"
+			n.d.Programs.Carried = map[string]string{w[0]: value}
+		case "unfit":
+			n.d.Programs.Unfit = map[string]bool{n.d.Programs.Carried[w[0]]: true}
+		case "dies":
+			n.d.Programs.Dying = map[string]bool{n.d.Programs.Carried[w[0]]: true}
+		default:
+			require.Fail(n.t, "no such option", opt)
+		}
+	}
+}
+
+func (n *narrator) holds(w []string) {
+	n.hold, n.let, n.waits = engine.State(w[0]), make(chan struct{}), make(chan struct{})
+}
+
+func (n *narrator) release([]string) {
+	close(n.let)
+	n.hold = ""
+	if n.life != nil {
+		n.settle(nil)
+	}
+}
+
+func (n *narrator) health(w []string)   { n.d.Sick[w[0]] = w[1] == "bad" }
+func (n *narrator) services(w []string) { n.d.Dead[w[1]] = w[2] == "fail" }
+
+func (n *narrator) fails(w []string) {
+	times, err := strconv.Atoi(w[1])
+	require.NoError(n.t, err)
+	n.fail[steps.Name(w[0])] = &failing{n: new(atomic.Int32), times: int32(times), err: &steps.Error{Class: steps.Class(w[2]), Code: steps.IOError, Err: errors.New(strings.Join(w[3:], " "))}}
+}
+
+func (n *narrator) install(w []string) {
+	if n.d.Bundle.Version != w[0] {
+		n.offer(w[:1])
+	}
+	req := engine.InstallRequest{Source: steps.Source{URL: "http://server/bundle"}, Hold: slices.Contains(w, "held"), Retry: slices.Contains(w, "retry"), Force: slices.Contains(w, "force")}
+	n.ask(func(ctx context.Context, e *engine.Engine) (string, error) { return e.Install(ctx, req) })
+}
+
+func (n *narrator) proceed(w []string) {
+	n.ask(func(ctx context.Context, e *engine.Engine) (string, error) { return e.Proceed(ctx, w[0]) })
+}
+
+func (n *narrator) cancel([]string) {
+	n.ask(func(ctx context.Context, e *engine.Engine) (string, error) { return e.Cancel(ctx) })
+}
+
+func (n *narrator) rollback(w []string) {
+	to := ""
+	if len(w) > 0 && w[0] != "force" {
+		to = w[0]
+	}
+	n.ask(func(ctx context.Context, e *engine.Engine) (string, error) {
+		return e.Rollback(ctx, to, slices.Contains(w, "force"))
+	})
+}
+
+func (n *narrator) factory([]string) {
+	n.ask(func(ctx context.Context, e *engine.Engine) (string, error) { return e.RestoreFactory(ctx) })
+}
+
+// cut arms the power: it goes before or after an effect, of the life that runs
+// or the next one.
+func (n *narrator) cut(w []string) {
+	n.power(enginetest.Cut{N: 1, At: strings.Join(w[1:], " "), After: w[0] == "after"})
+}
+
+// reboot: the oneshot, the init system, and a daemon. With the power still on it
+// goes first.
+func (n *narrator) reboot(w []string) {
+	n.d.Fail()
+	n.end()
+	n.life = nil
+	cut := enginetest.Cut{}
+	if len(w) > 2 { // reboot, cut before …
+		cut = enginetest.Cut{N: 1, At: strings.Join(w[3:], " "), After: w[2] == "after"}
+	}
+	n.d.Reboot()
+	n.power(cut)
+	n.recover(nil)
+	if n.d.Off() {
+		return
+	}
+	n.d.InitStarts()
+	n.say("  services start from %s; the daemon:", orNone(n.d.Running))
+	n.start()
+}
+
+// recover is the oneshot; a person can run it once more in the same boot.
+func (n *narrator) recover([]string) {
+	n.stop()
+	n.say("  recover:")
+	err := n.d.Oneshot()
+	n.tell()
+	require.True(n.t, err == nil || n.d.Off(), "recover: %v", err)
+}
+
+func (n *narrator) restart([]string) {
+	n.stop()
+	n.start()
+}
+
+// point is an operator who sets a pointer.
+func (n *narrator) point(w []string) {
+	n.stop()
+	n.d.States[w[1]] = versions.Complete
+	*map[string]*string{versions.Current: &n.d.P.Current, versions.Previous: &n.d.P.Previous, versions.Factory: &n.d.P.Factory}[w[0]] = w[1]
+}
+
+// rename is the rescue of a person with a shell: the marker over current.
+func (n *narrator) rename([]string) {
+	n.stop()
+	n.d.P.Current, n.d.Marked, n.d.MarkAt = n.d.MarkAt, false, ""
+}
+
+func (n *narrator) damage(w []string) { n.stop(); n.d.States[w[0]] = versions.Damaged }
+
+// without factory is a device as some are delivered; without anything, one that
+// has no version yet.
+func (n *narrator) without(w []string) {
+	n.d.P.Factory = ""
+	if w[0] == "anything" {
+		n.d.P, n.d.Running = versions.Pointers{}, ""
+		clear(n.d.States)
+	}
+}
+
+func (n *narrator) lose([]string) { n.stop(); n.d.J.Forget() }
+
+func (n *narrator) wait(w []string) {
+	by, err := time.ParseDuration(w[0])
+	require.NoError(n.t, err)
+	n.d.Clock.Pass(by)
+}
+
+func (n *narrator) clock(w []string) {
+	by, err := time.ParseDuration(w[0])
+	require.NoError(n.t, err)
+	n.d.Clock.Jump(by)
+}

@@ -1,0 +1,204 @@
+package engine_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/enginetest"
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/versions"
+)
+
+// told is one effect in plain words, a line each: what the journal says stands
+// to the left, what happens to the device is set in.
+func told(e enginetest.Effect) []string {
+	var lines []string
+	if e.Records == nil {
+		lines = append(lines, "    "+happens(e.Name()))
+	}
+	for _, r := range e.Records {
+		if text := says(r); text != "" {
+			lines = append(lines, "  "+text)
+		}
+	}
+	switch {
+	case e.Lost:
+		return []string{"  *** the power goes before: " + strings.TrimSpace(lines[0])}
+	case e.Cut:
+		lines = append(lines, "  *** the power goes")
+	}
+	return lines
+}
+
+// happens is an effect on the world.
+func happens(name string) string {
+	what, rest, _ := strings.Cut(name, " ")
+	switch what {
+	case "download":
+		return "fetches the bundle"
+	case "fetch":
+		return "fetches " + rest
+	case "note":
+		return "notes how far " + rest + " has come"
+	case "extract":
+		return "unpacks the bundle"
+	case "publish":
+		return "publishes version " + rest
+	case "mark":
+		return "sets the marker: back to " + orNone(rest)
+	case "unmark":
+		return "removes the marker"
+	case "stop":
+		return "stops the services"
+	case "restart", "start":
+		return "starts the services from " + orNone(rest)
+	case "point":
+		pointer, version, _ := strings.Cut(rest, " ")
+		return pointer + " → " + orNone(version)
+	case "undo":
+		return "undoes the " + rest
+	case "remove":
+		what, update, _ := strings.Cut(rest, " ")
+		return fmt.Sprintf("tidies up the %s of %s", what, update)
+	case "prune":
+		return "removes version " + rest
+	case "adopt":
+		return rest + " becomes the committed updater"
+	}
+	return name
+}
+
+// says is a record of the journal.
+func says(r journal.Record) string {
+	var why []string
+	add := func(format string, args ...any) { why = append(why, fmt.Sprintf(format, args...)) }
+	if r.Rule != "" {
+		add("rule %q", r.Rule)
+	}
+	if a := r.Accept; a != nil {
+		from := ", from " + orNone(a.From)
+		if a.To != "" {
+			from += " to " + a.To
+		}
+		add("%s%s", a.Kind, from)
+		if a.Hold {
+			add("to be held")
+		}
+		if a.Retry {
+			add("though it may be in quarantine")
+		}
+		if a.Force {
+			add("by force")
+		}
+	}
+	if l := r.Learn; l != nil && l.To != "" {
+		add("it is release %s, %s", l.To, l.Digest)
+	}
+	if r.Error != nil {
+		add("%s: %s", r.Error.Code, r.Error.Text)
+	}
+	if r.Why != "" && (r.Error == nil || !strings.Contains(r.Error.Text, r.Why)) {
+		add("%s", r.Why)
+	}
+	if r.EpochFloor != 0 {
+		add("the epoch floor is %d", r.EpochFloor)
+	}
+	if s := r.Spend; s != nil {
+		add("%s costs %d", map[string]string{"recover": "this boot", "daemon": "this start", "takeover": "its start"}[string(s.By)], s.Cost)
+	}
+	about := strings.Join(why, "; ")
+	line := func(what string) string {
+		if about == "" {
+			return what
+		}
+		return what + " (" + about + ")"
+	}
+	switch {
+	case r.To != "":
+		return line(fmt.Sprintf("%s → %s", r.From, r.To))
+	case r.Takeover != nil && r.Phase == journal.Intent:
+		return line("hands over to the updater " + r.Takeover.Digest)
+	case r.Takeover != nil:
+		return line("the updater " + r.Takeover.Digest + " has come up")
+	case r.Phase == journal.Intent:
+		return intends(r)
+	case r.Quarantine != nil:
+		return fmt.Sprintf("release %s goes into quarantine (%s)", r.Quarantine.Version, r.Quarantine.Reason)
+	case r.Unquarantine != "":
+		return line("release " + r.Unquarantine + " leaves the quarantine")
+	case r.Closed:
+		return line("the update is closed" + leftover(r))
+	case r.Phase == journal.Observed && r.Rule == "":
+		return line("the new state is not charged again")
+	case r.Phase == journal.Observed:
+		return line("recovery decides")
+	case r.Step != "" && r.Error != nil:
+		return line(fmt.Sprintf("%s fails in attempt %d", r.Step, r.Attempt))
+	case r.Step != "":
+		return line(fmt.Sprintf("%s is done", r.Step))
+	case r.Rule != "":
+		return line("recovery has done so")
+	}
+	return line("journaled")
+}
+
+// intends is the announcement of a step. A first attempt follows from the state
+// that was entered; what a turn of the pointers is to come to is always told.
+func intends(r journal.Record) string {
+	var to struct {
+		Target versions.Pointers `json:"target"`
+	}
+	if len(r.Evidence) > 0 && json.Unmarshal(r.Evidence, &to) == nil {
+		return fmt.Sprintf("means to have current → %s, previous → %s", orNone(to.Target.Current), orNone(to.Target.Previous))
+	}
+	if r.Attempt > 1 {
+		return fmt.Sprintf("%s begins, attempt %d", r.Step, r.Attempt)
+	}
+	return ""
+}
+
+func leftover(r journal.Record) string {
+	var left struct {
+		Leftover string `json:"leftover"`
+	}
+	if len(r.Evidence) > 0 && json.Unmarshal(r.Evidence, &left) == nil && left.Leftover != "" {
+		return ", though " + left.Leftover
+	}
+	return ""
+}
+
+func orNone(version string) string {
+	if version == "" {
+		return "nothing"
+	}
+	return version
+}
+
+// stands is the device in one line.
+func stands(d *enginetest.Device) string {
+	at := func(pointer string, version string) string {
+		if raw, ok := d.Raws[pointer]; ok {
+			return raw
+		}
+		return orNone(version)
+	}
+	s := engine.Idle
+	if u := d.J.State().Open; u != nil {
+		s = engine.State(u.State)
+	}
+	text := fmt.Sprintf("%s: current → %s, previous → %s, factory → %s", s, at(versions.Current, d.P.Current), at(versions.Previous, d.P.Previous), at(versions.Factory, d.P.Factory))
+	if d.Marked {
+		text += ", marker → " + orNone(d.MarkAt)
+	}
+	if d.Running == "" {
+		text += "; no service runs"
+	} else {
+		text += "; services run from " + d.Running
+	}
+	for _, q := range d.J.State().Quarantine {
+		text += "; " + q.Version + " is in quarantine"
+	}
+	return text
+}
