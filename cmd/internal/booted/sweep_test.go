@@ -203,7 +203,7 @@ func stateAtCut(records []journal.Record) engine.State {
 			break
 		}
 		if r.To != "" {
-			state = engine.State(r.To)
+			state = r.To
 		}
 	}
 	return state

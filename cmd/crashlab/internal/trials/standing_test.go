@@ -117,8 +117,8 @@ func (m *machine) standAtEach(enough func(engine.State) bool, args ...string) bo
 		case u == nil && last != "":
 			m.release()
 			return false
-		case u != nil && engine.State(u.State) != last:
-			last = engine.State(u.State)
+		case u != nil && u.State != last:
+			last = u.State
 			if enough(last) {
 				return true
 			}
