@@ -4,7 +4,7 @@
 // It is built around two tables. Table is the only place that knows how an update
 // moves: a state, a trigger, the next state. The diagram in the docs, the machine
 // that runs, the tests that enumerate it and the names in the journal come from
-// it. Each state has one row (rows.go), which tells all else there is to know of it.
+// it. Each state has one row beside it, which tells all else there is to know of it.
 //
 // # Where to start reading
 //
@@ -47,17 +47,18 @@
 //
 //   - records.go: records and transactions: the journal as the engine writes it
 //   - machine.go: the table, ready to fire
-//   - narrate.go: the log
+//   - narrate.go, event.go: the log
 //   - board.go, status.go: what polls are answered from
 //
 // What they go by:
 //
 //   - epoch.go, admission.go: which release may come, and which is put into quarantine
 //   - goal.go: where the pointers should go
-//   - graph.go, table.go: what moves an update
+//   - graph.go: the table as a diagram
 //   - config.go: what an Engine is made of
-//   - rows.go: what each state is
-//   - event.go, errors.go, rules.go, state.go: names
+//   - errors.go: what may go wrong with a request
+//   - table.go: the states, what each is, and what moves an update
+//   - rules.go: the names of the rules of recovery
 //   - ports.go: what the engine needs of the world
 //
 // # Which goroutine
