@@ -31,7 +31,8 @@ type watched struct {
 	once    sync.Once
 }
 
-// patientClock is a clock on which deadlines come when the step hangs, and not before.
+// patientClock is a clock on which the deadline of the step that hangs comes when
+// it hangs, and no other one.
 type patientClock struct {
 	*enginetest.Clock
 	hung <-chan struct{}
@@ -40,6 +41,11 @@ type patientClock struct {
 func (c patientClock) After(d time.Duration) <-chan time.Time {
 	if d < time.Hour {
 		return c.Clock.After(d)
+	}
+	select {
+	case <-c.hung:
+		return nil // it is a later step's
+	default:
 	}
 	late := make(chan time.Time, 1)
 	go func() {
