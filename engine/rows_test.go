@@ -31,24 +31,34 @@ type watched struct {
 	budget  int // Config.Budget; 0 for the default
 	hung    chan struct{}
 	once    sync.Once
+	clock   *patientClock
 }
 
-// patientClock is a clock on which deadlines come when the step hangs, and not before.
+// patientClock is a clock on which a deadline comes when the step that has it
+// hangs, and not before.
 type patientClock struct {
 	*enginetest.Clock
-	hung <-chan struct{}
+	mu     sync.Mutex
+	newest chan time.Time
 }
 
-func (c patientClock) After(d time.Duration) <-chan time.Time {
+func (c *patientClock) After(d time.Duration) <-chan time.Time {
 	if d < time.Hour {
 		return c.Clock.After(d)
 	}
-	late := make(chan time.Time, 1)
-	go func() {
-		<-c.hung
-		late <- c.Now()
-	}()
-	return late
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.newest = make(chan time.Time, 1)
+	return c.newest
+}
+
+// expire lets the deadline come that was asked for last: the running step's.
+func (c *patientClock) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.newest != nil {
+		c.newest <- c.Now()
+	}
 }
 
 func (w *watched) note(what string) {
@@ -78,6 +88,7 @@ type watchedStep struct {
 func (s watchedStep) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if s.name == s.w.hangs {
 		s.w.once.Do(func() { close(s.w.hung) })
+		s.w.clock.expire()
 		<-ctx.Done()
 		return steps.Outcome{}, context.Cause(ctx)
 	}
@@ -104,14 +115,14 @@ func (w *watched) Mark(old string) error {
 // hangs that has no deadline. It is then stopped as by systemd.
 func (w *watched) life(t *testing.T, patience engine.Patience, request enginetest.Request) engine.Status {
 	t.Helper()
-	w.hung, w.once = make(chan struct{}), sync.Once{}
+	w.hung, w.once, w.clock = make(chan struct{}), sync.Once{}, &patientClock{Clock: w.Clock}
 	hangs := w.hung
 	if w.expires {
 		hangs = nil // its deadline comes
 	}
 	w.On(enginetest.Cut{})
 	l, err := w.Start(func(c *engine.Config) {
-		c.Versions, c.Gate, c.Clock, c.Patience, c.Budget = w, w, patientClock{w.Clock, w.hung}, patience, w.budget
+		c.Versions, c.Gate, c.Clock, c.Patience, c.Budget = w, w, w.clock, patience, w.budget
 		for name, step := range c.Steps {
 			c.Steps[name] = watchedStep{step, name, w}
 		}

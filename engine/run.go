@@ -33,7 +33,9 @@ func (l *loop) serve(ctx context.Context) (err error) {
 		case <-l.timer():
 			err = l.due(ctx)
 		}
-		if err != nil {
+		if err != nil || ctx.Err() != nil {
+			// A step that the end of ctx interrupted is not begun again: each attempt
+			// counts.
 			return err
 		}
 	}
