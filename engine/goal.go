@@ -32,9 +32,9 @@ func reachable(goal versions.Pointers, usable func(string) bool) versions.Pointe
 	return goal
 }
 
-// cannotGo says why a target is to be skipped: it is not whole, or it
-// failed in this update already. Rolling back to no version is allowed: that is
-// how a failed first installation ends.
+// cannotGo says why a target has to be skipped: it is not a whole version, or it
+// failed in this update already. Rolling back to no version is allowed: a failed
+// first installation ends so.
 func cannotGo(u *journal.Update, version string, is versions.State) string {
 	s := u.State
 	switch {

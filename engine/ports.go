@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/tope/updater/journal"
-	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/steps"
 )
 
@@ -27,14 +27,12 @@ type notebook interface {
 // more. *versions.Store implements it. Every method that changes something is
 // durable when it returns and may be called again after a cut.
 type Versions interface {
-	Pointers() (versions.Pointers, error)
-	Raw(pointer string) (target string, ok bool, err error)
-	State(version string) (versions.State, error)
+	// Store is what package look asks: recovery sees what the doctor sees.
+	look.Store
 	Point(pointer, version string) error
 	Unpoint(pointer string) error
 	Mark(old string) error
 	Unmark() error
-	Marker() (old string, ok bool, err error)
 	EnsureLinks(version string) (added []string, err error)
 	// Digest is the digest in the version's manifest; empty when it has none.
 	Digest(version string) (string, error)

@@ -38,8 +38,8 @@ func (p programs) rightOne(ctx context.Context, u *journal.Update, s State) (*Su
 	case CheckingHealth, Committing:
 		next, err := p.program.Successor(ctx, u.To)
 		if err == nil && next != nil && u.Kind == Recovered {
-			// How often it has begun went with the journal. If it was what spoiled
-			// that, it would do so again, and be tried without end.
+			// The count of its tries was lost with the journal. If the program itself
+			// spoiled the journal, it would do so again, and be tried without end.
 			return nil, &steps.Error{
 				Class: steps.Local, Code: steps.TakeoverFailed,
 				Err:  fmt.Errorf("version %s is to be judged by its own updater, and the journal that knew whether that has been tried is lost", u.To),

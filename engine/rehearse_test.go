@@ -56,7 +56,7 @@ func (r *rehearsal) stands() State {
 	if r.open == nil {
 		return Idle
 	}
-	return State(r.open.State)
+	return r.open.State
 }
 
 // apply does to the paper device what Engine.apply does to a real one.
@@ -88,7 +88,7 @@ func (r *rehearsal) apply(a Action) State {
 		}
 		return Restarting
 	}
-	to := follow(State(r.open.State), a.Fire, r.open)
+	to := follow(r.open.State, a.Fire, r.open)
 	r.open.State, r.open.Terminal = to, Terminal(to)
 	r.open.Spent, r.open.LastSpendBoot, r.open.LastSpendBy, r.open.EnteredBoot = 0, "", "", r.see.Boot
 	if r.see.By == Oneshot {

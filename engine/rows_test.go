@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -27,6 +28,7 @@ type watched struct {
 	hangs steps.Name
 	// expires says that the step is expected to be ended by its deadline.
 	expires bool
+	budget  int // Config.Budget; 0 for the default
 	hung    chan struct{}
 	once    sync.Once
 	clock   *patientClock
@@ -120,7 +122,7 @@ func (w *watched) life(t *testing.T, patience engine.Patience, request enginetes
 	}
 	w.On(enginetest.Cut{})
 	l, err := w.Start(func(c *engine.Config) {
-		c.Versions, c.Gate, c.Clock, c.Patience = w, w, w.clock, patience
+		c.Versions, c.Gate, c.Clock, c.Patience, c.Budget = w, w, w.clock, patience, w.budget
 		for name, step := range c.Steps {
 			c.Steps[name] = watchedStep{step, name, w}
 		}
@@ -189,19 +191,23 @@ func TestHowOftenAStepIsBegun(t *testing.T) {
 	for _, c := range []struct {
 		step   steps.Name
 		state  engine.State
+		budget int
 		begun  int
 		leaves engine.State // where the start after the last one leads
 	}{
-		{steps.Verify, engine.Verifying, 5, engine.Failed},
-		{steps.Extract, engine.Extracting, 5, engine.Failed},
-		{steps.Stage, engine.Staging, 5, engine.Failed},
-		{steps.Download, engine.Downloading, 9, ""},
-		{steps.Switch, engine.Switching, 3, engine.RolledBack},
-		{steps.HealthCheck, engine.CheckingHealth, 3, engine.RolledBack},
+		{steps.Verify, engine.Verifying, 2, 5, engine.Failed},
+		{steps.Extract, engine.Extracting, 2, 5, engine.Failed},
+		{steps.Stage, engine.Staging, 2, 5, engine.Failed},
+		{steps.Download, engine.Downloading, 2, 9, ""},
+		{steps.Switch, engine.Switching, 2, 3, engine.RolledBack},
+		{steps.Switch, engine.Switching, 8, 9, engine.RolledBack},
+		{steps.Restart, engine.Restarting, 8, 9, engine.RolledBack},
+		{steps.HealthCheck, engine.CheckingHealth, 8, 9, engine.RolledBack},
+		{steps.Commit, engine.Committing, 8, 9, engine.RolledBack},
 	} {
-		t.Run(string(c.step), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s, budget %d", c.step, c.budget), func(t *testing.T) {
 			w := newWatched(func(*enginetest.Device) {})
-			w.hangs = c.step
+			w.hangs, w.budget = c.step, c.budget
 			ask := enginetest.Request(enginetest.Install)
 			for n := 1; n <= c.begun; n++ {
 				require.Equal(t, c.state, w.life(t, engine.Patience{}, ask).State, "start %d:\n%s", n, w.Trace())

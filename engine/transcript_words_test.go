@@ -108,7 +108,7 @@ func says(r journal.Record) string {
 		add("the epoch floor is %d", r.EpochFloor)
 	}
 	if s := r.Spend; s != nil {
-		add("%s costs %d", map[string]string{"recover": "this boot", "daemon": "this start", "takeover": "its start"}[string(s.By)], s.Cost)
+		add("%s costs %d", map[string]string{"recover": "this boot", "daemon": "this start", "takeover": "its start"}[s.By], s.Cost)
 	}
 	about := strings.Join(why, "; ")
 	line := func(what string) string {

@@ -51,12 +51,12 @@ func numbers() []hostile {
 			b.File(f).Size = 8 << 30
 		}
 	})
-	add("empty file with a digest", "no SHA-256", func(b *nativetest.Bundle) { b.File("services/app/nothing").SHA256 = nativetest.Digest(nil) })
-	add("file without a digest", "no SHA-256", func(b *nativetest.Bundle) { b.File("services/app/new").SHA256 = "" })
-	add("digest in capitals", "no SHA-256", func(b *nativetest.Bundle) {
+	add("empty file with a digest", "not a SHA-256", func(b *nativetest.Bundle) { b.File("services/app/nothing").SHA256 = nativetest.Digest(nil) })
+	add("file without a digest", "not a SHA-256", func(b *nativetest.Bundle) { b.File("services/app/new").SHA256 = "" })
+	add("digest in capitals", "not a SHA-256", func(b *nativetest.Bundle) {
 		b.File("services/app/new").SHA256 = strings.ToUpper(b.File("services/app/new").SHA256)
 	})
-	add("digest that is a path", "no SHA-256", func(b *nativetest.Bundle) { b.Release.Payload.Alone[0].SHA256 = "../../x" })
+	add("digest that is a path", "not a SHA-256", func(b *nativetest.Bundle) { b.Release.Payload.Alone[0].SHA256 = "../../x" })
 	add("one content of two sizes", "one content has", func(b *nativetest.Bundle) { b.File("services/app/same").SHA256 = b.File("services/app/new").SHA256 })
 	add("too many patches", "more than the", func(b *nativetest.Bundle) {
 		b.Release.Payload.Patches = make([]native.Patch, native.MaxPatches+1)

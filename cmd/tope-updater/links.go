@@ -43,7 +43,7 @@ A device whose first version was put there by hand has no pointers yet:
 	return cmd
 }
 
-func (t *terminal) repaired(m httpapi.LinksMended) {
+func (t *terminal) repaired(m httpapi.LinksRepaired) {
 	for _, p := range m.Pointers {
 		t.say("set %s", p)
 	}

@@ -45,8 +45,8 @@ func (p *parts) start(ctx context.Context, how opening) (_ *updater, err error) 
 	return u, nil
 }
 
-// noteLoss has the engine record that a journal must have been lost: a fresh one, on a
-// device that an update has been at work on. One that was damaged has been
+// noteLoss has the engine record that a journal must have been lost: a fresh one,
+// on a device that an update has been at work on. One that was damaged has been
 // recorded by its creation already.
 func (u *updater) noteLoss() error {
 	fresh, damage := u.journal.Fresh()

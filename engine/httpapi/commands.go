@@ -7,7 +7,7 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// begun answers for an update that was begun, or whose course was changed.
+// begun answers a request that started an update or changed its course.
 func begun(w http.ResponseWriter, id string, err error) error {
 	if err != nil {
 		return err

@@ -12,9 +12,9 @@ import (
 // install request with a long URL, is a few kilobytes.
 const MaxBody = 64 << 10
 
-// guard refuses requests that a program on the device would never send, but a web
-// page in a browser on the same network could: requests for a name that was
-// rebound to loopback, requests from other origins, form posts.
+// guard refuses requests that no program on the device sends, but that a web page
+// in a browser on the same network could: for a host name that was rebound to
+// loopback, from another origin, or as a form post.
 type guard struct {
 	hosts map[string]bool
 	next  http.Handler
@@ -86,7 +86,7 @@ func sameHost(origin, host string) bool {
 	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
 }
 
-// quote shortens what a stranger sent before it is repeated in an answer.
+// quote shortens a stranger's text before an answer repeats it.
 func quote(s string) string {
 	if len(s) > 100 {
 		s = s[:100] + "…"

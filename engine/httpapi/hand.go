@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Hand returns duplicates of everything that is listened on, for a program that
-// takes this one's place by exec: clients that connect meanwhile wait for it and are
-// not refused. From now on the end of Serve leaves the socket's file alone.
-// The duplicates are not passed on yet: see PassOn.
+// Hand returns duplicates of all listeners, for a program that takes this one's
+// place by exec: clients that connect meanwhile wait for it and are not refused.
+// After Hand, the end of Serve leaves the socket's file in place. The duplicates
+// are closed on exec until PassOn.
 func (s *Server) Hand() ([]*os.File, error) {
 	var files []*os.File
 	for _, l := range s.listeners {
@@ -29,8 +29,8 @@ func (s *Server) Hand() ([]*os.File, error) {
 	return files, nil
 }
 
-// PassOn lets a program that is executed next inherit the files, and returns
-// their numbers. os.File.Fd would do too, but make an Accept that goes on block.
+// PassOn lets the program that is executed next inherit the files, and returns
+// their numbers. It does not use os.File.Fd, which would make a pending Accept block.
 func PassOn(files []*os.File) ([]int, error) {
 	var fds []int
 	for _, f := range files {
@@ -53,7 +53,7 @@ func PassOn(files []*os.File) ([]int, error) {
 	return fds, nil
 }
 
-// Received are the listeners that a program was given by number.
+// Received opens the listeners that a program has inherited by number.
 func Received(fds []int) ([]net.Listener, error) {
 	var all []net.Listener
 	for _, fd := range fds {

@@ -24,8 +24,8 @@ func (b *buffers) get() *[]byte {
 
 func (a *api) legacyView() legacy.View { return legacy.Of(a.Engine.Status()) }
 
-// progress is polled a thousand times a second during an install: it reads the
-// engine's snapshot and writes one buffer.
+// progress is polled up to a thousand times a second during an install, so it
+// reads the engine's status from memory and writes one buffer.
 func (a *api) progress(w http.ResponseWriter, _ *http.Request) {
 	buf := a.buffers.get()
 	*buf = legacy.AppendProgress((*buf)[:0], a.legacyView())
@@ -41,7 +41,7 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 }
 
 // legacyDownload asks for a download that waits for the install request.
-// Fields it does not know are passed over: old clients send some.
+// Unknown fields are ignored: old clients send some.
 func (a *api) legacyDownload(w http.ResponseWriter, r *http.Request) {
 	o, err := readObject(r)
 	if err != nil {
@@ -61,7 +61,7 @@ func (a *api) legacyDownload(w http.ResponseWriter, r *http.Request) {
 	a.legacyAnswer(w, r, err, s.Version)
 }
 
-// checkLegacy is stricter than checkSource: every field is demanded.
+// checkLegacy is stricter than checkSource: it demands every field.
 func checkLegacy(o *object, s steps.Source) error {
 	switch {
 	case o.err != nil:
@@ -108,7 +108,7 @@ func (a *api) legacyAnswer(w http.ResponseWriter, r *http.Request, err error, ve
 	writeJSON(w, refusal.HTTP, refusal.Body)
 }
 
-// refuseBody refuses a request for what its body is.
+// refuseBody answers a request whose body cannot be accepted.
 func refuseBody(w http.ResponseWriter, err error) {
 	status := http.StatusBadRequest
 	switch {

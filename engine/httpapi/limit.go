@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// limit lets a listener have at most n connections open; the kernel's queue
-// holds the next ones until one is closed.
+// limit bounds a listener to n open connections. Further clients wait in the
+// kernel's queue until one of them is closed.
 func limit(l net.Listener, n int) net.Listener {
 	return &limited{Listener: l, slots: make(chan struct{}, n), closed: make(chan struct{})}
 }

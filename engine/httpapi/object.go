@@ -16,7 +16,7 @@ import (
 	"github.com/tope/updater/engine"
 )
 
-// errMedia and errTooLarge are refusals of a body before it is looked at.
+// errMedia and errTooLarge refuse a body before it is parsed.
 var (
 	errMedia    = errors.New("the body must be application/json")
 	errTooLarge = fmt.Errorf("the body must not be larger than %d bytes", MaxBody)
@@ -24,14 +24,14 @@ var (
 
 // object is a JSON object from a request, taken apart field by field. It is
 // stricter than encoding/json, which takes the last of two equal names, matches
-// names in any case, and stops reading after the value: a request that decides on
-// a device's software must not be guessed at.
+// names in any case, and ignores data after the value. A request that decides
+// which software a device runs must not be guessed at.
 type object struct {
 	fields map[string]json.RawMessage
 	err    error // the first field that was wrong
 }
 
-// readObject reads the body as one JSON object; no body at all is an empty one.
+// readObject reads the body as one JSON object; an absent body counts as {}.
 // Errors wrap engine.ErrInvalid, errMedia or errTooLarge.
 func readObject(r *http.Request) (*object, error) {
 	if !jsonBody(r) {
@@ -116,7 +116,7 @@ func (o *object) flag(name string) (b bool) {
 	return b
 }
 
-// number reads a whole number; it refuses 1.0 and 1e3.
+// number reads a whole number. It refuses 1.0 and 1e3.
 func (o *object) number(name string) int64 {
 	var raw json.RawMessage
 	if !o.take(name, "a whole number", &raw) {
@@ -138,8 +138,8 @@ func (o *object) need(names ...string) {
 	}
 }
 
-// done returns the first error. A field that nobody took is one too: a misspelt
-// "retry" must not be passed over in silence.
+// done returns the first error. A field that nobody took is an error too: a
+// misspelt "retry" must not be ignored in silence.
 func (o *object) done() error {
 	if o.err == nil && len(o.fields) > 0 {
 		names := slices.Sorted(maps.Keys(o.fields))

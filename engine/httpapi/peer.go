@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Group is the group whose members may do through the socket what root may, if
-// there is a group of that name.
+// Group names the group whose members may do through the socket what root may.
+// The device need not have it.
 const Group = "tope-updater"
 
-// groupID is the group's number; ok is false where there is none.
+// groupID returns the group's number; ok is false where the group does not exist.
 func groupID() (gid uint32, ok bool) {
 	g, err := user.LookupGroup(Group)
 	if err != nil {
@@ -27,8 +27,8 @@ func groupID() (gid uint32, ok bool) {
 	return uint32(n), err == nil
 }
 
-// peer is who is at the other end of a socket's connection, as the kernel saw
-// them when they connected.
+// peer identifies the other end of a socket's connection, by the credentials
+// that the kernel recorded when it connected.
 type peer struct {
 	uid    uint32
 	groups []uint32
@@ -38,7 +38,7 @@ type peer struct {
 type peerKey struct{}
 
 // withPeer is a server's ConnContext: it remembers the peer of a connection
-// that came through the socket. One that came over TCP has none.
+// that came through the socket. A TCP connection has no peer.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
 	if l, ok := c.(*limitedConn); ok {
 		c = l.Conn
@@ -67,8 +67,8 @@ func peerOf(c *net.UnixConn) (p peer) {
 	return p
 }
 
-// peerGroups are the supplementary groups. Before Linux 4.13 nobody can tell:
-// there the group has to be the user's main one.
+// peerGroups returns the supplementary groups. Linux before 4.13 does not tell
+// them: there the group has to be the user's primary one.
 func peerGroups(fd uintptr) []uint32 {
 	groups := make([]uint32, 64)
 	for {
@@ -86,15 +86,16 @@ func peerGroups(fd uintptr) []uint32 {
 	}
 }
 
-// peers refuses changes by users who may not make them. Everybody who can open the
-// socket may look. Its mode (0660) keeps strangers out first; this check also holds
-// where somebody has opened it wider, and for a socket that was handed over.
+// peers refuses requests that change something unless the peer may make them.
+// Every peer that can open the socket may read. The socket's mode (0660) already
+// keeps strangers out; this check also holds where somebody has widened the mode,
+// and for a socket that was inherited.
 type peers struct {
 	next http.Handler
-	// own is the user this updater runs as.
+	// own is the user that this updater runs as.
 	own  uint32
 	gid  uint32
-	some bool // there is a group
+	some bool // the group exists
 }
 
 func (p peers) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -58,7 +58,7 @@ var (
 	internal      = kind{"internal", http.StatusInternalServerError, "internal error", nil}
 )
 
-// kinds lists the others: the first whose error matches is the one.
+// kinds lists the kinds with an error of the engine. The first match counts.
 func kinds() []kind {
 	return []kind{
 		{"busy", http.StatusConflict, "an update is in progress", engine.ErrBusy},
@@ -87,7 +87,7 @@ func newProblem(k kind, detail string) *Problem {
 	return &Problem{Type: TypePrefix + k.name, Title: k.title, Status: k.status, Detail: detail}
 }
 
-// problemOf says an error as problem details.
+// problemOf turns an error into problem details.
 func problemOf(err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
@@ -129,7 +129,7 @@ func (p *Problem) Unwrap() []error {
 		} else {
 			errs = append(errs, k.err)
 		}
-		if errors.Is(k.err, versions.ErrNotFound) { // a missing version is also engine.ErrNotFound
+		if errors.Is(k.err, versions.ErrNotFound) { // a missing version counts as "not found"
 			errs = append(errs, engine.ErrNotFound)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/tope/updater/journal"
 )
 
-// about answers a program that asks whether this is the updater, and which.
+// about tells a program that this is the updater, and of which version.
 func (a *api) about(w http.ResponseWriter, _ *http.Request) {
 	// Four fields of strings can be marshalled.
 	_ = answer(w, http.StatusOK, struct {

@@ -30,8 +30,8 @@ type Journal interface {
 	Verify() (journal.Report, error)
 }
 
-// Versions is the upkeep of versions.Store. Methods that change something are called
-// from within Engine.Exclusive.
+// Versions is what the API does with versions.Store. Methods that change
+// something are called from within Engine.Exclusive.
 type Versions interface {
 	Pointers() (versions.Pointers, error)
 	List() ([]versions.Info, error)
@@ -45,7 +45,7 @@ type Versions interface {
 	SetPointers(current string) (set []string, err error)
 }
 
-// Options are the parts of a handler. Log and Hosts may be nil.
+// Options holds the parts of a handler. Log and Hosts may be nil.
 type Options struct {
 	Engine   Engine
 	Journal  Journal
@@ -54,10 +54,10 @@ type Options struct {
 	Log      *slog.Logger
 	// Version is this program's, for GET /.
 	Version string
-	// Hosts are names the device is reached by, besides localhost and the
+	// Hosts are further names of the device, in addition to localhost and the
 	// loopback addresses. A request for any other host is refused.
 	Hosts []string
-	// Keep is how many versions a prune leaves when the request does not say.
+	// Keep is how many versions a prune keeps when the request does not say.
 	Keep int
 }
 
@@ -135,8 +135,8 @@ func (a *api) problems(h func(http.ResponseWriter, *http.Request) error) http.Ha
 	}
 }
 
-// unrouted answers requests that no route matches with problem details, where the
-// mux itself would answer 404 and 405 in plain text.
+// unrouted answers requests that match no route with problem details; the mux
+// itself would answer 404 and 405 in plain text.
 func unrouted(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)

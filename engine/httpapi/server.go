@@ -15,12 +15,12 @@ const (
 	// drainTimeout is how long requests may go on when the server stops.
 	drainTimeout = 3 * time.Second
 	maxHeader    = 16 << 10
-	// maxConns bounds the connections of each listener, so that a client that
-	// fills the TCP port cannot keep the command line from the socket.
+	// maxConns bounds the connections of each listener on its own, so that a
+	// flood on the TCP port cannot keep the command line from the socket.
 	maxConns = 64
 )
 
-// limits are how long a client may take; a slower one is cut off.
+// limits bound how long a client may take; a slower one is disconnected.
 type limits struct{ header, read, write, idle time.Duration }
 
 func usualLimits() limits {
@@ -35,9 +35,10 @@ type ServerOptions struct {
 	// Socket is the path of the unix socket; empty for none. Its directory
 	// must exist.
 	Socket string
-	// Inherited were bound by the program that started this one. A unix socket takes
-	// the place of Socket, a TCP listener that of Listen; they are closed in the end,
-	// but a socket's file belongs to its maker and stays.
+	// Inherited are listeners that another program has bound and passed on. A
+	// unix socket among them replaces Socket, a TCP listener replaces Listen.
+	// The end of Serve closes them, but keeps the socket's file: it belongs to
+	// the program that made it.
 	Inherited []net.Listener
 	Log       *slog.Logger
 }
@@ -99,16 +100,16 @@ func (s *Server) Addrs() []net.Addr {
 	return addrs
 }
 
-// Close gives up the bound addresses. Serve does so itself.
+// Close closes all listeners, for a server that never gets to Serve.
 func (s *Server) Close() {
 	for _, l := range s.listeners {
 		l.Close()
 	}
 }
 
-// Serve answers requests until ctx ends, then lets those under way finish for
-// a moment, and closes everything. Requests that wait for something end with
-// ctx at once. It returns nil when ctx ended, else why it cannot go on.
+// Serve answers requests until ctx ends. Then requests that wait for a change end
+// at once, others may finish for a moment, and everything is closed. It returns
+// nil when ctx ended, and otherwise the error that stopped it.
 func (s *Server) Serve(ctx context.Context) error {
 	srv := &http.Server{
 		Handler:           s.handler,
@@ -136,7 +137,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	drain, stop := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer stop()
 	if srv.Shutdown(drain) != nil {
-		srv.Close() // cuts off who is left; there is nothing to do about an error
+		srv.Close() // disconnects the clients that are left; an error would change nothing
 	}
 	for range running {
 		if e := <-failed; !errors.Is(e, http.ErrServerClosed) {

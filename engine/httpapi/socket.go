@@ -50,11 +50,12 @@ func reachable(path string) (address string, release func(), err error) {
 	return address, func() { dir.Close() }, nil
 }
 
-// listenSocket binds path, whose directory must exist. It replaces the socket of a
-// killed daemon; it does not touch that of a living one, nor any other file.
+// listenSocket binds path; its directory must exist. The socket of a killed
+// daemon is replaced. The socket of a living daemon, or another kind of file, is
+// left alone and an error is returned.
 //
-// The socket is bound under another name, given its mode, and renamed: nobody
-// ever finds one at path that is not ready or that too many may open.
+// The socket is bound under another name, given its mode, and then renamed, so
+// that path never leads to a socket that is not ready or has too wide a mode.
 func listenSocket(path string) (*socketListener, error) {
 	if err := vacant(path); err != nil {
 		return nil, err
@@ -72,7 +73,7 @@ func listenSocket(path string) (*socketListener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", path, err)
 	}
-	// The listener would remove the address it was bound to; we know better.
+	// The listener would remove the name it was bound to, which is gone by then.
 	l.SetUnlinkOnClose(false)
 	info, err := publishSocket(temp, path)
 	if err != nil {
@@ -99,8 +100,8 @@ func publishSocket(temp, path string) (fs.FileInfo, error) {
 	return info, os.Rename(temp, path)
 }
 
-// vacant reports whether path may be bound: nothing is there, or a socket that
-// nobody listens on any more.
+// vacant returns nil when path may be bound: it does not exist, or it is a
+// socket that nobody listens on any more.
 func vacant(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -123,8 +124,8 @@ func vacant(path string) error {
 	return nil
 }
 
-// socketListener removes its socket when it is closed, unless another daemon
-// has put its own there meanwhile.
+// socketListener removes its socket's file when it is closed, unless another
+// daemon has put its own there meanwhile.
 type socketListener struct {
 	*net.UnixListener
 	path string
@@ -133,7 +134,7 @@ type socketListener struct {
 	handed atomic.Bool
 }
 
-// Addr is where it is found, not the name it was bound under.
+// Addr returns the path of the socket, not the temporary name it was bound under.
 func (l *socketListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
 
 func (l *socketListener) Close() error {

@@ -61,8 +61,8 @@ func (a *api) awaitStatus(w http.ResponseWriter, r *http.Request) (engine.Status
 }
 
 // wait lifts the server's time limits from a request that may take long for
-// good reason. net/http would otherwise take the read limit, which runs on
-// while a handler works, for a client that has gone.
+// good reason. The read limit of net/http runs on while a handler works, and
+// would otherwise end the request as if its client had gone.
 func wait(w http.ResponseWriter) {
 	rc := http.NewResponseController(w)
 	// In-process there are no limits and these say so.

@@ -143,8 +143,8 @@ func (a *api) links(w http.ResponseWriter, _ *http.Request) error {
 	return answer(w, http.StatusOK, Links{list(all)})
 }
 
-// repairLinks adds the links that are missing and removes those that lead nowhere.
-// It goes further when it is asked to; see LinksRequest.
+// repairLinks adds links that are missing and removes links that lead nowhere.
+// A LinksRequest can ask for more.
 func (a *api) repairLinks(w http.ResponseWriter, r *http.Request) error {
 	o, err := readObject(r)
 	if err != nil {
@@ -159,7 +159,7 @@ func (a *api) repairLinks(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	var repaired LinksMended
+	var repaired LinksRepaired
 	err = a.Engine.Exclusive(r.Context(), "links", func(context.Context) (err error) {
 		if in.Pointers {
 			if repaired.Pointers, err = a.Versions.SetPointers(in.Current); err != nil {

@@ -8,10 +8,10 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// The answers of v2, besides engine.Status, journal.Update, journal.Report,
+// The bodies of v2's answers, in addition to engine.Status, journal.Update, journal.Report,
 // versions.Verification and versions.FactoryReport, which are shown as they are.
 type (
-	// Accepted answers a POST that began an update, or changed the course of one.
+	// Accepted answers a POST that started an update or changed its course.
 	Accepted struct {
 		Update string `json:"update"`
 	}
@@ -42,16 +42,17 @@ type (
 	}
 	// LinksRequest says how far the repair of links may go.
 	LinksRequest struct {
-		// Pointers: current and previous are set too where they lead nowhere,
-		// current to this version, or to the obvious one when empty.
-		Pointers bool   `json:"pointers"`
-		Current  string `json:"current,omitempty"`
-		// Adopt: what has a link's name is moved aside.
+		// Pointers asks to set current and previous as well where they lead nowhere.
+		Pointers bool `json:"pointers"`
+		// Current is the version that Pointers sets current to. When it is empty
+		// the server chooses: see versions.Store.SetPointers.
+		Current string `json:"current,omitempty"`
+		// Adopt moves aside a file that has a link's name.
 		Adopt bool `json:"adopt"`
 	}
-	// LinksMended lists the links outside the versions that were added and
-	// removed, the pointers set, and where the files that were in the way are kept now.
-	LinksMended struct {
+	// LinksRepaired lists the links outside the versions that were added and
+	// removed, the pointers set, and the new names of files that were in the way.
+	LinksRepaired struct {
 		Pointers []string `json:"pointers,omitempty"`
 		Aside    []string `json:"aside,omitempty"`
 		Added    []string `json:"added"`
@@ -71,7 +72,7 @@ func answer(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// accepted answers 202 and says where the work can be followed.
+// accepted answers 202 with the Location of the update.
 func accepted(w http.ResponseWriter, location string, v any) error {
 	w.Header().Set("Location", location)
 	return answer(w, http.StatusAccepted, v)

@@ -1,7 +1,11 @@
 // Package service starts, stops and watches the programs that run from the
-// current version. It is the contract; the managers are systemd (over D-Bus)
-// and embedded (a small supervisor for containers, development and the demo),
-// and servicetest holds the fake and the conformance suite both must pass.
+// current version. It is the contract; the managers are systemd (over D-Bus),
+// embedded (a small supervisor for containers, development and the demo) and
+// bystander (somebody else runs the services), and servicetest holds the fakes
+// and the suites that they pass.
+//
+// Start with Manager. What only some managers can do is an interface of its own
+// in ability.go: callers ask for the ability, never for a manager's name.
 //
 // A manager does what it is told to one service at a time. It knows nothing of
 // versions, of order between services (see Order) or of health beyond what the

@@ -184,12 +184,12 @@ func TestDoctorMakesNothing(t *testing.T) {
 func TestDoctorKnowsStrangePointers(t *testing.T) {
 	d := stepstest.NewDevice(t, "")
 	for name, target := range map[string]string{"current": "v7.7.7", "previous": "../elsewhere", ".uncommitted": "/tmp"} {
-		path := filepath.Join(d.Store.Dir(), name)
+		path := filepath.Join(d.Dir(), name)
 		require.NoError(t, disk.RemoveTree(path))
 		require.NoError(t, os.Symlink(target, path))
 	}
-	require.NoError(t, disk.RemoveTree(filepath.Join(d.Store.Dir(), "factory")))
-	require.NoError(t, os.Mkdir(filepath.Join(d.Store.Dir(), "factory"), 0o755))
+	require.NoError(t, disk.RemoveTree(filepath.Join(d.Dir(), "factory")))
+	require.NoError(t, os.Mkdir(filepath.Join(d.Dir(), "factory"), 0o755))
 	found := examined(t, d.Root, quiet)
 	f := requireFinding(t, found, "pointers", fail, "current leads to 7.7.7, which is missing")
 	require.Contains(t, f.Do, "tope-updater recover")

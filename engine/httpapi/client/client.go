@@ -2,9 +2,9 @@
 // written once against Client: through the socket when a daemon runs, or
 // straight to the handler of an engine in the same process when none does.
 //
-// Errors are the engine's on both paths: a *httpapi.Problem in which errors.Is
-// and errors.As find engine.ErrBusy and its like. ErrNoDaemon says that nobody
-// listens on the socket, ErrNoAnswer that a daemon does but hangs.
+// Both paths return the engine's errors: a *httpapi.Problem in which errors.Is
+// and errors.As find engine.ErrBusy and the other sentinels. ErrNoDaemon says
+// that nobody listens on the socket, ErrNoAnswer that a daemon listens and hangs.
 //
 // Start reading at Socket and InProcess; verbs.go has a method for each route.
 package client
@@ -33,8 +33,8 @@ var (
 	ErrNoAnswer = errors.New("the updater daemon does not answer")
 )
 
-// base names the host that every handler accepts; where the request goes is
-// up to the transport.
+// base names a host that every handler accepts. The transport decides where the
+// request really goes.
 const base = "http://localhost"
 
 // aliveTimeout is how long a daemon may take to answer Alive.
@@ -63,16 +63,15 @@ func InProcess(h http.Handler) *Client {
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Alive asks whether a daemon answers. Errors: ErrNoDaemon, ErrNoAnswer, or the
-// reason why this user cannot open the socket.
+// Alive asks whether a daemon answers. Errors: ErrNoDaemon, ErrNoAnswer, or
+// the reason why this user cannot open the socket.
 func (c *Client) Alive(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, aliveTimeout, ErrNoAnswer)
 	defer cancel()
 	return c.do(ctx, http.MethodGet, "/", nil, nil)
 }
 
-// do sends in as JSON, unless it is nil, and decodes the answer into out,
-// unless that is nil.
+// do sends in as JSON and decodes the answer into out; either may be nil.
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
 	body, err := c.open(ctx, method, path, in)
 	if err != nil {
@@ -118,9 +117,9 @@ func (c *Client) open(ctx context.Context, method, path string, in any) (io.Read
 	return nil, c.problem(resp)
 }
 
-// explain finds out what kept a request from being answered.
+// explain tells why a request got no answer.
 func (c *Client) explain(ctx context.Context, err error) error {
-	var asked *url.Error // its URL means nothing to a reader
+	var asked *url.Error // its URL has the made-up host of base
 	if errors.As(err, &asked) {
 		err = asked.Err
 	}
@@ -135,7 +134,7 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// maxProblem bounds what is read of an answer that is an error.
+// maxProblem bounds, in bytes, how much of an error's body is read.
 const maxProblem = 1 << 20
 
 func (c *Client) problem(resp *http.Response) error {

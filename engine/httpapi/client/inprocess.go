@@ -9,7 +9,8 @@ import (
 // transport calls the handler instead of sending the request anywhere.
 type transport struct{ handler http.Handler }
 
-// RoundTrip runs the handler to its end; it ends early with the request's context.
+// RoundTrip runs the handler until it returns. The handler sees the request's
+// context and ends early with it.
 func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	in := req.Clone(req.Context())
 	in.Host, in.RequestURI = req.URL.Host, req.URL.RequestURI()

@@ -12,7 +12,7 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// Install begins to install a bundle and returns the update's id. A local file
+// Install starts to install a bundle and returns the update's id. A local file
 // is named by its absolute path.
 func (c *Client) Install(ctx context.Context, r engine.InstallRequest) (id string, err error) {
 	in := map[string]any{"url": r.Source.URL, "hold": r.Hold, "retry": r.Retry, "force": r.Force}
@@ -37,8 +37,8 @@ func (c *Client) Cancel(ctx context.Context) (id string, err error) {
 	return c.begin(ctx, "/api/v2/cancel", nil)
 }
 
-// Rollback goes to an installed version, "" for the previous one; force takes
-// one of an epoch below the floor.
+// Rollback goes to an installed version, "" for the previous one. force accepts
+// a version whose epoch is below the floor.
 func (c *Client) Rollback(ctx context.Context, to string, force bool) (id string, err error) {
 	in := map[string]any{"force": force}
 	if to != "" {
@@ -122,14 +122,14 @@ func (c *Client) VerifyVersion(ctx context.Context, version string) (versions.Ve
 	return out, err
 }
 
-// VerifyFactory does so for the factory version.
+// VerifyFactory does the same for the factory version.
 func (c *Client) VerifyFactory(ctx context.Context) (versions.Verification, error) {
 	var out versions.Verification
 	err := c.do(ctx, http.MethodPost, "/api/v2/factory/verify", nil, &out)
 	return out, err
 }
 
-// CreateFactory makes a version, "" for the current one, the factory version.
+// CreateFactory makes a version the factory version; "" stands for the current one.
 func (c *Client) CreateFactory(ctx context.Context, version string, replace bool) (versions.FactoryReport, error) {
 	in := map[string]any{"replace": replace}
 	if version != "" {
@@ -140,8 +140,8 @@ func (c *Client) CreateFactory(ctx context.Context, version string, replace bool
 	return out, err
 }
 
-// Prune removes old versions and returns which. It keeps the newest keep, and
-// as many as the configuration says when keep is negative.
+// Prune removes old versions and returns which it removed. It keeps the newest
+// keep versions; a negative keep stands for the configured number.
 func (c *Client) Prune(ctx context.Context, keep int) ([]string, error) {
 	in := map[string]any{}
 	if keep >= 0 {
@@ -160,8 +160,8 @@ func (c *Client) Links(ctx context.Context) ([]versions.Link, error) {
 }
 
 // RepairLinks makes the links outside the versions match the current version.
-func (c *Client) RepairLinks(ctx context.Context, in httpapi.LinksRequest) (httpapi.LinksMended, error) {
-	var out httpapi.LinksMended
+func (c *Client) RepairLinks(ctx context.Context, in httpapi.LinksRequest) (httpapi.LinksRepaired, error) {
+	var out httpapi.LinksRepaired
 	err := c.do(ctx, http.MethodPost, "/api/v2/links", in, &out)
 	return out, err
 }

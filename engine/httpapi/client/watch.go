@@ -17,8 +17,8 @@ func (c *Client) Status(ctx context.Context) (engine.Status, error) {
 	return s, err
 }
 
-// Next waits until the journal has gone beyond seq, but not longer than
-// timeout, and tells where the device stands then.
+// Next waits until the journal has a record beyond seq, at most for timeout, and
+// returns the status at that moment.
 func (c *Client) Next(ctx context.Context, seq uint64, timeout time.Duration) (engine.Status, error) {
 	path := "/api/v2/status?wait=" + strconv.FormatUint(seq, 10) + "&timeout=" + min(timeout, httpapi.MaxWait).String()
 	var s engine.Status
@@ -36,8 +36,8 @@ func (c *Client) Watch(ctx context.Context, tick time.Duration, show func(engine
 	return err
 }
 
-// Ended reports how an update stands in a status, and whether it is over. It
-// is nil when the status tells of other updates only: ask Update then.
+// Ended returns what a status says of an update, and whether that update is
+// over. It returns nil when the status tells of other updates only: ask Update then.
 func Ended(s engine.Status, id string) (u *engine.UpdateStatus, over bool) {
 	switch {
 	case s.Update != nil && s.Update.ID == id:

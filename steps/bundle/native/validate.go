@@ -141,7 +141,7 @@ func (f *File) validate(limits bundle.Limits) (bundle.Type, error) {
 	case f.Size < 0 || f.Size > limits.File:
 		return 0, bundle.Invalid("%q: %d bytes are not what a file may have (up to %d)", f.Path, f.Size, limits.File)
 	case (f.Size == 0) != (f.SHA256 == ""), f.SHA256 != "" && !isDigest(f.SHA256):
-		return 0, bundle.Invalid("%q: %.80q cannot be the SHA-256 of its %d bytes", f.Path, f.SHA256, f.Size)
+		return 0, bundle.Invalid("%q: %.80q is not a SHA-256 of its %d bytes", f.Path, f.SHA256, f.Size)
 	}
 	mode, err := strconv.ParseUint(f.Mode, 8, 32)
 	if err != nil || len(f.Mode) != 4 || mode&^0o777 != 0 {
