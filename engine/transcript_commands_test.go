@@ -50,8 +50,8 @@ func (n *narrator) holds(w []string) {
 }
 
 func (n *narrator) release([]string) {
-	close(n.let)
 	n.hold = ""
+	close(n.let) // from here on steps run that look at hold
 	if n.life != nil {
 		n.settle(nil)
 	}
