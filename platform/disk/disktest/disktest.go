@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/tope/updater/platform/roottest"
 )
 
 // Nobody is the user and group that AsNobody becomes.
@@ -30,6 +32,7 @@ type Ext4 struct {
 // reserved for root, so that it is full for everybody at once.
 func NewExt4(t testing.TB, size int64) *Ext4 {
 	t.Helper()
+	roottest.Need(t, "a loop device")
 	base := t.TempDir()
 	e := &Ext4{Dir: filepath.Join(base, "mnt"), image: filepath.Join(base, "image")}
 	require.NoError(t, os.Mkdir(e.Dir, 0o755))

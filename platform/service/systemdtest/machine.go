@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tope/updater/platform/roottest"
 )
 
 // bootTimeout is generous: many tests may boot machines on few processors.
@@ -49,6 +51,7 @@ func NewOnDisk(t testing.TB, more ...string) *Machine {
 
 func newMachine(t testing.TB, where string, more []string) *Machine {
 	t.Helper()
+	roottest.Need(t, "a machine with a systemd of its own")
 	lower := Tree(t, more...)
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // it never fails

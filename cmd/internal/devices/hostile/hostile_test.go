@@ -1,4 +1,4 @@
-package main
+package hostile_test
 
 import (
 	"bytes"
@@ -9,13 +9,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/cmd/internal/builttest"
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/httpapi"
@@ -81,20 +82,27 @@ func (v *victim) configure(t *testing.T, text string) {
 	require.NoError(t, os.WriteFile(v.Config, append(was, text...), 0o600))
 }
 
-// run is the program on the device: its exit code and what it printed.
-func (v *victim) run(args ...string) (exit int, stdout, stderr string) {
-	var out, errs bytes.Buffer
-	a := &app{term: &terminal{out: &out, err: &errs}}
-	cmd := a.command()
-	cmd.SetArgs(append([]string{"--config", v.Config, "--root", v.Root}, args...))
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	err := cmd.ExecuteContext(ctx)
-	if err != nil {
-		a.term.fail(err)
-	}
-	return exitCode(err), out.String(), errs.String()
+// command is the program on the device.
+func (v *victim) command(ctx context.Context, t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	return exec.CommandContext(ctx, builttest.Updater(t, builttest.Version), append([]string{"--config", v.Config, "--root", v.Root}, args...)...)
 }
+
+// run is how the program ends and what it prints.
+func (v *victim) run(t *testing.T, args ...string) (exit int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := v.command(t.Context(), t, args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	var ended *exec.ExitError
+	if err := cmd.Run(); !errors.As(err, &ended) {
+		require.NoError(t, err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+// refused is the exit code of an update that was refused by verification.
+const refused = 10
 
 // state is what an update that was refused must leave alone.
 type state struct {
@@ -126,12 +134,12 @@ func names(t *testing.T, dir string) (all []string) {
 func (v *victim) requireRefused(t *testing.T, source string, code steps.Code, says string) {
 	t.Helper()
 	before := v.state(t)
-	exit, _, stderr := v.run("install", source)
-	require.Equal(t, exitRefused, exit, stderr)
+	exit, _, stderr := v.run(t, "install", source)
+	require.Equal(t, refused, exit, stderr)
 	require.Contains(t, stderr, string(code))
 	require.Contains(t, stderr, says)
 
-	exit, list, stderr := v.run("journal", "list", "--json")
+	exit, list, stderr := v.run(t, "journal", "list", "--json")
 	require.Zero(t, exit, stderr)
 	var updates httpapi.Updates
 	require.NoError(t, json.Unmarshal([]byte(list), &updates))
@@ -141,7 +149,7 @@ func (v *victim) requireRefused(t *testing.T, source string, code steps.Code, sa
 	require.Equal(t, string(code), u.Error.Code)
 	require.Equal(t, string(steps.Refused), u.Error.Class)
 	require.Contains(t, u.Error.Text, says)
-	exit, story, stderr := v.run("journal", "show", "--json", u.ID)
+	exit, story, stderr := v.run(t, "journal", "show", "--json", u.ID)
 	require.Zero(t, exit, stderr)
 	require.Contains(t, story, `"`+string(code)+`"`)
 	v.requireUntouched(t, before)
@@ -225,7 +233,7 @@ func TestTheSoundBundleIsTaken(t *testing.T) {
 // requireTaken installs source, which must give the sound bundle's files.
 func (v *victim) requireTaken(t *testing.T, source string, solid bool) {
 	t.Helper()
-	exit, out, stderr := v.run("install", "--json", source)
+	exit, out, stderr := v.run(t, "install", "--json", source)
 	require.Zero(t, exit, stderr)
 	var u engine.UpdateStatus
 	require.NoError(t, json.Unmarshal([]byte(out), &u))

@@ -1,4 +1,4 @@
-package main
+package hostile_test
 
 import (
 	"bytes"

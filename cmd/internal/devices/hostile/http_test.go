@@ -1,4 +1,4 @@
-package main
+package hostile_test
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,19 +23,16 @@ import (
 // daemon runs on the device until the test ends, and is asked by HTTP.
 func (v *victim) daemon(t *testing.T) (base string, c *client.Client) {
 	t.Helper()
-	a := &app{configFile: v.Config, root: v.Root, term: &terminal{out: new(bytes.Buffer), err: new(bytes.Buffer)}}
-	d, err := a.device()
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- serve(ctx, d) }()
+	cmd := v.command(context.Background(), t, "serve") // the test's context ends before it can end in order
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, <-served)
+		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+		require.NoError(t, cmd.Wait())
 	})
 	c = client.Socket(filepath.Join(v.Root, "run/tope-updater/api.sock"))
 	t.Cleanup(c.Close)
-	require.Eventually(t, func() bool { return c.Alive(ctx) == nil }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return c.Alive(t.Context()) == nil }, 30*time.Second, 10*time.Millisecond)
 	return fmt.Sprintf("http://127.0.0.1:%d", v.Ports.Updater), c
 }
 
