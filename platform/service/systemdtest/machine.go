@@ -22,8 +22,10 @@ type Machine struct {
 	t    testing.TB
 	name string
 	dir  string // of the overlay, in memory
-	hold *holder
-	cg   *cgroup
+	// owned holds the lock that says that somebody still needs dir.
+	owned *os.File
+	hold  *holder
+	cg    *cgroup
 
 	mu     sync.Mutex
 	boots  int           // how often it has been booted, reboots included
@@ -42,11 +44,11 @@ func New(t testing.TB, more ...string) *Machine {
 	return newMachine(t, memory(), more)
 }
 
-// NewOnDisk is New with the machine's disk in the host's directory for
-// temporary files, for tests that count memory.
+// NewOnDisk is New with the machine's disk on the host's, for tests that count
+// memory.
 func NewOnDisk(t testing.TB, more ...string) *Machine {
 	t.Helper()
-	return newMachine(t, os.TempDir(), more)
+	return newMachine(t, onDisk, more)
 }
 
 func newMachine(t testing.TB, where string, more []string) *Machine {
@@ -55,9 +57,13 @@ func newMachine(t testing.TB, where string, more []string) *Machine {
 	lower := Tree(t, more...)
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // it never fails
-	m := &Machine{t: t, name: "tope-" + hex.EncodeToString(id[:4])}
+	m := &Machine{t: t, name: prefix + hex.EncodeToString(id[:4])}
 	var err error
-	if m.dir, err = os.MkdirTemp(where, m.name+"-"); err != nil {
+	prune.Do(func() {
+		sweep(memory())
+		sweep(onDisk)
+	})
+	if m.dir, m.owned, err = claim(where, m.name); err != nil {
 		t.Fatalf("cannot make a directory for the machine: %v", err)
 	}
 	t.Cleanup(m.remove)
@@ -73,6 +79,9 @@ func newMachine(t testing.TB, where string, more []string) *Machine {
 	m.Write("/etc/hosts", "127.0.0.1 localhost "+m.name+"\n", 0o644)
 	return m
 }
+
+// onDisk is where temporary files are on a disk, whatever TMPDIR says.
+const onDisk = "/var/tmp"
 
 // memory is where temporary files are no load for a disk.
 func memory() string {
@@ -106,6 +115,7 @@ func (m *Machine) remove() {
 	if err := os.RemoveAll(m.dir); err != nil {
 		m.t.Logf("cannot remove %s: %v", m.dir, err)
 	}
+	_ = m.owned.Close() // it is only a lock
 }
 
 // Name is the machine's host name.

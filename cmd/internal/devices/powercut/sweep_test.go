@@ -16,6 +16,9 @@ import (
 	"github.com/tope/updater/journal"
 )
 
+// lookEvery is the pause between two looks at a device's status.
+const lookEvery = 2 * time.Millisecond
+
 // sweepers are how many devices are cut beside each other, each again and again.
 const sweepers = 6
 
@@ -87,6 +90,9 @@ func (s *sweep) cut(n, place int) engine.State {
 		if ok && (there(st) || st.Update == nil && !st.State.Busy()) {
 			break
 		}
+		// No state is as short as that. Without it the lanes take the processors
+		// from each other.
+		time.Sleep(lookEvery)
 	}
 	time.Sleep(time.Duration(s.rand.Int64N(int64(within)))) // a random instant of it
 	s.Kill()
