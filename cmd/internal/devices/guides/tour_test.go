@@ -18,6 +18,7 @@ import (
 	"github.com/tope/updater/cmd/internal/devices/devicetest"
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/cmd/internal/guidetest"
+	"github.com/tope/updater/platform/roottest"
 	"github.com/tope/updater/platform/service/systemdtest"
 )
 
@@ -26,6 +27,7 @@ const patience = 2 * time.Minute
 
 // The English guides, played on one machine in the order of the tour.
 func TestTheGuidesDoWhatTheySay(t *testing.T) {
+	roottest.Need(t, "a machine with a systemd of its own")
 	b := bring(t)
 	m := b.device(t)
 	for _, name := range guidetest.Tour() {

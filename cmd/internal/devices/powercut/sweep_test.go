@@ -14,6 +14,7 @@ import (
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/roottest"
 )
 
 // lookEvery is the pause between two looks at a device's status.
@@ -31,6 +32,7 @@ const sweepers = 6
 // whole version; then the update goes on, or goes back, to what the table says;
 // and the next one works: it is the next to be cut.
 func TestCutsAtEveryState(t *testing.T) {
+	roottest.Need(t, "devices that boot")
 	cuts, seed := devicetest.Cuts(t), devicetest.Seed(t)
 	seen := make(chan engine.State, cuts)
 	t.Run("sweep", func(t *testing.T) {

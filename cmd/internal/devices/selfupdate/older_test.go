@@ -38,8 +38,8 @@ func older(t *testing.T) []byte {
 // and the newer one follows what it has written.
 func TestAnOlderUpdaterFollowsTheJournal(t *testing.T) {
 	t.Parallel()
-	program := older(t)
 	d := newSelfDevice(t, devicetest.Options{})
+	program := older(t)
 	d.Up()
 	d.Begin(d.Offer(updater("1.1.0", d.fresh)))
 	require.Equal(t, engine.Committed, d.Over().State)
