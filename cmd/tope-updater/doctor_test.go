@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/tope/updater/platform/roottest"
 )
 
 // examined is what the doctor says of a device with this configuration.
@@ -60,6 +62,7 @@ func mounted(t *testing.T, feature, options string) string {
 }
 
 func TestDoctorKnowsHazardousMounts(t *testing.T) {
+	roottest.Need(t, "a loop device")
 	quiet := fmt.Sprintf(nobodysServices, "", "")
 	good := examined(t, mounted(t, "^fast_commit", "rw"), quiet)
 	requireFinding(t, good, "filesystems", pass, "/opt/tope/versions is on ext4")

@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/disk/disktest"
+	"github.com/tope/updater/platform/roottest"
 	"github.com/tope/updater/platform/versions"
 )
 
@@ -159,7 +161,7 @@ func TestTheMarkerCanBeRenamedOverCurrent(t *testing.T) {
 }
 
 func TestOpenFollowsTheDevicesOwnLinks(t *testing.T) {
-	root, err := filepath.EvalSymlinks(t.TempDir())
+	root, err := filepath.EvalSymlinks(disktest.TempDir(t))
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(root+"/data/tope", 0o755))
 	symlink(t, "/data/tope", root+"/opt/tope")
@@ -226,6 +228,7 @@ func TestList(t *testing.T) {
 // On a disk without room for even a link, going back turns the marker into the
 // pointer: a rename needs no room.
 func TestGoingBackWithoutRoomForALink(t *testing.T) {
+	roottest.Need(t, "a mount")
 	d := &device{t: t, root: t.TempDir()}
 	require.NoError(t, unix.Mount("tmpfs", d.root, "tmpfs", 0, "size=4m,nr_inodes=100"))
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(d.root, unix.MNT_DETACH)) })

@@ -64,7 +64,7 @@ func TestPublishChecksEveryEntry(t *testing.T) {
 			require.NoError(t, os.Mkdir(dir+"/x", 0o755))
 		}, "x is extra"},
 		{"a file cut short", func(t *testing.T, dir string, _ *versions.Manifest) {
-			require.NoError(t, os.Truncate(dir+"/data/config.json", 1))
+			disktest.Cut(t, dir+"/data/config.json", 1)
 		}, "1 bytes, not 19"},
 		{"an execute bit lost", func(t *testing.T, dir string, _ *versions.Manifest) {
 			require.NoError(t, os.Chmod(dir+"/bin/device-api", 0o644))

@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/disk/disktest"
+	"github.com/tope/updater/platform/roottest"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
@@ -150,7 +152,7 @@ func TestConform(t *testing.T) {
 			},
 			"a file too short": func(t *testing.T, w *stepstest.World) {
 				finish(t, w)
-				require.NoError(t, os.Truncate(filepath.Join(staging(w), "services/web-server/run"), 3))
+				disktest.Cut(t, filepath.Join(staging(w), "services/web-server/run"), 3)
 			},
 			"a file with another mode": func(t *testing.T, w *stepstest.World) {
 				finish(t, w)
@@ -198,6 +200,7 @@ func TestExtracted(t *testing.T) {
 
 // The modes are the same whatever the umask of whoever started the updater.
 func TestUmask(t *testing.T) {
+	roottest.Need(t, "a umask that takes all")
 	w := newWorld(t, bt.Package("1.2.0"))
 	was := unix.Umask(0o777)
 	_, err := extract.New(w.cfg).Do(context.Background(), w.task)
@@ -301,6 +304,7 @@ func TestFullDisk(t *testing.T) {
 		require.NoDirExists(t, w.staging(), "before the first byte")
 	})
 	t.Run("while writing", func(t *testing.T) {
+		roottest.Need(t, "a mount")
 		dir := t.TempDir()
 		require.NoError(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"))
 		t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })

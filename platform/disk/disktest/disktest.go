@@ -3,6 +3,7 @@
 package disktest
 
 import (
+	"errors"
 	"bytes"
 	"io/fs"
 	"os"
@@ -26,6 +27,49 @@ type Ext4 struct {
 	// Dir is where it is mounted.
 	Dir   string
 	image string
+}
+
+// TempDir is t.TempDir, for tests that leave trees without write bits in it. Only
+// root could remove them otherwise.
+func TempDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Cleanup(func() {
+		_ = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if err == nil && e.IsDir() {
+				_ = os.Chmod(path, 0o700) // what is left then is reported by t.TempDir
+			}
+			return nil
+		})
+	})
+	return dir
+}
+
+// Cut shortens a file, or makes it longer, and keeps its mode, which may have no
+// write bits.
+func Cut(t testing.TB, path string, size int64) {
+	t.Helper()
+	writable(t, path, func() { require.NoError(t, os.Truncate(path, size)) })
+}
+
+// Overwrite gives a file another content, and keeps its mode, which may have no
+// write bits.
+func Overwrite(t testing.TB, path, content string) {
+	t.Helper()
+	writable(t, path, func() { require.NoError(t, os.WriteFile(path, []byte(content), 0o644)) })
+}
+
+func writable(t testing.TB, path string, f func()) {
+	t.Helper()
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		f()
+		return
+	}
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(path, 0o600))
+	f()
+	require.NoError(t, os.Chmod(path, info.Mode()))
 }
 
 // NewExt4 makes and mounts an ext4 file system of this many bytes. Nothing is
