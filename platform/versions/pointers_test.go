@@ -64,14 +64,14 @@ func TestPointRefuses(t *testing.T) {
 func TestPointLooksAgain(t *testing.T) {
 	for name, change := range map[string]func(d *device){
 		"its manifest was written over": func(d *device) { put(d.t, d.Path("1.0.0")+"/"+versions.ManifestName, "{") },
-		"it is gone":                    func(d *device) { require.NoError(d.t, os.RemoveAll(d.Path("1.0.0"))) },
+		"it is gone":                    func(d *device) { require.NoError(d.t, disk.RemoveTree(d.Path("1.0.0"))) },
 		"it is a link now": func(d *device) {
 			require.NoError(d.t, os.Rename(d.Path("1.0.0"), d.in("moved")))
 			symlink(d.t, "moved", d.Path("1.0.0"))
 		},
 		"it is another version's now": func(d *device) {
 			d.publish("1.1.0")
-			require.NoError(d.t, os.RemoveAll(d.Path("1.0.0")))
+			require.NoError(d.t, disk.RemoveTree(d.Path("1.0.0")))
 			require.NoError(d.t, os.Rename(d.Path("1.1.0"), d.Path("1.0.0")))
 		},
 	} {

@@ -89,8 +89,11 @@ func (w *world) picture() any {
 // wreck leaves what a cut may leave: some of the tree, with wrong contents.
 func wreck(t *testing.T, staging string) {
 	t.Helper()
-	require.NoError(t, os.MkdirAll(filepath.Join(staging, "services/device-api/stray"), 0o555))
+	require.NoError(t, os.MkdirAll(filepath.Join(staging, "services/device-api/stray"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(staging, "services/device-api/device-api"), make([]byte, 22), 0o444))
+	for _, dir := range []string{"services/device-api/stray", "services/device-api", "services", "."} {
+		require.NoError(t, os.Chmod(filepath.Join(staging, dir), 0o555))
+	}
 }
 
 func TestConform(t *testing.T) {

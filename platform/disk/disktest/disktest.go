@@ -3,8 +3,8 @@
 package disktest
 
 import (
-	"errors"
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -59,11 +59,22 @@ func Overwrite(t testing.TB, path, content string) {
 	writable(t, path, func() { require.NoError(t, os.WriteFile(path, []byte(content), 0o644)) })
 }
 
+// In lets f change what a directory has in it, which may have no write bits, and
+// keeps the directory's mode.
+func In(t testing.TB, dir string, f func()) {
+	t.Helper()
+	info, err := os.Stat(dir)
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(dir, 0o700))
+	f()
+	require.NoError(t, os.Chmod(dir, info.Mode()))
+}
+
 func writable(t testing.TB, path string, f func()) {
 	t.Helper()
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		f()
+		In(t, filepath.Dir(path), f)
 		return
 	}
 	require.NoError(t, err)
