@@ -155,8 +155,10 @@ func TestCreateFactoryTakesRealPrograms(t *testing.T) {
 	}
 	library, err := os.ReadFile("/bin/sh") // libc.so.6 names a loader, as programs do
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(d.Path("1.0.0")+"/services/libc.so.6", library, 0o644))
-	require.NoError(t, os.Remove(d.Path("1.0.0")+"/"+versions.ManifestName))
+	disktest.In(t, d.Path("1.0.0")+"/services", func() {
+		require.NoError(t, os.WriteFile(d.Path("1.0.0")+"/services/libc.so.6", library, 0o644))
+	})
+	disktest.In(t, d.Path("1.0.0"), func() { require.NoError(t, os.Remove(d.Path("1.0.0")+"/"+versions.ManifestName)) })
 	r, err := d.CreateFactory(context.Background(), "1.0.0", false)
 	require.NoError(t, err)
 	require.Equal(t, 4, r.Programs)
