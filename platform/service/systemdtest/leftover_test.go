@@ -35,7 +35,7 @@ func TestLeftoversAreRemoved(t *testing.T) {
 	other := systemdtest.New(t)
 	other.Boot()
 
-	cmd := exec.Command(os.Args[0], "-test.run=^TestToBeKilled$") //nolint:noctx // it is killed below
+	cmd := exec.Command(os.Args[0], "-test.run=^TestToBeKilled$")
 	cmd.Env = append(os.Environ(), abandonVariable+"=1")
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
