@@ -12,11 +12,13 @@ import (
 
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/roottest"
 )
 
 // smallDisk is a file system of its own, of 16 MiB. Needs root.
 func smallDisk(t *testing.T) string {
 	t.Helper()
+	roottest.Need(t, "a loop device")
 	dir := t.TempDir()
 	image, mount := filepath.Join(dir, "image"), filepath.Join(dir, "mnt")
 	require.NoError(t, os.WriteFile(image, nil, 0o600))

@@ -3,12 +3,13 @@ package main
 import (
 	"flag"
 	"io"
-	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/tope/updater/cmd/internal/builttest"
 	"github.com/tope/updater/cmd/internal/manualtest"
 )
 
@@ -18,18 +19,18 @@ func TestManPagesAndCompletionsAreFresh(t *testing.T) {
 	manualtest.Fresh(t, (&app{out: io.Discard, err: io.Discard}).command(), "../../docs", *update)
 }
 
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"tope-bundle": func() { os.Exit(run(os.Args[1:], os.Stdin)) },
-	})
-}
-
 // The scripts in testdata/script are the command line's contract. Each says in
-// its first line what it guards.
+// its first line what it guards. The program is as it is shipped: with the race
+// detector, looking for patches takes four times as long.
 func TestScripts(t *testing.T) {
+	program := filepath.Dir(builttest.Program(t, "tope-bundle", builttest.Version))
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", program+string(filepath.ListSeparator)+env.Getenv("PATH"))
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exit": runExit,
 		},

@@ -1,38 +1,17 @@
 package main
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"sync"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// buildBundler compiles the publisher's program once for all scripts.
-var buildBundler = sync.OnceValues(func() (string, error) {
-	dir := filepath.Join(os.TempDir(), "tope-fixtures")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "tope-bundle")
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", path, "../tope-bundle")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		_, _ = os.Stderr.Write(out)
-	}
-	return path, err
-})
-
 // publish is "publish": $BUNDLE is the publisher's program, $URL a server of
 // $WORK with Range, $PLAIN the same without.
 func publish(ts *testscript.TestScript, _ bool, _ []string) {
-	path, err := buildBundler()
-	ts.Check(err)
 	files := http.FileServer(http.Dir(ts.MkAbs(".")))
 	ranged := httptest.NewServer(files)
 	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -41,7 +20,7 @@ func publish(ts *testscript.TestScript, _ bool, _ []string) {
 	}))
 	ts.Defer(ranged.Close)
 	ts.Defer(plain.Close)
-	ts.Setenv("BUNDLE", path)
+	ts.Setenv("BUNDLE", ts.Value("bundler").(string))
 	ts.Setenv("URL", ranged.URL)
 	ts.Setenv("PLAIN", plain.URL)
 }

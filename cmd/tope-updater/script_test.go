@@ -9,12 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/tope/updater/cmd/internal/builttest"
 	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine/httpapi/client"
@@ -33,16 +33,14 @@ func TestMain(m *testing.M) {
 // In them $CONFIG and $ROOT are a device with version 1.0.0 of the fixture
 // services, made by the command "device", and "tu" is the program with both.
 func TestScripts(t *testing.T) {
-	build := sync.OnceValues(func() (fixtures.Programs, error) {
-		return fixtures.Build(context.Background(), filepath.Join(os.TempDir(), "tope-fixtures"))
-	})
+	services, bundler := builttest.Services(t), builttest.Program(t, "tope-bundle", builttest.Version)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("ROOT", filepath.Join(env.WorkDir, "device"))
 			env.Setenv("CONFIG", filepath.Join(env.WorkDir, "device/etc/tope-updater/config.toml"))
-			env.Values["build"] = build
+			env.Values["services"], env.Values["bundler"] = services, bundler
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -60,9 +58,7 @@ func TestScripts(t *testing.T) {
 }
 
 func programs(ts *testscript.TestScript) fixtures.Programs {
-	p, err := ts.Value("build").(func() (fixtures.Programs, error))()
-	ts.Check(err)
-	return p
+	return ts.Value("services").(fixtures.Programs)
 }
 
 // makeDevice is "device [MANAGER]": a device at $ROOT with version 1.0.0.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/disk/disktest"
+	"github.com/tope/updater/platform/roottest"
 )
 
 func openRoot(t *testing.T, dir string) *os.Root {
@@ -88,6 +89,7 @@ func TestDirectOpensRegularFilesOnly(t *testing.T) {
 
 // ramfs has no O_DIRECT at all: the file is read after dropping its cache.
 func TestDirectReadsWhereThereIsNoDirect(t *testing.T) {
+	roottest.Need(t, "a mount")
 	dir := t.TempDir()
 	require.NoError(t, unix.Mount("ramfs", dir, "ramfs", 0, ""))
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, unix.MNT_DETACH)) })

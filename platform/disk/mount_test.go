@@ -9,11 +9,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/tope/updater/platform/roottest"
 )
 
 // ext4 makes a file system in a file and mounts it.
 func ext4(t *testing.T, feature, options string) string {
 	t.Helper()
+	roottest.Need(t, "a loop device")
 	image, dir := filepath.Join(t.TempDir(), "disk"), filepath.Join(t.TempDir(), "a mount\t")
 	require.NoError(t, os.WriteFile(image, nil, 0o600))
 	require.NoError(t, os.Truncate(image, 16<<20))

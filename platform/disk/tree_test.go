@@ -13,6 +13,7 @@ import (
 
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/disk/disktest"
+	"github.com/tope/updater/platform/roottest"
 )
 
 // readOnly takes the write bits from a tree, as Publish of a version does.
@@ -106,6 +107,7 @@ func TestSyncTree(t *testing.T) {
 // procfs knows no fsync, as squashfs does not: an error where something could
 // be written, nothing to do where it cannot.
 func TestSyncDirOfAReadOnlyFileSystem(t *testing.T) {
+	roottest.Need(t, "a mount")
 	dir := t.TempDir()
 	require.NoError(t, unix.Mount("proc", dir, "proc", 0, ""))
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, unix.MNT_DETACH)) })

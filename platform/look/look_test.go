@@ -12,6 +12,7 @@ import (
 
 	"github.com/tope/updater/platform/clock/clocktest"
 	"github.com/tope/updater/platform/look"
+	"github.com/tope/updater/platform/roottest"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/service/servicetest"
 )
@@ -145,6 +146,7 @@ func TestWhoListensOnAPort(t *testing.T) {
 }
 
 func TestWriters(t *testing.T) {
+	roottest.Need(t, "writing to files without write bits")
 	d := newDevice(t)
 	d.publish("1.0.0", "services/device-api/run")
 	found, err := look.Writers(d.root, d.Store, "1.0.0")

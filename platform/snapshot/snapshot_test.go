@@ -12,6 +12,7 @@ import (
 
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/disk/disktest"
+	"github.com/tope/updater/platform/roottest"
 	"github.com/tope/updater/platform/versions"
 )
 
@@ -82,6 +83,7 @@ func (w *world) requireBack() {
 }
 
 func TestTakeIsALikeness(t *testing.T) {
+	roottest.Need(t, "files of other users")
 	w := newWorld(t)
 	long := time.Date(2020, 2, 3, 4, 5, 6, 7000, time.UTC)
 	require.NoError(t, os.Chmod(w.live("app/data/db"), 0o4750))

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/tope/updater/platform/disk/disktest"
 	"github.com/tope/updater/platform/versions"
 )
 
@@ -115,8 +116,10 @@ func TestCreateFactoryRefuses(t *testing.T) {
 			put(t, dir+"/data/config.json", `{"version":"6.6.6"}`)
 		}, versions.ErrMismatch, "another content"},
 		{"a file of no kind", func(t *testing.T, dir string) {
-			require.NoError(t, os.Remove(dir+"/"+versions.ManifestName))
-			require.NoError(t, unix.Mkfifo(dir+"/pipe", 0o600))
+			disktest.In(t, dir, func() {
+				require.NoError(t, os.Remove(dir+"/"+versions.ManifestName))
+				require.NoError(t, unix.Mkfifo(dir+"/pipe", 0o600))
+			})
 		}, nil, "neither a file"},
 		{"a manifest that is none", func(t *testing.T, dir string) {
 			put(t, dir+"/"+versions.ManifestName, "{")
@@ -148,12 +151,14 @@ func TestCreateFactoryTakesRealPrograms(t *testing.T) {
 		data, err := os.ReadFile(from)
 		require.NoError(t, err)
 		path := filepath.Join(d.Path("1.0.0"), "bin", name)
-		require.NoError(t, os.WriteFile(path, data, 0o755))
+		disktest.In(t, filepath.Dir(path), func() { require.NoError(t, os.WriteFile(path, data, 0o755)) })
 	}
 	library, err := os.ReadFile("/bin/sh") // libc.so.6 names a loader, as programs do
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(d.Path("1.0.0")+"/services/libc.so.6", library, 0o644))
-	require.NoError(t, os.Remove(d.Path("1.0.0")+"/"+versions.ManifestName))
+	disktest.In(t, d.Path("1.0.0")+"/services", func() {
+		require.NoError(t, os.WriteFile(d.Path("1.0.0")+"/services/libc.so.6", library, 0o644))
+	})
+	disktest.In(t, d.Path("1.0.0"), func() { require.NoError(t, os.Remove(d.Path("1.0.0")+"/"+versions.ManifestName)) })
 	r, err := d.CreateFactory(context.Background(), "1.0.0", false)
 	require.NoError(t, err)
 	require.Equal(t, 4, r.Programs)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tope/updater/platform/clock/clocktest"
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/disk/disktest"
 	"github.com/tope/updater/platform/versions"
 )
 
@@ -25,7 +26,7 @@ type device struct {
 
 func newDevice(t testing.TB) *device {
 	t.Helper()
-	root, err := filepath.EvalSymlinks(t.TempDir())
+	root, err := filepath.EvalSymlinks(disktest.TempDir(t))
 	require.NoError(t, err)
 	d := &device{t: t, root: root}
 	d.open()
@@ -165,5 +166,5 @@ func symlink(t testing.TB, target, path string) {
 func put(t testing.TB, path, content string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
+	disktest.Overwrite(t, path, content)
 }

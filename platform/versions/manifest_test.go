@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/tope/updater/platform/disk/disktest"
 	"github.com/tope/updater/platform/versions"
 )
 
@@ -126,7 +127,7 @@ func TestStateIsWhatTheDirectoryTurnsOutToBe(t *testing.T) {
 		}, versions.Damaged},
 		{"a manifest without end", func(t *testing.T, dir string) {
 			put(t, dir+"/.tope-manifest.json", "")
-			require.NoError(t, os.Truncate(dir+"/.tope-manifest.json", 1<<40))
+			disktest.Cut(t, dir+"/.tope-manifest.json", 1<<40)
 		}, versions.Damaged},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/disk/disktest"
+	"github.com/tope/updater/platform/roottest"
 	"github.com/tope/updater/platform/versions"
 )
 
@@ -64,14 +66,14 @@ func TestPointRefuses(t *testing.T) {
 func TestPointLooksAgain(t *testing.T) {
 	for name, change := range map[string]func(d *device){
 		"its manifest was written over": func(d *device) { put(d.t, d.Path("1.0.0")+"/"+versions.ManifestName, "{") },
-		"it is gone":                    func(d *device) { require.NoError(d.t, os.RemoveAll(d.Path("1.0.0"))) },
+		"it is gone":                    func(d *device) { require.NoError(d.t, disk.RemoveTree(d.Path("1.0.0"))) },
 		"it is a link now": func(d *device) {
 			require.NoError(d.t, os.Rename(d.Path("1.0.0"), d.in("moved")))
 			symlink(d.t, "moved", d.Path("1.0.0"))
 		},
 		"it is another version's now": func(d *device) {
 			d.publish("1.1.0")
-			require.NoError(d.t, os.RemoveAll(d.Path("1.0.0")))
+			require.NoError(d.t, disk.RemoveTree(d.Path("1.0.0")))
 			require.NoError(d.t, os.Rename(d.Path("1.1.0"), d.Path("1.0.0")))
 		},
 	} {
@@ -161,7 +163,7 @@ func TestTheMarkerCanBeRenamedOverCurrent(t *testing.T) {
 }
 
 func TestOpenFollowsTheDevicesOwnLinks(t *testing.T) {
-	root, err := filepath.EvalSymlinks(t.TempDir())
+	root, err := filepath.EvalSymlinks(disktest.TempDir(t))
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(root+"/data/tope", 0o755))
 	symlink(t, "/data/tope", root+"/opt/tope")
@@ -228,6 +230,7 @@ func TestList(t *testing.T) {
 // On a disk without room for even a link, going back turns the marker into the
 // pointer: a rename needs no room.
 func TestGoingBackWithoutRoomForALink(t *testing.T) {
+	roottest.Need(t, "a mount")
 	d := &device{t: t, root: t.TempDir()}
 	require.NoError(t, unix.Mount("tmpfs", d.root, "tmpfs", 0, "size=4m,nr_inodes=100"))
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(d.root, unix.MNT_DETACH)) })

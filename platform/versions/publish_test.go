@@ -64,7 +64,7 @@ func TestPublishChecksEveryEntry(t *testing.T) {
 			require.NoError(t, os.Mkdir(dir+"/x", 0o755))
 		}, "x is extra"},
 		{"a file cut short", func(t *testing.T, dir string, _ *versions.Manifest) {
-			require.NoError(t, os.Truncate(dir+"/data/config.json", 1))
+			disktest.Cut(t, dir+"/data/config.json", 1)
 		}, "1 bytes, not 19"},
 		{"an execute bit lost", func(t *testing.T, dir string, _ *versions.Manifest) {
 			require.NoError(t, os.Chmod(dir+"/bin/device-api", 0o644))
@@ -182,7 +182,7 @@ func TestPublishOverAnExistingVersion(t *testing.T) {
 			put(t, d.Path("1.0.0")+"/"+versions.ManifestName, `{`)
 		}, versions.ErrExists},
 		{"one made by hand", same, func(t *testing.T, d *device) {
-			require.NoError(t, os.Remove(d.Path("1.0.0")+"/"+versions.ManifestName))
+			disktest.In(t, d.Path("1.0.0"), func() { require.NoError(t, os.Remove(d.Path("1.0.0")+"/"+versions.ManifestName)) })
 		}, versions.ErrExists},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -255,7 +255,7 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 			[]versions.Problem{{Path: ".", Kind: versions.Changed, Text: "the directory has write bits"}},
 		},
 		{"one gone, one new", func(t *testing.T, dir string) {
-			require.NoError(t, os.Rename(dir+"/data/config.json", dir+"/data/a"))
+			disktest.In(t, dir+"/data", func() { require.NoError(t, os.Rename(dir+"/data/config.json", dir+"/data/a")) })
 		}, []versions.Problem{{Path: "data/a", Kind: versions.Extra}, {Path: "data/config.json", Kind: versions.Gone}}},
 		{
 			"the manifest", func(t *testing.T, dir string) { put(t, dir+"/"+versions.ManifestName, "{") },

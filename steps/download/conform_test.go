@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/tope/updater/platform/roottest"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/stepstest"
@@ -107,6 +108,7 @@ func TestDiskFull(t *testing.T) {
 		"found while at it": {func(c *Config) { c.Preflight = func(string, uint64, uint64) error { return nil } }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			roottest.Need(t, "a mount")
 			s := serve(t, func(k talk) { k.s.clk.Advance(time.Minute); k.file(b, tag, -1) })
 			dir := t.TempDir()
 			require.NoError(t, unix.Mount("none", dir, "tmpfs", 0, "size=2m"))

@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/disk/disktest"
+	"github.com/tope/updater/platform/roottest"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
@@ -87,8 +89,11 @@ func (w *world) picture() any {
 // wreck leaves what a cut may leave: some of the tree, with wrong contents.
 func wreck(t *testing.T, staging string) {
 	t.Helper()
-	require.NoError(t, os.MkdirAll(filepath.Join(staging, "services/device-api/stray"), 0o555))
+	require.NoError(t, os.MkdirAll(filepath.Join(staging, "services/device-api/stray"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(staging, "services/device-api/device-api"), make([]byte, 22), 0o444))
+	for _, dir := range []string{"services/device-api/stray", "services/device-api", "services", "."} {
+		require.NoError(t, os.Chmod(filepath.Join(staging, dir), 0o555))
+	}
 }
 
 func TestConform(t *testing.T) {
@@ -150,7 +155,7 @@ func TestConform(t *testing.T) {
 			},
 			"a file too short": func(t *testing.T, w *stepstest.World) {
 				finish(t, w)
-				require.NoError(t, os.Truncate(filepath.Join(staging(w), "services/web-server/run"), 3))
+				disktest.Cut(t, filepath.Join(staging(w), "services/web-server/run"), 3)
 			},
 			"a file with another mode": func(t *testing.T, w *stepstest.World) {
 				finish(t, w)
@@ -198,6 +203,7 @@ func TestExtracted(t *testing.T) {
 
 // The modes are the same whatever the umask of whoever started the updater.
 func TestUmask(t *testing.T) {
+	roottest.Need(t, "a umask that takes all")
 	w := newWorld(t, bt.Package("1.2.0"))
 	was := unix.Umask(0o777)
 	_, err := extract.New(w.cfg).Do(context.Background(), w.task)
@@ -301,6 +307,7 @@ func TestFullDisk(t *testing.T) {
 		require.NoDirExists(t, w.staging(), "before the first byte")
 	})
 	t.Run("while writing", func(t *testing.T) {
+		roottest.Need(t, "a mount")
 		dir := t.TempDir()
 		require.NoError(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"))
 		t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/disk/disktest"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
@@ -236,7 +237,7 @@ func TestLost(t *testing.T) {
 		"another's list":    func(t *testing.T, w *world) { w.task.Release.Digest = theirs },
 		"the tree":          func(t *testing.T, w *world) { require.NoError(t, disk.RemoveTree(in(w, "."))) },
 		"a file":            func(t *testing.T, w *world) { require.NoError(t, os.Remove(in(w, "bin/tope-tool"))) },
-		"the end of a file": func(t *testing.T, w *world) { require.NoError(t, os.Truncate(in(w, "bin/tope-tool"), 2)) },
+		"the end of a file": func(t *testing.T, w *world) { disktest.Cut(t, in(w, "bin/tope-tool"), 2) },
 		"a mode":            func(t *testing.T, w *world) { require.NoError(t, os.Chmod(in(w, "bin/tope-tool"), 0o444)) },
 		"a directory":       func(t *testing.T, w *world) { require.NoError(t, os.Remove(in(w, "services/device-api/empty"))) },
 		"and found another": func(t *testing.T, w *world) { require.NoError(t, os.WriteFile(in(w, "bin/extra"), nil, 0o555)) },

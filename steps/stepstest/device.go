@@ -8,6 +8,7 @@ import (
 
 	"github.com/tope/updater/platform/clock/clocktest"
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/disk/disktest"
 	"github.com/tope/updater/platform/versions"
 )
 
@@ -24,7 +25,7 @@ type Device struct {
 func NewDevice(t testing.TB, dir string) *Device {
 	t.Helper()
 	if dir == "" {
-		dir = t.TempDir()
+		dir = disktest.TempDir(t)
 	}
 	dir, err := filepath.EvalSymlinks(dir)
 	require.NoError(t, err)

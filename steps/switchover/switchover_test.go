@@ -12,6 +12,7 @@ import (
 
 	"github.com/tope/updater/platform/clock/clocktest"
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/disk/disktest"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/service/servicetest"
 	"github.com/tope/updater/platform/versions"
@@ -33,7 +34,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
+	dir, err := filepath.EvalSymlinks(disktest.TempDir(t))
 	require.NoError(t, err)
 	root, err := disk.NewRoot(dir)
 	require.NoError(t, err)

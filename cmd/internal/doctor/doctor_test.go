@@ -20,6 +20,7 @@ import (
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/roottest"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/service/bystander"
 	"github.com/tope/updater/platform/service/servicetest"
@@ -99,6 +100,7 @@ func mounted(t *testing.T, feature, options string) string {
 }
 
 func TestDoctorKnowsHazardousMounts(t *testing.T) {
+	roottest.Need(t, "a loop device")
 	good := examined(t, mounted(t, "^fast_commit", "rw"), quiet)
 	requireFinding(t, good, "filesystems", pass, "/opt/tope/versions is on ext4")
 	for _, f := range good {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tope/updater/cmd/internal/bootedtest"
+	"github.com/tope/updater/cmd/internal/devices/devicetest"
 	"github.com/tope/updater/cmd/internal/fixtures"
 )
 
@@ -32,27 +32,27 @@ const (
 // without, booted in turn, each after a power cut. What counts is when
 // device-api is active, since PID 1 began to run.
 func atBoot(b *testing.B, l *lab) []row {
-	with := bootedtest.New(b, bootedtest.Options{Program: l.shipped(runtime.GOARCH)})
-	without := bootedtest.New(b, bootedtest.Options{Bare: true})
+	with := devicetest.New(b, devicetest.Options{Program: l.shipped(runtime.GOARCH)})
+	without := devicetest.New(b, devicetest.Options{Bare: true})
 	with.Up()
 	with.Kill()
 	var ours, floor, oneshots []time.Duration
 	for i := range boots {
-		turn := []*bootedtest.Device{without, with}
+		turn := []*devicetest.Device{without, with}
 		if i%2 == 1 {
 			slices.Reverse(turn) // what the one before left to be done is nobody's advantage
 		}
 		for _, m := range turn {
 			time.Sleep(aside)
 			m.Boot()
-			m.Wait("device-api is active", func() bool { return m.Property(bootedtest.DeviceAPI, "ActiveState") == "active" })
-			active := stamp(b, m, bootedtest.DeviceAPI, "ActiveEnterTimestampMonotonic") - stamp(b, m, manager, "UserspaceTimestampMonotonic")
+			m.Wait("device-api is active", func() bool { return m.Property(devicetest.DeviceAPI, "ActiveState") == "active" })
+			active := stamp(b, m, devicetest.DeviceAPI, "ActiveEnterTimestampMonotonic") - stamp(b, m, manager, "UserspaceTimestampMonotonic")
 			if m == without {
 				floor = append(floor, active)
 			} else {
 				ours = append(ours, active)
-				require.Equal(b, "success", m.Property(bootedtest.Recover, "Result"))
-				oneshots = append(oneshots, stamp(b, m, bootedtest.Recover, "ActiveEnterTimestampMonotonic")-stamp(b, m, bootedtest.Recover, "InactiveExitTimestampMonotonic"))
+				require.Equal(b, "success", m.Property(devicetest.Recover, "Result"))
+				oneshots = append(oneshots, stamp(b, m, devicetest.Recover, "ActiveEnterTimestampMonotonic")-stamp(b, m, devicetest.Recover, "InactiveExitTimestampMonotonic"))
 			}
 			m.Kill()
 		}
@@ -65,9 +65,9 @@ func atBoot(b *testing.B, l *lab) []row {
 
 // idle: what the daemon takes from a device when nothing is to be done.
 func idle(b *testing.B, l *lab) []row {
-	m := bootedtest.New(b, bootedtest.Options{Program: l.shipped(runtime.GOARCH)})
+	m := devicetest.New(b, devicetest.Options{Program: l.shipped(runtime.GOARCH)})
 	m.Up()
-	pid := m.Property(bootedtest.Daemon, "MainPID")
+	pid := m.Property(devicetest.Daemon, "MainPID")
 	host := m.Path("/proc/" + pid)
 	// The kernel counts what is written to a disk; a machine's is in memory.
 	onDisk := l.boot(b, nobody(), fixtures.Release{})
@@ -78,7 +78,7 @@ func idle(b *testing.B, l *lab) []row {
 	began := time.Now()
 	time.Sleep(idleFor)
 	took := time.Since(began)
-	require.Equal(b, pid, m.Property(bootedtest.Daemon, "MainPID"))
+	require.Equal(b, pid, m.Property(devicetest.Daemon, "MainPID"))
 	perSecond := float64(wokenUp(b, host)-wakeups) / took.Seconds()
 	perHour := float64(field(b, disk, "write_bytes:")-written) * float64(time.Hour) / float64(took)
 	return []row{
@@ -89,7 +89,7 @@ func idle(b *testing.B, l *lab) []row {
 }
 
 // stamp is one of systemd's times of a unit, since the kernel was booted.
-func stamp(b *testing.B, m *bootedtest.Device, unit, name string) time.Duration {
+func stamp(b *testing.B, m *devicetest.Device, unit, name string) time.Duration {
 	b.Helper()
 	command := []string{"systemctl", "show", "--value", "-p", name}
 	if unit != manager {

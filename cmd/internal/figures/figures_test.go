@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/tope/updater/cmd/internal/bootedtest"
+	"github.com/tope/updater/cmd/internal/devices/devicetest"
 )
 
 // TestMain lets this program be the other processes that a figure needs.
@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	case rolePoller:
 		os.Exit(playPoller())
 	}
-	os.Exit(bootedtest.Main(m))
+	os.Exit(devicetest.Main(m))
 }
 
 // BenchmarkFigures takes every figure and prints the table of all of them.

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/tope/updater/cmd/internal/builttest"
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/httpapi/client"
@@ -43,9 +44,7 @@ func newLab(b *testing.B) *lab {
 	require.NoError(b, unix.Statfs(l.dir, &fs))
 	require.NotEqual(b, int64(unix.TMPFS_MAGIC), fs.Type, "%s is memory: point TMPDIR to a directory on a disk", l.dir)
 	l.build(b)
-	var err error
-	l.programs, err = fixtures.Build(b.Context(), filepath.Join(l.dir, "programs"))
-	require.NoError(b, err)
+	l.programs = builttest.Services(b)
 	shop := filepath.Join(l.dir, "shop")
 	require.NoError(b, os.Mkdir(shop, 0o755))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

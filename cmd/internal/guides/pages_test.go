@@ -9,9 +9,14 @@ import (
 	"unicode"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/cmd/internal/guidetest"
 )
 
-const chinese = "zh"
+const (
+	docs    = "../../../docs"
+	chinese = "zh"
+)
 
 // pages are all pages of the documentation, for people who read one language
 // and for those who read the other.
@@ -95,7 +100,7 @@ func translated(t *testing.T) []string {
 	for i, f := range found {
 		names[i] = filepath.Base(f)
 	}
-	for _, name := range append(tour(), "configuration.md") {
+	for _, name := range append(guidetest.Tour(), "configuration.md") {
 		require.Contains(t, names, name, "docs/zh")
 	}
 	return names
@@ -105,9 +110,9 @@ func translated(t *testing.T) []string {
 func commandsOf(t *testing.T, path string) []string {
 	t.Helper()
 	var all []string
-	for _, b := range blocks(t, path) {
-		all = append(all, string(b.kind))
-		for line := range strings.SplitSeq(b.text, "\n") {
+	for _, b := range guidetest.Blocks(t, path) {
+		all = append(all, string(b.Kind))
+		for line := range strings.SplitSeq(b.Text, "\n") {
 			line, _, _ = strings.Cut(line, "  #")
 			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
 				all = append(all, line)
@@ -121,7 +126,7 @@ func commandsOf(t *testing.T, path string) []string {
 // English guide's test runs is what both say.
 func TestBothLanguagesHaveTheSameCommands(t *testing.T) {
 	for _, name := range translated(t) {
-		require.Equal(t, commandsOf(t, pathOf("", name)), commandsOf(t, pathOf(chinese, name)), name)
+		require.Equal(t, commandsOf(t, guidetest.Path("", name)), commandsOf(t, guidetest.Path(chinese, name)), name)
 	}
 }
 
@@ -134,7 +139,7 @@ func TestBothLanguagesHaveTheSameSections(t *testing.T) {
 		return level.FindAllString(code.ReplaceAllString(string(data), ""), -1)
 	}
 	for _, name := range translated(t) {
-		require.Equal(t, levels(pathOf("", name)), levels(pathOf(chinese, name)), name)
+		require.Equal(t, levels(guidetest.Path("", name)), levels(guidetest.Path(chinese, name)), name)
 	}
 }
 
@@ -146,8 +151,8 @@ func TestLanguagesKnowEachOther(t *testing.T) {
 		return string(data[:min(len(data), 400)])
 	}
 	for _, name := range translated(t) {
-		require.Contains(t, top(pathOf("", name)), "(zh/"+name+")", name)
-		require.Contains(t, top(pathOf(chinese, name)), "(../"+name+")", name)
+		require.Contains(t, top(guidetest.Path("", name)), "(zh/"+name+")", name)
+		require.Contains(t, top(guidetest.Path(chinese, name)), "(../"+name+")", name)
 	}
 	require.Contains(t, top("../../../README.md"), "(README.zh.md)")
 	require.Contains(t, top("../../../README.zh.md"), "(README.md)")
@@ -172,7 +177,16 @@ func TestBothLanguagesHaveTheSameFigures(t *testing.T) {
 		}
 		return rows
 	}
-	english := figures(pathOf("", "figures.md"))
+	english := figures(guidetest.Path("", "figures.md"))
 	require.NotEmpty(t, english)
-	require.Equal(t, english, figures(pathOf(chinese, "figures.md")))
+	require.Equal(t, english, figures(guidetest.Path(chinese, "figures.md")))
+}
+
+// A block that is not run says why.
+func TestWhatIsNotRunSaysWhy(t *testing.T) {
+	for _, name := range guidetest.Tour() {
+		for _, b := range guidetest.Blocks(t, guidetest.Path("", name)) {
+			require.False(t, b.Kind == guidetest.Unrun && b.Why == "", "%s:%d: the block is neither run nor says why", name, b.Line)
+		}
+	}
 }

@@ -4,6 +4,7 @@ package disktest
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/tope/updater/platform/roottest"
 )
 
 // Nobody is the user and group that AsNobody becomes.
@@ -26,10 +29,65 @@ type Ext4 struct {
 	image string
 }
 
+// TempDir is t.TempDir, for tests that leave trees without write bits in it. Only
+// root could remove them otherwise.
+func TempDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Cleanup(func() {
+		_ = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if err == nil && e.IsDir() {
+				_ = os.Chmod(path, 0o700) // what is left then is reported by t.TempDir
+			}
+			return nil
+		})
+	})
+	return dir
+}
+
+// Cut shortens a file, or makes it longer, and keeps its mode, which may have no
+// write bits.
+func Cut(t testing.TB, path string, size int64) {
+	t.Helper()
+	writable(t, path, func() { require.NoError(t, os.Truncate(path, size)) })
+}
+
+// Overwrite gives a file another content, and keeps its mode, which may have no
+// write bits.
+func Overwrite(t testing.TB, path, content string) {
+	t.Helper()
+	writable(t, path, func() { require.NoError(t, os.WriteFile(path, []byte(content), 0o644)) })
+}
+
+// In lets f change what a directory has in it, which may have no write bits, and
+// keeps the directory's mode.
+func In(t testing.TB, dir string, f func()) {
+	t.Helper()
+	info, err := os.Stat(dir)
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(dir, 0o700))
+	f()
+	require.NoError(t, os.Chmod(dir, info.Mode()))
+}
+
+func writable(t testing.TB, path string, f func()) {
+	t.Helper()
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		In(t, filepath.Dir(path), f)
+		return
+	}
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(path, 0o600))
+	f()
+	require.NoError(t, os.Chmod(path, info.Mode()))
+}
+
 // NewExt4 makes and mounts an ext4 file system of this many bytes. Nothing is
 // reserved for root, so that it is full for everybody at once.
 func NewExt4(t testing.TB, size int64) *Ext4 {
 	t.Helper()
+	roottest.Need(t, "a loop device")
 	base := t.TempDir()
 	e := &Ext4{Dir: filepath.Join(base, "mnt"), image: filepath.Join(base, "image")}
 	require.NoError(t, os.Mkdir(e.Dir, 0o755))

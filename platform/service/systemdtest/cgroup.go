@@ -14,13 +14,8 @@ import (
 type cgroup struct{ dirs []string }
 
 func newCgroup(name string) (*cgroup, error) {
-	const top = "/sys/fs/cgroup"
-	hierarchies := []string{top + "/systemd", top + "/unified"}
-	if _, err := os.Stat(top + "/cgroup.controllers"); err == nil {
-		hierarchies = []string{top}
-	}
 	c := &cgroup{}
-	for _, h := range hierarchies {
+	for _, h := range hierarchies() {
 		if _, err := os.Stat(filepath.Join(h, "cgroup.procs")); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -33,27 +28,36 @@ func newCgroup(name string) (*cgroup, error) {
 	return c, nil
 }
 
+// hierarchies are the directories in which systemd wants a cgroup of its own.
+func hierarchies() []string {
+	const top = "/sys/fs/cgroup"
+	if _, err := os.Stat(top + "/cgroup.controllers"); err == nil {
+		return []string{top}
+	}
+	return []string{top + "/systemd", top + "/unified"}
+}
+
 // remove takes the cgroup away, with all that the machine's systemd made below
 // it. The kernel lets go of it a moment after its last process has ended.
 func (c *cgroup) remove() {
 	for _, dir := range c.dirs {
 		for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-			if err := prune(dir); err == nil || errors.Is(err, fs.ErrNotExist) {
+			if err := removeBelow(dir); err == nil || errors.Is(err, fs.ErrNotExist) {
 				break
 			}
 		}
 	}
 }
 
-// prune removes a tree of cgroups, the innermost first. Their files are the kernel's.
-func prune(dir string) error {
+// removeBelow removes a tree of cgroups, the innermost first. Their files are the kernel's.
+func removeBelow(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
 		if e.IsDir() {
-			if err := prune(filepath.Join(dir, e.Name())); err != nil {
+			if err := removeBelow(filepath.Join(dir, e.Name())); err != nil {
 				return err
 			}
 		}

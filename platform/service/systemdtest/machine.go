@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tope/updater/platform/roottest"
 )
 
 // bootTimeout is generous: many tests may boot machines on few processors.
@@ -20,8 +22,10 @@ type Machine struct {
 	t    testing.TB
 	name string
 	dir  string // of the overlay, in memory
-	hold *holder
-	cg   *cgroup
+	// owned holds the lock that says that somebody still needs dir.
+	owned *os.File
+	hold  *holder
+	cg    *cgroup
 
 	mu     sync.Mutex
 	boots  int           // how often it has been booted, reboots included
@@ -40,21 +44,26 @@ func New(t testing.TB, more ...string) *Machine {
 	return newMachine(t, memory(), more)
 }
 
-// NewOnDisk is New with the machine's disk in the host's directory for
-// temporary files, for tests that count memory.
+// NewOnDisk is New with the machine's disk on the host's, for tests that count
+// memory.
 func NewOnDisk(t testing.TB, more ...string) *Machine {
 	t.Helper()
-	return newMachine(t, os.TempDir(), more)
+	return newMachine(t, onDisk, more)
 }
 
 func newMachine(t testing.TB, where string, more []string) *Machine {
 	t.Helper()
+	roottest.Need(t, "a machine with a systemd of its own")
 	lower := Tree(t, more...)
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // it never fails
-	m := &Machine{t: t, name: "tope-" + hex.EncodeToString(id[:4])}
+	m := &Machine{t: t, name: prefix + hex.EncodeToString(id[:4])}
 	var err error
-	if m.dir, err = os.MkdirTemp(where, m.name+"-"); err != nil {
+	prune.Do(func() {
+		sweep(memory())
+		sweep(onDisk)
+	})
+	if m.dir, m.owned, err = claim(where, m.name); err != nil {
 		t.Fatalf("cannot make a directory for the machine: %v", err)
 	}
 	t.Cleanup(m.remove)
@@ -70,6 +79,9 @@ func newMachine(t testing.TB, where string, more []string) *Machine {
 	m.Write("/etc/hosts", "127.0.0.1 localhost "+m.name+"\n", 0o644)
 	return m
 }
+
+// onDisk is a directory for temporary files on a disk, whatever TMPDIR says.
+const onDisk = "/var/tmp"
 
 // memory is a directory in memory for temporary files, where there is one.
 func memory() string {
@@ -103,6 +115,7 @@ func (m *Machine) remove() {
 	if err := os.RemoveAll(m.dir); err != nil {
 		m.t.Logf("cannot remove %s: %v", m.dir, err)
 	}
+	_ = m.owned.Close() // it is only a lock
 }
 
 // Name is the machine's host name.

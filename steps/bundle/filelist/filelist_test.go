@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/disk/disktest"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps/bundle/filelist"
 )
@@ -101,7 +102,7 @@ func TestCheck(t *testing.T) {
 		}, ""},
 		"missing": {func(t *testing.T, tree string) { require.NoError(t, os.Remove(filepath.Join(tree, files[1].Path))) }, "missing"},
 		"longer": {func(t *testing.T, tree string) {
-			require.NoError(t, os.Truncate(filepath.Join(tree, files[1].Path), 4))
+			disktest.Cut(t, filepath.Join(tree, files[1].Path), 4)
 		}, "size is 4, not 3"},
 		"other mode": {func(t *testing.T, tree string) {
 			require.NoError(t, os.Chmod(filepath.Join(tree, files[1].Path), 0o555))

@@ -5,7 +5,6 @@ package device_test
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -14,7 +13,9 @@ import (
 	"github.com/tope/updater/cmd/crashlab/internal/device"
 	"github.com/tope/updater/cmd/crashlab/internal/sweep"
 	"github.com/tope/updater/cmd/crashlab/internal/trace"
+	"github.com/tope/updater/cmd/internal/builttest"
 	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/roottest"
 	"github.com/tope/updater/steps"
 )
 
@@ -27,11 +28,9 @@ func TestMain(m *testing.M) {
 
 // laboratory has the real updater, built from this source.
 func laboratory(t *testing.T) *device.Lab {
-	dir := t.TempDir()
-	updater := filepath.Join(dir, "tope-updater")
-	out, err := exec.Command("go", "build", "-o", updater, "github.com/tope/updater/cmd/tope-updater").CombinedOutput()
-	require.NoError(t, err, string(out))
-	lab, err := device.Open(dir, updater)
+	t.Helper()
+	roottest.Need(t, "a machine of its own")
+	lab, err := device.Open(t.TempDir(), builttest.Updater(t, builttest.Version))
 	require.NoError(t, err)
 	return lab
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/tope/updater/cmd/crashlab/internal/model"
 	"github.com/tope/updater/cmd/crashlab/internal/toy"
 	"github.com/tope/updater/cmd/crashlab/internal/trace"
+	"github.com/tope/updater/platform/roottest"
 )
 
 func TestMain(m *testing.M) {
@@ -26,6 +27,7 @@ func TestMain(m *testing.M) {
 // replay records the toy and returns what is wrong with the states the model
 // says a power cut may leave, and how many states there were.
 func replay(t *testing.T, bugs ...string) (wrong map[string]bool, states int) {
+	roottest.Need(t, "a machine of its own")
 	dir := filepath.Join(t.TempDir(), "dir")
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, toy.File), []byte(toy.Old), 0o644))
@@ -39,7 +41,7 @@ func replay(t *testing.T, bugs ...string) (wrong map[string]bool, states int) {
 	exit, err := trace.Watch(context.Background(), trace.Config{
 		Dir: dir, Record: true, Says: true,
 		Handler: func(c *trace.Call) trace.Verdict { calls = append(calls, c); return trace.Verdict{} },
-	}, trace.Command{Args: append([]string{exe, toy.Arg, dir}, bugs...), Env: trace.Environ(), Stdout: out})
+	}, trace.Command{Args: append([]string{exe, toy.Arg, dir}, bugs...), Env: trace.Environ(toy.Env), Stdout: out})
 	require.NoError(t, err)
 	require.Zero(t, exit)
 

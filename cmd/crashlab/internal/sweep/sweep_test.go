@@ -16,6 +16,7 @@ import (
 	"github.com/tope/updater/cmd/crashlab/internal/sweep"
 	"github.com/tope/updater/cmd/crashlab/internal/toy"
 	"github.com/tope/updater/cmd/crashlab/internal/trace"
+	"github.com/tope/updater/platform/roottest"
 )
 
 func TestMain(m *testing.M) {
@@ -33,6 +34,7 @@ type toyBench struct {
 }
 
 func newToy(t *testing.T, bugs ...string) []sweep.Bench {
+	roottest.Need(t, "a machine of its own")
 	var benches []sweep.Bench
 	for range 2 {
 		benches = append(benches, &toyBench{t, filepath.Join(t.TempDir(), "device"), bugs})
@@ -64,7 +66,7 @@ func (b *toyBench) Act(ctx context.Context, w sweep.Watch) (sweep.Story, error) 
 	out := filepath.Join(b.t.TempDir(), "out")
 	require.NoError(b.t, os.WriteFile(out, nil, 0o600))
 	exit, err := trace.Watch(ctx, trace.Config{Dir: b.dir, Handler: w.Handler, Record: w.Record, Says: true},
-		trace.Command{Args: append([]string{exe, toy.Arg, b.dir}, b.bugs...), Env: trace.Environ(), Stdout: out})
+		trace.Command{Args: append([]string{exe, toy.Arg, b.dir}, b.bugs...), Env: trace.Environ(toy.Env), Stdout: out})
 	if errors.Is(err, trace.ErrPower) {
 		return sweep.Story{Cut: true}, nil
 	}

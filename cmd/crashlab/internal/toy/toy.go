@@ -13,6 +13,10 @@ import (
 // Arg is the first argument that makes a test binary run the toy.
 const Arg = "crashlab-toy"
 
+// Env is for the environment of a test binary that runs the toy: one that has
+// the race detector in it would sleep for a second before it exits.
+const Env = "GORACE=atexit_sleep_ms=0"
+
 // File is the file that the toy replaces, Old and New its contents.
 const (
 	File = "settings"

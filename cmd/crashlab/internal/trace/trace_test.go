@@ -13,6 +13,7 @@ import (
 
 	"github.com/tope/updater/cmd/crashlab/internal/toy"
 	"github.com/tope/updater/cmd/crashlab/internal/trace"
+	"github.com/tope/updater/platform/roottest"
 )
 
 func TestMain(m *testing.M) {
@@ -31,7 +32,7 @@ func device(t *testing.T) string {
 func command(t *testing.T, dir string, bugs ...string) trace.Command {
 	exe, err := os.Executable()
 	require.NoError(t, err)
-	return trace.Command{Args: append([]string{exe, toy.Arg, dir}, bugs...), Env: trace.Environ()}
+	return trace.Command{Args: append([]string{exe, toy.Arg, dir}, bugs...), Env: trace.Environ(toy.Env)}
 }
 
 // calls lists every call the toy makes, by name.
@@ -55,6 +56,7 @@ func calls(t *testing.T, cfg trace.Config, c trace.Command, verdict func(name st
 }
 
 func TestCallsAreNamedInOrder(t *testing.T) {
+	roottest.Need(t, "a machine of its own")
 	dir := device(t)
 	names, exit, err := calls(t, trace.Config{Dir: dir}, command(t, dir), nil)
 	require.NoError(t, err)
@@ -65,6 +67,7 @@ func TestCallsAreNamedInOrder(t *testing.T) {
 }
 
 func TestWhatIsSaidHasItsPlaceInTheOrder(t *testing.T) {
+	roottest.Need(t, "a machine of its own")
 	dir := device(t)
 	out := filepath.Join(t.TempDir(), "out")
 	require.NoError(t, os.WriteFile(out, nil, 0o600))
@@ -76,6 +79,7 @@ func TestWhatIsSaidHasItsPlaceInTheOrder(t *testing.T) {
 }
 
 func TestPowerCut(t *testing.T) {
+	roottest.Need(t, "a machine of its own")
 	for _, tc := range []struct {
 		at      string
 		torn    bool
@@ -113,6 +117,7 @@ func TestPowerCut(t *testing.T) {
 }
 
 func TestErrnoReachesTheProgram(t *testing.T) {
+	roottest.Need(t, "a machine of its own")
 	dir := device(t)
 	_, exit, err := calls(t, trace.Config{Dir: dir}, command(t, dir), func(name string, _ *trace.Call) trace.Verdict {
 		if name == "fsync settings.tmp #1" {
@@ -125,6 +130,7 @@ func TestErrnoReachesTheProgram(t *testing.T) {
 }
 
 func TestRecordingHasTheBytes(t *testing.T) {
+	roottest.Need(t, "a machine of its own")
 	dir := device(t)
 	var data []byte
 	_, _, err := calls(t, trace.Config{Dir: dir, Record: true}, command(t, dir), func(_ string, c *trace.Call) trace.Verdict {
@@ -136,6 +142,7 @@ func TestRecordingHasTheBytes(t *testing.T) {
 }
 
 func TestEachBootIsAnother(t *testing.T) {
+	roottest.Need(t, "a machine of its own")
 	first, err := trace.Boot(trace.Config{})
 	require.NoError(t, err)
 	first.Off()
@@ -146,13 +153,14 @@ func TestEachBootIsAnother(t *testing.T) {
 }
 
 func TestOffEndsEverything(t *testing.T) {
+	roottest.Need(t, "a machine of its own")
 	m, err := trace.Boot(trace.Config{})
 	require.NoError(t, err)
 	defer m.Off()
 	out := filepath.Join(t.TempDir(), "out")
 	require.NoError(t, os.WriteFile(out, nil, 0o600))
 	sh := func(script string) trace.Command {
-		return trace.Command{Args: []string{"sh", "-c", script}, Env: trace.Environ(), Stdout: out}
+		return trace.Command{Args: []string{"sh", "-c", script}, Env: trace.Environ(toy.Env), Stdout: out}
 	}
 	exit, err := m.Run(context.Background(), sh(`sleep 1000 & exit 3`))
 	require.NoError(t, err)
@@ -167,16 +175,18 @@ func TestOffEndsEverything(t *testing.T) {
 }
 
 func TestTimeoutCutsThePower(t *testing.T) {
+	roottest.Need(t, "a machine of its own")
 	ctx, cancel := context.WithCancel(context.Background())
 	m, err := trace.Boot(trace.Config{})
 	require.NoError(t, err)
 	defer m.Off()
 	cancel()
-	_, err = m.Run(ctx, trace.Command{Args: []string{"sleep", "1000"}, Env: trace.Environ()})
+	_, err = m.Run(ctx, trace.Command{Args: []string{"sleep", "1000"}, Env: trace.Environ(toy.Env)})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
 func TestEachMachineHasItsOwnNetwork(t *testing.T) {
+	roottest.Need(t, "a machine of its own")
 	for range 2 { // at the same address, at the same time
 		m, err := trace.Boot(trace.Config{Listen: "127.0.0.1:8099"})
 		require.NoError(t, err)
@@ -191,7 +201,7 @@ func TestEachMachineHasItsOwnNetwork(t *testing.T) {
 		out := filepath.Join(t.TempDir(), "out")
 		require.NoError(t, os.WriteFile(out, nil, 0o600))
 		exit, err := m.Run(context.Background(), trace.Command{
-			Args: []string{"bash", "-c", "cat < /dev/tcp/127.0.0.1/8099"}, Env: trace.Environ(), Stdout: out,
+			Args: []string{"bash", "-c", "cat < /dev/tcp/127.0.0.1/8099"}, Env: trace.Environ(toy.Env), Stdout: out,
 		})
 		require.NoError(t, err)
 		require.Zero(t, exit)

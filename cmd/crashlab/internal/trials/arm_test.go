@@ -3,7 +3,6 @@
 package trials_test
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/cmd/internal/builttest"
 	"github.com/tope/updater/cmd/internal/fixtures"
 )
 
@@ -19,9 +19,9 @@ import (
 // journal of it, which this processor's program reads too. Words have another
 // size there, and 64-bit counters another alignment.
 func TestArm(t *testing.T) {
-	t.Parallel()
-	good := packageOf(t, built.services, fixtures.Release{Version: "1.1.0"})
-	bad := packageOf(t, built.services, fixtures.Release{Version: "1.2.0", DeviceAPI: "exit"})
+	tried(t)
+	good := packageOf(t, builttest.Services(t), fixtures.Release{Version: "1.1.0"})
+	bad := packageOf(t, builttest.Services(t), fixtures.Release{Version: "1.2.0", DeviceAPI: "exit"})
 	for _, arm := range []struct {
 		name, emulator string
 		env            []string
@@ -33,14 +33,10 @@ func TestArm(t *testing.T) {
 			t.Parallel()
 			emulator, err := exec.LookPath(arm.emulator)
 			require.NoError(t, err, "install Debian's qemu-user-static")
-			program := filepath.Join(t.TempDir(), "tope-updater")
-			cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/tope/updater/cmd/tope-updater")
-			cmd.Env = append(os.Environ(), append(arm.env, "CGO_ENABLED=0")...)
-			out, err := cmd.CombinedOutput()
-			require.NoError(t, err, "%s", out)
+			program := builttest.Program(t, "tope-updater", builttest.Version, arm.env...)
 
 			// It is slow: the gate has time.
-			d := newDevice(t, filepath.Join(t.TempDir(), "device"), built.services, fixtures.Options{Timeout: 10 * time.Second})
+			d := newDevice(t, filepath.Join(t.TempDir(), "device"), builttest.Services(t), fixtures.Options{Timeout: 10 * time.Second})
 			d.program = []string{emulator, program}
 			d.must(0, "recover") // there is no journal yet, and nothing is owed
 			d.must(0, "install", good)
@@ -58,7 +54,7 @@ func TestArm(t *testing.T) {
 			d.runs("1.1.0")
 			d.stopServing()
 			d.journalWorks()
-			d.program = []string{built.updater}
+			d.program = []string{updater(t)}
 			d.journalWorks()
 			d.isTidy()
 		})

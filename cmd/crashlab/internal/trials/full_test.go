@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/tope/updater/cmd/internal/builttest"
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/disk/disktest"
@@ -85,7 +86,7 @@ func (d *device) failedFull(r ran, before versions.Pointers) {
 // TestFullDisk installs with nothing free, then with a little more, and so on
 // until it fits: each time it fails cleanly, until it does not fail.
 func TestFullDisk(t *testing.T) {
-	t.Parallel()
+	tried(t)
 	stubs := fixtures.Stubs()
 	d, e := fullDevice(t, 24<<20, stubs, "none")
 	before, err := d.Store.Pointers()
@@ -119,11 +120,11 @@ func TestFullDisk(t *testing.T) {
 
 // TestFullDiskServices: nothing at all is free, with services that run.
 func TestFullDiskServices(t *testing.T) {
-	t.Parallel()
-	d, e := fullDevice(t, 64<<20, built.services, "embedded")
+	tried(t)
+	d, e := fullDevice(t, 64<<20, builttest.Services(t), "embedded")
 	before, err := d.Store.Pointers()
 	require.NoError(t, err)
-	pack := packageOf(t, built.services, fixtures.Release{Version: "1.2.0", Files: bulk("1.2.0")})
+	pack := packageOf(t, builttest.Services(t), fixtures.Release{Version: "1.2.0", Files: bulk("1.2.0")})
 	release := e.Fill(t, 0)
 	d.failedFull(d.run("--json", "install", pack), before)
 	d.runs("1.1.0")
@@ -149,13 +150,13 @@ func TestFullDiskServices(t *testing.T) {
 
 // TestFullStateDirectory: only what holds the journal and the downloads is full.
 func TestFullStateDirectory(t *testing.T) {
-	t.Parallel()
+	tried(t)
 	onItsOwnDisk(t, "var/lib/tope-updater", "Download")
 }
 
 // TestFullVersionsDirectory: only what holds the versions is full.
 func TestFullVersionsDirectory(t *testing.T) {
-	t.Parallel()
+	tried(t)
 	onItsOwnDisk(t, "opt/tope/versions", "Verify")
 }
 
@@ -190,7 +191,7 @@ func onItsOwnDisk(t *testing.T, dir, step string) {
 
 // TestFullOfFiles: there is space, but not one inode.
 func TestFullOfFiles(t *testing.T) {
-	t.Parallel()
+	tried(t)
 	stubs := fixtures.Stubs()
 	d, e := fullDevice(t, 24<<20, stubs, "none")
 	before, err := d.Store.Pointers()
@@ -247,7 +248,7 @@ const fewInodes = 600
 // TestFirstUpdateOnAFullDisk: there is no journal yet, and no room for one.
 // Without a journal nothing is begun.
 func TestFirstUpdateOnAFullDisk(t *testing.T) {
-	t.Parallel()
+	tried(t)
 	stubs := fixtures.Stubs()
 	e, root := smallDisk(t, 24<<20)
 	d := newDevice(t, root, stubs, fixtures.Options{Manager: "none"})
@@ -266,7 +267,7 @@ func TestFirstUpdateOnAFullDisk(t *testing.T) {
 // TestServingOnAFullDisk: the daemon comes up, answers, and takes the update
 // when there is room.
 func TestServingOnAFullDisk(t *testing.T) {
-	t.Parallel()
+	tried(t)
 	stubs := fixtures.Stubs()
 	d, e := fullDevice(t, 24<<20, stubs, "none")
 	before, err := d.Store.Pointers()
@@ -284,7 +285,7 @@ func TestServingOnAFullDisk(t *testing.T) {
 // TestFillingUpMeanwhile: the disk is filled by others in each state of an
 // update, after the space was checked.
 func TestFillingUpMeanwhile(t *testing.T) {
-	t.Parallel()
+	tried(t)
 	stubs := fixtures.Stubs()
 	d, e := fullDevice(t, 48<<20, stubs, "none")
 	before, err := d.Store.Pointers()

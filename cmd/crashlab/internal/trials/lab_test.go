@@ -24,46 +24,37 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/cmd/crashlab/internal/trace"
+	"github.com/tope/updater/cmd/internal/builttest"
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/httpapi/client"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/roottest"
 	"github.com/tope/updater/steps/bundle/bundletest"
 )
 
-// built is what TestMain has built: set once, before any test.
-var built struct {
-	updater  string
-	services fixtures.Programs
-}
-
 func TestMain(m *testing.M) {
 	trace.Stub()
-	os.Exit(buildAndRun(m))
-}
-
-func buildAndRun(m *testing.M) int {
 	flag.Parse()
 	// A trial waits for health gates most of its time.
 	if err := flag.Set("test.parallel", "6"); err != nil {
 		panic(err)
 	}
-	dir, err := os.MkdirTemp("", "tope-trials-")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	built.updater = filepath.Join(dir, "tope-updater")
-	cmd := exec.Command("go", "build", "-o", built.updater, "github.com/tope/updater/cmd/tope-updater")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		panic(fmt.Sprintf("cannot build the updater: %v\n%s", err, out))
-	}
-	if built.services, err = fixtures.Build(context.Background(), dir); err != nil {
-		panic(err)
-	}
-	return m.Run()
+	os.Exit(m.Run())
+}
+
+// tried marks a test of this package: it is parallel and needs root.
+func tried(t *testing.T) {
+	t.Helper()
+	roottest.Need(t, "small disks and machines that stand still")
+	t.Parallel()
+}
+
+// updater is the program under trial.
+func updater(t testing.TB) string {
+	t.Helper()
+	return builttest.Updater(t, builttest.Version)
 }
 
 // device is a device, and what its owner does with it.
@@ -91,7 +82,7 @@ func newDevice(t testing.TB, root string, p fixtures.Programs, o fixtures.Option
 
 // own ends with the test what runs on a device.
 func own(t testing.TB, d *fixtures.Device, host string) *device {
-	dev := &device{Device: d, t: t, program: []string{built.updater}, host: host, log: filepath.Join(t.TempDir(), "daemon.log")}
+	dev := &device{Device: d, t: t, program: []string{updater(t)}, host: host, log: filepath.Join(t.TempDir(), "daemon.log")}
 	t.Cleanup(func() {
 		dev.stopServing()
 		require.NoError(t, dev.Stop(context.Background()))

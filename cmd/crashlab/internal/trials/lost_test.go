@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/tope/updater/cmd/internal/builttest"
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/httpapi/client"
@@ -21,7 +22,7 @@ import (
 // TestDamagedJournal damages the journal of a device that was cut in a state of
 // an update, in every way and in every state, and boots it.
 func TestDamagedJournal(t *testing.T) {
-	t.Parallel()
+	tried(t)
 	scenes := film(t)
 	all := damages()
 	trials := 0
@@ -198,12 +199,12 @@ func immutable(t *testing.T, path string, on bool) {
 // when it has stopped the services to switch; and the journal, which would say
 // so, is lost. The marker tells.
 func TestJournalLostWhileServicesAreStopped(t *testing.T) {
-	t.Parallel()
+	tried(t)
 	for _, dam := range damages()[:3] {
-		d := newDevice(t, filepath.Join(t.TempDir(), "device"), built.services, fixtures.Options{})
-		d.must(0, "install", packageOf(t, built.services, fixtures.Release{Version: "1.1.0"}))
+		d := newDevice(t, filepath.Join(t.TempDir(), "device"), builttest.Services(t), fixtures.Options{})
+		d.must(0, "install", packageOf(t, builttest.Services(t), fixtures.Release{Version: "1.1.0"}))
 		d.runs("1.1.0")
-		next := packageOf(t, built.services, fixtures.Release{Version: "1.2.0"})
+		next := packageOf(t, builttest.Services(t), fixtures.Release{Version: "1.2.0"})
 		require.NoError(t, d.Stop(t.Context()))
 		m := d.boot()
 		require.True(t, m.standAtEach(func(s engine.State) bool { return s == engine.Switching }, "install", next))

@@ -75,7 +75,7 @@ func (m *machine) stand(*trace.Call) trace.Verdict {
 
 func (m *machine) command(background bool, args ...string) trace.Command {
 	return trace.Command{
-		Args: append([]string{built.updater, "--config", m.d.Config, "--root", m.d.Root}, args...),
+		Args: append([]string{updater(m.d.t), "--config", m.d.Config, "--root", m.d.Root}, args...),
 		Env:  trace.Environ(), Stdout: m.d.log, Stderr: m.d.log, Background: background,
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/cmd/internal/builttest"
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/disk"
@@ -93,12 +94,12 @@ func (s scene) String() string {
 func film(t *testing.T) []scene {
 	t.Helper()
 	dir := t.TempDir()
-	base := newDevice(t, filepath.Join(dir, "base"), built.services, fixtures.Options{Timeout: 4 * time.Second})
-	base.must(0, "install", packageOf(t, built.services, fixtures.Release{Version: "1.1.0"}))
-	next := packageOf(t, built.services, fixtures.Release{Version: "1.4.0"})
+	base := newDevice(t, filepath.Join(dir, "base"), builttest.Services(t), fixtures.Options{Timeout: 4 * time.Second})
+	base.must(0, "install", packageOf(t, builttest.Services(t), fixtures.Release{Version: "1.1.0"}))
+	next := packageOf(t, builttest.Services(t), fixtures.Release{Version: "1.4.0"})
 	var scenes []scene
 	for i, f := range flows() {
-		pack := packageOf(t, built.services, f.release)
+		pack := packageOf(t, builttest.Services(t), f.release)
 		d := copyOf(t, base, filepath.Join(dir, fmt.Sprint(i)))
 		m := d.boot()
 		m.start("serve") // what runs before is what the gate wants back

@@ -24,7 +24,7 @@ const unitDir = "etc/systemd/system"
 // unit files those of another version, and in the middle of each write. The next
 // recover finishes; and so does one that finds current back at the old version.
 func TestUnitFilesAreKilled(t *testing.T) {
-	t.Parallel()
+	tried(t)
 	carry := func(version string, units ...string) fixtures.Release {
 		r := fixtures.Release{Version: version, Files: map[string][]byte{}}
 		for _, u := range units {
@@ -102,7 +102,7 @@ func recovered(t *testing.T, root string, h trace.Handler) {
 		return h(c)
 	}}
 	exit, err := trace.Watch(t.Context(), cfg, trace.Command{
-		Args: []string{built.updater, "--root", root, "--config", filepath.Join(root, "etc/tope-updater/config.toml"), "recover"}, Env: trace.Environ(),
+		Args: []string{updater(t), "--root", root, "--config", filepath.Join(root, "etc/tope-updater/config.toml"), "recover"}, Env: trace.Environ(),
 	})
 	if err != nil {
 		require.ErrorIs(t, err, trace.ErrPower)

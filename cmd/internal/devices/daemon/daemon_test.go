@@ -1,0 +1,182 @@
+package daemon_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/cmd/internal/builttest"
+	"github.com/tope/updater/cmd/internal/devices/devicetest"
+	"github.com/tope/updater/cmd/internal/fixtures"
+	"github.com/tope/updater/engine"
+)
+
+// dropIn changes a unit, as an operator does it.
+func dropIn(d *devicetest.Device, unit, text string) {
+	d.Write("/etc/systemd/system/"+unit+".d/90-test.conf", text, 0o644)
+}
+
+// A daemon that hangs is killed by its watchdog, and started again.
+func TestTheDaemonHangs(t *testing.T) {
+	t.Parallel()
+	d := devicetest.New(t, devicetest.Options{})
+	dropIn(d, devicetest.Daemon, "[Service]\nWatchdogSec=2s\n")
+	d.Up()
+	before := d.Property(devicetest.Daemon, "MainPID")
+	d.MustRun("kill", "-STOP", before)
+	d.Wait("another daemon", func() bool {
+		pid := d.Property(devicetest.Daemon, "MainPID")
+		return pid != "0" && pid != before
+	})
+	d.Answers()
+	require.Contains(t, d.Journal("-u", devicetest.Daemon), "Watchdog timeout")
+	d.Install("1.1.0", "", engine.Committed)
+	require.Equal(t, "1", d.Property(devicetest.Daemon, "NRestarts"), "one that works is fed")
+}
+
+// A daemon that always dies is given up, with the start limits that are shipped;
+// the rescue unit brings the update to its end, and the daemon gets another chance.
+func TestADaemonThatDiesIsRescued(t *testing.T) {
+	t.Parallel()
+	d := devicetest.New(t, devicetest.Options{})
+	d.Write("/usr/local/sbin/daemon", "#!/bin/sh\n[ ! -e /etc/broken ] || exit 1\nexec "+devicetest.Updater+" serve\n", 0o755)
+	dropIn(d, devicetest.Daemon, "[Service]\nExecStart=\nExecStart=/usr/local/sbin/daemon\nRestartSec=100ms\n")
+	dropIn(d, devicetest.Rescue, "[Service]\nExecStopPost=\nExecStopPost=/bin/rm -f /etc/broken\nExecStopPost=-/bin/systemctl reset-failed "+devicetest.Daemon+
+		"\nExecStopPost=-/bin/systemctl --no-block start "+devicetest.Daemon+"\n")
+	d.Up()
+	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0", DeviceAPI: "ready-after=1s"}))
+	d.In(engine.Restarting)
+	d.Write("/etc/broken", "", 0o644)
+	d.MustRun("systemctl", "kill", "--kill-who=main", "--signal=KILL", devicetest.Daemon)
+	d.Wait("the rescue has ended", func() bool { return strings.Contains(d.Journal("-u", devicetest.Rescue), "Finished ") })
+	d.Answers()
+	require.Equal(t, engine.Committed, d.Over().State)
+	d.Whole("1.1.0")
+	require.Contains(t, d.Journal("-u", devicetest.Daemon), "Start request repeated too quickly")
+}
+
+// What is shipped is what was tried, by systemd's own measure.
+func TestTheSandbox(t *testing.T) {
+	t.Parallel()
+	d := devicetest.New(t, devicetest.Options{})
+	d.Up()
+	out := d.MustRun("systemd-analyze", "security", "--no-pager", "--threshold=25", devicetest.Daemon)
+	t.Log(strings.TrimSpace(out[strings.LastIndex(strings.TrimSpace(out), "\n")+1:]))
+
+	// Bundles from where operators put them.
+	for dir, version := range map[string]string{"/tmp": "1.1.0", "/var/tmp": "1.2.0", "/home": "1.3.0"} {
+		path := d.Offer(fixtures.Release{Version: version})
+		d.MustRun("mv", path, dir+"/")
+		d.MustRun(devicetest.Updater, "install", dir+"/tope-"+version+".zip")
+		d.Whole(version)
+	}
+	d.MustRun(devicetest.Updater, "factory", "create", "--replace")
+	d.MustRun(devicetest.Updater, "prune", "--keep", "0")
+	d.MustRun(devicetest.Updater, "links")
+	require.Empty(t, d.Failed())
+}
+
+// Who may do what through the socket, with the group that sysusers made.
+func TestTheSocket(t *testing.T) {
+	t.Parallel()
+	for name, activated := range map[string]bool{"made by the daemon": false, "held by systemd": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := devicetest.New(t, devicetest.Options{})
+			if activated {
+				d.Enable("tope-updater.socket", "sockets.target")
+			}
+			d.Up()
+			const socket = "/run/tope-updater/api.sock"
+			require.Equal(t, "660 root:tope-updater", strings.TrimSpace(d.MustRun("stat", "-c", "%a %U:%G", socket)))
+			d.MustRun("useradd", "--groups", "tope-updater", "fitter")
+			d.MustRun("useradd", "stranger")
+			as := func(user string, args ...string) string {
+				out, err := d.Run(append([]string{"setpriv", "--reuid", user, "--regid", user, "--init-groups", "curl", "-s", "-w", "%{http_code}", "--unix-socket", socket}, args...)...)
+				return out + map[bool]string{true: " failed"}[err != nil]
+			}
+			prune := []string{"-X", "POST", "http://localhost/api/v2/prune"}
+			const look = "http://localhost/api/v2/status"
+			require.Contains(t, as("fitter", look), "200")
+			require.Contains(t, as("fitter", prune...), "202")
+			require.Contains(t, as("stranger", look), "000 failed", "the socket's mode keeps them out")
+			d.MustRun("chmod", "666", socket)
+			require.Contains(t, as("stranger", look), "200")
+			denied := as("stranger", prune...)
+			require.Contains(t, denied, "foreign-peer")
+			require.Contains(t, denied, "403")
+
+			// A request finds a daemon also while it restarts, if systemd holds the socket.
+			d.MustRun("systemctl", "stop", devicetest.Daemon)
+			if activated {
+				first := as("fitter", look) // it says at least that the updater is starting
+				require.NotContains(t, first, "failed")
+				d.Answers()
+				require.Contains(t, as("fitter", look), "200")
+			} else {
+				require.Contains(t, as("fitter", look), "000 failed")
+			}
+		})
+	}
+}
+
+// The memory limit of the unit is one that an update keeps. Where the kernel's
+// controllers are those of cgroup v1, which systemd in a container may not use,
+// the test holds the daemon to the unit's figure itself.
+func TestTheMemoryLimit(t *testing.T) {
+	t.Parallel()
+	// On a disk in memory, written pages would count without end.
+	d := devicetest.New(t, devicetest.Options{OnDisk: true})
+	d.Up()
+	limit := d.Number(devicetest.Daemon, "MemoryMax")
+	require.EqualValues(t, 96<<20, limit)
+	peak := limited(t, d, limit)
+	big := map[string][]byte{"services/data/big": noise(128 << 20)}
+	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0", Files: big}))
+	require.Equal(t, engine.Committed, d.Over().State)
+	d.Whole("1.1.0")
+	require.Equal(t, "0", d.Property(devicetest.Daemon, "NRestarts"))
+	peak()
+}
+
+// Whatever the preset says is enabled, and nothing else.
+func TestThePreset(t *testing.T) {
+	t.Parallel()
+	d := devicetest.New(t, devicetest.Options{})
+	d.Put(builttest.Top()+"/deploy/systemd/90-tope-updater.preset", "/usr/lib/systemd/system-preset/90-tope-updater.preset", 0o644)
+	d.Up()
+	d.MustRun("systemctl", "disable", devicetest.Daemon, devicetest.Recover)
+	d.MustRun("systemctl", "preset", devicetest.Daemon, devicetest.Recover, "tope-updater.socket")
+	for unit, want := range map[string]string{devicetest.Daemon: "enabled", devicetest.Recover: "enabled", "tope-updater.socket": "disabled", devicetest.Rescue: "static"} {
+		out, _ := d.Run("systemctl", "is-enabled", unit) // it fails for what is not
+		require.Equal(t, want, strings.TrimSpace(out), unit)
+	}
+	d.Kill()
+	d.Up()
+	d.RecoveredFirst()
+}
+
+// What a daemon has started does not outlive it: nothing goes on writing.
+func TestHelpersEndWithTheDaemon(t *testing.T) {
+	t.Parallel()
+	d := devicetest.New(t, devicetest.Options{
+		Timeout: time.Minute,
+		Config:  "[[service.health]]\nkind = \"command\"\ncommand = [\"/bin/sh\", \"-c\", \"test ! -e /etc/linger || exec sleep 7777\"]\ntimeout = \"1m\"\n",
+	})
+	dropIn(d, devicetest.Daemon, "[Service]\nRestart=no\n")
+	d.Symlink("/dev/null", "/etc/systemd/system/"+devicetest.Rescue) // it would run the gate, too
+	d.Up()
+	helper := func() bool {
+		_, err := d.Run("pgrep", "-f", "^sleep 7777")
+		return err == nil
+	}
+	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0", DeviceAPI: "ready-after=1s"}))
+	d.In(engine.Restarting)
+	d.Write("/etc/linger", "", 0o644)
+	d.Wait("the helper runs", helper)
+	d.MustRun("systemctl", "kill", "--kill-who=main", "--signal=KILL", devicetest.Daemon)
+	d.Wait("the daemon has failed", func() bool { return d.Property(devicetest.Daemon, "ActiveState") == "failed" })
+	require.False(t, helper())
+}

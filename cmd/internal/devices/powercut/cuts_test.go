@@ -1,0 +1,72 @@
+package powercut_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/cmd/internal/devices/devicetest"
+	"github.com/tope/updater/cmd/internal/fixtures"
+	"github.com/tope/updater/engine"
+)
+
+// checking is a device in the midst of a health gate that takes ten seconds.
+func checking(t *testing.T) *devicetest.Device {
+	t.Helper()
+	d := devicetest.New(t, devicetest.Options{Stable: 10 * time.Second, Timeout: 15 * time.Second})
+	d.Up()
+	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0"}))
+	d.In(engine.CheckingHealth)
+	return d
+}
+
+func TestACutAtTheGate(t *testing.T) {
+	t.Parallel()
+	d := checking(t)
+	d.Kill()
+	d.Up()
+	d.RecoveredFirst()
+	require.Equal(t, "1.1.0", d.Serves(devicetest.DeviceAPI), "forward: the gate has not judged yet")
+	require.Equal(t, engine.Committed, d.Over().State)
+	d.Whole("1.1.0")
+}
+
+// Three boots without a commit are one too many: the third is on the old
+// version, from the start.
+func TestThreeBootsUncommitted(t *testing.T) {
+	t.Parallel()
+	d := checking(t)
+	d.Kill()
+	for range 2 { // two boots are what the state may cost
+		d.Up()
+		d.RecoveredFirst()
+		st, _ := d.Status()
+		require.Equal(t, engine.CheckingHealth, st.State)
+		d.Kill()
+	}
+	d.Up()
+	d.RecoveredFirst()
+	require.Contains(t, d.MustRun("journalctl", "-b", "-u", devicetest.Recover), "current now leads to 1.0.0")
+	require.Equal(t, engine.RolledBack, d.Over().State)
+	d.Whole("1.0.0")
+	require.NotContains(t, d.Journal("-b", "-u", devicetest.DeviceAPI), "device-api 1.1.0:", "the services were not started from it again")
+}
+
+// An operator's reboot is just another cut, and no unit that it stops is
+// evidence against the release.
+func TestARebootWhileSwitching(t *testing.T) {
+	t.Parallel()
+	// What does not stop at once makes Switching long enough to be seen.
+	d := devicetest.New(t, devicetest.Options{Unit: "TimeoutStopSec=1s", Release: fixtures.Release{DeviceAPI: "stubborn"}})
+	d.Up()
+	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0"}))
+	d.In(engine.Switching)
+	_, _ = d.Run("systemctl", "--no-block", "reboot") // the machine may be gone before it answers
+	d.AwaitBoots(2)
+	d.Answers()
+	d.RecoveredFirst()
+	u := d.Over()
+	require.Equal(t, engine.Committed, u.State, "%+v", u)
+	d.Whole("1.1.0")
+}

@@ -1,0 +1,4 @@
+package systemdtest
+
+// Sweep is what each test program does before its first machine.
+func Sweep() { sweep(memory()) }
