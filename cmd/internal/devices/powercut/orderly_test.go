@@ -42,8 +42,8 @@ func TestAnOperatorReboots(t *testing.T) {
 	}
 }
 
-// An operator goes to the rescue shell in mid-update. The jobs that are cancelled
-// for that are no word on the release: it goes on when the system does.
+// An operator goes to the rescue shell in mid-update. The jobs that this cancels
+// tell nothing of the release: the update goes on when the system does.
 func TestAnOperatorGoesToTheRescueShell(t *testing.T) {
 	t.Parallel()
 	d := devicetest.New(t, devicetest.Options{Stable: time.Second, Timeout: 20 * time.Second, Unit: "TimeoutStartSec=60"})
