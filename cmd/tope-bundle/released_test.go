@@ -9,12 +9,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/cmd/internal/builttest"
 )
 
 // perform runs the program as a user does and returns what it says.
 func perform(t *testing.T, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "tope-bundle", args...)
+	cmd := exec.CommandContext(t.Context(), builttest.Program(t, "tope-bundle", builttest.Version), args...)
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.Output()

@@ -62,8 +62,8 @@ func Bugs() []Bug {
 			Name: "outcome before effect", Mode: Kill, Flow: "rollback",
 			About: "the journal says rolled back, and then the pointers go back",
 			File:  "engine/work.go",
-			Old:   "\t} else if err == nil {\n\t\tr.out, err = step.Do(ctx, t)\n",
-			New: "\t} else if err == nil && s == RollingBack {\n\t\tgo func() {\n\t\t\ttime.Sleep(20 * time.Millisecond)\n" +
+			Old:   "\tif err == nil {\n\t\tr.out, err = step.Do(ctx, t)\n",
+			New: "\tif err == nil && j.state == RollingBack {\n\t\tgo func() {\n\t\t\ttime.Sleep(20 * time.Millisecond)\n" +
 				"\t\t\t_, _ = step.Do(context.WithoutCancel(ctx), t)\n\t\t}()\n" +
 				"\t} else if err == nil {\n\t\tr.out, err = step.Do(ctx, t)\n",
 		},
@@ -78,7 +78,7 @@ func Bugs() []Bug {
 			Name: "no marker", Mode: Kill, Flow: "install",
 			About: "nothing tells that the current version is not committed, if the journal is lost",
 			File:  "engine/work.go",
-			Old:   "\tif err := e.cfg.Versions.Mark(u.Before.Current); err != nil {\n",
+			Old:   "\tif err := w.versions.Mark(before); err != nil {\n",
 			New:   "\tif err := error(nil); err != nil {\n",
 		},
 		{

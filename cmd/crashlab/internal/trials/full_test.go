@@ -180,7 +180,7 @@ func onItsOwnDisk(t *testing.T, dir, step string) {
 	pack := packageOf(t, stubs, fixtures.Release{Version: "1.2.0", Files: bulk("1.2.0")})
 	r := d.run("--json", "install", pack)
 	d.failedFull(r, before)
-	require.Equal(t, step, d.status().Last.Step)
+	require.EqualValues(t, step, d.status().Last.Step)
 	d.must(0, "rollback")
 	d.must(0, "rollback")
 	release()
