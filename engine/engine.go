@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 )
 
 // Engine runs updates, one at a time. Create it with New, call Recover, then Run.
@@ -14,6 +16,7 @@ type Engine struct {
 	board    *board
 	calls    chan<- call
 	pings    chan<- struct{} // see Alive
+	ended    chan struct{}   // closed when Run has returned
 	// own belongs to the goroutine of Recover, the Note… methods and Run.
 	own struct {
 		book     *book
@@ -27,7 +30,7 @@ func New(cfg Config) (*Engine, error) {
 	cfg = cfg.withDefaults()
 	calls, pings := make(chan call), make(chan struct{})
 	p := policy{journal: cfg.Journal, versions: cfg.Versions, clock: cfg.Clock, log: cfg.Log}
-	e := &Engine{versions: cfg.Versions, board: newBoard(cfg), calls: calls, pings: pings}
+	e := &Engine{versions: cfg.Versions, board: newBoard(cfg), calls: calls, pings: pings, ended: make(chan struct{})}
 	e.own.book = newBook(cfg, p, e.board)
 	e.own.recovery = newRecovery(cfg, e.own.book)
 	e.own.loop = newLoop(cfg, e.own.book, p)
@@ -63,7 +66,11 @@ func (e *Engine) NoteUnits(version string, changes any) error {
 // an error that wraps ErrJournal when the journal failed: then everything about
 // the last write is unknown, and the caller must open the journal anew, make a
 // new engine and recover. A *TakeOver means that another program has to go on.
-func (e *Engine) Run(ctx context.Context) error { return e.own.loop.serve(ctx) }
+// Call it once.
+func (e *Engine) Run(ctx context.Context) error {
+	defer close(e.ended)
+	return e.own.loop.serve(ctx)
+}
 
 // Status tells where the device stands. It reads memory only.
 func (e *Engine) Status() Status { return e.board.status() }
@@ -83,35 +90,71 @@ func (e *Engine) Alive(ctx context.Context) error {
 	}
 }
 
-// call runs f in the loop and returns its answer. An error of f that wraps
-// ErrJournal also ends the loop.
+// call runs f in the loop and returns its answer. When ctx ends first, f has not
+// run and never will: an answer is not lost, whoever hangs up. An error of f that
+// wraps ErrJournal also ends the loop. When the loop has ended, the error wraps
+// context.Canceled.
 func (e *Engine) call(ctx context.Context, f call) error {
-	done := make(chan error, 1)
-	var ask call
-	ask = func(loop context.Context, l *loop) error {
-		if ctx.Err() != nil {
-			return nil //nolint:nilerr // nobody waits for it any more
-		}
-		err := f(loop, l)
-		if errors.Is(err, errPark) {
-			l.parked = append(l.parked, ask)
-			return nil
-		}
-		done <- err
-		if errors.Is(err, ErrJournal) {
-			return err
-		}
-		return nil
-	}
+	q := &request{run: f, done: make(chan error, 1)}
 	select {
-	case e.calls <- ask:
+	case e.calls <- q.ask:
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-e.ended:
+		return errEnded
 	}
 	select {
-	case err := <-done:
+	case err := <-q.done:
 		return err
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return q.withdraw(context.Cause(ctx))
+	case <-e.ended:
+		return q.withdraw(errEnded)
+	}
+}
+
+// errEnded is the answer of a loop that has ended.
+var errEnded = fmt.Errorf("%w: %w", errShutdown, context.Canceled)
+
+// request is a call that somebody waits for, unless it was withdrawn.
+type request struct {
+	run  call
+	done chan error // has room for the answer
+	// mu is held while the loop runs the call, so that withdraw finds it not begun,
+	// parked or answered, and never in between.
+	mu        sync.Mutex
+	withdrawn bool
+}
+
+// ask is what the loop runs.
+func (q *request) ask(ctx context.Context, l *loop) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.withdrawn {
+		return nil
+	}
+	err := q.run(ctx, l)
+	if errors.Is(err, errPark) {
+		l.parked = append(l.parked, q.ask)
+		return nil
+	}
+	q.done <- err
+	if errors.Is(err, ErrJournal) {
+		return err
+	}
+	return nil
+}
+
+// withdraw takes a request back that the loop has not answered, and returns why.
+// One that it has answered stands: withdraw returns that answer.
+func (q *request) withdraw(why error) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.withdrawn = true
+	select {
+	case err := <-q.done:
+		return err
+	default:
+		return why
 	}
 }

@@ -160,8 +160,8 @@ func (e *Engine) turnTo(ctx context.Context, kind journal.Kind, force bool, poin
 
 // Exclusive runs f while no update is open and none can be accepted: pruning,
 // changing factory. It fails with ErrBusy when one is open.
-func (e *Engine) Exclusive(ctx context.Context, what string, f func(context.Context) error) error {
-	err := e.call(ctx, func(_ context.Context, l *loop) error {
+func (e *Engine) Exclusive(ctx context.Context, what string, f func(context.Context) error) (err error) {
+	err = e.call(ctx, func(_ context.Context, l *loop) error {
 		if l.reserved != "" {
 			return errPark
 		}
@@ -176,14 +176,19 @@ func (e *Engine) Exclusive(ctx context.Context, what string, f func(context.Cont
 	if err != nil {
 		return err
 	}
-	ferr := f(ctx)
-	// The reservation must go even when the caller's patience has ended.
-	err = e.call(context.WithoutCancel(ctx), func(loop context.Context, l *loop) error {
-		l.reserved = ""
-		if err := l.book.publish(); err != nil {
-			return err
+	// The reservation goes, even when the caller has hung up meanwhile or f panics.
+	// With the loop it has gone already.
+	defer func() {
+		release := e.call(context.WithoutCancel(ctx), func(loop context.Context, l *loop) error {
+			l.reserved = ""
+			if err := l.book.publish(); err != nil {
+				return err
+			}
+			return l.unpark(loop)
+		})
+		if !errors.Is(release, errEnded) {
+			err = errors.Join(err, release)
 		}
-		return l.unpark(loop)
-	})
-	return errors.Join(ferr, err)
+	}()
+	return f(ctx)
 }
