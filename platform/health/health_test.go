@@ -62,7 +62,20 @@ func TestValidate(t *testing.T) {
 		{web("me:s3cr3t@h/health"), nobody, "neither http nor https"},
 		{web("127.0.0.1:8080"), nobody, "cannot be parsed"},
 
+		{web("http://bücher.example/"), both, ""},
+		{web("http://[fe80::1%25eth0]:80/"), both, ""},
+		{web("http://h:80@/"), nobody, "names no host"},
+		{web("http://\"h\"/"), nobody, "has no name or address of a host"},
+		{web("http://*/"), nobody, "has no name or address of a host"},
+
 		{port("127.0.0.1:80"), both, ""},
+		{port("[fe80::1%eth0]:80"), both, ""},
+		{port("my_host-1.example.:80"), both, ""},
+		{port(" h:80"), nobody, "has no name or address of a host"},
+		{port("a b:80"), nobody, "has no name or address of a host"},
+		{port("h/x:80"), nobody, "has no name or address of a host"},
+		{port("me@h:80"), nobody, "has no name or address of a host"},
+		{port("[::zz]:80"), nobody, "has no name or address of a host"},
 		{port("[::1]:80"), both, ""},
 		{port(":80"), both, ""},
 		{port(""), nobody, "it has no address"},
@@ -81,6 +94,8 @@ func TestValidate(t *testing.T) {
 		{command("../bin/check"), nobody, "not the path of a program"},
 		{command("bin/../../check"), nobody, "not the path of a program"},
 		{command("/bin/x", "a\x00b"), nobody, "zero byte"},
+		{command("/"), nobody, "not the path of a program"},
+		{command("/usr/bin/"), nobody, "not the path of a program"},
 	} {
 		for by, name := range map[health.Author]string{health.Device: device, health.Publisher: publisher} {
 			err := c.check.Validate(by)

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"net/url"
 	"path"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/source"
@@ -107,6 +109,8 @@ func validateURL(c Check, _ Author) error {
 		return fmt.Errorf("url %.200q is neither http nor https; %s", source.Redacted(c.URL), hint)
 	case u.Hostname() == "" && u.Port() == "":
 		return fmt.Errorf("url %.200q names no host; %s", source.Redacted(c.URL), hint)
+	case !host(u.Hostname()):
+		return fmt.Errorf("url %.200q has no name or address of a host; %s", source.Redacted(c.URL), hint)
 	case u.Port() != "" && !port(u.Port()):
 		return fmt.Errorf("url %.200q has port %s, and ports are from 1 to 65535; %s", source.Redacted(c.URL), u.Port(), hint)
 	}
@@ -118,9 +122,12 @@ func validateAddress(c Check, _ Author) error {
 	if c.Address == "" {
 		return errors.New("it has no address; " + hint)
 	}
-	_, p, err := net.SplitHostPort(c.Address)
+	h, p, err := net.SplitHostPort(c.Address)
 	if err != nil || !port(p) {
 		return fmt.Errorf("address %.200q has no port from 1 to 65535; %s", c.Address, hint)
+	}
+	if !host(h) {
+		return fmt.Errorf("address %.200q has no name or address of a host; %s", c.Address, hint)
 	}
 	return nil
 }
@@ -137,12 +144,23 @@ func validateCommand(c Check, by Author) error {
 	switch {
 	case strings.ContainsRune(strings.Join(c.Command, ""), 0):
 		return errors.New("command has a zero byte; " + hint)
-	case path.IsAbs(program):
+	case path.IsAbs(program) && !strings.HasSuffix(program, "/"):
 		return nil
 	case by == Publisher && program != "." && fs.ValidPath(program):
 		return nil
 	}
 	return fmt.Errorf("command: %.200q is not the path of a program; %s", program, hint)
+}
+
+// host reports whether s can be a host: an address, a name of letters, digits
+// and - . _, or nothing, which is this device.
+func host(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.In(r, unicode.L, unicode.M, unicode.N) && !strings.ContainsRune("-._", r)
+	})
 }
 
 func port(s string) bool {
