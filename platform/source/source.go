@@ -120,7 +120,7 @@ func Redacted(raw string) string {
 	switch {
 	case err != nil:
 		return "(unreadable URL)"
-	case u.Opaque != "":
+	case u.Opaque != "", u.Host == "" && u.Scheme != "" && u.Scheme != "file" && strings.Contains(u.Path, "@"):
 		return u.Scheme + ":…"
 	case u.User == nil:
 		return raw

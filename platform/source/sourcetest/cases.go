@@ -51,6 +51,8 @@ func Cases() []Case {
 		{Name: "one slash", URL: "https:/releases.example/r.tope"},
 		{Name: "a server without its scheme", URL: "releases.example/r.tope"},
 		{Name: "a password without its scheme", URL: "me:" + Secret + "@releases.example/r.tope"},
+		{Name: "a password after one slash", URL: "http:/me:" + Secret + "@releases.example/r.tope"},
+		{Name: "a password after three slashes", URL: "https:///me:" + Secret + "@releases.example/r.tope"},
 		{Name: "ftp", URL: "ftp://me:" + Secret + "@releases.example/r.tope"},
 		{Name: "data", URL: "data:text/plain,hello"},
 		{Name: "nothing", URL: ""},
