@@ -88,14 +88,17 @@ func (a *app) copyOf(r *journal.Reader) records {
 
 type fileRecords struct{ r *journal.Reader }
 
-func (f fileRecords) Updates(context.Context) ([]journal.Update, error) { return f.r.Updates() }
+func (f fileRecords) Updates(context.Context) ([]journal.Update, error) {
+	all, err := f.r.Updates()
+	return httpapi.UpdatesWithoutPasswords(all), err
+}
 
 func (f fileRecords) Records(_ context.Context, update string) ([]journal.Record, error) {
 	recs, err := f.r.Records(update)
 	if err == nil && update != "" && len(recs) == 0 {
 		err = fmt.Errorf("update %s: %w in the journal; \"tope-updater journal list\" has those it keeps", update, engine.ErrNotFound)
 	}
-	return recs, err
+	return httpapi.RecordsWithoutPasswords(recs), err
 }
 
 func (f fileRecords) VerifyJournal(context.Context) (journal.Report, error) { return f.r.Verify() }

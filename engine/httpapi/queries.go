@@ -25,7 +25,7 @@ func (a *api) updates(w http.ResponseWriter, _ *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("cannot list the updates: %w", err)
 	}
-	return answer(w, http.StatusOK, Updates{list(all)})
+	return answer(w, http.StatusOK, Updates{list(UpdatesWithoutPasswords(all))})
 }
 
 func (a *api) update(w http.ResponseWriter, r *http.Request) error {
@@ -34,7 +34,7 @@ func (a *api) update(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("cannot read update %s: %w", id, err)
 	}
-	for _, u := range all {
+	for _, u := range UpdatesWithoutPasswords(all) {
 		if u.ID == id {
 			return answer(w, http.StatusOK, u)
 		}
@@ -69,7 +69,7 @@ func (a *api) records(w http.ResponseWriter, r *http.Request) error {
 // writeRecords answers with a list, or with JSON Lines for ?format=jsonl.
 func writeRecords(w http.ResponseWriter, r *http.Request, recs []journal.Record) error {
 	out := make([]Record, len(recs))
-	for i, rec := range recs {
+	for i, rec := range RecordsWithoutPasswords(recs) {
 		out[i] = Record{Record: rec, Sum: rec.Sum}
 	}
 	switch f := r.URL.Query().Get("format"); f {

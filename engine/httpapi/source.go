@@ -1,9 +1,12 @@
 package httpapi
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
 	"unicode"
 
+	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
@@ -64,4 +67,41 @@ func plainName(s string) bool {
 		return false
 	}
 	return strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+}
+
+// UpdatesWithoutPasswords is updates as people and other programs see them. The
+// journal itself keeps the password of a bundle's URL, to download with.
+func UpdatesWithoutPasswords(all []journal.Update) []journal.Update {
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Source = withoutPassword(all[i].Source)
+	}
+	return all
+}
+
+// RecordsWithoutPasswords is records as people and other programs see them.
+func RecordsWithoutPasswords(all []journal.Record) []journal.Record {
+	all = slices.Clone(all)
+	for i, r := range all {
+		if r.Accept != nil {
+			shown := *r.Accept
+			shown.Source = withoutPassword(shown.Source)
+			all[i].Accept = &shown
+		}
+	}
+	return all
+}
+
+// withoutPassword redacts the URL of a steps.Source, with what this program does
+// not know. One without a password stays as it is, byte for byte.
+func withoutPassword(raw json.RawMessage) json.RawMessage {
+	var s steps.Source
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &s) != nil || json.Unmarshal(raw, &fields) != nil || source.Redacted(s.URL) == s.URL {
+		return raw
+	}
+	// Neither a string nor valid JSON fails.
+	fields["url"], _ = json.Marshal(source.Redacted(s.URL))
+	shown, _ := json.Marshal(fields)
+	return shown
 }

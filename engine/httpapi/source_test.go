@@ -6,7 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/engine/httpapi"
 	"github.com/tope/updater/engine/httpapi/httpapitest"
+	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/source/sourcetest"
 )
 
@@ -52,4 +54,44 @@ func TestLegacyDownloadTakesWebServersOnly(t *testing.T) {
 			require.Len(t, d.Calls(), 1)
 		})
 	}
+}
+
+// askedWith is a journal whose only update was asked for with a password.
+type askedWith struct{ *httpapitest.Journal }
+
+const asked = `{"url":"https://me:` + sourcetest.Secret + `@h/r.tope","newer":1}`
+
+func (askedWith) Updates() ([]journal.Update, error) {
+	return []journal.Update{{ID: "u1", Source: json.RawMessage(asked)}}, nil
+}
+
+func (askedWith) Records(string) ([]journal.Record, error) {
+	return []journal.Record{
+		{Seq: 1, Update: "u1", Accept: &journal.Accept{Kind: "install", Source: json.RawMessage(asked)}},
+		{Seq: 2, Update: "u1"},
+	}, nil
+}
+
+// Anybody on the device may read the API, and whoever is let in from the network.
+func TestAnswersShowNoPassword(t *testing.T) {
+	o := httpapitest.New().Options()
+	o.Journal = askedWith{}
+	for _, path := range []string{"updates", "updates/u1", "updates/u1/journal", "journal", "journal?format=jsonl"} {
+		answer := text(t, ask(httpapi.New(o), "GET", "/api/v2/"+path, ""))
+		require.NotContains(t, answer, sourcetest.Secret, path)
+		require.Contains(t, answer, `{"newer":1,"url":"https://me:xxxxx@h/r.tope"}`, path)
+	}
+}
+
+func TestWithoutPasswordsChangesNothingElse(t *testing.T) {
+	given := []journal.Record{
+		{Accept: &journal.Accept{Source: json.RawMessage(asked)}},
+		{Accept: &journal.Accept{Source: json.RawMessage(`{"url": "https://h/r.tope"}`)}},
+		{Accept: &journal.Accept{}},
+		{},
+	}
+	shown := httpapi.RecordsWithoutPasswords(given)
+	require.JSONEq(t, asked, string(given[0].Accept.Source), "the journal's own stays")
+	require.NotContains(t, string(shown[0].Accept.Source), sourcetest.Secret)
+	require.Equal(t, given[1:], shown[1:])
 }
