@@ -188,7 +188,7 @@ func stands(d *enginetest.Device) string {
 	}
 	s := engine.Idle
 	if u := d.J.State().Open; u != nil {
-		s = engine.State(u.State)
+		s = u.State
 	}
 	text := fmt.Sprintf("%s: current → %s, previous → %s, factory → %s", s, at(versions.Current, d.P.Current), at(versions.Previous, d.P.Previous), at(versions.Factory, d.P.Factory))
 	if d.Marked {
