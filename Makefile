@@ -75,10 +75,13 @@ TESTENV := tmp=$$(mktemp -d -p "$$(test -w /dev/shm && echo /dev/shm || echo $${
 	export GOTMPDIR=$${GOTMPDIR:-$${TMPDIR:-/tmp}} TMPDIR=$$tmp GORACE=atexit_sleep_ms=0;
 
 .PHONY: test
-test: setup ## every test, the race detector in all that is not a device; as root, for machines, loop devices and name spaces
+test: setup ## every test (PACKAGES=./journal/... for some), the race detector in all that is not a device; as root, for machines, loop devices and name spaces
 	@$(TESTENV) failed=0; \
-	go test -p 3 -timeout 20m $(TESTFLAGS) $(DEVICES) || failed=1; \
-	go test -race -timeout 20m $(TESTFLAGS) $$(go list ./... | grep -vxFf <(go list $(DEVICES))) || failed=1; \
+	all=$$(go list $(PACKAGES)) || exit 1; \
+	devices=$$(go list $(DEVICES) | grep -xFf <(echo "$$all")); \
+	rest=$$(grep -vxFf <(go list $(DEVICES)) <<<"$$all"); \
+	test -z "$$devices" || go test -p 3 -timeout 20m $(TESTFLAGS) $$devices || failed=1; \
+	test -z "$$rest" || go test -race -timeout 20m $(TESTFLAGS) $$rest || failed=1; \
 	exit $$failed
 
 .PHONY: quick

@@ -90,8 +90,8 @@ type story struct {
 	flow flow
 	// toldSuccess is set when some poller saw Committed.
 	toldSuccess bool
-	// forgetful is set when the journal was lost, and with it what the committed
-	// updater owes to be.
+	// forgetful is set when the journal was lost, and with it which program the
+	// committed updater has to become.
 	forgetful bool
 }
 

@@ -72,8 +72,8 @@ func decide(st *journal.Fold, o Observation, budget int) Action {
 		return decideIdle(o)
 	case u.Terminal:
 		if s := u.State; s == Failed || s == Cancelled {
-			// It has touched nothing, so what is broken is as if there were no
-			// update; the services are about to start from it.
+			// The update has touched nothing, so a broken pointer is repaired as if
+			// there were no update: the services are about to start from it.
 			if a := decideIdle(o); a.Rule == RuleRepair {
 				return a
 			}

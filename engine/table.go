@@ -49,8 +49,8 @@ type row struct {
 	switched bool
 	// back: the step leads away from the new version.
 	back bool
-	// bounded: the step is begun Config.Attempts times at most, those included
-	// that were cut. A step that is not bounded makes progress each time, or has a
+	// bounded: the step is begun Config.Attempts times at most, interrupted
+	// attempts included. A step that is not bounded makes progress each time, or has a
 	// budget of starts.
 	bounded bool
 	// undone: what the step made is removed when the update ends and the new

@@ -308,7 +308,7 @@ func noise(n int) []byte {
 	return out
 }
 
-// zero zeroes the n'th page of a bucket, from behind when n is negative.
+// zero zeroes the n'th page of a bucket, from the end when n is negative.
 func zero(bucket string, n int) func(*testing.T, string) {
 	return func(t *testing.T, path string) {
 		pages := journal.Pages(t, path, bucket)
@@ -331,7 +331,7 @@ func flip(bucket string, n int) func(*testing.T, string) {
 	})
 }
 
-// nth is the n'th key of a bucket, from behind when n is negative.
+// nth is the n'th key of a bucket, from the end when n is negative.
 func nth(b *bolt.Bucket, n int) []byte {
 	var keys [][]byte
 	_ = b.ForEach(func(k, _ []byte) error {

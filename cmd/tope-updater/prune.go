@@ -9,12 +9,12 @@ func (a *app) pruneCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prune",
 		Short: "remove old versions that nothing needs",
-		Long: `Remove old versions, newest kept first. What a pointer leads to, and what an open
+		Long: `Remove old versions and keep the newest. What a pointer leads to, and what an open
 update needs, is never removed.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("keep") && keep < 0 {
-				return usagef("--keep %d is negative; say how many unused versions to keep", keep)
+				return usagef("--keep %d is negative; say how many of the newest versions to keep", keep)
 			}
 			s, err := a.connect(cmd.Context(), changes)
 			if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,12 @@ func (a *app) rollbackCommand() *cobra.Command {
 		Long: `Go back to the previous version, or with --to to any installed one. It is an
 update like any other: its target must pass the health gate, and is undone when
 it does not.`,
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("rollback takes the version as a flag: tope-updater rollback --to %s", args[0])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// A shell variable that is not set must not mean another version.
 			if cmd.Flags().Changed("to") && to == "" {

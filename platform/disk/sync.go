@@ -40,8 +40,8 @@ func SyncDir(dir string) error {
 // durable. Before Linux 5.8 syncfs reports no write-back errors, so there each
 // file and directory below path is synced by itself.
 //
-// The kernel tells each error of write-back once: one that another process's
-// syncfs was told of is not told again. Reading back from the disk (OpenDirect)
+// The kernel reports each error of write-back once: when another process's syncfs
+// has got it, this one does not. Reading back from the disk (OpenDirect)
 // is what finds such a loss.
 func SyncFS(ctx context.Context, path string) error {
 	var uts unix.Utsname

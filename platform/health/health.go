@@ -3,8 +3,8 @@
 // manifest of a version all write checks the same way, and what one of them
 // takes the others take.
 //
-// Validate refuses a check that could pass on no device: a release with one
-// would turn back everywhere. It looks at nothing but the check. Running one is
+// Validate refuses a check that cannot pass on any device: a release with one
+// would be rolled back everywhere. It looks at nothing but the check. Running one is
 // the work of package steps/healthcheck.
 //
 // To add a kind of check, add its constant, its row and, if it looks at something

@@ -97,9 +97,10 @@ func TestOwners(t *testing.T) {
 	require.NoError(t, os.Mkdir(dir+"/bin", 0o755))
 	require.NoError(t, os.WriteFile(dir+"/bin/api", nil, 0o555))
 	require.NoError(t, os.Symlink("api", dir+"/bin/link"))
-	require.NoError(t, os.Chmod(dir+"/bin", 0o555))
-	require.NoError(t, os.Chmod(dir, 0o555))
-	t.Cleanup(func() { require.NoError(t, os.Chmod(dir, 0o755)) })
+	for _, d := range []string{dir, dir + "/bin"} {
+		require.NoError(t, os.Chmod(d, 0o555))
+		t.Cleanup(func() { require.NoError(t, os.Chmod(d, 0o755)) }) // so that it can be removed without root
+	}
 	tree, err := look.TreeAt(dir)
 	require.NoError(t, err)
 	require.Equal(t, look.Tree{}, tree)

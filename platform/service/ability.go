@@ -31,8 +31,8 @@ type UnitReader interface {
 	// Unit tells how a unit is set up, by its full name. One that does not exist
 	// is not an error: its Load is "not-found".
 	Unit(ctx context.Context, name string) (UnitFacts, error)
-	// Version is the manager's own: the number that its abilities go by, and the
-	// whole text.
+	// Version is that of the manager: the number, which tells what it can do, and
+	// the whole text.
 	Version(ctx context.Context) (number int, text string, err error)
 }
 

@@ -90,7 +90,7 @@ func (s *Store) LinkPath(entry string) string {
 // *BlockedError after all other links have been made.
 //
 // Links that were right already are made durable too: their maker may have been
-// killed before they were, and nobody looks at them again once current leads to
+// killed before it synced them, and nobody looks at them again once current leads to
 // the version.
 func (s *Store) EnsureLinks(version string) (added []string, err error) {
 	links, err := s.Links(version)

@@ -151,16 +151,16 @@ func (f *File) validate() error {
 			return errors.New("no SHA-256 digest")
 		}
 		if f.Size < 0 || f.Target != "" {
-			return errors.New("not a sound file entry")
+			return errors.New("not a valid file entry")
 		}
 	case TypeDir:
 		if f.Size != 0 || f.SHA256 != "" || f.Target != "" {
-			return errors.New("not a sound directory entry")
+			return errors.New("not a valid directory entry")
 		}
 	case TypeLink:
 		if f.Target == "" || len(f.Target) > MaxPath || strings.ContainsRune(f.Target, 0) ||
 			f.Size != 0 || f.SHA256 != "" || f.Mode != 0 {
-			return errors.New("not a sound link entry")
+			return errors.New("not a valid link entry")
 		}
 	default:
 		return fmt.Errorf("unknown type %q", f.Type)

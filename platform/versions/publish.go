@@ -140,7 +140,7 @@ func (s *Store) finish(ctx context.Context, update string, m *Manifest, manifest
 }
 
 // checkLinks allows links that stay inside the version or lead into Shared.
-// Their way is judged by its text, as seen from the version's final name.
+// Targets are judged by their text, as seen from the version's final name.
 func (s *Store) checkLinks(m *Manifest) error {
 	version := path.Join(s.dev, "v"+m.Version)
 	for _, f := range m.Files {

@@ -50,7 +50,7 @@ type words struct {
 	fault string
 }
 
-// wordsFor speaks of a local file as such: nobody is to look for a server.
+// wordsFor calls a local file a file, so that nobody looks for a server.
 func wordsFor(raw string) words {
 	if at, err := source.Parse(raw); err == nil && at.Web == nil {
 		return words{"copy " + at.Path, "the file", "copy it there completely, then try again"}

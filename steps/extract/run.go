@@ -283,7 +283,7 @@ func (r *run) fetchAgain(t *steps.Task) error {
 	}
 	return &steps.Error{
 		Class: steps.Lacking, Code: steps.CopyDamaged,
-		Err:  fmt.Errorf("%d contents of this device that the release was to reuse are not what they should be, such as %w", len(list), r.lacking[list[0]]),
+		Err:  fmt.Errorf("%d files on this device, which the release was to reuse, are damaged, such as %w", len(list), r.lacking[list[0]]),
 		Hint: "they are fetched instead; \"tope-updater versions --verify\" tells which version is damaged",
 	}
 }

@@ -34,7 +34,7 @@ func (g *Gate) active(ctx context.Context, t *steps.Task, p planned) error {
 }
 
 // waits reports whether a service is as it was before the switch: not running,
-// for its socket or timer will start it.
+// because its socket or timer will start it.
 func (g *Gate) waits(t *steps.Task, svc service.Service, st service.Status) (bool, error) {
 	if st.Active != service.Stopped {
 		return false, nil

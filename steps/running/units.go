@@ -141,7 +141,7 @@ func (c Companions) ForTarget(u Units, t *steps.Task, boot string) (Companions, 
 		c = Companions{Idle: c.Idle, Boot: boot}
 	}
 	for _, one := range target {
-		// A passing one runs at boot, or when something requires it.
+		// A service is not a trigger; a passing one runs at boot, or when it is required.
 		_, service := one.Service()
 		if !service && one.Enabled && !one.Template() && !strings.HasSuffix(one.Name, ".target") {
 			c.Triggers = union(c.Triggers, []string{one.Name})

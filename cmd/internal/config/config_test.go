@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -94,7 +95,7 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 		{"health url", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"http\"\nurl = \"ftp://x\"", "service x: health check 1 (http): url \"ftp://x\" is neither http nor https"},
 		{"health url without a host", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"active\"\n[[service.health]]\nkind = \"http\"\nurl = \"http://\"", "service x: health check 2 (http): url \"http://\" names no host"},
 		{"health address", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"tcp\"\naddress = \":\"", "health check 1 (tcp): address \":\""},
-		{"health check of another service", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"active\"\nservice = \"y\"", "5: unknown key service.health.service; there are kind, url, address, command, timeout, stable"},
+		{"health check of another service", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"active\"\nservice = \"y\"", "5: unknown key service.health.service; there are kind, url, "},
 		{"health command in a version", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"command\"\ncommand = [\"bin/check\"]", "absolute path"},
 		{"writable of the updater", "[paths]\nwritable = [\".snapshot-1\"]", "paths.writable: \".snapshot-1\": the updater uses such names itself"},
 		{"device-api with a slash", "[device_api]\nurl = \"http://127.0.0.1:9080/\"", "device_api.url: \"http://127.0.0.1:9080/\" is not a base"},
@@ -130,7 +131,8 @@ func TestTheExampleHasEveryDefault(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, fmt.Sprintf("%+v", config.Default()), fmt.Sprintf("%+v", c)) // nil and empty lists are the same
 	for _, key := range keys(reflect.TypeFor[config.Config]()) {
-		require.Regexp(t, `(?m)^(# *)?(\[+([a-z_]+\.)?`+key+`\]+|`+key+` +=)`, string(text))
+		named := regexp.MustCompile(`(?m)^(# *)?(\[+([a-z_]+\.)?` + key + `\]+|` + key + ` +=)`)
+		require.True(t, named.Match(text), "deploy/config.toml has no %s", key)
 	}
 }
 

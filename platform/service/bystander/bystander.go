@@ -51,8 +51,8 @@ func (Manager) Survey(context.Context, []service.Service) (service.Survey, error
 	return service.Survey{}, nil
 }
 
-// Status knows no unit, also of a service that a release names, so there is
-// nothing to wait for.
+// Status reports every service as stopped and without a unit, so there is nothing
+// to wait for, not even for one that a release names.
 func (Manager) Status(context.Context, service.Service) (service.Status, error) {
 	return service.Status{Active: service.Stopped}, nil
 }

@@ -52,6 +52,7 @@ func TestAServiceThatWasWellForAWhileIsRestartedSoon(t *testing.T) {
 		c.Advance(11 * time.Second)
 		require.NoError(t, unix.Kill(b.status(s).MainPID, unix.SIGKILL))
 		b.eventually("not pending", func() bool { return b.status(s).Sub == "auto-restart" })
+		c.Await(2) // the pause has begun
 		c.Advance(100 * time.Millisecond)
 		b.eventually("not restarted", func() bool { return b.status(s).Restarts == n+1 && b.status(s).MainPID != 0 })
 	}

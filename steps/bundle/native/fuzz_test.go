@@ -101,7 +101,7 @@ func FuzzHead(f *testing.F) {
 	})
 }
 
-// A patch makes what it says in the memory of that, or is refused.
+// A patch makes as many bytes as it says, or is refused.
 func FuzzApplyPatch(f *testing.F) {
 	parts := nativetest.New(f).Parts()
 	p := parts.Release.Payload.Patches[0]

@@ -20,7 +20,7 @@ import (
 )
 
 // Format opens native bundles: whole ones, and those of which Download fetched
-// the parts that its plan, beside the file, names.
+// only some parts. The plan beside the file names them.
 type Format struct {
 	Judge    *Judge
 	Versions Installed

@@ -128,7 +128,7 @@ func (t target) named(q *question) (*Call, string) {
 	return nil, ""
 }
 
-// opened decodes opens. One that finds its file and leaves it as it is changes nothing.
+// opened decodes calls that open a file. One that finds it, and leaves it as it is, changes nothing.
 func (t target) opened(q *question) (*Call, string) {
 	var flags, mode uint64
 	dirfd, name := uint64(atEmptyCWD), q.args[0]

@@ -177,7 +177,7 @@ func flip(bucket string, n int) func(*testing.T, string) {
 	})
 }
 
-// nth is the n'th key of a bucket, from behind when n is negative.
+// nth is the n'th key of a bucket, from the end when n is negative.
 func nth(b *bolt.Bucket, n int) []byte {
 	var keys [][]byte
 	_ = b.ForEach(func(k, _ []byte) error {

@@ -15,8 +15,8 @@ import (
 )
 
 // machine is one boot of a device, which can be made to stand still before each
-// call that changes the device. Its network is everybody's: each device has
-// addresses of its own.
+// call that changes the device. All machines share one network, in which
+// each device has addresses of its own.
 type machine struct {
 	*trace.Machine
 	d *device

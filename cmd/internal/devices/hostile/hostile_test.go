@@ -161,7 +161,7 @@ func (v *victim) requireUntouched(t *testing.T, before state) {
 	require.Empty(t, names(t, filepath.Join(v.Root, "var/lib/tope-updater/work")))
 }
 
-// published serves file as release.tope and returns its URL.
+// published serves h as release.tope and returns its URL.
 func published(t *testing.T, h http.Handler) string {
 	t.Helper()
 	s := httptest.NewServer(h)

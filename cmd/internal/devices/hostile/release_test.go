@@ -200,7 +200,7 @@ func TestReleasesThatSayWhatCannotBe(t *testing.T) {
 	attack(t, nativetest.New(t), descriptions())
 }
 
-// A release whose check could pass on no device was packed by an older
+// A release whose check cannot pass on any device was packed by an older
 // tope-bundle: it is refused, and leaves no trace that a repaired release of the
 // same version would have to get past.
 func TestAReleaseWithABadCheckIsNotQuarantined(t *testing.T) {
