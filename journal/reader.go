@@ -25,8 +25,8 @@ type Reader struct {
 
 // OpenReader reads the journal at path and changes nothing. When another
 // process has it locked, the file is copied as it is, again and again until the
-// copy is whole. A damaged journal can be read as far as it is readable, which
-// Damaged tells; ErrDamaged means that there is nothing to read at all.
+// copy is whole. A damaged journal is read as far as possible, and Damaged then
+// says so; ErrDamaged means that there is nothing to read at all.
 func OpenReader(path string, opt Options) (*Reader, error) {
 	opt = opt.withDefaults()
 	f, err := openFile(path, os.O_RDONLY)
@@ -40,7 +40,7 @@ func OpenReader(path string, opt Options) (*Reader, error) {
 	return r, nil
 }
 
-// Copies are tried this often, this far apart, while a writer is at work.
+// While a writer is at work, copying is tried copyTries times, copyPause apart.
 const (
 	copyTries = 20
 	copyPause = 20 * time.Millisecond
@@ -117,8 +117,7 @@ func (r *Reader) fold() {
 // State is the newest state. Of a damaged journal it is what could be saved.
 func (r *Reader) State() *Fold { return r.state }
 
-// Damaged says what was seen to be wrong while opening; nil for nothing. Verify
-// looks closer.
+// Damaged returns the damage that opening met, or nil. Verify looks closer.
 func (r *Reader) Damaged() error { return r.flaw }
 
 // Path is where the journal was read from.
