@@ -69,8 +69,8 @@ func (l *loop) advance(ctx context.Context) error {
 }
 
 // enter starts the step of a state, or gives the update up when that step has
-// been begun too often. The intent is on disk before the step runs: it was written
-// with the transition, or, after a restart, is now.
+// been begun too often. The intent is on disk before the step runs: it was
+// written with the transition, or, after a restart, is written now.
 func (l *loop) enter(ctx context.Context, u *journal.Update) error {
 	attempt := max(u.Attempt, 1)
 	if !l.book.fresh {

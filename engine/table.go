@@ -36,8 +36,8 @@ const (
 	NeedsAttention State = "NeedsAttention"
 )
 
-// row is all that the engine knows of a state but the way out of it (Table).
-// A new state, or a new step, is a row here.
+// row is all that the engine knows of a state, except the ways out of it
+// (Table). A new state, or a new step, is a row here.
 type row struct {
 	state State
 	// step is what the state runs; empty when it runs none.
@@ -56,8 +56,8 @@ type row struct {
 	// undone: what the step made is removed when the update ends and the new
 	// version was not committed.
 	undone bool
-	// arms: once the step is done, the marker is set and the gate's word on the
-	// running version kept, both durable before the state is left.
+	// arms: once the step is done, the marker is set and the gate's judgement of
+	// the running version is kept. Both are durable before the state is left.
 	arms bool
 	// deadline bounds one run of the step; without one it may take any time.
 	deadline func(p Patience) time.Duration
@@ -125,8 +125,8 @@ func States() []State {
 // Terminal reports whether an update in this state is over.
 func Terminal(s State) bool { return rowOf(s).over }
 
-// Busy reports whether an update in this state refuses another: all but the
-// terminal ones, and Ready, which a new request supersedes.
+// Busy reports whether an update in this state refuses another one. All states
+// do except Ready, which a new request supersedes, and the terminal ones.
 func Busy(s State) bool { return s != Idle && s != Ready && !Terminal(s) }
 
 // Switched reports whether pointers may have moved: the states from Switching
