@@ -128,7 +128,7 @@ func (b *board) update(u *journal.Update) *UpdateStatus {
 		Accepted: u.Accepted, Ended: u.Ended, Error: errorStatus(u.Error), Cause: errorStatus(u.Cause),
 	}
 	if s.State == Committed {
-		s.Error = nil // what was tried again is in the journal; nothing can be the matter with a success
+		s.Error = nil // a success has no error; the failed attempts are in the journal
 	}
 	// Unreadable facts are left out here: the step that needs them reports them.
 	if facts, _ := steps.ReadFacts(u.Found); facts.Download != nil {

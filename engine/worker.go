@@ -66,7 +66,7 @@ type result struct {
 	out      steps.Outcome
 	next     *Successor // who has to run the step instead
 	adopted  bool       // the clean-up made another program the committed one
-	owed     bool       // it could not
+	owed     bool       // the clean-up could not do that
 	baseline json.RawMessage
 	removed  []string
 	took     time.Duration

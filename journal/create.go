@@ -26,7 +26,7 @@ func create(path string, opt Options) error {
 	}
 	defer unlock()
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return err // somebody was faster
+		return err // another process was faster
 	}
 	tmp := disk.TempName(path)
 	if complete(tmp) {

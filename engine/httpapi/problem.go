@@ -11,10 +11,9 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Problem is an error of v2 as problem details (RFC 9457), and the error the client
-// returns for one: errors.Is and errors.As find in it the engine's error on the
-// other side, so that a verb behaves the same whether a daemon ran it or the command
-// itself.
+// Problem is an error of v2 as problem details (RFC 9457). The client returns
+// it as its error, in which errors.Is and errors.As find the engine's error. So
+// a verb behaves the same, whether a daemon ran it or the command itself.
 type Problem struct {
 	// Type is TypePrefix and one of the kinds below.
 	Type   string `json:"type"`
@@ -116,8 +115,8 @@ func problemOf(err error) *Problem {
 
 func (p *Problem) Error() string { return p.Detail }
 
-// Unwrap returns the errors the problem stands for: the engine's sentinel (a
-// *engine.BusyError for busy), and a *steps.Error where a step failed.
+// Unwrap returns the errors that the problem stands for: the engine's sentinel
+// (a *engine.BusyError for busy), and a *steps.Error where a step failed.
 func (p *Problem) Unwrap() []error {
 	var errs []error
 	for _, k := range kinds() {
@@ -142,6 +141,6 @@ func (p *Problem) Unwrap() []error {
 func (p *Problem) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
-	// The client may be gone; there is nobody else to tell.
+	// The client may be gone; the error has no other reader.
 	_ = json.NewEncoder(w).Encode(p)
 }

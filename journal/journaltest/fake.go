@@ -1,6 +1,6 @@
 // Package journaltest is a journal in memory, for tests that crash an engine at
-// every write: it keeps, folds and answers as the real one does, through the
-// same code, and can be told to fail before or after a write.
+// every write. It keeps, folds and answers as the real one does, through the
+// same code. A test can make it fail before or after a write.
 //
 //	j := journaltest.New(clock)
 //	j.Crash(3, journaltest.After)     // the third write happens but says it failed
