@@ -10,7 +10,8 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// stopIn has a device install 1.1.0, and ends the process in order while a step runs.
+// stopIn makes a device install 1.1.0, and ends the process in order while a
+// step runs.
 func stopIn(t *testing.T, d *enginetest.Device, step steps.Name) {
 	t.Helper()
 	l := d.Up(t, slow(step, nil))
