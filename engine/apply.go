@@ -97,7 +97,7 @@ func (r *recovery) apply(ctx context.Context, a Action, o Observation) error {
 	return r.transition(ctx, a, o, u)
 }
 
-// observed is the record of what recovery saw and is about to do.
+// observed is the record of recovery's observation and of its decision.
 func (r *recovery) observed(a Action, o Observation, u *journal.Update) journal.Record {
 	rec := journal.Record{
 		Phase: journal.Observed, Rule: a.Rule, Why: a.Why, Spend: a.Spend,

@@ -84,7 +84,8 @@ func flows() []flow {
 	}
 }
 
-// story is one run of a flow with its cuts: the device and what pollers saw.
+// story is one run of a flow with its cuts: the device, and whether pollers saw
+// a success.
 type story struct {
 	*enginetest.Device
 	flow flow
@@ -125,7 +126,8 @@ func (s *story) boot(t *testing.T, cut enginetest.Cut) bool {
 	return s.stopped(t, s.Boot(cut, s.watch))
 }
 
-// stopped checks what must hold whenever the power is gone, or the update over.
+// stopped checks the promises that must hold whenever the power is gone, or the
+// update over.
 func (s *story) stopped(t *testing.T, err error) (off bool) {
 	t.Helper()
 	if off = s.Off(); !off {
@@ -150,7 +152,7 @@ func (s *story) committed() bool {
 	return slices.ContainsFunc(s.J.All(), func(r journal.Record) bool { return r.To == engine.Committed })
 }
 
-// atEnd checks what must hold once recovery is through.
+// atEnd checks the promises that must hold once recovery is through.
 func (s *story) atEnd(t *testing.T) {
 	t.Helper()
 	must(t, s.J.State().Open == nil, s, "recovery ends")

@@ -9,7 +9,7 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Observation is what recovery saw when it looked at the world.
+// Observation is recovery's view of the world.
 type Observation struct {
 	By   By
 	Boot string

@@ -126,7 +126,7 @@ type request struct {
 	withdrawn bool
 }
 
-// ask is what the loop runs.
+// ask is the function that the loop runs for the request.
 func (q *request) ask(ctx context.Context, l *loop) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -33,7 +33,7 @@ func (p policy) epochFloor() int64 {
 }
 
 // mayGoBackTo refuses a rollback by hand below the floor. The factory version
-// is exempt: it is what a device that is given away is reset to.
+// is exempt: a device that is given away is reset to it.
 func (p policy) mayGoBackTo(version string, kind journal.Kind, force bool) error {
 	if kind == Restore || force {
 		return nil

@@ -110,7 +110,7 @@ func neverFinished(s State, attempts int) *steps.Error {
 	}
 }
 
-// learnt is what a step has found out about the release; nil for nothing.
+// learnt returns the findings of a step about the release; nil when there are none.
 func learnt(r steps.Release) *journal.Learn {
 	if r.Version == "" && r.Digest == "" && len(r.Services) == 0 {
 		return nil

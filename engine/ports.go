@@ -9,7 +9,7 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Journal is what the engine needs of journal.Journal.
+// Journal has the methods of journal.Journal that the engine needs.
 type Journal interface {
 	State() *journal.Fold
 	Append(recs ...journal.Record) (*journal.Fold, error)
@@ -27,7 +27,7 @@ type notebook interface {
 // more. *versions.Store implements it. Every method that changes something is
 // durable when it returns and may be called again after a cut.
 type Versions interface {
-	// Store is what package look asks: recovery sees what the doctor sees.
+	// Store is read by package look: recovery sees the same as the doctor.
 	look.Store
 	Point(pointer, version string) error
 	Unpoint(pointer string) error
@@ -52,12 +52,12 @@ type Keeper interface {
 	MakeWorkDir(update string) error
 	// DropWorkDir removes it, to make room for going back.
 	DropWorkDir(update string) error
-	// Tidy returns what it removed. It removes what it can when something
-	// cannot be removed, and returns that error.
+	// Tidy returns the names of all that it removed. When something cannot be
+	// removed it goes on, and returns that error.
 	Tidy(ctx context.Context, n Needs) ([]string, error)
 }
 
-// Needs is what Tidy must keep.
+// Needs names the things that Tidy must keep.
 type Needs struct {
 	// Update is the open update's id; empty when there is none.
 	Update string
@@ -83,7 +83,7 @@ type Data interface {
 	// Owes reports whether Switch has work to do before current may move from
 	// one version to the other. Switch notes steps.Prepared when that work is done.
 	Owes(from, to string) (bool, error)
-	// Pending lists what is still to be put back when the update is turned back.
+	// Pending lists the data still to be put back when the update is turned back.
 	Pending(update string) ([]string, error)
 	// Restore puts it back, by renames only. It returns evidence.
 	Restore(update string) (any, error)

@@ -7,7 +7,7 @@ import (
 	"github.com/tope/updater/journal"
 )
 
-// dataReturn gives services back what they had written before an update.
+// dataReturn gives services back the data from before an update.
 type dataReturn struct {
 	data Data // may be nil
 	book *book

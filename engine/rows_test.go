@@ -20,7 +20,7 @@ import (
 // device sees of that column, so that a wrong cell fails it, however the code
 // is written.
 
-// watched is a device that notes what is asked of its steps, gate and marker.
+// watched is a device that notes the calls of its steps, gate and marker.
 type watched struct {
 	*enginetest.Device
 	mu    sync.Mutex

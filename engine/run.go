@@ -41,8 +41,8 @@ func (l *loop) serve(ctx context.Context) (err error) {
 	}
 }
 
-// advance looks at the open update and starts what its state calls for, moving it
-// on until there is something to start or to wait for.
+// advance looks at the open update and starts the work of its state. It moves
+// the update on until there is work to start or something to wait for.
 func (l *loop) advance(ctx context.Context) error {
 	for {
 		u := l.book.open()

@@ -40,7 +40,7 @@ const (
 // (Table). A new state, or a new step, is a row here.
 type row struct {
 	state State
-	// step is what the state runs; empty when it runs none.
+	// step is the step that the state runs; empty when it runs none.
 	step steps.Name
 	// over: the update has ended.
 	over bool
@@ -81,7 +81,7 @@ func (p Patience) all() time.Duration         { return p.Stop + p.Start + p.Heal
 // rows returns a row for each state of an update, in the order of the story.
 func rows() [18]row {
 	return [...]row{
-		{state: Requested, arms: true}, // what brings a bundle arms in Staging
+		{state: Requested, arms: true}, // an update that brings a bundle arms in Staging
 		{state: Downloading, step: steps.Download, undone: true},
 		{state: Verifying, step: steps.Verify, bounded: true, undone: true},
 		{state: Ready},
@@ -149,8 +149,7 @@ func undoOrder() []steps.Name {
 	return list
 }
 
-// The kinds of update, as the journal writes them; package steps says what they
-// are for.
+// The kinds of update, as the journal writes them; package steps explains them.
 const (
 	Install   = journal.Kind(steps.Install)
 	ByHand    = journal.Kind(steps.ByHand)
@@ -175,7 +174,7 @@ const (
 	Expire    Trigger = "expire"    // the trust window has passed
 	Supersede Trigger = "supersede" // a newer request takes its place
 	Reswitch  Trigger = "reswitch"  // a pointer was found at its old target
-	Lack      Trigger = "lack"      // what was to come from the device is not there
+	Lack      Trigger = "lack"      // a part that was to come from the device is missing
 	Foreign   Trigger = "foreign"   // a pointer was found at a third target
 )
 

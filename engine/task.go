@@ -13,8 +13,8 @@ func (j job) as(s State) job {
 	return job{update: j.update, state: s, attempt: 1, meter: &steps.Meter{}}
 }
 
-// task is what a step is told of a job. Here the journal's names become those of
-// the contract.
+// task is the part of a job that a step is given. Here the journal's names
+// become those of the contract.
 func (w *worker) task(j job) (*steps.Task, error) {
 	u := j.update
 	at := *u

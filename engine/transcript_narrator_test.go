@@ -86,7 +86,7 @@ func (n *narrator) say(format string, args ...any) {
 	n.out = append(n.out, fmt.Sprintf(format, args...))
 }
 
-// tell adds what has happened since it was last called.
+// tell adds the effects since its last call.
 func (n *narrator) tell() {
 	all := n.d.Effects()
 	for _, e := range all[n.told:] {

@@ -11,8 +11,8 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// told is one effect in plain words, a line each: what the journal says stands
-// to the left, what happens to the device is set in.
+// told is one effect in plain words, a line each. A record of the journal
+// stands to the left; an effect on the device is indented.
 func told(e enginetest.Effect) []string {
 	var lines []string
 	if e.Records == nil {

@@ -41,7 +41,7 @@ func (w *worker) start(ctx context.Context, j job, deadline time.Duration) *erra
 	return r
 }
 
-// do does a job: the step of its state, and what is armed after it.
+// do does a job: the step of its state, and then the arming.
 func (w *worker) do(ctx context.Context, j job) result {
 	at := rowOf(j.state)
 	if at.over {
@@ -57,7 +57,7 @@ func (w *worker) do(ctx context.Context, j job) result {
 	return r
 }
 
-// step probes a state's step, and does what is left of it.
+// step probes a state's step, and does the rest of the step's work.
 func (w *worker) step(ctx context.Context, j job) (r result) {
 	t, err := w.task(j)
 	if err != nil {

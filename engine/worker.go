@@ -58,7 +58,7 @@ type job struct {
 	meter *steps.Meter
 }
 
-// result is what a worker brings back. The loop journals it.
+// result is the outcome of a worker's job. The loop journals it.
 type result struct {
 	state    State
 	attempt  int

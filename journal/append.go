@@ -104,8 +104,8 @@ func Prepare(before *Fold, at Stamp, recs []Record) (*Batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Fold the record that will be read back, not the one handed in: the
-		// summary must be what folding the file again gives.
+		// Fold the record that will be read back, not the caller's: folding the
+		// file again must give the same summary.
 		b.State = Apply(b.State, stored)
 		b.Values = append(b.Values, value)
 		b.Records = append(b.Records, stored)

@@ -18,8 +18,8 @@
 //   - Once made, the file has room for all it will hold (Options.Preallocate): a
 //     full disk does not stop it.
 //
-// After an error from a write nobody knows what the disk has. The journal is
-// then poisoned (ErrPoisoned): close it, open it again, and go by what it says.
+// After an error from a write, the content of the disk is unknown. The journal is
+// then poisoned (ErrPoisoned): close it, open it again, and go by its State.
 //
 // # How to use it
 //

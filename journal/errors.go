@@ -12,7 +12,7 @@ var (
 	// file was left untouched; from a query, that the answer has all that can be
 	// read.
 	ErrDamaged = errors.New("the journal is damaged")
-	// ErrPoisoned: a write failed, so nobody knows what is on disk. The journal
+	// ErrPoisoned: a write failed, so the content of the disk is unknown. The journal
 	// refuses everything but State and Close until it has been opened again.
 	ErrPoisoned = errors.New("the outcome of a write to the journal is unknown")
 	// ErrNotOpen: the update a note is for is not the open one.

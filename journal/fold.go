@@ -7,8 +7,8 @@ import (
 )
 
 // Apply is the fold: the state after r, given the state before it. It is pure:
-// s is not changed, and what both states share is never written to. A record
-// with a phase this program does not know moves Seq and Sum and nothing else.
+// s is not changed, and the parts that both states share are never written to. A
+// record with a phase this program does not know moves only Seq and Sum.
 func Apply(s *Fold, r Record) *Fold {
 	n := *s
 	n.Seq, n.Sum = r.Seq, r.Sum
@@ -22,7 +22,7 @@ func Apply(s *Fold, r Record) *Fold {
 	return &n
 }
 
-// applyFacts folds what a record says of the device.
+// applyFacts folds the facts of the device that a record has.
 func (s *Fold) applyFacts(r Record) {
 	if r.Damage != nil {
 		s.Damage = r.Damage

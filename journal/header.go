@@ -43,7 +43,7 @@ type meta struct {
 	root, freelist, pages, tx uint64
 }
 
-// header is what the two meta pages say together.
+// header is the content of the two meta pages together.
 type header struct {
 	meta
 	// older is the other meta page, when that is whole too.

@@ -181,7 +181,8 @@ func (im *image) free() ([]uint64, error) {
 	if !ok {
 		return nil, badPage(im.freelist, "has an element outside itself")
 	}
-	// bbolt allocates for what is free before the list takes its own pages.
+	// bbolt allocates the list's pages before it takes them from the free ones,
+	// so the list may have room for that many entries more.
 	have := uint64(len(p)) / pageSize
 	if (at+n*8)/pageSize+1 != have && (at+(n+have)*8)/pageSize+1 != have {
 		return nil, badPage(im.freelist, "has %d free pages in %d pages", n, have)

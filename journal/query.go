@@ -40,7 +40,8 @@ type listed struct {
 
 // Verify reads the whole file and checks everything there is to check: every
 // page, the chain from the anchor to the newest record, the fold against the
-// summary, the index. It may take a while and disturbs nobody.
+// summary, the index. It may take a while, and does not stop other readers
+// or a writer.
 func (j *Journal) Verify() (rep Report, err error) {
 	err = j.view(func(im *image) error { rep = verify(im); return nil })
 	return rep, err

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Reader reads a journal that somebody else may be writing, or a copy of one.
+// Reader reads a journal that another process may be writing, or a copy of one.
 // It holds its own copy in memory, of one transaction, and keeps neither the
 // file nor a lock: reading a journal at leisure never keeps a daemon from
 // starting. It is safe for concurrent use.
@@ -19,7 +19,7 @@ type Reader struct {
 	im    *image
 	head  *header
 	state *Fold
-	// flaw is what makes the journal less than whole; nil when nothing was seen.
+	// flaw is the damage that was seen; nil when there was none.
 	flaw error
 }
 
@@ -114,7 +114,7 @@ func (r *Reader) fold() {
 	}
 }
 
-// State is the newest state. Of a damaged journal it is what could be saved.
+// State is the newest state. Of a damaged journal it is the state that could be saved.
 func (r *Reader) State() *Fold { return r.state }
 
 // Damaged returns the damage that opening met, or nil. Verify looks closer.

@@ -17,7 +17,7 @@ import (
 	"github.com/tope/updater/journal"
 )
 
-// ErrOff is what every effect answers once the power is gone.
+// ErrOff is the error of every effect once the power is gone.
 var ErrOff = errors.New("the power is off")
 
 // Cut is where the power goes: before or after the N-th effect, counted from 1.

@@ -10,7 +10,7 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Bundle is what the world's only server offers, at the time it is asked.
+// Bundle is the only bundle of the world's only server, at the time of a request.
 type Bundle struct {
 	Version, Digest string
 	// Broken fails Verify.

@@ -20,7 +20,7 @@ type Problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
-	// Update and State say what the device is busy with.
+	// Update and State name the update that keeps the device busy.
 	Update string       `json:"update,omitempty"`
 	State  engine.State `json:"state,omitempty"`
 	// Code, Class and Hint are a step's failure.
@@ -31,7 +31,7 @@ type Problem struct {
 	Problems []versions.Problem `json:"problems,omitempty"`
 }
 
-// TypePrefix is what every problem's type begins with.
+// TypePrefix is the beginning of every problem's type.
 const TypePrefix = "urn:problem-type:tope-updater:"
 
 // kind is one type of problem: its name behind TypePrefix, its status, its
@@ -43,7 +43,7 @@ type kind struct {
 	err    error
 }
 
-// The kinds that stand for no error of the engine.
+// The kinds that do not stand for an error of the engine.
 var (
 	noRoute       = kind{"no-route", http.StatusNotFound, "no such route", nil}
 	wrongMethod   = kind{"wrong-method", http.StatusMethodNotAllowed, "wrong method", nil}

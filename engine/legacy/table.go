@@ -5,7 +5,7 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Row is what one state of the engine looks like to a legacy client.
+// Row is the view that a legacy client has of one state of the engine.
 type Row struct {
 	Stage Stage
 	// From and To are the part of the stage's 0 to 100 that the state covers.

@@ -9,7 +9,7 @@ import (
 	"github.com/tope/updater/journal"
 )
 
-// Store is what the real journal and the one in memory have in common.
+// Store has the methods that the real journal and the one in memory share.
 type Store interface {
 	Append(recs ...journal.Record) (*journal.Fold, error)
 	State() *journal.Fold

@@ -54,7 +54,7 @@ type Journal struct {
 	damage *journal.Damage
 }
 
-// disk is what outlives a crash.
+// disk is the part of a journal that outlives a crash.
 type disk struct {
 	values  [][]byte
 	records []journal.Record
