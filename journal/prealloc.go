@@ -17,7 +17,7 @@ import (
 // write, which costs a journal commit of the file system each.
 //
 // f stays as it was where the file system cannot preallocate, or has no room.
-// Only the lack of room is an error.
+// Of the two, only the lack of room is an error.
 //
 // If the power goes now, the file has some length in between: what lies behind
 // the pages in use does not matter.
