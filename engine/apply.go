@@ -147,8 +147,8 @@ func (r *recovery) startStopped(ctx context.Context, o Observation) {
 
 // setPointers sets the pointers a decision names, each durable before the next.
 // The links of a version come before current leads to it. A link that cannot be
-// made does not keep a device from being made whole, nor does a file system
-// without links.
+// made, as on a file system without links, is only logged: the device must still
+// be made whole.
 func (r *recovery) setPointers(a Action) error {
 	for _, m := range a.Moves {
 		if m.Pointer == versions.Current && m.To != "" {
