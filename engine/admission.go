@@ -19,8 +19,8 @@ type policy struct {
 	log      *slog.Logger
 }
 
-// judge says why a release that a step has just learnt of must not go on; nil
-// when it may.
+// judge returns the reason for which a release that a step has just learnt of
+// must not go on; nil when it may.
 func (p policy) judge(u *journal.Update, r steps.Release) *steps.Error {
 	version, digest := u.To, u.Digest
 	if r.Version != "" {
@@ -42,8 +42,8 @@ func (p policy) judge(u *journal.Update, r steps.Release) *steps.Error {
 	return nil
 }
 
-// verdict is the entry in the quarantine that a failure of the open update
-// means; nil when the release is not to blame for it.
+// verdict returns the quarantine entry for a failure of the open update; nil
+// when the release is not to blame for the failure.
 func (p policy) verdict(u *journal.Update, err *steps.Error) *journal.Quarantined {
 	if u.Kind != Install || u.Digest == "" || rowOf(u.State).back {
 		return nil
@@ -54,7 +54,7 @@ func (p policy) verdict(u *journal.Update, err *steps.Error) *journal.Quarantine
 	return &journal.Quarantined{Version: u.To, Digest: u.Digest, Reason: string(err.Code) + ": " + err.Err.Error(), Update: u.ID, Time: p.clock.Now().UTC()}
 }
 
-// inQuarantine is the entry of a release; nil when it has none.
+// inQuarantine returns the entry of a release; nil when the release has none.
 func (p policy) inQuarantine(digest string) *journal.Quarantined {
 	for _, q := range p.journal.State().Quarantine {
 		if digest != "" && q.Digest == digest {
@@ -64,7 +64,7 @@ func (p policy) inQuarantine(digest string) *journal.Quarantined {
 	return nil
 }
 
-// isCurrent reports whether version is current already, of this very digest.
+// isCurrent reports whether current leads to version and that has this very digest.
 func (p policy) isCurrent(version, digest string) bool {
 	at, err := p.versions.Pointers()
 	if err != nil || at.Current != version || digest == "" {
@@ -74,7 +74,7 @@ func (p policy) isCurrent(version, digest string) bool {
 	return err == nil && got == digest
 }
 
-// isUsable reports whether a version can be run from.
+// isUsable reports whether services can run from a version.
 func (p policy) isUsable(version string) bool {
 	is, err := p.versions.State(version)
 	return version != "" && err == nil && is.Usable()

@@ -40,9 +40,9 @@ type seen struct {
 	Moves    []Move                    `json:"moves,omitempty"`
 }
 
-// telling has the reasons for which a decision is journaled before it is carried
-// out. Without any of them the decision changes nothing, and a device that boots
-// every day would only fill its journal.
+// telling has the reasons for which a decision is journaled before it is
+// carried out. Without any of them the decision changes nothing, and to journal
+// it would only fill the journal of a device that boots every day.
 type telling struct {
 	// spends: the start counts against the state's budget.
 	spends bool
@@ -97,7 +97,7 @@ func (r *recovery) apply(ctx context.Context, a Action, o Observation) error {
 	return r.transition(ctx, a, o, u)
 }
 
-// observed is the record of what recovery saw and is about to do.
+// observed is the record of recovery's observation and of its decision.
 func (r *recovery) observed(a Action, o Observation, u *journal.Update) journal.Record {
 	rec := journal.Record{
 		Phase: journal.Observed, Rule: a.Rule, Why: a.Why, Spend: a.Spend,
@@ -131,10 +131,10 @@ func (r *recovery) transition(ctx context.Context, a Action, o Observation, u *j
 	return r.book.fire(ctx, a.Fire, rec, counted(o, u)...)
 }
 
-// startStopped starts the services that do not run: Switch may have stopped them,
-// and the journal that could tell is lost. If the power goes now, they start
-// with the device; if only the updater ends, the marker still stands, and its
-// next start does this again.
+// startStopped starts the services that do not run: Switch may have stopped
+// them, and the journal that could tell is lost. If the power goes now, they
+// start with the device; if only the updater ends, the marker still stands, and
+// the updater's next start does this again.
 func (r *recovery) startStopped(ctx context.Context, o Observation) {
 	if r.starter == nil || o.Pointers.Current == "" {
 		return
@@ -145,9 +145,10 @@ func (r *recovery) startStopped(ctx context.Context, o Observation) {
 	}
 }
 
-// setPointers sets the pointers a decision names, each durable before the next. The
-// links of a version come before current leads to it; but no link, and no file
-// system that cannot take one, keeps a device from being made whole.
+// setPointers sets the pointers a decision names, each durable before the next.
+// The links of a version come before current leads to it. A link that cannot be
+// made, as on a file system without links, is only logged: the device must still
+// be made whole.
 func (r *recovery) setPointers(a Action) error {
 	for _, m := range a.Moves {
 		if m.Pointer == versions.Current && m.To != "" {
@@ -180,8 +181,9 @@ func counted(o Observation, u *journal.Update) []journal.Record {
 	return []journal.Record{{Update: u.ID, Phase: journal.Observed, Spend: &journal.Spend{By: string(Oneshot)}}}
 }
 
-// admitOwed opens an update for a gate that is owed though the journal that
-// knew of it is lost: from where the marker leads, to what is current.
+// admitOwed opens an update when the marker shows that a gate is owed and the
+// journal that knew of it is lost. The update goes from the version that the
+// marker leads to, to the one that is current.
 func (r *recovery) admitOwed(ctx context.Context, o Observation, a Action) error {
 	before := o.Pointers
 	before.Current = o.Marker

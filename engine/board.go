@@ -47,8 +47,8 @@ func newBoard(cfg Config) *board {
 	return b
 }
 
-// publish makes the fold and the pointers as they are now what is shown, and
-// wakes those who wait for a change.
+// publish shows the fold and the pointers as they are now, and wakes those who
+// wait for a change.
 func (b *board) publish(f *journal.Fold) error {
 	p, err := b.versions.Pointers()
 	if err != nil {
@@ -64,8 +64,8 @@ func (b *board) publish(f *journal.Fold) error {
 	return nil
 }
 
-// meter is the one that is shown while the step of state s is at work. A step
-// that is tried again in the same state goes on with the same one.
+// meter returns the meter that is shown while the step of state s is at work. A
+// step that is tried again in the same state goes on with the same meter.
 func (b *board) meter(s State) *steps.Meter {
 	old := b.shown.Load()
 	if old.live != nil && old.live.state == s {
@@ -128,9 +128,9 @@ func (b *board) update(u *journal.Update) *UpdateStatus {
 		Accepted: u.Accepted, Ended: u.Ended, Error: errorStatus(u.Error), Cause: errorStatus(u.Cause),
 	}
 	if s.State == Committed {
-		s.Error = nil // what was tried again is in the journal; nothing can be the matter with a success
+		s.Error = nil // a success has no error; the failed attempts are in the journal
 	}
-	// Facts that cannot be read are told where a step needs them.
+	// Unreadable facts are left out here: the step that needs them reports them.
 	if facts, _ := steps.ReadFacts(u.Found); facts.Download != nil {
 		s.Wire = facts.Download.Wire
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/tope/updater/platform/clock/clocktest"
 )
 
-// Clients take progress that goes back within a stage for another update.
+// Progress must not go back within a stage: clients would take it for another update.
 func TestProgressNeverGoesBack(t *testing.T) {
 	var l live
 	for _, c := range []struct {
@@ -30,8 +30,8 @@ func TestProgressNeverGoesBack(t *testing.T) {
 	}
 }
 
-// How long ago an update ended is measured by the clock that jumps with nobody,
-// within a boot; after one only the wall clock is left.
+// Within a boot, the monotonic clock measures how long ago an update ended; it
+// never jumps. After a reboot only the wall clock is left.
 func TestSinceTheEnd(t *testing.T) {
 	clock := clocktest.New()
 	b := &board{clock: clock}

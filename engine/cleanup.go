@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// cleanUp is the job of a terminal state. Nothing here can change how the
-// update ended: that record is durable. Each part may be cut and done again.
+// cleanUp is the job of a terminal state. It cannot change how the update
+// ended: that record is durable. Each part may be cut short and done again.
 //
 // The marker goes first and durably: once the update is closed, a marker would
 // mean that a gate is owed.
@@ -34,7 +34,7 @@ func (w *worker) cleanUp(ctx context.Context, j job) result {
 	return r
 }
 
-// startAll leaves a device that needs attention with what will run.
+// startAll starts what will run on a device that needs attention.
 func (w *worker) startAll(ctx context.Context, j job) error {
 	t, err := w.task(j.as(j.state))
 	if err != nil {
@@ -43,8 +43,8 @@ func (w *worker) startAll(ctx context.Context, j job) error {
 	return w.starter.StartAll(ctx, t)
 }
 
-// undo removes what the steps before Switch made, in reverse order, all of it,
-// whatever fails.
+// undo removes all that the steps before Switch made, in reverse order. It goes
+// on when one removal fails.
 func (w *worker) undo(ctx context.Context, j job) error {
 	t, err := w.task(j.as(j.state))
 	if err != nil {

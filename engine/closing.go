@@ -6,8 +6,8 @@ import (
 	"github.com/tope/updater/journal"
 )
 
-// maxTidyTries is how often the clean-up is tried before the update is closed
-// with what could not be removed in its record.
+// maxTidyTries is how often the clean-up is tried. After that the update is
+// closed, and its record names the things that could not be removed.
 const maxTidyTries = 3
 
 // tidied is the evidence of a clean-up.
@@ -16,7 +16,7 @@ type tidied struct {
 	Leftover string   `json:"leftover,omitempty"`
 }
 
-// closeUpdate ends the update's story, and lets in what waited for it.
+// closeUpdate ends the update's story, and runs the requests that waited for it.
 func (l *loop) closeUpdate(ctx context.Context, u *journal.Update, r result) error {
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // the updater is stopping: its next start cleans up

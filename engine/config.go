@@ -8,7 +8,7 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Config is what an Engine is made of. All fields without a default must be set.
+// Config has the parts of an Engine. All fields without a default must be set.
 type Config struct {
 	Journal  Journal
 	Versions Versions

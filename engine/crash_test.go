@@ -41,7 +41,7 @@ func with(change func(*enginetest.Device)) func() *enginetest.Device {
 	}
 }
 
-// brings has a version carry an updater.
+// brings makes a version carry an updater.
 func brings(version, program string) func(*enginetest.Device) {
 	return func(d *enginetest.Device) {
 		d.Programs.Copy, d.Programs.Carried = "old", map[string]string{version: program}
@@ -84,7 +84,8 @@ func flows() []flow {
 	}
 }
 
-// story is one run of a flow with its cuts: the device and what pollers saw.
+// story is one run of a flow with its cuts: the device, and whether pollers saw
+// a success.
 type story struct {
 	*enginetest.Device
 	flow flow
@@ -110,7 +111,8 @@ func (s *story) watch(st engine.Status) {
 	}
 }
 
-// begin makes the request, with the power to go at cut. It reports whether it went.
+// begin makes the request, with the power to go at cut. It reports whether the
+// power went.
 func (s *story) begin(t *testing.T, cut enginetest.Cut) bool {
 	t.Helper()
 	s.On(cut)
@@ -118,13 +120,14 @@ func (s *story) begin(t *testing.T, cut enginetest.Cut) bool {
 }
 
 // boot starts the device again, with the power to go at cut. It reports whether
-// it went.
+// the power went.
 func (s *story) boot(t *testing.T, cut enginetest.Cut) bool {
 	t.Helper()
 	return s.stopped(t, s.Boot(cut, s.watch))
 }
 
-// stopped checks what must hold whenever the power is gone, or the update over.
+// stopped checks the promises that must hold whenever the power is gone, or the
+// update over.
 func (s *story) stopped(t *testing.T, err error) (off bool) {
 	t.Helper()
 	if off = s.Off(); !off {
@@ -136,7 +139,7 @@ func (s *story) stopped(t *testing.T, err error) (off bool) {
 	return off
 }
 
-// must is require.True with the story told only when it is needed.
+// must is require.True; it makes the text of the story only when it is needed.
 func must(t *testing.T, ok bool, s *story, promise string) {
 	t.Helper()
 	if !ok {
@@ -149,7 +152,7 @@ func (s *story) committed() bool {
 	return slices.ContainsFunc(s.J.All(), func(r journal.Record) bool { return r.To == engine.Committed })
 }
 
-// atEnd checks what must hold once recovery is through.
+// atEnd checks the promises that must hold once recovery is through.
 func (s *story) atEnd(t *testing.T) {
 	t.Helper()
 	must(t, s.J.State().Open == nil, s, "recovery ends")
@@ -170,7 +173,7 @@ func (s *story) atEnd(t *testing.T) {
 	if last == nil || last.State != engine.NeedsAttention {
 		require.Equal(t, before, s.J.State().Seq, "a second recovery journals nothing")
 	}
-	// The next update works, whatever this one came to.
+	// The next update works, however this one ended.
 	s.Bundle = enginetest.Bundle{Version: "2.0.0", Digest: "md5:next"}
 	require.NoError(t, s.Live(enginetest.Install, nil))
 	must(t, s.P.Current == "2.0.0", s, "the next update works")
@@ -197,25 +200,27 @@ func TestFlowsUndisturbed(t *testing.T) {
 // sweep is one flow, cut everywhere.
 type sweep struct {
 	flow flow
-	// every is 1 for each second cut, or n for each n-th.
+	// every is 1 to play all second cuts, or n to play each n-th.
 	every int
-	// single and double count the crashes, and those in a recovery.
+	// single counts the crashes, double the second crashes, in a recovery.
 	single, double int
-	// played counts those in a recovery that were not known.
+	// played counts the second crashes that were played, because their state was new.
 	played int
-	// known are the states from which recovery was seen to end as it should, cut
-	// those from which it was cut everywhere, ended those that it ended in.
+	// known are the states from which recovery was seen to end as it should;
+	// cut, the states from which it was cut everywhere; ended, the states that
+	// it ended in.
 	known, cut, ended map[string]bool
 }
 
-// everyPair is for those who doubt that what is alike has one future.
+// everyPair is for a reader who doubts that devices in the same state have one future.
 var everyPair = flag.Bool("everypair", false, "play every pair of cuts, from states that are known as well")
 
 // state is all that the future of a story depends on.
 func state(s *story) string { return fmt.Sprint(s.toldSuccess, s.Alike()) }
 
-// recovers lets recovery run to its end from where the power went. Two cuts that
-// leave a device in the same state have one future; it is looked at once.
+// recovers lets recovery run to its end from where the power went. Two cuts
+// that leave a device in the same state have one future, so recovery is played
+// for one of them only.
 func (w *sweep) recovers(t *testing.T, s *story) {
 	t.Helper()
 	found := state(s)
@@ -288,7 +293,7 @@ func TestCrashEverywhere(t *testing.T) {
 	}
 }
 
-// everyCut is the cuts before and after each of so many effects.
+// everyCut returns the cuts before and after each of so many effects.
 func everyCut(effects int) []enginetest.Cut {
 	var cuts []enginetest.Cut
 	for n := range effects {

@@ -12,8 +12,8 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// dataOf is what services of a device wrote: it is put back while the new
-// version is still current.
+// dataOf is the data that services of a device wrote: it is put back while the
+// new version is still current.
 type dataOf struct {
 	d       *enginetest.Device
 	owes    bool
@@ -85,7 +85,8 @@ func TestDataIsPutBackAtBoot(t *testing.T) {
 }
 
 // Recovery does not complete a switch whose snapshot was not taken: the old
-// version runs on, and the daemon does it. With the note it does.
+// version runs on, and the daemon completes the switch. With the note of the
+// snapshot, recovery does complete it.
 func TestSwitchIsCompletedAtBootOnlyWhenPrepared(t *testing.T) {
 	for name, c := range map[string]struct {
 		owes, noted bool

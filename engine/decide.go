@@ -9,13 +9,13 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Observation is what recovery saw when it looked at the world.
+// Observation is recovery's view of the world.
 type Observation struct {
 	By   By
 	Boot string
 	// Pointers leaves out a pointer that is absent, and one that is in Strange.
 	Pointers versions.Pointers
-	// Strange has the raw target of each pointer that leads to no version name.
+	// Strange has the raw target of each pointer whose target is not a version name.
 	Strange map[string]string
 	// States has the state of every version a pointer, the marker or the open
 	// update names.
@@ -23,8 +23,8 @@ type Observation struct {
 	// Marked is set when the marker is there; Marker is where it leads.
 	Marked bool
 	Marker string
-	// Unprepared is set while the update is in Switching and its step has not
-	// done yet what its versions ask for before current moves.
+	// Unprepared is set while the update is in Switching and its step has still
+	// to do what the versions ask for before current moves.
 	Unprepared bool
 	// Failed is set when this recovery has just taken the failure edge: this start
 	// is paid for in the state it came from.
@@ -35,7 +35,7 @@ func (o Observation) usable(version string) bool {
 	return version != "" && o.States[version].Usable()
 }
 
-// Move is what recovery does to a pointer itself.
+// Move is a pointer that recovery itself sets.
 type Move struct {
 	Pointer string `json:"pointer"`
 	To      string `json:"to"`
@@ -48,8 +48,8 @@ type Action struct {
 	Why string
 	// Spend counts this boot or daemon start against the state's budget.
 	Spend *journal.Spend
-	// Moves are pointers to be set, in this order. Empty for By Daemon when
-	// the state's own step will do it, with the services stopped.
+	// Moves are the pointers to set, in this order. By Daemon they are empty
+	// when the state's own step will set them, with the services stopped.
 	Moves []Move
 	// Unmark removes the marker.
 	Unmark bool
@@ -62,9 +62,9 @@ type Action struct {
 }
 
 // decide is recovery: what to do, given what the journal tells and what was
-// observed. It is pure; its table of cases is in decide_test.go. The order of
-// the questions is the order of what must not be got wrong: first what an
-// operator did, then what is spent, then what is broken, then the way on.
+// observed. It is pure; its table of cases is in decide_test.go. The most
+// important questions come first: what an operator did, then whether the budget
+// is spent, then what is broken, then the way on.
 func decide(st *journal.Fold, o Observation, budget int) Action {
 	u := st.Open
 	switch {
@@ -89,8 +89,8 @@ func decide(st *journal.Fold, o Observation, budget int) Action {
 func decideIdle(o Observation) Action {
 	cur := o.Pointers.Current
 	if o.Marked && cur == o.Marker && o.By == Daemon {
-		// Not the oneshot: it may be working without the journal that knows
-		// what the marker is for.
+		// The oneshot leaves the marker alone: it may be working without the
+		// journal that knows what the marker is for.
 		return Action{Rule: RuleUnmark, Unmark: true, Again: true, Why: "the marker leads to the version that is current: no gate is owed"}
 	}
 	if o.Marked && o.usable(cur) && cur != o.Marker {
@@ -185,8 +185,9 @@ func decideSwitched(u *journal.Update, o Observation, budget int) Action {
 	return a
 }
 
-// thirdTarget finds a pointer that leads to where this update never sent it.
-// An absent pointer is damage, not a decision: it is set anew.
+// thirdTarget finds a pointer that leads neither to its old target nor to one
+// that this update gives it. An absent pointer is damage, not a decision of an
+// operator: it is set anew.
 func thirdTarget(u *journal.Update, o Observation) (pointer, at string, found bool) {
 	allowed := map[string][]string{
 		versions.Current:  {u.Before.Current, u.To},
@@ -206,9 +207,10 @@ func thirdTarget(u *journal.Update, o Observation) (pointer, at string, found bo
 	return "", "", false
 }
 
-// movesTo lists the pointers that are not where they should be: forwards
-// previous goes first, so that the way back stands before current moves;
-// backwards current goes first, so that what runs is right as early as can be.
+// movesTo lists the pointers that are not where they should be. On the way
+// forward previous goes first, so that the way back stands before current
+// moves. On the way back current goes first, so that the right version runs as
+// early as possible.
 func movesTo(s State, goal versions.Pointers, o Observation) []Move {
 	var moves []Move
 	if o.Pointers.Previous != goal.Previous {
@@ -224,11 +226,12 @@ func movesTo(s State, goal versions.Pointers, o Observation) []Move {
 	return moves
 }
 
-// spendFor tells what this start costs, and the total then. A reboot is proved
-// by the boot id: recover costs nothing in the boot that entered the state or
-// was counted already, and the daemon's first start after it is free, as is that
-// of the program that takes over, and, in the state it leads to, a start that has
-// taken the failure edge.
+// spendFor tells what this start costs, and the total with it. A reboot is
+// proved by the boot id: recover costs nothing in the boot in which the state
+// was entered or a start was counted already. Three starts of the daemon are
+// free: the first after recover has counted the boot, the one of a program that
+// takes over, and the one that has taken the failure edge, in the state that
+// this leads to.
 func spendFor(u *journal.Update, o Observation) (*journal.Spend, int) {
 	sp := &journal.Spend{By: string(o.By), Cost: 1}
 	switch {

@@ -136,10 +136,10 @@ func spentHere(n int) func(*journal.Update, *Observation) {
 	return func(u *journal.Update, o *Observation) { u.Spent, u.LastSpendBoot = n, o.Boot }
 }
 
-// Every state × every place either pointer can be × every damage × marker ×
-// budget × who asks: the decision is one the table allows, has a rule and a
-// reason, never touches a pointer an operator moved, and never sends current to
-// a version that is not whole.
+// Every combination of state, place of either pointer, damage, marker, budget
+// and caller: the decision is one that the table allows, has a rule and a
+// reason, never touches a pointer that an operator moved, and never sends
+// current to a version that is not whole.
 func TestDecideEverywhere(t *testing.T) {
 	t.Parallel()
 	legal := map[State]map[Trigger]State{}

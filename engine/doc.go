@@ -4,7 +4,7 @@
 // It is built around two tables. Table is the only place that knows how an update
 // moves: a state, a trigger, the next state. The diagram in the docs, the machine
 // that runs, the tests that enumerate it and the names in the journal come from
-// it. Each state has one row beside it, which tells all else there is to know of it.
+// it. Beside it, each state has one row with all else that the engine knows of it.
 //
 // # Where to start reading
 //
@@ -13,53 +13,53 @@
 //
 // What users see:
 //
-//   - requests.go: what may be asked of the engine
-//   - source.go: which bundle may be named in a request
+//   - requests.go: the requests that the engine takes
+//   - source.go: the bundles that a request may name
 //   - engine.go: Engine, and how a program recovers and runs it
 //
 // Recovery, before the loop runs:
 //
 //   - recover.go: the rounds of looking, deciding and acting
 //   - apply.go: how a decision is carried out
-//   - putback.go: what services had written, put back at boot
+//   - putback.go: services' data from before the update, put back at boot
 //   - observe.go: looking at the world
 //   - decide.go: recovery's decision, a pure function of what the journal and
 //     the world tell
 //
 // The loop, in the goroutine of Run:
 //
-//   - run.go: what the loop waits for, and how it goes on with an update
-//   - outcome.go: what it makes of a worker's result
+//   - run.go: how the loop waits, and how it goes on with an update
+//   - outcome.go: the loop's answer to a worker's result
 //   - closing.go: the end of an update
 //   - takeover.go: handing an update to another updater, and back
-//   - timer.go: what happens because time has passed
-//   - loop.go: what belongs to the loop
+//   - timer.go: the work that comes due as time passes
+//   - loop.go: the state that belongs to the loop
 //
 // The worker, in the other goroutine:
 //
 //   - work.go: how a state's step is run
 //   - cleanup.go: the clean-up of an update that is over
-//   - task.go: what a step is told
-//   - worker.go: what the worker has, what it is told, what it brings back
-//   - programs.go: which updater has to go on
+//   - task.go: the task that a step is given
+//   - worker.go: the worker, its jobs and its results
+//   - programs.go: the updater that has to go on
 //
 // What they write and show:
 //
 //   - records.go: records and transactions: the journal as the engine writes it
 //   - machine.go: the table, ready to fire
 //   - narrate.go, event.go: the log
-//   - board.go, status.go: what polls are answered from
+//   - board.go, status.go: the answers to polls
 //
 // What they go by:
 //
 //   - epoch.go, admission.go: which release may come, and which is put into quarantine
 //   - goal.go: where the pointers should go
 //   - graph.go: the table as a diagram
-//   - config.go: what an Engine is made of
-//   - errors.go: what may go wrong with a request
-//   - table.go: the states, what each is, and what moves an update
+//   - config.go: the parts of an Engine
+//   - errors.go: the errors of requests
+//   - table.go: the states, their rows, and the transitions between them
 //   - rules.go: the names of the rules of recovery
-//   - ports.go: what the engine needs of the world
+//   - ports.go: the interfaces that the engine needs of the world
 //
 // # Which goroutine
 //

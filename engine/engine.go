@@ -90,10 +90,10 @@ func (e *Engine) Alive(ctx context.Context) error {
 	}
 }
 
-// call runs f in the loop and returns its answer. When ctx ends first, f has not
-// run and never will: an answer is not lost, whoever hangs up. An error of f that
-// wraps ErrJournal also ends the loop. When the loop has ended, the error wraps
-// context.Canceled.
+// call runs f in the loop and returns its answer. When ctx ends before f has
+// run, f never will; once f has an answer, that answer is returned even if the
+// client has hung up. An error of f that wraps ErrJournal also ends the loop.
+// When the loop has ended, the error wraps context.Canceled.
 func (e *Engine) call(ctx context.Context, f call) error {
 	q := &request{run: f, done: make(chan error, 1)}
 	select {
@@ -116,7 +116,7 @@ func (e *Engine) call(ctx context.Context, f call) error {
 // errEnded is the answer of a loop that has ended.
 var errEnded = fmt.Errorf("%w: %w", errShutdown, context.Canceled)
 
-// request is a call that somebody waits for, unless it was withdrawn.
+// request is a call whose caller waits for the answer, unless it was withdrawn.
 type request struct {
 	run  call
 	done chan error // has room for the answer
@@ -126,7 +126,7 @@ type request struct {
 	withdrawn bool
 }
 
-// ask is what the loop runs.
+// ask is the function that the loop runs for the request.
 func (q *request) ask(ctx context.Context, l *loop) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -145,8 +145,9 @@ func (q *request) ask(ctx context.Context, l *loop) error {
 	return nil
 }
 
-// withdraw takes a request back that the loop has not answered, and returns why.
-// One that it has answered stands: withdraw returns that answer.
+// withdraw takes back a request that the loop has not answered, and returns
+// why. When the loop has answered, the request stands, and withdraw returns
+// that answer.
 func (q *request) withdraw(why error) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -24,8 +24,8 @@ func (p policy) epochFloor() int64 {
 	}
 	epoch, err := p.versions.Epoch(version)
 	if err != nil {
-		// A version that cannot be read tells nothing. It must not keep a better one
-		// from being installed.
+		// A version whose manifest cannot be read says nothing about the floor,
+		// and must not keep a better one from being installed.
 		p.log.Warn("cannot read a version's epoch", "version", version, "err", err)
 		return floor
 	}
@@ -33,7 +33,7 @@ func (p policy) epochFloor() int64 {
 }
 
 // mayGoBackTo refuses a rollback by hand below the floor. The factory version
-// is exempt: it is what a device that is given away is reset to.
+// is exempt: a device that is given away is reset to it.
 func (p policy) mayGoBackTo(version string, kind journal.Kind, force bool) error {
 	if kind == Restore || force {
 		return nil
@@ -49,8 +49,8 @@ func (p policy) mayGoBackTo(version string, kind journal.Kind, force bool) error
 	return nil
 }
 
-// committedEpoch is the floor that committing version raises; 0 when it cannot
-// be read, which lowers nothing.
+// committedEpoch is the epoch to which the floor rises when version is
+// committed. It is 0 when it cannot be read; the floor then stays.
 func (p policy) committedEpoch(version string) int64 {
 	epoch, err := p.versions.Epoch(version)
 	if err != nil {
@@ -59,8 +59,8 @@ func (p policy) committedEpoch(version string) int64 {
 	return epoch
 }
 
-// exempt adds to why that version is below the floor, where it is: what
-// recovery chooses, and the factory version, may be of any epoch.
+// exempt adds a remark to why when version is below the floor. That is allowed
+// for a version that recovery chooses, and for the factory version.
 func (p policy) exempt(why, version string) string {
 	if version == "" {
 		return why

@@ -16,7 +16,7 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// asking is a step that is told what the engine told it.
+// asking is a step that first hands its task to the test.
 type asking struct {
 	steps.Step
 	do func(*steps.Task) error
@@ -43,8 +43,8 @@ func installed(t *testing.T, r *enginetest.Life, force bool) engine.UpdateStatus
 	return *r.Until(engine.Idle).Last
 }
 
-// TestStepsAreToldTheFloor: from the journal or, where that was lost, from the
-// manifest of what was committed last.
+// TestStepsAreToldTheFloor: the floor comes from the journal or, when the
+// journal was lost, from the manifest of the version that was committed last.
 func TestStepsAreToldTheFloor(t *testing.T) {
 	for name, c := range map[string]struct {
 		epochs map[string]int64
@@ -91,8 +91,9 @@ func TestGoingBackIsExempt(t *testing.T) {
 	require.Contains(t, d.Trace(), "version 0.9.0 is of epoch 0, below the floor 9: going back is exempt")
 }
 
-// TestLackingLeadsBackToDownloading: what turned out to be damaged on the
-// device is fetched, and the update goes on; nobody is quarantined for it.
+// TestLackingLeadsBackToDownloading: a file that turned out to be damaged on
+// the device is fetched, and the update goes on; its release is not put into
+// quarantine for it.
 func TestLackingLeadsBackToDownloading(t *testing.T) {
 	d := enginetest.NewDevice()
 	var asked atomic.Int32
@@ -111,8 +112,8 @@ func TestLackingLeadsBackToDownloading(t *testing.T) {
 	require.Contains(t, d.Trace(), "Extract lack Extracting→Downloading")
 }
 
-// TestTheStatusTellsTheWire: what Download found is in the status, of an update
-// that is over as well.
+// TestTheStatusTellsTheWire: the status has the findings of Download, also for
+// an update that is over.
 func TestTheStatusTellsTheWire(t *testing.T) {
 	d := enginetest.NewDevice()
 	r := d.Up(t, func(cfg *engine.Config) { cfg.Steps[steps.Download] = telling{cfg.Steps[steps.Download]} })

@@ -39,7 +39,7 @@ func Events() []Event {
 	}
 }
 
-// eventOf is what a journaled record tells of; empty when it is of no kind.
+// eventOf is the event that a journaled record tells of; empty when there is none.
 func eventOf(r journal.Record) Event {
 	switch r.To {
 	case "":

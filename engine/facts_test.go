@@ -37,7 +37,8 @@ func (s seeing) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	return s.Step.Do(ctx, t)
 }
 
-// TestFactsAreHandedOnThroughTheJournal, and those of steps that left none are nil.
+// TestFactsAreHandedOnThroughTheJournal: a step gets the facts of earlier
+// steps; the facts of a step that left none are nil.
 func TestFactsAreHandedOnThroughTheJournal(t *testing.T) {
 	var verify, restart steps.Facts
 	downloaded := steps.Downloaded{Fetched: steps.Fetched{Size: 7, MD5: "0123"}}
@@ -53,8 +54,9 @@ func TestFactsAreHandedOnThroughTheJournal(t *testing.T) {
 	require.Equal(t, steps.Facts{Download: &downloaded, Switch: &switched}, restart)
 }
 
-// TestFactsThatCannotBeRead fail the update and say whose they are. They blame no
-// release, and keep nobody from going back.
+// TestFactsThatCannotBeRead: such facts fail the update, and the error names
+// the step that left them. They do not put a release into quarantine, and do
+// not keep a device from going back.
 func TestFactsThatCannotBeRead(t *testing.T) {
 	for name, c := range map[string]struct {
 		step     steps.Name

@@ -24,7 +24,7 @@ func target(u *journal.Update) versions.Pointers {
 }
 
 // reachable leaves previous out of a target when its version is not whole: a
-// pointer is never set to a version nobody could go back to.
+// pointer is never set to a version that the device cannot go back to.
 func reachable(goal versions.Pointers, usable func(string) bool) versions.Pointers {
 	if !usable(goal.Previous) {
 		goal.Previous = ""
@@ -32,9 +32,9 @@ func reachable(goal versions.Pointers, usable func(string) bool) versions.Pointe
 	return goal
 }
 
-// cannotGo says why a target has to be skipped: it is not a whole version, or it
-// failed in this update already. Rolling back to no version is allowed: a failed
-// first installation ends so.
+// cannotGo returns the reason to skip a target: it is not a whole version, or
+// it failed in this update already. Rolling back to no version is allowed: a
+// failed first installation ends that way.
 func cannotGo(u *journal.Update, version string, is versions.State) string {
 	s := u.State
 	switch {
@@ -61,8 +61,8 @@ func wayBack(u *journal.Update, s State) string {
 	return ""
 }
 
-// since is the moment from which a main process counts as started after the
-// flip: the record that followed it.
+// since is the time of the record that followed the flip. A main process that
+// started later counts as started after the flip.
 func since(u *journal.Update, s State) steps.Moment {
 	from := s
 	if s == CheckingHealth || s == Committing {

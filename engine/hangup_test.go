@@ -10,8 +10,8 @@ import (
 	"github.com/tope/updater/engine/enginetest"
 )
 
-// hangup is the context of a client that hangs up at the worst moment: when the
-// loop has looked whether the client is still there, and found it.
+// hangup is the context of a client that hangs up at the worst moment: just
+// after the loop has found that the client is still there.
 type hangup struct {
 	context.Context
 	hang context.CancelFunc
@@ -29,8 +29,8 @@ func (h hangup) Err() error {
 	return err
 }
 
-// A client that hangs up in the middle of a prune leaves nothing reserved: before,
-// each later install waited without end.
+// A client that hangs up in the middle of a prune does not leave a reservation
+// behind. Once it did, and each later install waited without end.
 func TestAClientThatHangsUpLeavesNothingReserved(t *testing.T) {
 	r := enginetest.NewDevice().Up(t)
 	for range 40 {
@@ -41,8 +41,8 @@ func TestAClientThatHangsUpLeavesNothingReserved(t *testing.T) {
 	require.Equal(t, engine.Committed, r.Status().Last.State)
 }
 
-// What panics under the reservation (net/http goes on after a handler's panic) does
-// not keep it either.
+// A panic under the reservation (net/http goes on after a handler's panic) does
+// not leave it behind either.
 func TestAPanicLeavesNothingReserved(t *testing.T) {
 	r := enginetest.NewDevice().Up(t)
 	require.Panics(t, func() {
@@ -52,7 +52,7 @@ func TestAPanicLeavesNothingReserved(t *testing.T) {
 	r.Until(engine.Idle)
 }
 
-// What a client asked for is done, or not, and the answer says which: a client
+// A client's request is carried out or not, and the answer says which: a client
 // that hung up too late is told of its update.
 func TestAClientThatHangsUpTooLateIsToldOfItsUpdate(t *testing.T) {
 	d := enginetest.NewDevice()
@@ -71,8 +71,8 @@ func TestAClientThatHangsUpTooLateIsToldOfItsUpdate(t *testing.T) {
 	}
 }
 
-// A request that comes when the loop has ended gets an answer, also one that
-// nothing can interrupt.
+// A request that comes after the loop has ended gets an answer, even when its
+// context never ends.
 func TestARequestAfterTheEndIsAnswered(t *testing.T) {
 	d := enginetest.NewDevice()
 	d.On(enginetest.Cut{})

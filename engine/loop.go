@@ -11,8 +11,8 @@ import (
 )
 
 // loop belongs to the goroutine of Run. Only its methods, and the calls that it
-// lets in, see any of it. It alone moves the machine, starts the worker and writes
-// what the worker brings back.
+// lets in, see its fields. It alone moves the machine, starts the worker and
+// journals the worker's results.
 type loop struct {
 	book     *book
 	policy   policy
@@ -49,7 +49,7 @@ func newLoop(cfg Config, b *book, p policy) *loop {
 // loop.
 type call func(ctx context.Context, l *loop) error
 
-// errPark, returned by a request, puts it off until the open update is closed.
+// errPark, returned by a call, puts the call off until the open update is closed.
 var errPark = errors.New("wait for the clean-up")
 
 // start gives the worker a job.
@@ -84,7 +84,7 @@ func (l *loop) aliveDuring(f func()) {
 	}
 }
 
-// unpark runs what was put off.
+// unpark runs the calls that were put off.
 func (l *loop) unpark(ctx context.Context) error {
 	calls := l.parked
 	l.parked = nil
@@ -96,8 +96,8 @@ func (l *loop) unpark(ctx context.Context) error {
 	return nil
 }
 
-// makeRoom makes room for a new update: it refuses while one is under way, waits
-// for the clean-up of one that is over, and supersedes one that only waits.
+// makeRoom makes room for a new update. It refuses while another is under way,
+// waits for the clean-up of one that is over, and supersedes one that waits in Ready.
 func (l *loop) makeRoom(ctx context.Context) error {
 	u := l.book.open()
 	switch {

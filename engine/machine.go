@@ -53,8 +53,9 @@ func newMachine(state func() State, write func(context.Context, State, change) e
 	return &machine{sm: sm}
 }
 
-// fire moves the machine. An error that is not the journal's means the table
-// does not have the transition: a bug, told as such.
+// fire moves the machine. An error of the journal means that the change could
+// not be written; any other means that the table lacks the transition, which is
+// a bug.
 func (m *machine) fire(ctx context.Context, t Trigger, c change) error {
 	if err := m.sm.FireCtx(ctx, t, c); err != nil {
 		return fmt.Errorf("cannot %s: %w", t, err)

@@ -10,7 +10,8 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// stopIn has a device install 1.1.0, and ends the process in order while a step runs.
+// stopIn makes a device install 1.1.0, and ends the process in order while a
+// step runs.
 func stopIn(t *testing.T, d *enginetest.Device, step steps.Name) {
 	t.Helper()
 	l := d.Up(t, slow(step, nil))
@@ -30,7 +31,7 @@ func TestJournalLostEverywhere(t *testing.T) {
 				s := newStory(f)
 				require.True(t, s.begin(t, c))
 				s.J.Forget()
-				s.forgetful, s.toldSuccess = true, false // what was told is lost with the journal
+				s.forgetful, s.toldSuccess = true, false // a success that was told is lost with the journal
 				require.NoError(t, s.Boot(enginetest.Cut{}, nil))
 				require.Contains(t, append(f.may, "0.9.0", "0.5.0"), s.P.Current)
 				if s.P.Current != "" {

@@ -10,8 +10,8 @@ import (
 	"github.com/tope/updater/journal"
 )
 
-// What a program finds out beside the updates is journaled by the engine, under a
-// rule, and shown at once.
+// When a program finds out something that is not part of an update, the engine
+// journals it under a rule, and shows it at once.
 func TestWhatIsNotedBesideUpdates(t *testing.T) {
 	d := enginetest.NewDevice()
 	d.On(enginetest.Cut{})
@@ -37,8 +37,8 @@ func TestWhatIsNotedBesideUpdates(t *testing.T) {
 	require.Equal(t, engine.JournalStatus{Seq: 2, Damaged: true}, e.Status().Journal)
 }
 
-// The status tells that an update waits for its install request, and that it does
-// so no longer.
+// The status shows that an update waits for its install request, and shows when
+// the waiting is over.
 func TestHoldIsTold(t *testing.T) {
 	r := enginetest.NewDevice().Up(t)
 	_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0"), Hold: true})

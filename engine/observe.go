@@ -39,9 +39,9 @@ func (w observer) observe(by By) (Observation, error) {
 	}, nil
 }
 
-// unprepared tells whether the open update is in Switching and its step has not
-// done yet what must come before the flip. When that cannot be told, the flip is
-// left to the step, which can: the old version runs meanwhile.
+// unprepared reports whether the open update is in Switching and its step has
+// still to do what must come before the flip. When recovery cannot tell, it
+// leaves the flip to the step: the old version runs meanwhile.
 func (w observer) unprepared() bool {
 	u := w.journal.State().Open
 	if w.data == nil || u == nil || u.State != Switching {

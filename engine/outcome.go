@@ -17,12 +17,12 @@ const (
 	maxRetryDelay = time.Minute
 )
 
-// backAttempts is how often going back is tried when this device itself is in
-// the way (a full disk, an I/O error): what comes next is a version further
-// back, or none.
+// backAttempts is how often going back is tried when the device itself is the
+// cause of the failure (a full disk, an I/O error). After that comes a version
+// further back, or none.
 const backAttempts = 4
 
-// take journals what the worker brought back, and moves on.
+// take journals the worker's result, and moves the update on.
 func (l *loop) take(ctx context.Context, r result) error {
 	u := l.book.open()
 	if Terminal(r.state) {
@@ -76,8 +76,8 @@ func (l *loop) respond(ctx context.Context, rec journal.Record, err *steps.Error
 	case err.Class == steps.Interrupted && ctx.Err() != nil:
 		return nil //nolint:nilerr // shutting down: the next start goes on
 	case err.Class == steps.Interrupted:
-		// The system is stopping: no verdict. Look again later; if the power
-		// goes meanwhile, that is just another cut.
+		// The system is stopping, so the step has no verdict. Look again later;
+		// if the power goes meanwhile, that is just another cut.
 		l.putOff(lookAgain)
 		return nil
 	case u.State == Extracting && err.Class == steps.Lacking:
@@ -110,7 +110,7 @@ func neverFinished(s State, attempts int) *steps.Error {
 	}
 }
 
-// learnt is what a step has found out about the release; nil for nothing.
+// learnt returns the findings of a step about the release; nil when there are none.
 func learnt(r steps.Release) *journal.Learn {
 	if r.Version == "" && r.Digest == "" && len(r.Services) == 0 {
 		return nil

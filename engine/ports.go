@@ -9,7 +9,7 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Journal is what the engine needs of journal.Journal.
+// Journal has the methods of journal.Journal that the engine needs.
 type Journal interface {
 	State() *journal.Fold
 	Append(recs ...journal.Record) (*journal.Fold, error)
@@ -23,11 +23,11 @@ type notebook interface {
 	ReadNote(update, step string) ([]byte, error)
 }
 
-// Versions is what the engine itself does to the versions directory; its steps do
+// Versions is the engine's own work on the versions directory; its steps do
 // more. *versions.Store implements it. Every method that changes something is
 // durable when it returns and may be called again after a cut.
 type Versions interface {
-	// Store is what package look asks: recovery sees what the doctor sees.
+	// Store is read by package look: recovery sees the same as the doctor.
 	look.Store
 	Point(pointer, version string) error
 	Unpoint(pointer string) error
@@ -40,24 +40,24 @@ type Versions interface {
 	Epoch(version string) (int64, error)
 }
 
-// Keeper removes what no update needs any more: stagings, trash, work
-// directories, old versions, stale links. It is called when an update is over
-// and at every daemon start without one; it must keep what Needs names.
+// Keeper removes the things that no update needs any more: stagings, trash,
+// work directories, old versions, stale links. It is called when an update is
+// over and at every daemon start without one; it must keep what Needs names.
 type Keeper interface {
 	// WorkDir is the path of the update's own directory.
 	WorkDir(update string) string
-	// MakeWorkDir makes that directory, durably. It is asked for by updates
-	// that bring a bundle, before Switching: whatever only moves pointers must
-	// work on a full disk.
+	// MakeWorkDir makes that directory, durably. Updates that bring a bundle ask
+	// for it, before Switching. An update that only moves pointers does not: it
+	// must work on a full disk.
 	MakeWorkDir(update string) error
 	// DropWorkDir removes it, to make room for going back.
 	DropWorkDir(update string) error
-	// Tidy returns what it removed. It removes what it can when something
-	// cannot be removed, and returns that error.
+	// Tidy returns the names of all that it removed. When something cannot be
+	// removed it goes on, and returns that error.
 	Tidy(ctx context.Context, n Needs) ([]string, error)
 }
 
-// Needs is what Tidy must keep.
+// Needs names the things that Tidy must keep.
 type Needs struct {
 	// Update is the open update's id; empty when there is none.
 	Update string
@@ -71,19 +71,19 @@ type Gate interface {
 	Baseline(ctx context.Context, t *steps.Task) (json.RawMessage, error)
 }
 
-// Starter starts the services that do not run, as far as it can: a device that
-// needs attention is left with as much running as will run.
+// Starter starts the services that do not run, as far as it can: on a device
+// that needs attention, as many as possible should run.
 type Starter interface {
 	StartAll(ctx context.Context, t *steps.Task) error
 }
 
-// Data is what services write, as far as a version asks to have it as it was
-// when it is gone back to. Its methods are durable and may be called again.
+// Data is what services write, as far as a version asks to find it as it was when
+// the device goes back. Its methods are durable and may be called again.
 type Data interface {
-	// Owes reports whether Switch has something to do before current may lead
-	// from one version to the other: it notes steps.Prepared when that is done.
+	// Owes reports whether Switch has work to do before current may move from
+	// one version to the other. Switch notes steps.Prepared when that work is done.
 	Owes(from, to string) (bool, error)
-	// Pending lists what is still to be put back when the update is turned back.
+	// Pending lists the data still to be put back when the update is turned back.
 	Pending(update string) ([]string, error)
 	// Restore puts it back, by renames only. It returns evidence.
 	Restore(update string) (any, error)
@@ -94,12 +94,13 @@ type Data interface {
 type Program interface {
 	// Running is the digest of the program that runs.
 	Running() (string, error)
-	// Successor is the program that has to judge and commit a version: its own,
-	// when it carries one that is not running. It is nil when this program is the
-	// right one. An error that is Unhealthy says that the version's own cannot be run.
+	// Successor is the program that has to judge and commit a version: the
+	// version's own, when it carries one that is not running. It is nil when
+	// this program is the right one. An error that is Unhealthy says that the
+	// version's own cannot be run.
 	Successor(ctx context.Context, version string) (next *Successor, err error)
-	// Committed is the committed copy, for a program that is not: nil when this
-	// process cannot be replaced by it, or need not be.
+	// Committed is the committed copy, when another program runs. It is nil when
+	// this process cannot be replaced by that copy, or need not be.
 	Committed() (*Successor, error)
 	// Adopt makes the version's own updater the committed copy, durably; false
 	// when there was nothing to do. If the power goes meanwhile the committed copy
@@ -110,7 +111,7 @@ type Program interface {
 // Successor is a program that can go on in this one's place.
 type Successor struct {
 	Path, Digest string
-	// Able is set when this process can be replaced by it: somebody watches over
-	// it and starts the committed copy when it dies.
+	// Able is set when this process can be replaced by it: a supervisor watches
+	// the process, and starts the committed copy when it dies.
 	Able bool
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// TakeOver ends Run: everything is in the journal, and the caller has to replace
-// this process by the program at Path, which goes on. It is an error so that
-// nobody takes it for the end of the context.
+// TakeOver ends Run: everything is in the journal, and the caller has to
+// replace this process by the program at Path, which goes on. It is an error,
+// so that a caller does not take it for the end of the context.
 type TakeOver struct {
 	Path string
 	// Trial is set when the program is a version's that is not committed yet.
@@ -19,17 +19,18 @@ type TakeOver struct {
 
 func (t *TakeOver) Error() string { return "the updater at " + t.Path + " is to take over" }
 
-// programs decides which updater has to go on with an update: the committed one,
-// or that of the version that is to be judged. It writes nothing but the
-// committed copy (adoptFrom), and holds nothing else; nil is a device on which no
-// version carries an updater.
+// programs decides which updater has to go on with an update: the committed
+// one, or that of the version that is to be judged. It writes only the
+// committed copy (adoptFrom). Its only field is nil on a device whose versions
+// carry no updater.
 type programs struct{ program Program }
 
-// rightOne is the program that has to go on with a state; nil when it is this one.
+// rightOne is the program that has to go on with a state; nil when it is this
+// one.
 //
-// A version that carries an updater is judged and committed by that: if it cannot
-// even do this, it must not become what recovers the device. The way back is
-// always the committed one's.
+// A version that carries an updater is judged and committed by that updater: an
+// updater that cannot even do this must not become the one that recovers the
+// device. The way back always belongs to the committed one.
 func (p programs) rightOne(ctx context.Context, u *journal.Update, s State) (*Successor, error) {
 	if p.program == nil {
 		return nil, nil
@@ -50,8 +51,9 @@ func (p programs) rightOne(ctx context.Context, u *journal.Update, s State) (*Su
 			return next, err
 		}
 		if u.Takeover != nil {
-			// Its own program began and did not finish. Who works without a daemon
-			// (the rescue) can tell neither that it is bad nor that it is good.
+			// The version's own program began and did not finish. A program that
+			// works without a daemon (the rescue) cannot tell whether that one is
+			// bad or good.
 			return nil, &steps.Error{
 				Class: steps.Local, Code: steps.TakeoverFailed,
 				Err:  fmt.Errorf("version %s is to be judged by its own updater, which has not done so", u.To),

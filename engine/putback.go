@@ -7,7 +7,7 @@ import (
 	"github.com/tope/updater/journal"
 )
 
-// dataReturn gives services back what they had written before an update.
+// dataReturn gives services back the data from before an update.
 type dataReturn struct {
 	data Data // may be nil
 	book *book
@@ -15,11 +15,11 @@ type dataReturn struct {
 }
 
 // putBack puts back what the services had written before the update, at boot,
-// before they start from the version that is gone back to. The intent is
+// before they start from the version that the device goes back to. The intent is
 // journaled before and the outcome after. If the power goes in between, each
 // directory is the one or the other, whole, and the next recovery finds which.
 //
-// It is never an obstacle: what fails is journaled, the pointers move all the
+// A failure does not stop recovery: it is journaled, the pointers move all the
 // same, and the daemon's step tries again with the services stopped. Only the
 // journal's own error is returned.
 func (r dataReturn) putBack(a Action, u *journal.Update) error {

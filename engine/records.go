@@ -81,7 +81,7 @@ func (b *book) append(recs ...journal.Record) error {
 	return b.publish()
 }
 
-// publish shows how things stand to those who poll.
+// publish shows the fold and the pointers as they are now to those who poll.
 func (b *book) publish() error { return b.board.publish(b.journal.State()) }
 
 // fire moves the open update by trigger t. The record and those that follow it
@@ -109,8 +109,8 @@ func (b *book) giveUp(ctx context.Context, rec journal.Record, err *steps.Error,
 	return b.fire(ctx, Fail, rec, then...)
 }
 
-// refuse takes the failure edge because of what a step has learnt: the step did
-// its work, so its own record is a success.
+// refuse takes the failure edge because of what a step has learnt. The step
+// itself did its work, so its own record is a success.
 func (b *book) refuse(ctx context.Context, done journal.Record, err *steps.Error) error {
 	u := b.open()
 	done.Update, done.Phase = u.ID, journal.Outcome
@@ -154,8 +154,8 @@ func stepRecord(s State, attempt int) journal.Record {
 	return journal.Record{Step: journal.Step(StepOf(s)), Attempt: attempt}
 }
 
-// intent announces the step of the state that u is in: with the pointers as they
-// are to become, where it moves them.
+// intent announces the step of the state that u is in. When the step moves
+// pointers, the record has their targets.
 func intent(u *journal.Update, attempt int) journal.Record {
 	r := stepRecord(u.State, attempt)
 	r.Update, r.Phase = u.ID, journal.Intent
@@ -171,8 +171,8 @@ func asFailure(err *steps.Error) *journal.Failure {
 	return &journal.Failure{Code: string(err.Code), Class: string(err.Class), Text: err.Error()}
 }
 
-// evidence marshals a step's evidence. What cannot be marshalled says so: an
-// outcome must never be lost over it.
+// evidence marshals a step's evidence. Evidence that cannot be marshalled is
+// replaced by the error, so that the outcome is not lost over it.
 func evidence(v any) json.RawMessage {
 	if v == nil {
 		return nil

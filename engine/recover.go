@@ -51,7 +51,7 @@ func (r *recovery) agree(ctx context.Context, by By) (Report, error) {
 	return rep, fmt.Errorf("recovery did not settle within %d rounds; the last rule was %q", rounds, rep.Actions[len(rep.Actions)-1].Rule)
 }
 
-// tookOver notes, at a daemon's start, what has become of a takeover.
+// tookOver notes, at a daemon's start, how a takeover has ended.
 func (r *recovery) tookOver(by By) error {
 	u := r.book.open()
 	if by != Daemon || u == nil || u.Takeover == nil || u.Takeover.Up || !Switched(u.State) {

@@ -15,7 +15,7 @@ import (
 
 var updateGuides = flag.Bool("update", false, "write anew what these tests compare with: the tables of docs/RECOVERY.md and docs/zh/RECOVERY.md, and the transcripts")
 
-// tongue is how a guide says what the tables need.
+// tongue has the words of one guide for its tables.
 type tongue struct {
 	path                    string
 	found                   map[string]string
@@ -67,7 +67,7 @@ func tongues() []tongue {
 	}
 }
 
-// then is the daemon's cell.
+// then is the text of the daemon's cell.
 func (g tongue) then(r rehearsal) string {
 	u := r.open
 	switch s := r.state; {
@@ -168,7 +168,7 @@ func TestRecoveryGuidesAreFresh(t *testing.T) {
 	}
 }
 
-// Whatever a cut alone leaves, the services start from a whole version.
+// After a cut alone, without other damage, the services start from a whole version.
 func TestACutAloneLeavesAWholeVersion(t *testing.T) {
 	for _, s := range append([]State{Idle}, States()...) {
 		for _, x := range situations() {

@@ -8,9 +8,9 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// rehearsal is a cut, played on paper: recover at the next boot and then the
-// daemon, each deciding by decide and moving by the table, on a device that is
-// nothing but an observation. docs/RECOVERY.md is made of these.
+// rehearsal plays a cut on paper: recover at the next boot and then the daemon,
+// each deciding by decide and moving by the table. Its device is only an
+// observation. The tables of docs/RECOVERY.md are made from rehearsals.
 type rehearsal struct {
 	open *journal.Update
 	see  Observation
@@ -18,7 +18,7 @@ type rehearsal struct {
 	said []said
 	// boots is current after the oneshot: what the services start from.
 	boots string
-	// state is where it stands when the daemon has decided, too.
+	// state is the update's state after the daemon has decided, too.
 	state State
 	// unmarked: the daemon removed the marker.
 	unmarked bool
@@ -98,7 +98,7 @@ func (r *rehearsal) apply(a Action) State {
 	return to
 }
 
-// follow is the table's edge.
+// follow is the state that the table's edge leads to.
 func follow(s State, by Trigger, u *journal.Update) State {
 	i := slices.IndexFunc(Table(), func(t Transition) bool {
 		return t.From == s && t.Trigger == by && (t.Guard.Holds == nil || t.Guard.Holds(u))
@@ -109,8 +109,8 @@ func follow(s State, by Trigger, u *journal.Update) State {
 	return Table()[i].To
 }
 
-// ahead are the states still to come when all goes well, and the state that a
-// failure leads to from the first of them.
+// ahead returns the states still to come when all goes well, and the state that
+// a failure in s leads to.
 func ahead(s State, u *journal.Update) (way []State, failing State) {
 	way = []State{s}
 	for at := s; !Terminal(at); {
@@ -139,7 +139,8 @@ func letter(version string) string {
 	return l
 }
 
-// recoverSaid is the oneshot's cell: rules, moves, and the states it entered.
+// recoverSaid is the text of the oneshot's cell: rules, moves, and the states
+// it entered.
 func (r rehearsal) recoverSaid() string {
 	var parts []string
 	for _, s := range r.said {

@@ -11,9 +11,8 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// This file has what users may ask for. Each method hands the loop a call and waits
-// for its answer. The call runs in the loop's goroutine, on the loop that it is
-// given.
+// This file has the requests of users. Each method hands the loop a call and
+// waits for its answer. The call runs in the loop's goroutine, and is given the loop.
 
 // InstallRequest asks for a bundle to be installed.
 type InstallRequest struct {
@@ -158,8 +157,8 @@ func (e *Engine) turnTo(ctx context.Context, kind journal.Kind, force bool, poin
 	return id, err
 }
 
-// Exclusive runs f while no update is open and none can be accepted: pruning,
-// changing factory. It fails with ErrBusy when one is open.
+// Exclusive runs f (pruning, changing factory) while no update is open and none
+// can be accepted. It fails with ErrBusy when one is open.
 func (e *Engine) Exclusive(ctx context.Context, what string, f func(context.Context) error) (err error) {
 	err = e.call(ctx, func(_ context.Context, l *loop) error {
 		if l.reserved != "" {
@@ -176,8 +175,8 @@ func (e *Engine) Exclusive(ctx context.Context, what string, f func(context.Cont
 	if err != nil {
 		return err
 	}
-	// The reservation goes, even when the caller has hung up meanwhile or f panics.
-	// With the loop it has gone already.
+	// The reservation ends here, even when the caller has hung up meanwhile or f
+	// panics. If the loop has ended, the reservation has ended with it.
 	defer func() {
 		release := e.call(context.WithoutCancel(ctx), func(loop context.Context, l *loop) error {
 			l.reserved = ""

@@ -23,7 +23,7 @@ func TestEachStepHasARow(t *testing.T) {
 	}, list)
 }
 
-// Columns over, switched and back say what the table of transitions says.
+// Columns over, switched and back agree with the table of transitions.
 func TestRowsAgreeWithTheTable(t *testing.T) {
 	leads := map[State]map[Trigger]State{}
 	for _, x := range Table() {
@@ -42,7 +42,7 @@ func TestRowsAgreeWithTheTable(t *testing.T) {
 	}
 }
 
-// Column deadline: what each step waits for.
+// Column deadline: each deadline is the sum of the waits of its step.
 func TestDeadlinesAreTheSumOfWhatAStepWaitsFor(t *testing.T) {
 	p := Patience{Stop: 1, Start: 2, Health: 4, Copy: 8}
 	got := map[State]time.Duration{}

@@ -16,10 +16,11 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// What these tests guard is one column of the table of rows each. They tell what
-// a device sees of it, so that a wrong cell fails whatever the code looks like.
+// Each of these tests guards one column of the table of rows. It checks what a
+// device sees of that column, so that a wrong cell fails it, however the code
+// is written.
 
-// watched is a device that notes what is asked of its steps, gate and marker.
+// watched is a device that notes the calls of its steps, gate and marker.
 type watched struct {
 	*enginetest.Device
 	mu    sync.Mutex
@@ -34,8 +35,8 @@ type watched struct {
 	clock   *patientClock
 }
 
-// patientClock is a clock on which a deadline comes when the step that has it
-// hangs, and not before.
+// patientClock is a clock on which a deadline comes only once the step that has
+// it hangs.
 type patientClock struct {
 	*enginetest.Clock
 	mu     sync.Mutex
@@ -52,7 +53,7 @@ func (c *patientClock) After(d time.Duration) <-chan time.Time {
 	return c.newest
 }
 
-// expire lets the deadline come that was asked for last: the running step's.
+// expire makes the newest deadline come: the running step's.
 func (c *patientClock) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -100,7 +101,7 @@ func (s watchedStep) Undo(ctx context.Context, t *steps.Task) error {
 	return s.Step.Undo(ctx, t)
 }
 
-// Baseline and Mark note in which state the update is that they are asked in.
+// Baseline and Mark note the state that the update is in when they are called.
 func (w *watched) Baseline(ctx context.Context, t *steps.Task) (json.RawMessage, error) {
 	w.note("baseline in " + string(w.J.State().Open.State))
 	return w.Device.Baseline(ctx, t)
@@ -111,8 +112,9 @@ func (w *watched) Mark(old string) error {
 	return w.Device.Mark(old)
 }
 
-// life is one daemon's, with the given request, until no update is open or a step
-// hangs that has no deadline. It is then stopped as by systemd.
+// life is the life of one daemon, with the given request. It lasts until no
+// update is open, or until a step without a deadline hangs. The daemon is then
+// stopped as by systemd.
 func (w *watched) life(t *testing.T, patience engine.Patience, request enginetest.Request) engine.Status {
 	t.Helper()
 	w.hung, w.once, w.clock = make(chan struct{}), sync.Once{}, &patientClock{Clock: w.Clock}
@@ -149,8 +151,8 @@ func newWatched(change func(*enginetest.Device)) *watched {
 	return w
 }
 
-// Column undone: however an installation ends that is not committed, all that the
-// steps before Switch made is removed, what was made last first.
+// Column undone: when an installation ends without being committed, all that
+// the steps before Switch made is removed, the newest first.
 func TestWhatIsUndone(t *testing.T) {
 	sick := func(versions ...string) func(*enginetest.Device) {
 		return func(d *enginetest.Device) {
@@ -184,9 +186,9 @@ func TestWhatIsUndone(t *testing.T) {
 	}
 }
 
-// Column bounded: Verify, Extract and Stage are begun five times, whatever cuts
-// them short; Download as often as it takes, and the steps from Switch on until
-// the budget of starts is spent.
+// Column bounded: Verify, Extract and Stage are begun five times, for whatever
+// reason they are cut short. Download is begun as often as it takes, and the
+// steps from Switch on until the budget of starts is spent.
 func TestHowOftenAStepIsBegun(t *testing.T) {
 	for _, c := range []struct {
 		step   steps.Name
@@ -224,8 +226,9 @@ func TestHowOftenAStepIsBegun(t *testing.T) {
 	}
 }
 
-// Column arms: the gate's word on what runs and the marker are there before
-// Switching begins, and are asked for once, in the state that leads to it.
+// Column arms: the gate's judgement of the running version and the marker are
+// there before Switching begins. They are asked for once, in the state that
+// leads to it.
 func TestWhatIsArmed(t *testing.T) {
 	kinds := []string{}
 	for _, s := range engine.States() {

@@ -25,7 +25,7 @@ const (
 	RuleFinish    Rule = "finish"    // over; only the clean-up is left
 	RuleAttention Rule = "attention" // nothing is open and no version is whole
 
-	// Two more are not decide's: a program found and recorded them by itself.
+	// decide does not choose these two: a program found and recorded them by itself.
 	RuleJournalLost Rule = "journal-lost" // the journal is new, the device is not
 	RuleUnits       Rule = "units"        // unit files did not agree with current
 )
@@ -50,7 +50,7 @@ const (
 	// Daemon is a daemon's start (or `recover --finish`, or a verb that works
 	// in-process): the loop that follows does the work.
 	Daemon By = "daemon"
-	// byTakeover is who a takeover's start is accounted to: it costs nothing, the
-	// program that began it has paid.
+	// byTakeover accounts for the start of a program that takes over. It costs
+	// nothing: the program that began the takeover has paid.
 	byTakeover By = "takeover"
 )

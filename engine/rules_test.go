@@ -14,7 +14,7 @@ import (
 	"github.com/tope/updater/engine"
 )
 
-// The table of rules in docs/architecture.md has each rule once, and no other.
+// The table of rules in docs/architecture.md has exactly the rules, each once.
 func TestTheTableOfRulesIsComplete(t *testing.T) {
 	text, err := os.ReadFile("../docs/architecture.md")
 	require.NoError(t, err)

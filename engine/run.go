@@ -41,8 +41,8 @@ func (l *loop) serve(ctx context.Context) (err error) {
 	}
 }
 
-// advance looks at the open update and starts what its state calls for, moving it
-// on until there is something to start or to wait for.
+// advance looks at the open update and starts the work of its state. It moves
+// the update on until there is work to start or something to wait for.
 func (l *loop) advance(ctx context.Context) error {
 	for {
 		u := l.book.open()
@@ -69,8 +69,8 @@ func (l *loop) advance(ctx context.Context) error {
 }
 
 // enter starts the step of a state, or gives the update up when that step has
-// been begun too often. The intent is on disk before the step runs: it was written
-// with the transition, or, after a restart, is now.
+// been begun too often. The intent is on disk before the step runs: it was
+// written with the transition, or, after a restart, is written now.
 func (l *loop) enter(ctx context.Context, u *journal.Update) error {
 	attempt := max(u.Attempt, 1)
 	if !l.book.fresh {

@@ -9,9 +9,10 @@ import (
 type situation struct {
 	// name is looked up in the guides' phrases.
 	name string
-	// in tells in which states it can be; a nil one stands for Idle.
+	// in tells in which states the situation can be; nil stands for Idle only.
 	in func(State) bool
-	// plain ones need nothing but the cut; the others need damage or a hand.
+	// plain is set when the situation needs only the cut; the others need damage
+	// or an operator.
 	plain bool
 	edit  func(*journal.Update, *Observation)
 }

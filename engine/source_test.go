@@ -9,8 +9,8 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// The engine takes the sources that the Download step can read, and no others:
-// what cannot be fetched is refused before anything is journaled.
+// The engine takes exactly the sources that the Download step can read: it
+// refuses any other source before anything is journaled.
 func TestTheEngineTakesWhatCanBeDownloaded(t *testing.T) {
 	for _, c := range sourcetest.Cases() {
 		t.Run(c.Name, func(t *testing.T) {

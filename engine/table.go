@@ -36,11 +36,11 @@ const (
 	NeedsAttention State = "NeedsAttention"
 )
 
-// row is all that the engine knows of a state but the way out of it (Table).
-// A new state, or a new step, is a row here.
+// row is all that the engine knows of a state, except the ways out of it
+// (Table). A new state, or a new step, is a row here.
 type row struct {
 	state State
-	// step is what the state runs; empty when it runs none.
+	// step is the step that the state runs; empty when it runs none.
 	step steps.Name
 	// over: the update has ended.
 	over bool
@@ -56,8 +56,8 @@ type row struct {
 	// undone: what the step made is removed when the update ends and the new
 	// version was not committed.
 	undone bool
-	// arms: once the step is done, the marker is set and the gate's word on the
-	// running version kept, both durable before the state is left.
+	// arms: once the step is done, the marker is set and the gate's judgement of
+	// the running version is kept. Both are durable before the state is left.
 	arms bool
 	// deadline bounds one run of the step; without one it may take any time.
 	deadline func(p Patience) time.Duration
@@ -81,7 +81,7 @@ func (p Patience) all() time.Duration         { return p.Stop + p.Start + p.Heal
 // rows returns a row for each state of an update, in the order of the story.
 func rows() [18]row {
 	return [...]row{
-		{state: Requested, arms: true}, // what brings a bundle arms in Staging
+		{state: Requested, arms: true}, // an update that brings a bundle arms in Staging
 		{state: Downloading, step: steps.Download, undone: true},
 		{state: Verifying, step: steps.Verify, bounded: true, undone: true},
 		{state: Ready},
@@ -125,8 +125,8 @@ func States() []State {
 // Terminal reports whether an update in this state is over.
 func Terminal(s State) bool { return rowOf(s).over }
 
-// Busy reports whether an update in this state refuses another: all but the
-// terminal ones, and Ready, which a new request supersedes.
+// Busy reports whether an update in this state refuses another one. All states
+// do except Ready, which a new request supersedes, and the terminal ones.
 func Busy(s State) bool { return s != Idle && s != Ready && !Terminal(s) }
 
 // Switched reports whether pointers may have moved: the states from Switching
@@ -149,8 +149,7 @@ func undoOrder() []steps.Name {
 	return list
 }
 
-// The kinds of update, as the journal writes them; package steps says what they
-// are for.
+// The kinds of update, as the journal writes them; package steps explains them.
 const (
 	Install   = journal.Kind(steps.Install)
 	ByHand    = journal.Kind(steps.ByHand)
@@ -175,7 +174,7 @@ const (
 	Expire    Trigger = "expire"    // the trust window has passed
 	Supersede Trigger = "supersede" // a newer request takes its place
 	Reswitch  Trigger = "reswitch"  // a pointer was found at its old target
-	Lack      Trigger = "lack"      // what was to come from the device is not there
+	Lack      Trigger = "lack"      // a part that was to come from the device is missing
 	Foreign   Trigger = "foreign"   // a pointer was found at a third target
 )
 

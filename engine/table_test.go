@@ -10,7 +10,7 @@ import (
 	"github.com/tope/updater/engine"
 )
 
-// The graph itself: what the design demands of every state.
+// The graph itself: the properties that the design demands of every state.
 func TestTable(t *testing.T) {
 	next := map[engine.State]map[engine.Trigger][]engine.State{}
 	for _, r := range engine.Table() {

@@ -12,9 +12,9 @@ import (
 // boot. More than once, because it may have been killed for no fault of its own.
 const takeovers = 2
 
-// handOver journals that the other program is to go on, and ends the loop. If the
-// power goes after that, or the other program dies, the committed one starts and
-// finds how often that has been tried.
+// handOver journals that the other program is to go on, and ends the loop. If
+// the power goes after that, or the other program dies, the committed one
+// starts and finds in the journal how often the takeover has been tried.
 func (l *loop) handOver(ctx context.Context, u *journal.Update, rec journal.Record, next *Successor) error {
 	s := u.State
 	trial := s == CheckingHealth || s == Committing
@@ -38,9 +38,9 @@ func (l *loop) handOver(ctx context.Context, u *journal.Update, rec journal.Reco
 	return &TakeOver{Path: next.Path, Trial: trial}
 }
 
-// catchUp does at a start what the clean-up of the newest committed update could
-// not: its updater becomes the committed one, unless somebody has gone to another
-// version since. It is tried once each start.
+// catchUp makes the updater of the newest committed version the committed one,
+// when the clean-up could not do it. It does nothing when the device has gone
+// to another version since. It tries once at each start.
 func (l *loop) catchUp() error {
 	owed := l.book.journal.State().OwedProgram
 	if owed == "" || l.programs.program == nil || l.book.board.pointers().Current != owed {
@@ -59,9 +59,9 @@ func (l *loop) catchUp() error {
 	return l.leave()
 }
 
-// settle ends the loop, when an update is closed, for a program that should not go
-// on: the one that cleaned up after another one's commit, and the one on trial
-// of an update that was not committed.
+// settle ends the loop, when an update is closed, for a program that should not
+// go on: the one that cleaned up after a commit by another program, or the one
+// on trial of an update that was not committed.
 func (l *loop) settle(u *journal.Update, adopted bool) error {
 	leave := adopted
 	if u.State != Committed {
@@ -77,7 +77,7 @@ func (l *loop) settle(u *journal.Update, adopted bool) error {
 	return l.leave()
 }
 
-// leave ends the loop for the committed program's sake, unless this is it.
+// leave ends the loop so that the committed program goes on, unless this is it.
 func (l *loop) leave() error {
 	next, err := l.programs.program.Committed()
 	if err != nil {

@@ -24,8 +24,8 @@ func newSelfDevice(t *testing.T) selfDevice {
 	return selfDevice{d, t}
 }
 
-// life is one process's, of the program that runs: it ends when no update is
-// open, or when another program has to go on.
+// life is the life of one process, of the program that runs. It ends when no
+// update is open, or when another program has to go on.
 func (d selfDevice) life(requests ...enginetest.Request) *engine.TakeOver {
 	d.t.Helper()
 	d.On(enginetest.Cut{})
@@ -51,7 +51,7 @@ func (d selfDevice) life(requests ...enginetest.Request) *engine.TakeOver {
 
 func (d selfDevice) last() journal.Update { return *d.J.State().Last }
 
-// One that spoils the journal spoils what counts its chances, too.
+// An updater that spoils the journal also spoils the count of its tries.
 func TestAnUpdaterThatLosesTheJournalIsNotTriedAgain(t *testing.T) {
 	d := newSelfDevice(t)
 	require.NotNil(t, d.life(enginetest.Install))
@@ -73,7 +73,8 @@ func TestTheCommittedCopyFollowsTheCommit(t *testing.T) {
 	for d.J.State().Open != nil && d.J.State().Open.State != engine.Committed {
 		d.life()
 	}
-	// Whatever has been tried, a start as the old program makes up for it.
+	// However often the clean-up has been tried, a start as the old program
+	// finishes it.
 	d.Programs.Process, d.Programs.ReadOnly = "old", false
 	require.Equal(t, &engine.TakeOver{Path: "new"}, d.life())
 	require.Equal(t, "new", d.Programs.Copy)
@@ -117,8 +118,9 @@ func (d selfDevice) startTrial() {
 	require.NoError(d.t, err)
 }
 
-// Who works without a daemon cannot hand over. It commits what nobody has tried
-// to run, and goes back from what has begun and not finished.
+// A program that works without a daemon cannot hand over. It commits a version
+// whose own updater has not been tried, and goes back when that updater has
+// begun and not finished.
 func TestWithoutADaemon(t *testing.T) {
 	d := newSelfDevice(t)
 	d.Programs.Alone = true

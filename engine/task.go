@@ -8,13 +8,13 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// as is the job with another state's task. Nobody sees its progress.
+// as is the job with another state's task. Its progress is not shown.
 func (j job) as(s State) job {
 	return job{update: j.update, state: s, attempt: 1, meter: &steps.Meter{}}
 }
 
-// task is what a step is told of a job. Here the journal's names become those of
-// the contract.
+// task is the part of a job that a step is given. Here the journal's names
+// become those of the contract.
 func (w *worker) task(j job) (*steps.Task, error) {
 	u := j.update
 	at := *u
@@ -48,10 +48,10 @@ func (w *worker) task(j job) (*steps.Task, error) {
 	return t, nil
 }
 
-// facts are what earlier steps of the update have found out. A step that goes on
-// from there fails when they cannot be read, since it would act on less than was
-// found. On the way out (going back, cleaning up) a step gets those that can be
-// read: nothing may keep a device from the version that it came from.
+// facts are the findings of earlier steps of the update. On the way forward, a
+// step fails when they cannot be read: it would act on less than was found. On
+// the way out (going back, cleaning up), a step gets the facts that can be
+// read, so that the device can always return to the version that it came from.
 func (w *worker) facts(u *journal.Update, wayOut bool) (steps.Facts, error) {
 	facts, err := steps.ReadFacts(u.Found)
 	if err == nil {

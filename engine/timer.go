@@ -9,8 +9,8 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// lookAgain is how long the loop waits when a step could tell nothing, or a
-// clean-up has failed.
+// lookAgain is how long the loop waits after a step without a verdict, or after
+// a clean-up that failed.
 const lookAgain = 2 * time.Second
 
 // putOff lets the present step wait for d.
@@ -33,7 +33,7 @@ func (l *loop) timer() <-chan time.Time {
 	return l.clock.After(max(left, 0))
 }
 
-// due does what the timer was for.
+// due does the work that the timer was set for.
 func (l *loop) due(ctx context.Context) error {
 	if l.retryAt != 0 {
 		l.retryAt = 0
@@ -56,8 +56,8 @@ func (l *loop) expire(ctx context.Context, age time.Duration) error {
 	})})
 }
 
-// age is how long the update has been in its state; not ok when the wall clock
-// went backwards over a reboot, so that nobody can tell.
+// age is how long the update has been in its state. ok is false when the wall
+// clock went backwards over a reboot: the age is then unknown.
 func (l *loop) age(u *journal.Update) (time.Duration, bool) {
 	if u.EnteredBoot == l.clock.Boot() {
 		return l.clock.Monotonic() - u.EnteredMono, true

@@ -96,14 +96,14 @@ func (n *narrator) factory([]string) {
 	n.ask(func(ctx context.Context, e *engine.Engine) (string, error) { return e.RestoreFactory(ctx) })
 }
 
-// cut arms the power: it goes before or after an effect, of the life that runs
-// or the next one.
+// cut arms the power: it goes before or after an effect, in the present life or
+// in the next one.
 func (n *narrator) cut(w []string) {
 	n.power(enginetest.Cut{N: 1, At: strings.Join(w[1:], " "), After: w[0] == "after"})
 }
 
-// reboot: the oneshot, the init system, and a daemon. With the power still on it
-// goes first.
+// reboot: the oneshot, the init system, and a daemon. If the power is on, it
+// goes off first.
 func (n *narrator) reboot(w []string) {
 	n.d.Fail()
 	n.end()
@@ -144,7 +144,7 @@ func (n *narrator) point(w []string) {
 	*map[string]*string{versions.Current: &n.d.P.Current, versions.Previous: &n.d.P.Previous, versions.Factory: &n.d.P.Factory}[w[0]] = w[1]
 }
 
-// rename is the rescue of a person with a shell: the marker over current.
+// rename puts the marker over current, as a person with a shell rescues a device.
 func (n *narrator) rename([]string) {
 	n.stop()
 	n.d.P.Current, n.d.Marked, n.d.MarkAt = n.d.MarkAt, false, ""
@@ -152,8 +152,8 @@ func (n *narrator) rename([]string) {
 
 func (n *narrator) damage(w []string) { n.stop(); n.d.States[w[0]] = versions.Damaged }
 
-// without factory is a device as some are delivered; without anything, one that
-// has no version yet.
+// without factory makes a device without a factory version, as some are
+// delivered; without anything makes one that does not have a version yet.
 func (n *narrator) without(w []string) {
 	n.d.P.Factory = ""
 	if w[0] == "anything" {

@@ -15,8 +15,8 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// narrator plays a transcript's commands on a device and tells what comes of
-// them. testdata/README.md lists the commands.
+// narrator plays a transcript's commands on a device and tells the results.
+// testdata/README.md lists the commands.
 type narrator struct {
 	t    *testing.T
 	d    *enginetest.Device
@@ -37,8 +37,8 @@ func newNarrator(t *testing.T) *narrator {
 	return &narrator{t: t, d: d, fail: map[steps.Name]*failing{}}
 }
 
-// play is one scene: its commands, and what came of them. A scene that begins
-// with "quiet" tells only what is out of the ordinary, and where the device stands.
+// play runs one scene: its commands, with the result of each. A scene that
+// begins with "quiet" tells only the unusual, and where the device stands.
 func (n *narrator) play(commands []string) string {
 	n.out = nil
 	quiet := commands[0] == "quiet"
@@ -86,7 +86,7 @@ func (n *narrator) say(format string, args ...any) {
 	n.out = append(n.out, fmt.Sprintf(format, args...))
 }
 
-// tell adds what has happened since it was last called.
+// tell adds the effects since its last call.
 func (n *narrator) tell() {
 	all := n.d.Effects()
 	for _, e := range all[n.told:] {
@@ -100,7 +100,7 @@ func (n *narrator) tell() {
 	n.told = len(all)
 }
 
-// power turns it on, to go at cut.
+// power turns the power on. It goes again at cut.
 func (n *narrator) power(cut enginetest.Cut) {
 	n.tell()
 	n.d.On(cut)
@@ -127,7 +127,7 @@ func (s scripted) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) 
 	return s.Step.Do(ctx, t)
 }
 
-// stay holds a step, and says so to whoever asks, until it is let go.
+// stay holds a step until it is let go, and reports that the step is held.
 func (n *narrator) stay(ctx context.Context) error {
 	for {
 		select {
@@ -140,8 +140,8 @@ func (n *narrator) stay(ctx context.Context) error {
 	}
 }
 
-// start is the daemon's start, and that of those who take over from it, until
-// there is nothing to do.
+// start starts the daemon, and the programs that take over from it, until there
+// is nothing to do.
 func (n *narrator) start() {
 	n.d.Programs.Process = n.d.Programs.Copy
 	n.begin()
@@ -176,7 +176,7 @@ func (n *narrator) end() {
 	}
 }
 
-// ask has the daemon do something, and waits until there is nothing to do.
+// ask makes a request of the daemon, and waits until there is nothing to do.
 func (n *narrator) ask(req enginetest.Request) {
 	if n.life == nil {
 		n.start()
@@ -187,8 +187,8 @@ func (n *narrator) ask(req enginetest.Request) {
 	n.settle(n.life.Ask(req))
 }
 
-// settle waits until nothing goes on: no update is open, it is held, or the
-// daemon has ended.
+// settle waits until the daemon rests: no update is open, a step is held, or
+// the daemon has ended.
 func (n *narrator) settle(err error) {
 	refused := err
 	over := new(engine.TakeOver)
@@ -217,7 +217,7 @@ func (n *narrator) settle(err error) {
 	n.ended(err)
 }
 
-// ended is what comes after a daemon: another program, or nothing.
+// ended handles the end of a daemon: another program goes on, or none.
 func (n *narrator) ended(err error) {
 	if n.life != nil {
 		_ = n.life.Stop()

@@ -17,12 +17,12 @@ const transcripts = "../testdata/transcripts"
 
 // A transcript is a story of the engine on a device, in a file that is read
 // from top to bottom: a header that says what it is about, then commands, each
-// with what came of it below a line of dashes. The engine, its table and its
+// with its result below a line of dashes. The engine, its table and its
 // recovery are the real ones; the device is enginetest's.
 //
 //	go test ./engine -run Transcripts -update
 //
-// writes what comes of the commands into the files. Read the difference before
+// writes the results of the commands into the files. Read the difference before
 // you commit it: it is what your change does to devices.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(transcripts, "*.txt"))
@@ -50,7 +50,7 @@ func TestTranscripts(t *testing.T) {
 }
 
 // parseTranscript splits a file into its header and the commands of each scene.
-// What came of them, below the dashes and up to an empty line, is left out.
+// The results, below the dashes and up to an empty line, are left out.
 func parseTranscript(t *testing.T, text string) (header string, scenes [][]string) {
 	t.Helper()
 	var scene []string

@@ -11,8 +11,8 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// told is one effect in plain words, a line each: what the journal says stands
-// to the left, what happens to the device is set in.
+// told is one effect in plain words, a line each. A record of the journal
+// stands to the left; an effect on the device is indented.
 func told(e enginetest.Effect) []string {
 	var lines []string
 	if e.Records == nil {
@@ -32,7 +32,7 @@ func told(e enginetest.Effect) []string {
 	return lines
 }
 
-// happens is an effect on the world.
+// happens is the text of an effect on the world.
 func happens(name string) string {
 	what, rest, _ := strings.Cut(name, " ")
 	switch what {
@@ -72,7 +72,7 @@ func happens(name string) string {
 	return name
 }
 
-// says is a record of the journal.
+// says is the text of a record of the journal.
 func says(r journal.Record) string {
 	var why []string
 	add := func(format string, args ...any) { why = append(why, fmt.Sprintf(format, args...)) }
@@ -146,8 +146,8 @@ func says(r journal.Record) string {
 	return line("journaled")
 }
 
-// intends is the announcement of a step. A first attempt follows from the state
-// that was entered; what a turn of the pointers is to come to is always told.
+// intends is the announcement of a step. A first attempt is left out, since the
+// state that was entered says it. The targets of pointers are always told.
 func intends(r journal.Record) string {
 	var to struct {
 		Target versions.Pointers `json:"target"`
@@ -178,7 +178,7 @@ func orNone(version string) string {
 	return version
 }
 
-// stands is the device in one line.
+// stands describes the device in one line.
 func stands(d *enginetest.Device) string {
 	at := func(pointer string, version string) string {
 		if raw, ok := d.Raws[pointer]; ok {

@@ -29,8 +29,8 @@ func (w *worker) start(ctx context.Context, j job, deadline time.Duration) *erra
 		}()
 	}
 	go func() {
-		// A thread of its own: hashing and copying then wait their turn for the
-		// processor, and requests are answered meanwhile.
+		// The job has a thread of its own. Hashing and copying then wait their
+		// turn for the processor, and requests are answered meanwhile.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		got := w.do(ctx, j)
@@ -41,7 +41,7 @@ func (w *worker) start(ctx context.Context, j job, deadline time.Duration) *erra
 	return r
 }
 
-// do does a job: the step of its state, and what is armed after it.
+// do does a job: the step of its state, and then the arming.
 func (w *worker) do(ctx context.Context, j job) result {
 	at := rowOf(j.state)
 	if at.over {
@@ -57,7 +57,7 @@ func (w *worker) do(ctx context.Context, j job) result {
 	return r
 }
 
-// step probes a state's step, and does what is left of it.
+// step probes a state's step, and does the rest of the step's work.
 func (w *worker) step(ctx context.Context, j job) (r result) {
 	t, err := w.task(j)
 	if err != nil {
@@ -86,9 +86,9 @@ func (w *worker) step(ctx context.Context, j job) (r result) {
 	return r
 }
 
-// room makes the update's own directory before Switching. When going back has
-// failed once it removes it: the disk may be full, and the bundle is not needed
-// any more.
+// room makes the update's own directory before Switching. Once going back has
+// failed, room removes the directory: the disk may be full, and the bundle is
+// not needed any more.
 func (w *worker) room(j job) error {
 	at := rowOf(j.state)
 	if !at.switched {
@@ -104,10 +104,11 @@ func (w *worker) room(j job) error {
 	return nil
 }
 
-// arm prepares for Switching: the gate's word on what runs now, and the
-// marker. Both are durable before the record that enters Switching. If the
-// power goes in between, the marker stands with an update that has not switched:
-// recovery goes on from the same state and arms again; the update's end removes it.
+// arm prepares for Switching: the gate's judgement of the version that runs
+// now, and the marker. Both are durable before the record that enters
+// Switching. If the power goes in between, the marker stands with an update
+// that has not switched: recovery goes on from the same state and arms again;
+// the update's end removes it.
 func (w *worker) arm(ctx context.Context, j job) (baseline json.RawMessage, err error) {
 	before := j.update.Before.Current
 	t, err := w.task(j.as(Switching))
@@ -125,8 +126,8 @@ func (w *worker) arm(ctx context.Context, j job) (baseline json.RawMessage, err 
 	return baseline, nil
 }
 
-// refuseTarget says why a job from Switching on must not go to a version, before
-// a service is stopped for it: the version is not whole, or failed already.
+// refuseTarget says why a job from Switching on must not go to a version: the
+// version is not whole, or failed already. It is asked before a service is stopped.
 func (w *worker) refuseTarget(u *journal.Update, version string) error {
 	if !Switched(u.State) {
 		return nil
@@ -144,7 +145,7 @@ func (w *worker) refuseTarget(u *journal.Update, version string) error {
 	return nil
 }
 
-// reason replaces a context's error by why it ended.
+// reason replaces a context's error by the reason why the context ended.
 func reason(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 	switch {

@@ -12,7 +12,7 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Why a job's context ended.
+// The reasons why a job's context ends.
 var (
 	errShutdown = errors.New("the updater is stopping")
 	errCancel   = errors.New("cancelled by request")
@@ -24,8 +24,8 @@ var (
 // All its methods but start run there.
 //
 // A worker is never written to once it is made, and has nothing that belongs to
-// the loop: it cannot move the machine, write a record, or change what is shown.
-// It hands over a result, and the loop journals that.
+// the loop. It cannot move the machine, write a record, or change what is
+// shown. It hands over a result, and the loop journals that.
 type worker struct {
 	versions Versions
 	keeper   Keeper
@@ -53,12 +53,12 @@ type job struct {
 	// state is the one the update is in.
 	state   State
 	attempt int
-	// meter counts the progress. The loop has made it, and has put it on the board
-	// when it is to be shown.
+	// meter counts the progress. The loop has made it, and shows it on the board
+	// when it is to be seen.
 	meter *steps.Meter
 }
 
-// result is what a worker brings back. The loop journals it.
+// result is the outcome of a worker's job. The loop journals it.
 type result struct {
 	state    State
 	attempt  int
@@ -66,7 +66,7 @@ type result struct {
 	out      steps.Outcome
 	next     *Successor // who has to run the step instead
 	adopted  bool       // the clean-up made another program the committed one
-	owed     bool       // it could not
+	owed     bool       // the clean-up could not do that
 	baseline json.RawMessage
 	removed  []string
 	took     time.Duration
@@ -88,7 +88,7 @@ func (r *errand) results() <-chan result {
 	return r.done
 }
 
-// stop ends the job and waits for it. The next probe finds what it did.
+// stop ends the job and waits for it. The next probe finds how far the job came.
 func (r *errand) stop(cause error) {
 	if r == nil {
 		return

@@ -9,8 +9,9 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// fill is how full record pages are left behind: records are only added at the
-// end, so nothing needs the room that bbolt would leave in the middle.
+// fill is the part of a record page that bbolt fills. Records are only added at
+// the end, so a page does not need the room that bbolt would leave in its
+// middle.
 const fill = 0.95
 
 // Append writes recs, and the state they lead to, in one transaction; when it
@@ -54,8 +55,8 @@ func (j *Journal) Append(recs ...Record) (*Fold, error) {
 	return b.State, nil
 }
 
-// upkeep says what else goes into the transaction of b: what is pruned, and a
-// new summary, or nil for none of it. mu is held.
+// upkeep returns what else goes into the transaction of b: a plan to prune, and
+// a new summary. Either is nil when there is nothing to do. mu is held.
 func (j *Journal) upkeep(b *Batch) (*pruning, []byte, error) {
 	due := b.Drop || j.summary == 0 || b.State.Seq >= j.summary+summaryEvery
 	if !due {
@@ -83,7 +84,8 @@ type Batch struct {
 	Records []Record
 	// State is the state after all of them.
 	State *Fold
-	// Drop says that the notes of every update but State.Open go.
+	// Drop is set when the notes of all updates except State.Open are to be
+	// deleted.
 	Drop bool
 }
 
@@ -102,8 +104,8 @@ func Prepare(before *Fold, at Stamp, recs []Record) (*Batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Fold the record that will be read back, not the one handed in: the
-		// summary must be what folding the file again gives.
+		// Fold the record that will be read back, not the caller's: folding the
+		// file again must give the same summary.
 		b.State = Apply(b.State, stored)
 		b.Values = append(b.Values, value)
 		b.Records = append(b.Records, stored)
@@ -126,8 +128,8 @@ func check(r Record) error {
 func (b *Batch) put(tx *bolt.Tx, summary []byte) error {
 	records := tx.Bucket([]byte(bucketRecords))
 	records.FillPercent = fill
-	// The number stands in the page above the records, which is written anyway:
-	// so a tail that went missing is missed.
+	// The sequence number is in the page above the records, which is written
+	// anyway. It shows later whether the newest records are missing.
 	if err := records.SetSequence(b.State.Seq); err != nil {
 		return err
 	}
@@ -153,7 +155,7 @@ func (b *Batch) put(tx *bolt.Tx, summary []byte) error {
 	return putOnly(tx, bucketSummary, summary)
 }
 
-// putOnly writes the one value of a bucket.
+// putOnly writes the only value of a bucket.
 func putOnly(tx *bolt.Tx, bucket string, value []byte) error {
 	return tx.Bucket([]byte(bucket)).Put([]byte(bucket), value)
 }
@@ -181,9 +183,10 @@ func dropNotes(notes *bolt.Bucket, open *Update) error {
 
 func noteKey(update, step string) string { return update + "/" + step }
 
-// Note keeps v as the step's note, in place of the one before, durable when it
-// returns. It goes when the update is closed. ErrNotOpen when the update is not
-// the open one; after any other error the journal is poisoned.
+// Note stores v as the step's note, in place of the one before; the note is
+// durable when Note returns, and is deleted when the update is closed. Note
+// returns ErrNotOpen when the update is not the open one; after any other error
+// the journal is poisoned.
 func (j *Journal) Note(update, step string, v []byte) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -201,8 +204,8 @@ func (j *Journal) Note(update, step string, v []byte) error {
 	return j.commit(func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucketNotes)).Put([]byte(k), value) })
 }
 
-// ReadNote returns the step's newest note; nil when there is none, or it is
-// damaged: a note only saves work.
+// ReadNote returns the step's newest note. It returns nil when the note is
+// absent or damaged: a note only saves work.
 func (j *Journal) ReadNote(update, step string) ([]byte, error) {
 	var note []byte
 	err := j.view(func(im *image) error {

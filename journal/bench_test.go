@@ -32,7 +32,8 @@ func BenchmarkAppend(b *testing.B) {
 	for n := 0; b.Loop(); n++ {
 		id := fmt.Sprintf("open-%d", n/len(story))
 		if n%len(story) == 0 {
-			// Not measured: an update that never ends would be no update.
+			// Not measured: it opens the next update, because a real update ends
+			// some time.
 			if _, err := j.Append(acceptRecord(id)); err != nil {
 				b.Fatal(err)
 			}
@@ -53,7 +54,8 @@ func BenchmarkAppend(b *testing.B) {
 	b.ReportMetric(float64(a)/float64(f), "x-floor")
 }
 
-// newFloor is the least that a durable transaction can cost.
+// newFloor returns a function that does the least work of a durable
+// transaction.
 func newFloor(b *testing.B, dir string) func() {
 	f, err := os.Create(filepath.Join(dir, "floor"))
 	require.NoError(b, err)

@@ -30,13 +30,13 @@ type contents struct {
 	// summary is the number of the record that the summary is of; 0 when it has
 	// to be written anew.
 	summary uint64
-	// refolded is why the summary could not be used, when that is damage.
+	// refolded is the damage for which the summary could not be used, or nil.
 	refolded *flaw
 }
 
 // readContents reads what opening needs: a dozen pages, and the records since
-// the summary, however long the journal is. When the summary is of no use, the
-// state is folded from all records.
+// the summary, however long the journal is. When the summary cannot be used,
+// the state is folded from all records.
 func readContents(im *image) (*contents, error) {
 	c := &contents{im: im}
 	if err := c.buckets(); err != nil {
@@ -78,7 +78,8 @@ func (c *contents) contains(s *Fold) bool {
 	return err == nil && r.Sum == s.Sum
 }
 
-// buckets finds the buckets and reads the anchor, as many of them as there are.
+// buckets finds the buckets, as many of them as there are, and reads the
+// anchor.
 func (c *contents) buckets() error {
 	var first error
 	find := func(name string) *tree {
@@ -98,14 +99,14 @@ func (c *contents) buckets() error {
 	}
 	anchor, err := c.stored(bucketAnchor)
 	if err != nil {
-		// Without the anchor the oldest record hangs in the air.
+		// Without the anchor the oldest record cannot be checked.
 		return cmp.Or(first, error(&flaw{DamagedChain, err.Error()}))
 	}
 	c.anchor = anchor
 	return first
 }
 
-// plain says that e is a value and not a bucket.
+// plain returns an error when e is a bucket and not a value.
 func plain(e entry) error {
 	if e.bucket {
 		return &flaw{DamagedPages, fmt.Sprintf("%q is a bucket in place of a value", e.key)}
@@ -113,8 +114,9 @@ func plain(e entry) error {
 	return nil
 }
 
-// checkNewest says whether the newest record is the one that was last written,
-// and follows from the one before it; the anchor stands for what is not there.
+// checkNewest checks that the newest record is the one that was last written,
+// and that it follows from the record before it. The anchor stands for a record
+// that is not there.
 func (c *contents) checkNewest() error {
 	last, err := c.im.tail(*c.records, 2)
 	if err != nil {
@@ -138,7 +140,7 @@ func (c *contents) checkNewest() error {
 	return c.checkTail(r.Seq)
 }
 
-// checkTail says whether seq is the newest record that was written.
+// checkTail checks that seq is the newest record that was written.
 func (c *contents) checkTail(seq uint64) error {
 	if seq != c.records.sequence {
 		return &flaw{DamagedChain, fmt.Sprintf("the newest record is %d, but %d was written", seq, c.records.sequence)}
@@ -163,9 +165,10 @@ func decodeEntry(e entry) (Record, error) {
 	return Decode(binary.BigEndian.Uint64(e.key), e.value)
 }
 
-// follow visits every record behind the state from whose link to its
-// predecessor is whole, with the state after it. Broken links and unreadable
-// pages go to bad; without bad the first ends it.
+// follow walks the records that come after the state from. It calls visit with
+// each record whose link to its predecessor is whole, and with the state after
+// that record. Broken links and unreadable pages go to bad; without bad the
+// first of them ends the walk.
 func (c *contents) follow(from *Fold, visit func(Record, *Fold) error, bad func(error) error) error {
 	if bad == nil {
 		bad = func(err error) error { return err }
@@ -178,7 +181,7 @@ func (c *contents) follow(from *Fold, visit func(Record, *Fold) error, bad func(
 		}
 		if r.Seq != state.Seq+1 || !Follows(state.Sum, r.Seq, e.value) {
 			err := bad(brokenLink(state.Seq, r.Seq))
-			// The next one is judged by what this one claims to be.
+			// The next record is checked against the sum that this one claims.
 			lost := *state
 			lost.Seq, lost.Sum = r.Seq, r.Sum
 			state = &lost

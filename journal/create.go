@@ -26,12 +26,12 @@ func create(path string, opt Options) error {
 	}
 	defer unlock()
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return err // somebody was faster
+		return err // another process was faster
 	}
 	tmp := disk.TempName(path)
 	if complete(tmp) {
-		// A predecessor was cut between taking the damaged journal away and
-		// putting the new one, which is in tmp, in its place.
+		// An earlier process was cut short after it took the damaged journal away
+		// and before it put the new one, which is in tmp, in its place.
 		return moveInto(tmp, path)
 	}
 	if err := build(tmp, opt, &Fold{}, nil); err != nil {
@@ -80,8 +80,9 @@ func replace(path string, f *os.File, why error, opt Options) (*Damage, error) {
 		if err := moveInto(path, d.Kept); err != nil {
 			return nil, err
 		}
-		// If the power goes now, there is no journal, but a whole one under the
-		// temporary name, which says what happened: create completes the move.
+		// If the power goes now, no journal has the path's name, but a whole one
+		// has the temporary name and says what happened: create completes the
+		// move.
 	}
 	if err := moveInto(tmp, path); err != nil {
 		return nil, err
@@ -90,8 +91,8 @@ func replace(path string, f *os.File, why error, opt Options) (*Damage, error) {
 	return d, forgetOldest(path)
 }
 
-// build writes a new journal under a temporary name, synced, with the facts in
-// state for its anchor, and first, when there is one, for its first record.
+// build writes a new journal under a temporary name and syncs it. The facts in
+// state are its anchor; first, unless it is nil, is its first record.
 func build(tmp string, opt Options, state *Fold, first *Record) error {
 	if err := os.RemoveAll(tmp); err != nil {
 		return err
@@ -104,8 +105,9 @@ func build(tmp string, opt Options, state *Fold, first *Record) error {
 	if err = errors.Join(err, closeQuietly(f)); err != nil {
 		return errors.Join(err, os.Remove(tmp))
 	}
-	// bbolt synced its pages, setAside the length: this one is for whatever a
-	// later bbolt does on closing. The name is not durable yet, and need not be.
+	// bbolt has synced its pages, and setAside the length. This sync is for
+	// writes that a later bbolt may do on closing. The name is not durable yet,
+	// and need not be.
 	return syncFile(tmp)
 }
 
@@ -155,8 +157,8 @@ func putNew(tx *bolt.Tx, anchor *storedFold, b *Batch) error {
 	return b.put(tx, summary)
 }
 
-// moveInto renames a synced file and makes both names durable; if the power
-// goes now, it has the one or the other.
+// moveInto renames a synced file and makes both names durable. If the power
+// goes now, the file has one name or the other.
 func moveInto(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 )
 
 // damage is one way to damage a journal of three updates with a fourth open,
-// and what must come of it.
+// and the result that Open must reach.
 type damage struct {
 	name string
 	harm func(t *testing.T, path string)
@@ -25,7 +25,7 @@ type damage struct {
 	repaired bool
 	// hidden: only Options.Verify finds it.
 	hidden bool
-	// open and facts say what must have been saved.
+	// open and facts say whether the open update and the facts must have been saved.
 	open, facts bool
 }
 
@@ -167,7 +167,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// requireRecovered checks what Open made of the damage.
+// requireRecovered checks the journal that Open made after the damage.
 func requireRecovered(t *testing.T, j *journal.Journal, d damage, before *journal.Fold, harmed []byte) {
 	t.Helper()
 	fresh, found := j.Fresh()
@@ -231,7 +231,7 @@ func readable(t *testing.T, path string) {
 	}
 }
 
-// TestDamagedJournalsAreNotKeptForEver: each may be large.
+// TestDamagedJournalsAreNotKeptForEver: each may be large, so only some are kept.
 func TestDamagedJournalsAreNotKeptForEver(t *testing.T) {
 	path, _ := newJournal(t, 1)
 	for range 5 {

@@ -10,7 +10,8 @@ import (
 	"github.com/tope/updater/journal"
 )
 
-// TestADirectoryInItsPlace is put aside like any other damage, whatever is in it.
+// TestADirectoryInItsPlace: a directory is put aside like any other damage,
+// with all that is in it.
 func TestADirectoryInItsPlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	for range 4 { // three are kept

@@ -7,26 +7,27 @@
 //
 //   - When Append returns without an error, the records are on disk, with the state
 //     they lead to, in one transaction: after a power cut both are there or neither.
-//   - Nothing that was written is ever changed. The oldest updates go, whole,
-//     and leave behind what must outlive them (State).
+//   - A record is never changed once it is written. The oldest updates are deleted
+//     whole; State keeps what must outlive them.
 //   - A record that was altered, lost or moved is noticed: each carries a
 //     checksum over itself and the checksum of the one before.
 //   - A damaged file ends neither the process nor the device's life: it is kept
 //     under another name, what can be saved is saved, a new journal begins, and
-//     its first record says so. Nothing begins again silently.
+//     its first record says so. A journal never begins again silently.
 //   - Records and fields of a newer program are kept byte for byte and skipped.
 //   - Once made, the file has room for all it will hold (Options.Preallocate): a
 //     full disk does not stop it.
 //
-// After an error from a write nobody knows what the disk has. The journal is
-// then poisoned (ErrPoisoned): close it, open it again, and go by what it says.
+// After an error from a write, the content of the disk is unknown. The journal is
+// then poisoned (ErrPoisoned): close it, open it again, and go by its State.
 //
 // # How to use it
 //
-// Open gives the one writer (an exclusive lock), OpenReader anybody a copy. State
-// is the fold over all records (Apply), an immutable snapshot that costs nothing
-// to look at; Records and Updates read the file. Notes are small values a step
-// overwrites as it goes, outside the chain; they go with their update.
+// Open is for the only writer (it takes an exclusive lock); OpenReader gives any
+// reader a copy. State is the fold over all records (Apply), an immutable snapshot
+// that costs nothing to look at; Records and Updates read the file. Notes are small
+// values outside the chain that a step overwrites as it goes; they are deleted with
+// their update.
 //
 // # The file
 //
@@ -43,8 +44,9 @@
 //
 //	offset  size
 //	     0     1  format: 1
-//	     1    32  SHA-256 over what is before it, its key, the format, the payload;
-//	              before a record is the record before it, else 32 zeros
+//	     1    32  SHA-256 over the sum before it, its key, the format, the payload;
+//	              a record takes the sum of the record before it, other values
+//	              take 32 zeros
 //	    33     -  payload: JSON; a note's is its writer's
 //
 // # What it assumes

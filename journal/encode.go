@@ -62,9 +62,10 @@ func Encode(prev string, r Record) ([]byte, Record, error) {
 	return value, stored, err
 }
 
-// Decode reads a stored value. Unknown fields and phases are not an error, nor is a
-// payload that cannot be understood: such a record, written by a newer program,
-// comes back with Seq, Sum and Raw only. Decode does not check the sum; see Follows.
+// Decode reads a stored value. It accepts unknown fields and phases, and also a
+// payload that it does not understand: such a record, written by a newer
+// program, comes back with Seq, Sum and Raw only. Decode does not check the
+// sum; see Follows.
 func Decode(seq uint64, value []byte) (Record, error) {
 	if len(value) < headSize {
 		return Record{Seq: seq}, &flaw{DamagedChain, fmt.Sprintf("record %d has %d bytes, fewer than its head", seq, len(value))}

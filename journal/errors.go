@@ -8,10 +8,11 @@ var (
 	ErrMissing = errors.New("the journal does not exist")
 	// ErrLocked: another process has the journal open for writing.
 	ErrLocked = errors.New("the journal is locked by another process")
-	// ErrDamaged: the file is not a whole journal. From Open it means that nothing
-	// was touched; from a query that it returned all that can be read.
+	// ErrDamaged: the file is not a whole journal. From Open it means that the
+	// file was left untouched; from a query, that the answer has all that can be
+	// read.
 	ErrDamaged = errors.New("the journal is damaged")
-	// ErrPoisoned: a write failed, so nobody knows what is on disk. The journal
+	// ErrPoisoned: a write failed, so the content of the disk is unknown. The journal
 	// refuses everything but State and Close until it has been opened again.
 	ErrPoisoned = errors.New("the outcome of a write to the journal is unknown")
 	// ErrNotOpen: the update a note is for is not the open one.
@@ -20,14 +21,16 @@ var (
 	ErrInvalid = errors.New("invalid record")
 )
 
-// What a journal can suffer; Damage.Kind is one of these.
+// The kinds of damage; Damage.Kind is one of these.
 const (
-	// DamagedMissing: there is no file, though there ought to be one. The journal
-	// itself never says this: its caller does, which knows that the device had one.
+	// DamagedMissing: the file that ought to be there is missing. This package
+	// never reports it. Only its caller can, because only the caller knows that
+	// the device had a journal.
 	DamagedMissing = "missing"
 	// DamagedEmpty: the file has no bytes.
 	DamagedEmpty = "empty"
-	// DamagedShort: the file ends before what its header says is in use.
+	// DamagedShort: the file is shorter than the part that its header says is in
+	// use.
 	DamagedShort = "truncated"
 	// DamagedHeader: the file's header is not a journal's.
 	DamagedHeader = "header"

@@ -11,7 +11,7 @@ import (
 // PageSize is the size of a page in the file.
 const PageSize = pageSize
 
-// Buckets are all there are.
+// Buckets are the names of all buckets.
 func Buckets() []string { return bucketNames() }
 
 // Pages returns the pages a bucket's tree has outside its parent, leaves last

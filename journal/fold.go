@@ -7,8 +7,8 @@ import (
 )
 
 // Apply is the fold: the state after r, given the state before it. It is pure:
-// s is not changed, and what both states share is never written to. A record
-// with a phase this program does not know moves Seq and Sum and nothing else.
+// s is not changed, and the parts that both states share are never written to. A
+// record with a phase this program does not know moves only Seq and Sum.
 func Apply(s *Fold, r Record) *Fold {
 	n := *s
 	n.Seq, n.Sum = r.Seq, r.Sum
@@ -22,7 +22,7 @@ func Apply(s *Fold, r Record) *Fold {
 	return &n
 }
 
-// applyFacts folds what a record says of the device.
+// applyFacts folds the facts of the device that a record has.
 func (s *Fold) applyFacts(r Record) {
 	if r.Damage != nil {
 		s.Damage = r.Damage
@@ -42,7 +42,7 @@ func (s *Fold) applyFacts(r Record) {
 	}
 }
 
-// without is list less digest's entry; never list itself.
+// without returns a copy of list without digest's entry.
 func without(list []Quarantined, digest string) []Quarantined {
 	out := slices.DeleteFunc(slices.Clone(list), func(q Quarantined) bool { return q.Digest == digest })
 	if len(out) == 0 {
@@ -51,12 +51,13 @@ func without(list []Quarantined, digest string) []Quarantined {
 	return out
 }
 
-// applyUpdate folds what a record says of its update: the open one, or the
-// newest closed one for a word that comes late.
+// applyUpdate folds what a record says of its update. That is the open one, or
+// the newest closed one when the record comes late.
 func (s *Fold) applyUpdate(r Record) {
 	if r.Accept != nil && r.Update != "" {
 		if s.Open != nil {
-			// Superseded without having been closed: never lose it silently.
+			// The open update was superseded before it was closed: never lose it
+			// silently.
 			s.Last = s.Open
 		}
 		s.Open = accepted(r)
@@ -91,7 +92,8 @@ func (s *Fold) count(to State) {
 	s.Counters = counters
 }
 
-// accepted is the update that r opens; with folds the rest of r into it.
+// accepted is the update that r opens; the method with folds the rest of r into
+// it.
 func accepted(r Record) *Update {
 	a := r.Accept
 	return &Update{
@@ -170,7 +172,7 @@ func (u *Update) takeover(r Record) {
 	}
 }
 
-// learn merges what a step learnt; what it left empty stays.
+// learn merges what a step has learnt; a field that the step left empty stays.
 func (u *Update) learn(l *Learn) {
 	if l.To != "" {
 		u.To = l.To

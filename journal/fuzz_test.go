@@ -13,8 +13,8 @@ import (
 	"github.com/tope/updater/journal"
 )
 
-// FuzzDecode: no stored value makes reading it fail worse than with an error,
-// and what was read can be folded and written again.
+// FuzzDecode: any stored value can be read, or fails with an error. A value
+// that was read can be folded and written again.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte{}, uint64(1))
 	f.Add(journal.Chained(f, "", 1, []byte(`{"update":"a","phase":"outcome","to":"Ready","accept":{}}`)), uint64(1))
@@ -41,8 +41,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzOpen changes bytes of a journal, four of the input for each: a value, and
-// the offset where it stands from then on. Nothing of that may end the process or
+// FuzzOpen changes bytes of a journal. Four bytes of the input make one change:
+// a new value, and the offset where it is put. No change may end the process or
 // leave a device without a journal.
 func FuzzOpen(f *testing.F) {
 	path, _ := newJournal(f, 2)
@@ -102,7 +102,7 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// work is some of everything that is written.
+// work writes a little of each kind.
 func work(j *journal.Journal) error {
 	if _, err := j.Append(acceptRecord("new")); err != nil {
 		return err

@@ -5,10 +5,10 @@ import (
 	"runtime/debug"
 )
 
-// guard runs f, which calls bbolt, and makes an error of what bbolt does when
-// the file under its memory map is not what it expects: a panic, or a fault
-// when the disk cannot deliver a page. Only this goroutine is guarded; nothing
-// in f may start another that reads.
+// guard runs f, which calls bbolt, and turns a panic of bbolt into an error.
+// bbolt panics when the file under its memory map is not what it expects; when
+// the disk cannot deliver a page, the fault becomes a panic too. Only this
+// goroutine is guarded, so f must not start another one that reads.
 func guard(f func() error) (err error, panicked bool) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {

@@ -43,12 +43,12 @@ type meta struct {
 	root, freelist, pages, tx uint64
 }
 
-// header is what the two meta pages say together.
+// header is the content of the two meta pages together.
 type header struct {
 	meta
-	// older is the other meta page's, when that is whole too.
+	// older is the other meta page, when that is whole too.
 	older *meta
-	// bad says what is wrong with the other meta page; empty when nothing is.
+	// bad says what is wrong with the other meta page; empty when it is good.
 	bad string
 }
 
@@ -84,7 +84,7 @@ func readHeader(r io.ReaderAt, size int64) (header, error) {
 }
 
 // openImage reads the header of a file of size bytes and returns it with the
-// newest transaction. With a *flaw both may still be good for reading around
+// newest transaction. Even with a *flaw, both may be usable for reading around
 // the damage; they are then not nil.
 func openImage(r io.ReaderAt, size int64) (*image, *header, error) {
 	h, err := readHeader(r, size)
@@ -96,7 +96,8 @@ func openImage(r io.ReaderAt, size int64) (*image, *header, error) {
 	return im, &h, err
 }
 
-// check says whether what m describes fits into a file of size bytes.
+// check returns a *flaw when what m describes does not fit into a file of size
+// bytes.
 func (m meta) check(size int64) error {
 	if m.pages > uint64(size)/pageSize {
 		return &flaw{DamagedShort, fmt.Sprintf("the file ends at %d bytes, but %d are in use", size, m.pages*pageSize)}
@@ -108,8 +109,8 @@ func (m meta) check(size int64) error {
 	return nil
 }
 
-// parseMeta accepts what bbolt accepts, no more and no less: the two must never
-// look at different transactions.
+// parseMeta accepts exactly the meta pages that bbolt accepts, so that both
+// always read the same transaction.
 func parseMeta(p []byte, id uint64) (meta, error) {
 	m := p[pageHead:]
 	switch {

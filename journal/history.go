@@ -27,7 +27,7 @@ func newHistory(before *Fold) history {
 	return h
 }
 
-// add notes what r, which led to s, told of its update.
+// add notes what r told of its update; s is the state after r.
 func (h history) add(r Record, s *Fold) {
 	for _, u := range []*Update{s.Last, s.Open} {
 		if u != nil && u.ID == r.Update {

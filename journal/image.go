@@ -10,13 +10,13 @@ import (
 
 // image reads a bbolt file without bbolt: with plain reads, every length
 // checked, never mapped. So it can tell what is wrong with a damaged file, read
-// around the damage, and read a file that another process has locked. What it
-// reads is one transaction, that of its meta; the caller sees to it that the
-// pages of that transaction stay (see Journal.view and copyFile).
+// around the damage, and read a file that another process has locked. It reads
+// one transaction, that of its meta; the caller makes sure that the pages of
+// that transaction stay (see Journal.view and copyFile).
 type image struct {
 	r io.ReaderAt
 	meta
-	// seen, when set, hears of every page read.
+	// seen, when set, is called for every page read.
 	seen func(id, count uint64) error
 }
 
@@ -69,9 +69,9 @@ func (im *image) page(id uint64, flags uint16) (page, error) {
 	return p, p.check(id)
 }
 
-// check says whether every element of a leaf or branch page lies inside it and
-// sorts behind the one before, and the page is as long as they need: bbolt takes
-// all that for granted.
+// check checks that every element of a leaf or branch page lies inside it and
+// sorts behind the one before, and that the page is as long as they need: bbolt
+// takes all that for granted.
 func (p page) check(id uint64) error {
 	switch {
 	case len(p) < pageHead || id == 0 && p.flags() != leafPage:
@@ -100,8 +100,8 @@ func (p page) check(id uint64) error {
 	return nil
 }
 
-// element is the key, and on a leaf the value, of element i; the key is nil when
-// it is not inside.
+// element is the key, and on a leaf the value, of element i; the key is nil
+// when the element does not lie inside the page.
 func (p page) element(i int) (key, value []byte) {
 	if p.flags() == branchPage {
 		if k, _, ok := p.branch(i); ok {
@@ -148,8 +148,9 @@ func (p page) leaf(i int) (entry, bool) {
 	return entry{key: k, value: v, bucket: le.Uint32(e)&bucketFlag != 0}, ok1 && ok2
 }
 
-// branch is element i of a branch page: a key that is not above the child's
-// first, and the child; or false when it is not inside.
+// branch is element i of a branch page: first, a key that is at most the
+// smallest key below the child, and the child. ok is false when the element
+// does not lie inside the page.
 func (p page) branch(i int) (first []byte, child uint64, ok bool) {
 	at := uint64(pageHead + i*elementSize)
 	e, ok := p.part(at, elementSize)
@@ -180,7 +181,8 @@ func (im *image) free() ([]uint64, error) {
 	if !ok {
 		return nil, badPage(im.freelist, "has an element outside itself")
 	}
-	// bbolt allocates for what is free before the list takes its own pages.
+	// bbolt allocates the list's pages before it takes them from the free ones,
+	// so the list may have room for that many entries more.
 	have := uint64(len(p)) / pageSize
 	if (at+n*8)/pageSize+1 != have && (at+(n+have)*8)/pageSize+1 != have {
 		return nil, badPage(im.freelist, "has %d free pages in %d pages", n, have)

@@ -25,14 +25,14 @@ type Journal struct {
 	// updates is the newest answer of Updates.
 	updates atomic.Pointer[listed]
 
-	// mu is held by whoever writes, and while a reader begins.
+	// mu is held during a write, and while a reader begins.
 	mu   sync.Mutex
 	file *os.File // belongs to db
 	db   *bolt.DB
 	// summary is the number of the record that the stored summary is of; 0
 	// when it has to be written anew.
 	summary uint64
-	// poison is why nothing may be written or read any more.
+	// poison is the reason why the journal must not be written or read any more.
 	poison error
 	// panicked says that bbolt may have left its own locks behind.
 	panicked bool
@@ -44,9 +44,9 @@ type Journal struct {
 // State is the state after the newest record. It reads no disk.
 func (j *Journal) State() *Fold { return j.state.Load() }
 
-// Fresh reports whether nothing but its own creation has been written to this
-// journal yet, so that the past must be learnt from elsewhere. It also returns the
-// damage that this Open met: put aside (then the journal is fresh) or repaired. A
+// Fresh reports whether the journal has only the records of its own creation,
+// so that the past must be learnt from elsewhere. It also returns the damage
+// that this Open met: put aside (then the journal is fresh) or repaired. A
 // fresh journal stays fresh until the first Append, also over a restart.
 //
 // State().Open is set in a fresh journal only when the damaged one proved that
@@ -63,7 +63,8 @@ func (j *Journal) Transactions() uint64 { return j.writes.Load() }
 // Path is where the journal is.
 func (j *Journal) Path() string { return j.path }
 
-// usable says whether the journal may be read and written. mu is held.
+// usable returns an error when the journal must not be read or written. mu is
+// held.
 func (j *Journal) usable() error {
 	switch {
 	case j.poison != nil:
@@ -92,8 +93,8 @@ func (j *Journal) commit(f func(tx *bolt.Tx) error) error {
 	return nil
 }
 
-// view runs f on the newest transaction, which stays as it is meanwhile. f
-// must be short: what it looks at cannot be used again before it ends.
+// view runs f on the newest transaction, which stays as it is meanwhile. f must
+// be short: the pages of that transaction cannot be reused before f ends.
 func (j *Journal) view(f func(im *image) error) error {
 	im, done, err := j.pin()
 	if err != nil {
@@ -103,8 +104,8 @@ func (j *Journal) view(f func(im *image) error) error {
 	return f(im)
 }
 
-// pin begins a read transaction of bbolt's for its one effect, that its pages
-// are not reused, and returns an image of it.
+// pin begins a read transaction of bbolt, only to keep its pages from being
+// reused, and returns an image of it.
 func (j *Journal) pin() (*image, func(), error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -124,7 +125,7 @@ func (j *Journal) pin() (*image, func(), error) {
 	return im, func() { _, _ = guard(tx.Rollback) }, nil
 }
 
-// image is the newest transaction; good while mu is held.
+// image is the newest transaction; it is valid while mu is held.
 func (j *Journal) image() (*image, error) {
 	info, err := j.file.Stat()
 	if err != nil {
@@ -137,7 +138,7 @@ func (j *Journal) image() (*image, error) {
 	return im, nil
 }
 
-// Close lets go of the file. Readers still at work are waited for.
+// Close releases the file. It waits for readers that are still at work.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -147,14 +148,15 @@ func (j *Journal) Close() error {
 	db, file := j.db, j.file
 	j.db = nil
 	if j.panicked {
-		// bbolt may never stop waiting for itself. Its memory map stays, and with
-		// it the lock, unless that is taken off by hand.
+		// bbolt's own Close may wait for ever, for a lock that bbolt itself has
+		// left behind. Without that Close the memory map stays, and the file's
+		// lock with it, unless it is released here.
 		return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
 	}
 	err, _ := guard(db.Close)
 	if j.poison != nil {
-		// What the cache has, the disk may have refused: the next Open must see
-		// what a reboot would.
+		// The cache may have writes that the disk has refused: the next Open must
+		// see what a reboot would.
 		err = errors.Join(err, dropCache(j.path))
 	}
 	return err

@@ -246,7 +246,8 @@ func fastDir(t testing.TB) string {
 	return dir
 }
 
-// TestAWriteFails: whatever a commit fails with, nobody may act on it.
+// TestAWriteFails: after a failed commit, whatever the error, the journal
+// refuses to be used.
 func TestAWriteFails(t *testing.T) {
 	path, state := newJournal(t, 1)
 	j := open(t, path, options())

@@ -62,9 +62,9 @@ func isAt(f *os.File, path string) (bool, error) {
 	return err == nil && os.SameFile(mine, there), err
 }
 
-// openFile opens the regular file at path, and says what to do when it cannot.
-// A directory is opened too, for reading: it can be put aside like any other
-// damage, and asFile tells.
+// openFile opens the regular file at path; an error says what to do. It also
+// opens a directory, for reading, so that a directory can be put aside like any
+// other damage; asFile tells the two apart.
 func openFile(path string, how int) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err == nil && info.IsDir() {
@@ -91,7 +91,7 @@ func openFile(path string, how int) (*os.File, error) {
 	return nil, fmt.Errorf("cannot open the journal: %w", err)
 }
 
-// asFile returns a *flaw unless openFile has opened a file.
+// asFile returns a *flaw when openFile has opened a directory.
 func asFile(info fs.FileInfo) error {
 	if info.IsDir() {
 		return &flaw{DamagedHeader, "it is a directory, not a file"}

@@ -10,12 +10,13 @@ import (
 
 // Open opens the journal at path for writing.
 //
-// The file is looked at before bbolt maps it: its header, the newest record and
-// the summary; with Options.Verify all of it. What can be put right where it is
-// (a bad header page, a summary that does not match a whole chain) is, and is
-// journaled. Otherwise a damaged file is an ErrDamaged, and untouched, unless
-// Options.Create is set: then it is kept beside the new journal that takes its
-// place, with what could be saved from it; see Fresh.
+// Open checks the file before bbolt maps it: the header, the newest record and
+// the summary; with Options.Verify all of it. Open repairs some damage in place
+// (a bad header page, a summary that does not match a whole chain) and journals
+// the repair. For other damage it returns an ErrDamaged and leaves the file
+// untouched, unless Options.Create is set: then it keeps the damaged file
+// beside a new journal, which takes its place and has what could be saved from
+// it; see Fresh.
 //
 // Further errors: ErrMissing, ErrLocked, and those of the file system.
 func Open(path string, opt Options) (*Journal, error) {
@@ -56,7 +57,7 @@ func Open(path string, opt Options) (*Journal, error) {
 // is; repaired is the damage that open will repair.
 func inspect(f *os.File, all bool) (c *contents, repaired *Damage, err error) {
 	// A killed predecessor may have left writes in the cache that the disk has
-	// not seen. Nothing may be decided on them before it has.
+	// not seen. They must be on the disk before anything is decided on them.
 	if err := f.Sync(); err != nil {
 		return nil, nil, fmt.Errorf("cannot sync: %w", err)
 	}
@@ -89,8 +90,8 @@ func inspect(f *os.File, all bool) (c *contents, repaired *Damage, err error) {
 	return c, repaired, nil
 }
 
-// verifyAll verifies the whole file, and makes the state anew when that is all
-// that is wrong.
+// verifyAll verifies the whole file. When only the summary is wrong, it folds
+// the state again from all records.
 func (c *contents) verifyAll() error {
 	for _, p := range verify(c.im).Problems {
 		found := &flaw{p.Kind, p.Text}
@@ -145,9 +146,10 @@ func open(path string, f *os.File, c *contents, repaired *Damage, opt Options, d
 const maxGrowth = 8
 
 // openBolt gives f to bbolt, with every sync on. The map is as large as the
-// file will be, so that readers never wait for a writer that must map anew, and
-// pages below it are never grown into: what is preallocated stays. A file that
-// would grow without measure is damaged in a way that nobody has noticed.
+// file will be. So readers never wait for a writer that must map anew, and
+// bbolt does not grow the file for pages below that size: what is preallocated
+// stays. MaxSize stops a file that would grow without measure: its damage has
+// escaped every check.
 func openBolt(f *os.File, size int64) (*bolt.DB, error) {
 	return bolt.Open(f.Name(), 0o600, &bolt.Options{
 		OpenFile:        func(string, int, os.FileMode) (*os.File, error) { return f, nil },

@@ -30,10 +30,11 @@ type Options struct {
 	// Verify makes Open read the whole file, and treat what Verify would find as
 	// damage. For a start after ErrPoisoned, and when there is time.
 	Verify bool
-	// LockTimeout is how long to wait for another process to let go; 0 means not
-	// to wait. It is real time: another process's lock knows no fake clock.
+	// LockTimeout is how long to wait for another process to release its lock; 0
+	// means not to wait. It is real time, also when Clock is a fake.
 	LockTimeout time.Duration
-	// Log hears of repairs and of work that is put off; nil means no log.
+	// Log gets a line for each repair and for work that is put off; nil means no
+	// log.
 	Log *slog.Logger
 }
 

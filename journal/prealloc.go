@@ -16,8 +16,8 @@ import (
 // written because blocks that were only allocated are converted at their first
 // write, which costs a journal commit of the file system each.
 //
-// Where the file system cannot preallocate, or has no room, f stays as it was;
-// the second is an error.
+// f stays as it was where the file system cannot preallocate, or has no room.
+// Of the two, only the lack of room is an error.
 //
 // If the power goes now, the file has some length in between: what lies behind
 // the pages in use does not matter.
@@ -26,7 +26,7 @@ func setAside(f *os.File, info fs.FileInfo, size int64) error {
 	if from >= size && !holes(info) {
 		return nil
 	}
-	// From the start: bbolt, when it had to grow the file, left holes.
+	// Allocate from the start: bbolt has left holes if it had to grow the file.
 	err := unix.Fallocate(int(f.Fd()), 0, 0, max(from, size))
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
 		return nil

@@ -71,8 +71,8 @@ func TestAnyStory(t *testing.T) {
 	})
 }
 
-// requireAgree checks that the real journal is whole, and what the model is,
-// less the oldest records.
+// requireAgree checks that the real journal is whole, and that it equals the
+// model, less the oldest records.
 func requireAgree(t *rapid.T, real *journal.Journal, model *journaltest.Journal) {
 	requireSame(t, model.State(), real.State())
 	report, err := real.Verify()

@@ -24,9 +24,9 @@ type pruning struct {
 	anchor  []byte
 }
 
-// planPrune says which records go with batch b; nil for none. It never fails:
-// records it cannot read stay, because a journal that grows is better than one
-// that cannot be written. mu is held.
+// planPrune plans which records to delete with batch b; nil means none. It
+// never fails: unreadable records stay, because a journal that grows is better
+// than one that cannot be written. mu is held.
 func (j *Journal) planPrune(b *Batch) *pruning {
 	p, err := j.prune(b)
 	if err != nil {
@@ -87,11 +87,11 @@ func (c *contents) starts() ([]uint64, error) {
 	return out, err
 }
 
-// cutAt is the number of the first record to keep. starts are the updates in
-// the file, of which first is the oldest record; b is about to be added. The
-// open update always stays. When space is tight, the oldest quarter of the
-// updates goes whatever keep says; with no closed update left, half of what is
-// there.
+// cutAt is the number of the first record to keep. starts are the records that
+// open the updates in the file, and first is its oldest record; b is about to
+// be added. The open update always stays. When space is tight, the oldest
+// quarter of the updates goes, even if keep would keep it; when no closed
+// update is left, half of the records go.
 func cutAt(starts []uint64, first uint64, b *Batch, keep int, tight bool) uint64 {
 	for _, r := range b.Records {
 		if r.Accept != nil {
@@ -114,7 +114,7 @@ func cutAt(starts []uint64, first uint64, b *Batch, keep int, tight bool) uint64
 
 func tightCut(starts []uint64, first, last uint64) uint64 {
 	if len(starts) > 0 && starts[0] > first {
-		return starts[0] // what lies before is the device's own
+		return starts[0] // the records before it are about the device
 	}
 	if len(starts) > 1 {
 		return starts[max(1, len(starts)/4)]
@@ -143,7 +143,7 @@ func (c *contents) cut(seq uint64) (*pruning, error) {
 			last = Apply(last, r)
 			return nil
 		}
-		// A damaged record is not believed; the damage goes with it.
+		// A damaged record is not folded; it is deleted with the others.
 		next := *last
 		next.Seq, next.Sum = r.Seq, r.Sum
 		last = &next

@@ -56,7 +56,7 @@ func TestPruneKeepsTheFacts(t *testing.T) {
 	require.Equal(t, s.Last, j.State().Last)
 }
 
-// TestTheFileNeverGrows: whatever is written, as long as the open update fits.
+// TestTheFileNeverGrows: for all kinds of writes, as long as the open update fits.
 func TestTheFileNeverGrows(t *testing.T) {
 	for name, write := range map[string]func(t *testing.T, j *journal.Journal, n int){
 		"updates": func(t *testing.T, j *journal.Journal, n int) { runUpdate(t, j, updateID(n)) },
@@ -115,8 +115,7 @@ func TestTheDefaultSizeHoldsTheDefaultUpdates(t *testing.T) {
 	require.Less(t, inUse, uint64(journal.DefaultPreallocate/2))
 }
 
-// TestPruningAndDamage: records that cannot be read do not keep new ones from
-// being written.
+// TestPruningAndDamage: unreadable records do not keep new ones from being written.
 func TestPruningAndDamage(t *testing.T) {
 	t.Run("a bad record goes like any other", func(t *testing.T) {
 		path, _ := newJournal(t, 3)

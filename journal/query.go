@@ -40,14 +40,15 @@ type listed struct {
 
 // Verify reads the whole file and checks everything there is to check: every
 // page, the chain from the anchor to the newest record, the fold against the
-// summary, the index. It may take a while and disturbs nobody.
+// summary, the index. It may take a while, and does not stop other readers
+// or a writer.
 func (j *Journal) Verify() (rep Report, err error) {
 	err = j.view(func(im *image) error { rep = verify(im); return nil })
 	return rep, err
 }
 
-// opened is c with its buckets found. What is missing of them is an error; what
-// is there can still be read.
+// opened returns c with its buckets found. A missing bucket is an error, but
+// the others can still be read.
 func opened(im *image) (*contents, error) {
 	c := &contents{im: im}
 	err := c.buckets()
@@ -69,8 +70,8 @@ func records(im *image, update string) ([]Record, error) {
 		}
 		return nil
 	}
-	// Whether links are whole is Verify's business: here a record that can be
-	// read is worth showing.
+	// Verify checks the links; here every record that can be read is worth
+	// showing.
 	end := im.each(*c.records, c.start(update), func(e entry) error {
 		r, bad := decodeEntry(e)
 		if bad != nil {
@@ -84,8 +85,8 @@ func records(im *image, update string) ([]Record, error) {
 	return out, cmp.Or(err, end)
 }
 
-// start is the key of the record that opened an update, as far as the index
-// knows; nil, where all records start, when it does not.
+// start is the key of the record that opened an update. When the index does not
+// have that update, start is nil, and reading begins at the oldest record.
 func (c *contents) start(update string) []byte {
 	var start []byte
 	if c.updates == nil || update == "" {

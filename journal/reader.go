@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Reader reads a journal that somebody else may be writing, or a copy of one.
+// Reader reads a journal that another process may be writing, or a copy of one.
 // It holds its own copy in memory, of one transaction, and keeps neither the
 // file nor a lock: reading a journal at leisure never keeps a daemon from
 // starting. It is safe for concurrent use.
@@ -19,14 +19,14 @@ type Reader struct {
 	im    *image
 	head  *header
 	state *Fold
-	// flaw is what makes the journal less than whole; nil when nothing was seen.
+	// flaw is the damage that was seen; nil when there was none.
 	flaw error
 }
 
 // OpenReader reads the journal at path and changes nothing. When another
 // process has it locked, the file is copied as it is, again and again until the
-// copy is whole. A damaged journal can be read as far as it is readable, which
-// Damaged tells; ErrDamaged means that there is nothing to read at all.
+// copy is whole. A damaged journal is read as far as possible, and Damaged then
+// says so; ErrDamaged means that there is nothing to read at all.
 func OpenReader(path string, opt Options) (*Reader, error) {
 	opt = opt.withDefaults()
 	f, err := openFile(path, os.O_RDONLY)
@@ -40,7 +40,7 @@ func OpenReader(path string, opt Options) (*Reader, error) {
 	return r, nil
 }
 
-// Copies are tried this often, this far apart, while a writer is at work.
+// While a writer is at work, copying is tried copyTries times, copyPause apart.
 const (
 	copyTries = 20
 	copyPause = 20 * time.Millisecond
@@ -114,11 +114,10 @@ func (r *Reader) fold() {
 	}
 }
 
-// State is the newest state. Of a damaged journal it is what could be saved.
+// State is the newest state. Of a damaged journal it is the state that could be saved.
 func (r *Reader) State() *Fold { return r.state }
 
-// Damaged says what was seen to be wrong while opening; nil for nothing. Verify
-// looks closer.
+// Damaged returns the damage that opening met, or nil. Verify looks closer.
 func (r *Reader) Damaged() error { return r.flaw }
 
 // Path is where the journal was read from.

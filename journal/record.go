@@ -7,16 +7,17 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// Phase says what a record is to the effect it tells of.
+// Phase says whether a record is written before an effect, after it, or about
+// an observation.
 type Phase string
 
 // The phases of a record.
 const (
-	// Intent: about to have an effect. Written before it.
+	// Intent: an effect is about to happen. Written before it.
 	Intent Phase = "intent"
-	// Observed: looked at the world and found this; recovery's own words.
+	// Observed: this was found by looking at the world, mostly by recovery.
 	Observed Phase = "observed"
-	// Outcome: what came of it. Written after the effect is durable.
+	// Outcome: the result of an effect. Written after the effect is durable.
 	Outcome Phase = "outcome"
 )
 
@@ -47,7 +48,7 @@ type Record struct {
 	Evidence json.RawMessage `json:"evidence,omitempty"`
 	Error    *Failure        `json:"error,omitempty"`
 
-	// What follows changes the fold beyond the state; see Fold.
+	// The fields below change more of the fold than the state; see Fold.
 
 	// Accept opens an update.
 	Accept *Accept `json:"accept,omitempty"`
@@ -55,7 +56,7 @@ type Record struct {
 	Learn *Learn `json:"learn,omitempty"`
 	// Spend is a boot or a daemon start spent in the present state.
 	Spend *Spend `json:"spend,omitempty"`
-	// Baseline is the gate's word on the version that ran before Switching.
+	// Baseline is the gate's judgement of the version that ran before Switching.
 	Baseline json.RawMessage `json:"baseline,omitempty"`
 	// Quarantine puts a release into quarantine. Unquarantine is the digest of one
 	// that leaves it; its key is "release", which the format had first.
@@ -102,9 +103,11 @@ type Accept struct {
 	Before versions.Pointers `json:"before"`
 	// Hold makes the update wait in Ready for the install request.
 	Hold bool `json:"hold,omitempty"`
-	// Retry was asked for: quarantine does not refuse it.
+	// Retry is set when the request asks to install a release in spite of its
+	// quarantine.
 	Retry bool `json:"retry,omitempty"`
-	// Force was asked for: neither epoch nor expiry refuses it.
+	// Force is set when the request asks to install in spite of epoch and
+	// expiry.
 	Force bool `json:"force,omitempty"`
 }
 
@@ -132,14 +135,15 @@ type Spend struct {
 type Takeover struct {
 	// Digest is the program's, "sha256:…".
 	Digest string `json:"digest"`
-	// Back is set when it is the committed program, after the version's own.
+	// Back is set when the committed program takes the update back from the
+	// version's own.
 	Back bool `json:"back,omitempty"`
 }
 
 // Program is the updater of a committed version.
 type Program struct {
 	Version string `json:"version"`
-	// Owed: it is not the committed one yet.
+	// Owed is set while that updater is not the committed one yet.
 	Owed bool `json:"owed,omitempty"`
 }
 

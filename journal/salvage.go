@@ -10,7 +10,7 @@ import (
 // been taken over already.
 type Salvage struct {
 	// Records is how many records could be read and were linked to their
-	// predecessor, up to number Seq; Bad counts what stood between them.
+	// predecessor, up to number Seq; Bad counts the flaws between them.
 	Records int    `json:"records"`
 	Seq     uint64 `json:"seq"`
 	Bad     int    `json:"bad,omitempty"`
@@ -47,8 +47,8 @@ func salvage(f *os.File) (*Salvage, *Fold) {
 	}
 	s, state := salvageImage(im, err == nil && h.bad == "")
 	if s.Seq == 0 && h.older != nil {
-		// The newest transaction is lost whole; the one before it shares most
-		// pages with it but not those that lead there.
+		// The newest transaction cannot be read at all. The one before it shares
+		// most pages with it, but not the pages that lead to them.
 		older := &image{r: f, meta: *h.older}
 		older.pages = min(older.pages, im.pages)
 		s, state = salvageImage(older, false)
@@ -59,11 +59,11 @@ func salvage(f *os.File) (*Salvage, *Fold) {
 // salvageImage salvages one transaction; newest says that it is known to be the
 // newest one.
 func salvageImage(im *image, newest bool) (*Salvage, *Fold) {
-	// What is missing of it shows below, in what can be read.
+	// The error is not needed: the code below goes by what could be found.
 	c, _ := opened(im)
 	s := &Salvage{}
 	// The summary is a better start than the anchor: it cannot be wrong, and
-	// what is damaged before it does not matter.
+	// damage before it does not matter.
 	state := c.anchor.State
 	summary, err := c.stored(bucketSummary)
 	if err == nil {

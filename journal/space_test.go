@@ -36,7 +36,8 @@ func run(t *testing.T, name string, args ...string) {
 	require.NoError(t, err, "%s %v: %s", name, args, out)
 }
 
-// fillUp leaves no block free, and returns what makes room again.
+// fillUp fills the disk to the last block, and returns a function that makes
+// room again.
 func fillUp(t *testing.T, dir string) (free func()) {
 	t.Helper()
 	name := filepath.Join(dir, "full")
@@ -89,9 +90,9 @@ func TestCreatingOnAFullDisk(t *testing.T) {
 	require.NoError(t, j.Close())
 }
 
-// TestWithoutRoomOfItsOwn: made when the disk was nearly full, the journal may
-// be stopped, but then says so, is whole afterwards, and sets its room aside as
-// soon as it can.
+// TestWithoutRoomOfItsOwn: a journal that was made when the disk was nearly
+// full may be stopped. It then says so, is whole afterwards, and sets its room
+// aside as soon as it can.
 func TestWithoutRoomOfItsOwn(t *testing.T) {
 	dir := smallDisk(t)
 	path := filepath.Join(dir, "journal.db")

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// foldVersion is the version of Apply. A summary of another version is not
-// believed but folded again, so that a newer program finds what an older one
-// skipped. It goes up whenever Apply learns to read something new.
+// foldVersion is the version of Apply. A summary of another version is not used
+// but folded again, so that a newer program finds what an older one skipped. It
+// goes up whenever Apply learns to read something new.
 const foldVersion = 1
 
 // summaryEvery is how many records may follow the summary before it is written

@@ -14,8 +14,8 @@ type Report struct {
 	Updates int    `json:"updates"`
 	First   uint64 `json:"first"`
 	Last    uint64 `json:"last"`
-	// Pages are in use or free to be used again, Free of them the latter, each
-	// of 4 KiB.
+	// Pages counts the pages of 4 KiB that are in use or free; Free counts the
+	// free ones.
 	Pages uint64 `json:"pages"`
 	Free  uint64 `json:"free"`
 	// Problems is empty for a whole journal.
@@ -42,7 +42,7 @@ func (r *Report) add(err error) error {
 	return nil
 }
 
-// verify checks all of im, which nobody changes meanwhile.
+// verify checks all of im, which must not change meanwhile.
 func verify(im *image) Report {
 	r := Report{Pages: im.pages}
 	r.pages(im)
@@ -55,8 +55,8 @@ func verify(im *image) Report {
 	return r
 }
 
-// pages walks every page once and accounts for all: in one place of one tree,
-// or free.
+// pages walks every page once, and checks that each is in one place of one
+// tree, or free.
 func (r *Report) pages(im *image) {
 	used := map[uint64]bool{0: true, 1: true}
 	walking := *im
@@ -137,14 +137,15 @@ func (r *Report) records(c *contents) {
 	}
 	r.Updates = len(starts)
 	if !r.OK() {
-		return // what is derived cannot match
+		return // values derived from damaged records cannot match
 	}
 	if err := c.checkIndex(starts); err != nil {
 		_ = r.add(err)
 	}
 }
 
-// check says whether a summary is s, which the records led to.
+// check returns an error when the summary s is not the state that the records
+// led to.
 func (s *storedFold) check(state *Fold) error {
 	if s.Fold != foldVersion {
 		return nil // another program's; Open folds again
@@ -160,8 +161,7 @@ func (s *storedFold) check(state *Fold) error {
 	return err
 }
 
-// checkIndex says whether the index has the updates that records open, and no
-// others.
+// checkIndex checks that the index has exactly the updates that records open.
 func (c *contents) checkIndex(starts map[uint64]string) error {
 	n := 0
 	err := c.im.each(*c.updates, nil, func(e entry) error {

@@ -32,7 +32,7 @@ func (im *image) bucket(name string) (tree, error) {
 	return *found, nil
 }
 
-// tree is the bucket that e is.
+// tree returns the bucket that is stored in e.
 func (e entry) tree() *tree {
 	return &tree{root: le.Uint64(e.value), sequence: le.Uint64(e.value[8:]), inline: page(e.value[bucketHead:])}
 }
@@ -62,8 +62,8 @@ func (im *image) tail(t tree, n int) ([]entry, error) {
 }
 
 // each calls visit with the entries of t in order, from the first key that is
-// not below from. What is wrong is handed to bad, and the walk goes on behind
-// it; without bad it ends the walk. visit ends it with errStop.
+// not below from. Damage is handed to bad, and the walk goes on behind it;
+// without bad, damage ends the walk. visit ends the walk with errStop.
 func (im *image) each(t tree, from []byte, visit func(entry) error, bad func(error) error) error {
 	w := walk{im: im, from: from, visit: visit, bad: bad}
 	return w.run(t)
@@ -122,7 +122,7 @@ func (w *walk) down(id uint64, depth int, low, high []byte) error {
 		if i+1 < p.count() {
 			high, _, _ = p.branch(i + 1)
 		}
-		// All below a key that is not above from has nothing for us.
+		// All keys below this child are smaller than from.
 		if high != nil && bytes.Compare(high, w.from) <= 0 {
 			continue
 		}
@@ -147,7 +147,7 @@ func (w *walk) entries(p page) error {
 	return nil
 }
 
-// order is 0 to n-1, or the other way round.
+// order yields the numbers 0 to n-1, backwards when the walk goes back.
 func (w *walk) order(n int) func(func(int) bool) {
 	return func(yield func(int) bool) {
 		for i := range n {

@@ -12,9 +12,9 @@ import (
 )
 
 // Alike is all that the next boot of a device finds, as text: two devices whose
-// texts are equal have the same future. What only says when or under which
-// number a thing was journaled is left out; no decision of a later boot is made
-// of it. A field that is added to the journal's fold is in the text by itself.
+// texts are equal have the same future. Times, record numbers and update ids
+// are left out, because no later boot decides by them. A field that is added to
+// the journal's fold is in the text by itself.
 func (d *Device) Alike() string {
 	s := *d.J.State()
 	s.Seq, s.Sum = 0, ""

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Clock is a clock on which nobody ever waits: After comes at once, and the
-// time has passed.
+// Clock is a clock on which no wait takes real time: After fires at once, and
+// the time has passed.
 type Clock struct {
 	mu   sync.Mutex
 	wall time.Time
@@ -57,8 +57,8 @@ func (c *Clock) Boot() string {
 	return fmt.Sprintf("boot-%d", c.boot)
 }
 
-// After implements clock.Clock. An hour or more never comes: the trust window
-// is tested with clocktest, where time has to be moved by hand.
+// After implements clock.Clock. A wait of an hour or more never ends: the trust
+// window is tested with clocktest, where a test moves the time by hand.
 func (c *Clock) After(d time.Duration) <-chan time.Time {
 	if d >= time.Hour {
 		return nil

@@ -40,8 +40,8 @@ func (d *Device) Engine(changes ...Change) (*engine.Engine, error) {
 	return engine.New(cfg)
 }
 
-// Trace is the journal's story in one line a record, without times: two runs
-// that are the same have the same trace.
+// Trace is the journal's story in one line a record, without times: two equal
+// runs have the same trace.
 func (d *Device) Trace() string {
 	var s strings.Builder
 	for _, r := range d.J.All() {

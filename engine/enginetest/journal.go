@@ -7,8 +7,8 @@ import (
 	"github.com/tope/updater/journal/journaltest"
 )
 
-// Journal is journaltest's journal on a world's power: each write is one of the
-// effects that a cut may come before or after.
+// Journal is journaltest's journal on a world's power: each write is an effect,
+// and a cut may come before or after it.
 type Journal struct {
 	*journaltest.Journal
 	power *Power

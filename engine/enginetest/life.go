@@ -13,8 +13,8 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// patience is how long a test waits for a life that hangs. Nothing waits for it
-// to pass: a life tells of every change by itself.
+// patience is how long a test waits for a life that hangs. No test waits all
+// that time otherwise: a life reports every change by itself.
 const patience = time.Minute
 
 // Life is one process of the updater: an engine that has recovered and whose
@@ -34,8 +34,8 @@ type Life struct {
 // Change alters what the next engine is made of: a step that waits, a deadline.
 type Change func(*engine.Config)
 
-// Start begins a process: a new engine, the daemon's recovery, and the loop. An
-// error is what kept it from running.
+// Start begins a process: a new engine, the daemon's recovery, and the loop. It
+// returns the error that kept the process from running.
 func (d *Device) Start(changes ...Change) (*Life, error) {
 	e, err := d.Engine(changes...)
 	if err != nil {
@@ -74,8 +74,8 @@ func (l *Life) Stop() error {
 	return l.err
 }
 
-// Wait waits for a word on a channel of the test's, or for the end of the
-// process; it returns what ended that.
+// Wait waits until word arrives or the process ends; it returns the error that
+// ended the process.
 func (l *Life) Wait(word <-chan struct{}) error {
 	select {
 	case <-word:
@@ -85,8 +85,8 @@ func (l *Life) Wait(word <-chan struct{}) error {
 	}
 }
 
-// Ask makes a request. When the process ends before the answer is seen, it
-// returns what ended it; the request may have been accepted then.
+// Ask makes a request. When the process ends before the answer is seen, Ask
+// returns the error that ended it; the request may have been accepted all the same.
 func (l *Life) Ask(req Request) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -101,7 +101,8 @@ func (l *Life) Ask(req Request) error {
 }
 
 // Watch calls see with the status now and after each change, until see returns
-// true or the process ends. It returns what ended the process, if that did.
+// true or the process ends. If the process ended, Watch returns the error that
+// ended it.
 func (l *Life) Watch(see func(engine.Status) bool) error {
 	hangs := time.NewTimer(patience)
 	defer hangs.Stop()
@@ -122,22 +123,22 @@ func (l *Life) Watch(see func(engine.Status) bool) error {
 }
 
 // Rest waits until no update is open and the loop waits for a request, or the
-// process has ended. It returns what ended the process, if that did.
+// process has ended. If the process ended, Rest returns the error that ended it.
 func (l *Life) Rest() error {
 	if err := l.Watch(func(s engine.Status) bool { return s.Update == nil }); err != nil {
 		return err
 	}
-	// The record that closes an update may also end Run: a loop that answers
-	// after it goes on. Cancel finds nothing to do.
+	// The record that closes an update may also end Run. A loop that answers one
+	// more call has not ended; with no open update, Cancel changes nothing.
 	if err := l.Ask(func(ctx context.Context, e *engine.Engine) (string, error) { return e.Cancel(ctx) }); !errors.Is(err, engine.ErrNotFound) {
 		return err
 	}
 	return nil
 }
 
-// Until waits until the open update is in a state, or no update is open for
-// Idle, and returns the status that says so. Only for a life of Up: it fails the
-// test when the process ends first.
+// Until waits until the open update is in state s, and returns the status that
+// says so; for Idle it waits until no update is open. It is only for a life of
+// Up: it fails the test when the process ends first.
 func (l *Life) Until(s engine.State) engine.Status {
 	l.t.Helper()
 	var st engine.Status
@@ -156,10 +157,10 @@ func Install(ctx context.Context, e *engine.Engine) (string, error) {
 	return e.Install(ctx, engine.InstallRequest{Source: steps.Source{URL: "http://server/bundle"}})
 }
 
-// Live is a daemon from start to end: it takes a request (nil for none), and runs
-// until no update is open or the power goes. seen is called with each status that
-// a poller could have seen. It begins as the committed program, and goes on as
-// another when that has to take over.
+// Live is a daemon from start to end: it takes a request (nil for none), and
+// runs until no update is open or the power goes. seen is called with each
+// status that a poller could have seen. The daemon begins as the committed
+// program, and goes on as another program when that one has to take over.
 func (d *Device) Live(req Request, seen func(engine.Status)) error {
 	d.Programs.Process = d.Programs.Copy
 	for {
@@ -196,8 +197,8 @@ func (d *Device) live(req Request, seen func(engine.Status)) error {
 	return l.Stop()
 }
 
-// Boot is a reboot: the oneshot, the init system, and a daemon's life, with
-// the power to go at cut.
+// Boot is a reboot: the oneshot, the init system, and a daemon's life. The
+// power goes at cut.
 func (d *Device) Boot(cut Cut, seen func(engine.Status)) error {
 	d.Reboot()
 	d.On(cut)

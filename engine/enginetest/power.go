@@ -1,7 +1,7 @@
 // Package enginetest is a device made of maps, for testing the engine: real
 // engine, real table, fake world. Every effect on the world and every write of
 // the journal goes through one Power, which can be cut before or after any of
-// them; what was done before the cut is there after it, what was not is not.
+// them. After the cut, the device has exactly the effects from before it.
 //
 // A Device is what survives a cut, a Life is one process on it. Start reading
 // in life.go.
@@ -17,12 +17,12 @@ import (
 	"github.com/tope/updater/journal"
 )
 
-// ErrOff is what every effect answers once the power is gone.
+// ErrOff is the error of every effect once the power is gone.
 var ErrOff = errors.New("the power is off")
 
-// Cut is where the power goes: at the N-th effect, counted from 1, before it
-// or after it. With At it is the N-th of those whose name begins so. The zero
-// Cut never comes.
+// Cut is where the power goes: before or after the N-th effect, counted from 1.
+// With At, only effects whose name begins with At are counted. The zero Cut
+// never comes.
 type Cut struct {
 	N     int
 	At    string
@@ -39,7 +39,7 @@ type Effect struct {
 	Cut, Lost bool
 }
 
-// Name is what At of a Cut is compared with: "point current 1.1.0", or
+// Name is the name that a Cut's At is compared with: "point current 1.1.0", or
 // "journal Staging→Switching".
 func (e Effect) Name() string {
 	if e.Records == nil {
@@ -65,7 +65,7 @@ type Power struct {
 	all   []Effect
 }
 
-// On turns the power on, to go at cut.
+// On turns the power on. It goes again at cut.
 func (p *Power) On(cut Cut) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,7 +101,7 @@ func (p *Power) use(e Effect, effect func() error) error {
 	return err
 }
 
-// Fail is the power going now, between two effects.
+// Fail turns the power off now, between two effects.
 func (p *Power) Fail() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,8 +115,8 @@ func (p *Power) Off() bool {
 	return p.off
 }
 
-// Effects lists what happened since On, in order; the one that the power went at
-// is the last.
+// Effects lists the effects since On, in order; the last is the one at which
+// the power went.
 func (p *Power) Effects() []Effect {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,17 +9,17 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Programs are the updaters of a world, by name, which is path and digest in one.
-// The zero Programs is a world in which there is no committed copy.
+// Programs are the updaters of a world. A program's name is its path and also
+// its digest. The zero Programs is a world without a committed copy.
 type Programs struct {
 	// Copy is the committed one, Process the one that runs.
 	Copy, Process string
-	// Carried are what versions bring.
+	// Carried has the program that each version brings.
 	Carried map[string]string
 	// Unfit are programs that cannot be run, Dying those that die as soon as they
 	// have taken over.
 	Unfit, Dying map[string]bool
-	// Alone is set when nobody watches over the process: it can't be replaced.
+	// Alone is set when the process has no supervisor: it can't be replaced.
 	Alone bool
 	// ReadOnly keeps the committed copy from being replaced.
 	ReadOnly bool
@@ -30,7 +30,8 @@ func (p Programs) clone() Programs {
 	return p
 }
 
-// Becomes is exec, and systemd's answer when that program dies.
+// Becomes is exec. When the new program dies, it is also systemd, which starts
+// the copy.
 func (p *Programs) Becomes(t *engine.TakeOver) {
 	if p.Process = t.Path; p.Dying[p.Process] {
 		p.Process = p.Copy

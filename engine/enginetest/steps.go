@@ -10,7 +10,7 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Bundle is what the world's only server offers, at the time it is asked.
+// Bundle is the only bundle of the world's only server, at the time of a request.
 type Bundle struct {
 	Version, Digest string
 	// Broken fails Verify.
@@ -48,7 +48,7 @@ func (f fake) Undo(_ context.Context, t *steps.Task) error {
 	return f.undo(t)
 }
 
-// Steps are the ten, on this world, for a bundle.
+// Steps are the ten steps, on this world, for a bundle.
 func (w *World) Steps(b *Bundle) map[steps.Name]steps.Step {
 	file := func(name string) fake {
 		return fake{

@@ -68,8 +68,8 @@ func (w *World) StartAll(context.Context, *steps.Task) error {
 	return w.Use("start "+w.P.Current, func() error { w.InitStarts(); return nil })
 }
 
-// Reboot ends every process; services come up from what current says, the way
-// an init system does it, after recovery has run.
+// Reboot ends every process. The services come up from the version that current
+// leads to, as an init system starts them, after recovery has run.
 func (w *World) Reboot() {
 	w.Clock.Reboot()
 	w.Running, w.Started = "", steps.Moment{}

@@ -50,7 +50,7 @@ func poll(b *testing.B, h http.Handler) {
 	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1e3, "p99-µs")
 }
 
-// BenchmarkProgressHandler is what a poll costs beside net/http.
+// BenchmarkProgressHandler measures the part of a poll that is not net/http's.
 func BenchmarkProgressHandler(b *testing.B) {
 	h := downloading()
 	r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:12315"+progress, nil)
@@ -70,7 +70,7 @@ func (d discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d discard) WriteHeader(int)             {}
 
 // TestAPollAllocatesLittle guards the figure that the benchmarks measure, in a
-// way that does not depend on the machine's mood.
+// way that does not depend on the load of the machine.
 func TestAPollAllocatesLittle(t *testing.T) {
 	h := downloading()
 	r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:12315"+progress, nil)

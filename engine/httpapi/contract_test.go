@@ -7,7 +7,7 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// What the API is wired to in the device program.
+// The types that implement the API's interfaces in the device program.
 var (
 	_ httpapi.Engine   = (*engine.Engine)(nil)
 	_ httpapi.Journal  = (*journal.Journal)(nil)

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The manual is all that most clients' authors read, so every route is in it.
+// The manual has every route: the authors of most clients read nothing else.
 func TestTheManualHasEveryRoute(t *testing.T) {
 	manual, err := os.ReadFile("../../docs/api.md")
 	require.NoError(t, err)

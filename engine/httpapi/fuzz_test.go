@@ -10,9 +10,9 @@ import (
 	"github.com/tope/updater/engine/httpapi/httpapitest"
 )
 
-// FuzzBodies sends a body to every POST route. Whatever it is: the answer is
-// one of those that are documented, it is JSON, and the engine is asked at most
-// once, and for an honest bundle only.
+// FuzzBodies sends a body to every POST route. For any body, the answer is a
+// documented one and is JSON. The engine is asked at most once, and only for a
+// bundle with an honest URL.
 func FuzzBodies(f *testing.F) {
 	var paths []string
 	for _, e := range examples() {

@@ -12,9 +12,9 @@ import (
 // install request with a long URL, is a few kilobytes.
 const MaxBody = 64 << 10
 
-// guard refuses requests that no program on the device sends, but that a web page
-// in a browser on the same network could: for a host name that was rebound to
-// loopback, from another origin, or as a form post.
+// guard refuses requests that a web page in a browser on the same network could
+// send, and that no program on the device does: for a host name that was
+// rebound to loopback, from another origin, or as a form post.
 type guard struct {
 	hosts map[string]bool
 	next  http.Handler

@@ -60,7 +60,7 @@ func text(t *testing.T, r *http.Response) string {
 	return string(b)
 }
 
-// refusedAs demands problem details of a kind.
+// refusedAs requires problem details of a kind.
 func refusedAs(t *testing.T, r *http.Response, status int, kind string) httpapi.Problem {
 	t.Helper()
 	var p httpapi.Problem

@@ -36,7 +36,7 @@ func (a *api) progress(w http.ResponseWriter, _ *http.Request) {
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	// The client may be gone; there is nobody else to tell.
+	// The client may be gone; the error has no other reader.
 	_, _ = w.Write(body)
 }
 
@@ -61,7 +61,7 @@ func (a *api) legacyDownload(w http.ResponseWriter, r *http.Request) {
 	a.legacyAnswer(w, r, err, s.Version)
 }
 
-// checkLegacy demands every field, and the URL of a web server.
+// checkLegacy requires every field, and the URL of a web server.
 func checkLegacy(o *object, s steps.Source) error {
 	switch {
 	case o.err != nil:

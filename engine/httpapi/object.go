@@ -25,7 +25,7 @@ var (
 // object is a JSON object from a request, taken apart field by field. It is
 // stricter than encoding/json, which takes the last of two equal names, matches
 // names in any case, and ignores data after the value. A request that decides
-// which software a device runs must not be guessed at.
+// which software a device runs must have one meaning only.
 type object struct {
 	fields map[string]json.RawMessage
 	err    error // the first field that was wrong
@@ -138,8 +138,8 @@ func (o *object) need(names ...string) {
 	}
 }
 
-// done returns the first error. A field that nobody took is an error too: a
-// misspelt "retry" must not be ignored in silence.
+// done returns the first error. An unknown field is an error too: a misspelt
+// "retry" must not be ignored in silence.
 func (o *object) done() error {
 	if o.err == nil && len(o.fields) > 0 {
 		names := slices.Sorted(maps.Keys(o.fields))

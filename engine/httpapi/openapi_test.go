@@ -54,7 +54,7 @@ func examples() []example {
 	}
 }
 
-// matches demands that a response is one that the document describes.
+// matches requires that the document describes the response.
 func (s spec) matches(t *testing.T, e example, r *http.Response) {
 	t.Helper()
 	body := text(t, r)

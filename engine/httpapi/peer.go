@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Group names the group whose members may do through the socket what root may.
-// The device need not have it.
+// Group names the group whose members may use the socket as root may. The
+// device need not have that group.
 const Group = "tope-updater"
 
 // groupID returns the group's number; ok is false where the group does not exist.
@@ -68,7 +68,7 @@ func peerOf(c *net.UnixConn) (p peer) {
 }
 
 // peerGroups returns the supplementary groups. Linux before 4.13 does not tell
-// them: there the group has to be the user's primary one.
+// them: on it, the group has to be the user's primary one.
 func peerGroups(fd uintptr) []uint32 {
 	groups := make([]uint32, 64)
 	for {
@@ -87,9 +87,9 @@ func peerGroups(fd uintptr) []uint32 {
 }
 
 // peers refuses requests that change something unless the peer may make them.
-// Every peer that can open the socket may read. The socket's mode (0660) already
-// keeps strangers out; this check also holds where somebody has widened the mode,
-// and for a socket that was inherited.
+// Every peer that can open the socket may read. The socket's mode (0660)
+// already keeps strangers out; this check also holds when the mode has been
+// widened, and for a socket that was inherited.
 type peers struct {
 	next http.Handler
 	// own is the user that this updater runs as.

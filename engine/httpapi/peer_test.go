@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPeerOf: the kernel tells who is on the other side.
+// TestPeerOf: the kernel tells which user is on the other side.
 func TestPeerOf(t *testing.T) {
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	require.NoError(t, err)

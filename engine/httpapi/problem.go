@@ -11,17 +11,16 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Problem is an error of v2 as problem details (RFC 9457), and the error the client
-// returns for one: errors.Is and errors.As find in it the engine's error on the
-// other side, so that a verb behaves the same whether a daemon ran it or the command
-// itself.
+// Problem is an error of v2 as problem details (RFC 9457). The client returns
+// it as its error, in which errors.Is and errors.As find the engine's error. So
+// a verb behaves the same, whether a daemon ran it or the command itself.
 type Problem struct {
 	// Type is TypePrefix and one of the kinds below.
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
-	// Update and State say what the device is busy with.
+	// Update and State name the update that keeps the device busy.
 	Update string       `json:"update,omitempty"`
 	State  engine.State `json:"state,omitempty"`
 	// Code, Class and Hint are a step's failure.
@@ -32,7 +31,7 @@ type Problem struct {
 	Problems []versions.Problem `json:"problems,omitempty"`
 }
 
-// TypePrefix is what every problem's type begins with.
+// TypePrefix is the beginning of every problem's type.
 const TypePrefix = "urn:problem-type:tope-updater:"
 
 // kind is one type of problem: its name behind TypePrefix, its status, its
@@ -44,7 +43,7 @@ type kind struct {
 	err    error
 }
 
-// The kinds that stand for no error of the engine.
+// The kinds that do not stand for an error of the engine.
 var (
 	noRoute       = kind{"no-route", http.StatusNotFound, "no such route", nil}
 	wrongMethod   = kind{"wrong-method", http.StatusMethodNotAllowed, "wrong method", nil}
@@ -116,8 +115,8 @@ func problemOf(err error) *Problem {
 
 func (p *Problem) Error() string { return p.Detail }
 
-// Unwrap returns the errors the problem stands for: the engine's sentinel (a
-// *engine.BusyError for busy), and a *steps.Error where a step failed.
+// Unwrap returns the errors that the problem stands for: the engine's sentinel
+// (a *engine.BusyError for busy), and a *steps.Error where a step failed.
 func (p *Problem) Unwrap() []error {
 	var errs []error
 	for _, k := range kinds() {
@@ -142,6 +141,6 @@ func (p *Problem) Unwrap() []error {
 func (p *Problem) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
-	// The client may be gone; there is nobody else to tell.
+	// The client may be gone; the error has no other reader.
 	_ = json.NewEncoder(w).Encode(p)
 }

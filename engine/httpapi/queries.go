@@ -11,7 +11,7 @@ import (
 
 // about tells a program that this is the updater, and of which version.
 func (a *api) about(w http.ResponseWriter, _ *http.Request) {
-	// Four fields of strings can be marshalled.
+	// Marshalling cannot fail: the value has four fields of strings.
 	_ = answer(w, http.StatusOK, struct {
 		Status  string   `json:"status"`
 		Service string   `json:"service"`

@@ -11,7 +11,7 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// Engine is what the API needs of engine.Engine.
+// Engine has the methods of engine.Engine that the API needs.
 type Engine interface {
 	Status() engine.Status
 	Changed() <-chan struct{}
@@ -23,7 +23,7 @@ type Engine interface {
 	Exclusive(ctx context.Context, what string, f func(context.Context) error) error
 }
 
-// Journal is what the API reads of journal.Journal.
+// Journal has the methods of journal.Journal that the API reads with.
 type Journal interface {
 	Updates() ([]journal.Update, error)
 	Records(update string) ([]journal.Record, error)

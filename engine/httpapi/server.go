@@ -51,7 +51,7 @@ type Server struct {
 	limits    limits
 }
 
-// Listen binds all addresses and the socket, or none.
+// Listen binds all addresses and the socket. When one cannot be bound, none is.
 func Listen(o ServerOptions) (_ *Server, err error) {
 	gid, some := groupID()
 	s := &Server{handler: peers{next: o.Handler, own: uint32(os.Geteuid()), gid: gid, some: some}, log: o.Log, limits: usualLimits()}
@@ -100,7 +100,7 @@ func (s *Server) Addrs() []net.Addr {
 	return addrs
 }
 
-// Close closes all listeners, for a server that never gets to Serve.
+// Close closes all listeners, for a server on which Serve is never called.
 func (s *Server) Close() {
 	for _, l := range s.listeners {
 		l.Close()

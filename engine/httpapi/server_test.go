@@ -95,7 +95,7 @@ func TestAKilledDaemonsSocketIsReplaced(t *testing.T) {
 	require.NoError(t, err)
 	dead.SetUnlinkOnClose(false)
 	dead.Close()
-	// Killed in mid-creation, it may have left the other name, too.
+	// A daemon killed while it made the socket may have left the temporary name, too.
 	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(socket), ".api.sock.new"), nil, 0o600))
 
 	_, err = httpapi.DialSocket(t.Context(), socket)
@@ -124,7 +124,7 @@ func TestAFileThatIsNoSocketIsLeftAlone(t *testing.T) {
 	require.FileExists(t, socket)
 }
 
-// TestASocketPutInItsPlaceStays: the daemon that ends removes its own socket only.
+// TestASocketPutInItsPlaceStays: a daemon that ends removes only its own socket.
 func TestASocketPutInItsPlaceStays(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), httpapi.SocketName)
 	_, stop := serve(t, httpapitest.New(), httpapi.ServerOptions{Socket: socket})
@@ -174,8 +174,8 @@ func TestStoppingEndsRequestsThatWait(t *testing.T) {
 	require.Equal(t, 200, r.StatusCode)
 }
 
-// TestStoppingTellsWhoWaitsForTheEngine: an error that comes of the stop is not
-// answered with silence, which a client would take for success.
+// TestStoppingTellsWhoWaitsForTheEngine: an error that the stop causes is sent
+// to the client. A client would take silence for success.
 func TestStoppingTellsWhoWaitsForTheEngine(t *testing.T) {
 	d := httpapitest.New()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -242,7 +242,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 	}
 	require.Empty(t, d.Calls())
 
-	// A request that waits for good reason outlives every limit.
+	// A request that waits for a change outlives every limit.
 	answer := make(chan int, 1)
 	go func() {
 		r, err := http.Get("http://" + s.Addrs()[0].String() + "/api/v2/status?wait=7")

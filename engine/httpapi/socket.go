@@ -36,8 +36,8 @@ func DialSocket(ctx context.Context, path string) (net.Conn, error) {
 	return d.DialContext(ctx, "unix", address)
 }
 
-// reachable returns an address that fits for path: the path itself, or one
-// through a descriptor of its directory. release when connected or bound.
+// reachable returns an address for path that fits: the path itself, or one
+// through a descriptor of its directory. Call release when connected or bound.
 func reachable(path string) (address string, release func(), err error) {
 	if len(path) <= longestAddress {
 		return path, func() {}, nil
@@ -101,7 +101,7 @@ func publishSocket(temp, path string) (fs.FileInfo, error) {
 }
 
 // vacant returns nil when path may be bound: it does not exist, or it is a
-// socket that nobody listens on any more.
+// socket without a listener.
 func vacant(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -14,7 +14,8 @@ import (
 
 const maxName = 255
 
-// checkSource returns why a bundle cannot be meant as it was asked for.
+// checkSource returns an error when a bundle cannot be meant as the request
+// names it.
 func checkSource(s steps.Source) error {
 	if _, err := source.Parse(s.URL); err != nil {
 		return invalid("%w", err)
@@ -34,7 +35,7 @@ func checkWebSource(s steps.Source) error {
 	return checkDeclared(s)
 }
 
-// checkDeclared judges what was said of the bundle beside its URL.
+// checkDeclared checks the claims about the bundle beside its URL.
 func checkDeclared(s steps.Source) error {
 	switch {
 	case s.Size < 0:
@@ -60,8 +61,8 @@ func isMD5(s string) bool {
 	return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// plainName reports whether s can be a file's name: no path, nothing that a
-// terminal or a log would trip over.
+// plainName reports whether s can be a file's name: without a path, and without
+// characters that upset a terminal or a log.
 func plainName(s string) bool {
 	if s == "." || s == ".." || len(s) > maxName || strings.ContainsAny(s, `/\`) {
 		return false
@@ -92,15 +93,16 @@ func RecordsWithoutPasswords(all []journal.Record) []journal.Record {
 	return all
 }
 
-// withoutPassword redacts the URL of a steps.Source, with what this program does
-// not know. One without a password stays as it is, byte for byte.
+// withoutPassword redacts the URL of a steps.Source and keeps the fields that
+// this program does not know. A source without a password stays as it is, byte
+// for byte.
 func withoutPassword(raw json.RawMessage) json.RawMessage {
 	var s steps.Source
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(raw, &s) != nil || json.Unmarshal(raw, &fields) != nil || source.Redacted(s.URL) == s.URL {
 		return raw
 	}
-	// Neither a string nor valid JSON fails.
+	// Marshalling a string cannot fail, nor can valid JSON.
 	fields["url"], _ = json.Marshal(source.Redacted(s.URL))
 	shown, _ := json.Marshal(fields)
 	return shown

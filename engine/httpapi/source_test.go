@@ -12,7 +12,7 @@ import (
 	"github.com/tope/updater/platform/source/sourcetest"
 )
 
-// The API takes the sources that the Download step can read, and no others.
+// The API takes exactly the sources that the Download step can read.
 func TestInstallTakesWhatCanBeDownloaded(t *testing.T) {
 	for _, c := range sourcetest.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
@@ -32,7 +32,7 @@ func TestInstallTakesWhatCanBeDownloaded(t *testing.T) {
 	}
 }
 
-// The legacy API takes those of web servers only.
+// The legacy API takes only sources on web servers.
 func TestLegacyDownloadTakesWebServersOnly(t *testing.T) {
 	for _, c := range sourcetest.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestLegacyDownloadTakesWebServersOnly(t *testing.T) {
 	}
 }
 
-// askedWith is a journal whose only update was asked for with a password.
+// askedWith is a journal whose only update was requested with a password.
 type askedWith struct{ *httpapitest.Journal }
 
 const asked = `{"url":"https://me:` + sourcetest.Secret + `@h/r.tope","newer":1}`
@@ -72,7 +72,8 @@ func (askedWith) Records(string) ([]journal.Record, error) {
 	}, nil
 }
 
-// Anybody on the device may read the API, and whoever is let in from the network.
+// Every program on the device may read the API, and so may every client that is
+// let in from the network.
 func TestAnswersShowNoPassword(t *testing.T) {
 	o := httpapitest.New().Options()
 	o.Journal = askedWith{}

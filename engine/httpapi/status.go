@@ -11,9 +11,9 @@ import (
 // MaxWait is the longest a status request may wait for a change.
 const MaxWait = 30 * time.Second
 
-// status answers at once, or, with ?wait=SEQ, when the journal has gone beyond
-// SEQ or after ?timeout, whichever is first. A watcher passes the seq it has
-// seen and a timeout as long as its progress bar may stand still.
+// status answers at once. With ?wait=SEQ it answers when the journal has gone
+// beyond SEQ or after ?timeout, whichever is first. A watcher passes the seq it
+// has seen and a timeout as long as its progress bar may stand still.
 func (a *api) status(w http.ResponseWriter, r *http.Request) error {
 	s, err := a.awaitStatus(w, r)
 	if err != nil {
@@ -65,7 +65,7 @@ func (a *api) awaitStatus(w http.ResponseWriter, r *http.Request) (engine.Status
 // would otherwise end the request as if its client had gone.
 func wait(w http.ResponseWriter) {
 	rc := http.NewResponseController(w)
-	// In-process there are no limits and these say so.
+	// In-process there are no limits, and these calls fail without harm.
 	_ = rc.SetReadDeadline(time.Time{})
 	_ = rc.SetWriteDeadline(time.Time{})
 }

@@ -51,7 +51,7 @@ func appendStanding(b []byte, v View) []byte {
 // Accepted is the body of a POST that was accepted.
 const Accepted = `{"code":200,"msg":"success","data":null}`
 
-// Refusal is the answer to a POST that was not.
+// Refusal is the answer to a POST that was refused.
 type Refusal struct {
 	// HTTP is the status line's: 200, unless the request itself was malformed.
 	HTTP int
@@ -96,8 +96,9 @@ func Refuse(err error, version string, v View) Refusal {
 	return r
 }
 
-// standing is what the device was busy with when it refused. What is shown a
-// moment later may be past that already, and "busy: idle" would be no answer.
+// standing is the view of the update that the device was busy with when the
+// engine refused. A moment later the device may be past that, and "busy: idle"
+// would be no answer.
 func standing(err error, v View) View {
 	var busy *engine.BusyError
 	if errors.As(err, &busy) {

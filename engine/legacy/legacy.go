@@ -73,8 +73,8 @@ func Of(s engine.Status) View {
 }
 
 // fresh reports whether a committed update is still to be shown. An end in the
-// future comes of a wall clock that was set back across a reboot: nobody can
-// say how long ago it was, and a success must not stay for a year.
+// future comes from a wall clock that was set back across a reboot. Its age is
+// unknown, so the success is not shown: it could stay for a year.
 func fresh(u *engine.UpdateStatus) bool {
 	return u.SinceEnd >= 0 && u.SinceEnd < SuccessVisible
 }

@@ -156,7 +156,7 @@ func TestRefusals(t *testing.T) {
 		r := legacy.Refuse(err, "1.1.0", v)
 		fmt.Fprintf(&b, "%d %s\n", r.HTTP, r.Body)
 	}
-	// The update that was in the way ended before the answer was written.
+	// The update that kept the device busy ended before the answer was written.
 	late := legacy.Refuse(&engine.BusyError{Update: "u1", State: engine.Staging}, "1.1.0", legacy.View{Stage: legacy.Idle})
 	fmt.Fprintf(&b, "%d %s\n", late.HTTP, late.Body)
 	r := legacy.Invalid(400, "package_size must be greater than 0")

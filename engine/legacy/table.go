@@ -5,7 +5,7 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Row is what one state of the engine looks like to a legacy client.
+// Row is the view that a legacy client has of one state of the engine.
 type Row struct {
 	Stage Stage
 	// From and To are the part of the stage's 0 to 100 that the state covers.
@@ -24,7 +24,8 @@ type Row struct {
 	Why string
 }
 
-// What leads the error field when an update did not simply fail.
+// The codes that lead the error field of an update that was rolled back or
+// needs attention.
 const (
 	RollbackLevel1 = "ROLLBACK_LEVEL_1"
 	RollbackLevel2 = "ROLLBACK_LEVEL_2"
@@ -101,8 +102,8 @@ func RowOf(s engine.State, kind steps.Kind) Row {
 			Code: RollbackLevel2, Why: "neither the new nor the old version ran",
 		}
 	}
-	// NeedsAttention, and whatever a newer updater's journal may say: a state
-	// nobody here can explain is not to be shown as anything harmless.
+	// NeedsAttention, and any state that only a newer updater's journal has: an
+	// unknown state must not look harmless.
 	return Row{
 		Stage: Failed, Message: "Update failed, the device needs attention",
 		Code: Attention, Why: "no version could be brought up",

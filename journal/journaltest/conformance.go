@@ -9,7 +9,7 @@ import (
 	"github.com/tope/updater/journal"
 )
 
-// Store is what the real journal and the one in memory have in common.
+// Store has the methods that the real journal and the one in memory share.
 type Store interface {
 	Append(recs ...journal.Record) (*journal.Fold, error)
 	State() *journal.Fold
@@ -24,8 +24,9 @@ type Store interface {
 
 var _ Store = (*Journal)(nil)
 
-// Conformance is what every journal must do. open makes an empty one, and a
-// function that opens the same one again, as a new process would.
+// Conformance is the suite that every journal must pass. open makes an empty
+// journal, and a function that opens the same one again, as a new process
+// would.
 func Conformance(t *testing.T, open func(t *testing.T) (Store, func() Store)) {
 	for name, test := range map[string]func(t *testing.T, j Store, reopen func() Store){
 		"records are stamped, numbered and chained":     testRecords,

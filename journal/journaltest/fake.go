@@ -1,6 +1,6 @@
 // Package journaltest is a journal in memory, for tests that crash an engine at
-// every write: it keeps, folds and answers as the real one does, through the
-// same code, and can be told to fail before or after a write.
+// every write. It keeps, folds and answers as the real one does, through the
+// same code. A test can make it fail before or after a write.
 //
 //	j := journaltest.New(clock)
 //	j.Crash(3, journaltest.After)     // the third write happens but says it failed
@@ -24,7 +24,7 @@ import (
 	"github.com/tope/updater/platform/clock"
 )
 
-// ErrCrash is what the write that was told to crash fails with; it is wrapped
+// ErrCrash is the error of the write that was told to crash; it is wrapped
 // together with journal.ErrPoisoned.
 var ErrCrash = errors.New("the power went, as the test asked")
 
@@ -54,7 +54,7 @@ type Journal struct {
 	damage *journal.Damage
 }
 
-// disk is what outlives a crash.
+// disk is the part of a journal that outlives a crash.
 type disk struct {
 	values  [][]byte
 	records []journal.Record
@@ -80,9 +80,9 @@ func (j *Journal) Crash(write int, when When) {
 	j.left, j.when = write, when
 }
 
-// Reopen is what a new process finds. The old handle is of no more use. It
-// fails the test's process when the stored records do not fold to the stored
-// state: that would be a bug in the fold.
+// Reopen returns the journal as a new process finds it. The old handle must not
+// be used any more. Reopen fails the test's process when the stored records do
+// not fold to the stored state: that would be a bug in the fold.
 func (j *Journal) Reopen() *Journal {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -114,8 +114,8 @@ func (j *Journal) Clone(c clock.Clock) *Journal {
 	return open(c, j.disk.clone())
 }
 
-// Lose is what a new process finds when the journal was damaged: a fresh one,
-// with the facts that could be saved and a first record that tells of it.
+// Lose returns what a new process finds when the journal was damaged: a fresh
+// one, with the facts that could be saved and a first record that tells of it.
 func (j *Journal) Lose(kind string) *Journal {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -254,7 +254,7 @@ func (j *Journal) Transactions() uint64 {
 	return j.writes
 }
 
-// Close is journal.Journal's; what was stored can be had with Reopen.
+// Close is journal.Journal's; Reopen still finds what was stored.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -4,7 +4,8 @@
 //
 // Both paths return the engine's errors: a *httpapi.Problem in which errors.Is
 // and errors.As find engine.ErrBusy and the other sentinels. ErrNoDaemon says
-// that nobody listens on the socket, ErrNoAnswer that a daemon listens and hangs.
+// that no process listens on the socket, ErrNoAnswer that a daemon listens and
+// hangs.
 //
 // Start reading at Socket and InProcess; verbs.go has a method for each route.
 package client

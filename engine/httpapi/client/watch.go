@@ -36,8 +36,9 @@ func (c *Client) Watch(ctx context.Context, tick time.Duration, show func(engine
 	return err
 }
 
-// Ended returns what a status says of an update, and whether that update is
-// over. It returns nil when the status tells of other updates only: ask Update then.
+// Ended returns the part of a status that is about an update, and whether that
+// update is over. It returns nil when the status is about other updates only:
+// ask Update then.
 func Ended(s engine.Status, id string) (u *engine.UpdateStatus, over bool) {
 	switch {
 	case s.Update != nil && s.Update.ID == id:

@@ -1,5 +1,6 @@
 // Package httpapitest is a device as the HTTP layer and its client see it: one
-// fake each for the interfaces of httpapi.Options. It does only what a test says.
+// fake for each interface of httpapi.Options. The test decides everything that
+// it does.
 package httpapitest
 
 import (
@@ -72,14 +73,14 @@ func (d *Device) Open(s engine.State, progress int) {
 	})
 }
 
-// Fail sets the error of what is asked for from now on; nil for none.
+// Fail sets the error of the calls that change something, from now on; nil for none.
 func (d *Device) Fail(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fail = err
 }
 
-// Calls returns what was asked for so far.
+// Calls returns the calls so far.
 func (d *Device) Calls() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
