@@ -64,7 +64,7 @@ func (p policy) inQuarantine(digest string) *journal.Quarantined {
 	return nil
 }
 
-// isCurrent reports whether current leads to version and that has this very digest.
+// isCurrent reports whether current leads to version, and the version has this digest.
 func (p policy) isCurrent(version, digest string) bool {
 	at, err := p.versions.Pointers()
 	if err != nil || at.Current != version || digest == "" {
