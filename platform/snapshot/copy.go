@@ -122,7 +122,7 @@ func (c *copier) likeness(name string, info fs.FileInfo) error {
 func (c *copier) own(name string, info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || os.Geteuid() != 0 {
-		return nil // others can only make files of their own
+		return nil // only root can give files to other users
 	}
 	return c.dst.Lchown(name, int(st.Uid), int(st.Gid))
 }

@@ -136,7 +136,7 @@ func (m *Manager) judge(ctx context.Context, s service.Service, j job, result st
 	return m.explain(j.name, s, fmt.Errorf("%w; see journalctl -u %s", err, s.UnitName()))
 }
 
-// without judges a job whose result was lost by the state of the unit.
+// without judges a job whose result was lost: the state of the unit decides.
 func (p properties) without(job string, asked time.Duration) error {
 	st := p.status()
 	var ok bool
