@@ -79,7 +79,7 @@ func (s *Store) fitForFactory(ctx context.Context, version string, report *Facto
 		report.Problems = problems
 		return fmt.Errorf("%s: %w: %s", dir, ErrNotExecutable, problems[0])
 	}
-	// Clearing write bits takes nothing away that a cut could lose: the next
+	// If the power goes while write bits are cleared, nothing is lost: the next
 	// call clears the rest.
 	if err := seal(root); err != nil {
 		return err

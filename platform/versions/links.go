@@ -72,8 +72,8 @@ func (s *Store) Links(version string) ([]Link, error) {
 	return links, nil
 }
 
-// LinkPath is the device path of the link of an entry of a version's bin or
-// services directory, such as "bin/device-api".
+// LinkPath is the device path of the link to an entry of a version's bin or
+// services directory; the entry is such as "bin/device-api".
 func (s *Store) LinkPath(entry string) string {
 	part, name, _ := strings.Cut(entry, "/")
 	dir := s.cfg.Bin
