@@ -17,8 +17,7 @@ import (
 type Supervisor interface {
 	// Supervise adopts the services that run and starts, in order, those that
 	// should run and do not. A process calls it once, at its start. When a
-	// service cannot be started, the next ones are started all the same; the
-	// errors are joined.
+	// service cannot be started, the next ones still are; the errors are joined.
 	Supervise(ctx context.Context, services []Service) error
 }
 

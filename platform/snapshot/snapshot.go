@@ -126,7 +126,7 @@ func exists(path string) (bool, error) {
 
 // Tidy removes the sets of all updates but open (empty for none), complete or
 // not, with their stamps in the directories that were put back. It returns the
-// removed sets. When a set cannot be removed, the others are all the same.
+// removed sets. When a set cannot be removed, the others still are.
 func (s *Store) Tidy(open string) (removed []string, err error) {
 	entries, err := os.ReadDir(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -183,8 +183,8 @@ func (s *Store) drop(update string) error {
 		}
 		return disk.SyncDir(s.dir)
 	}
-	// On disk if the power goes from here on: the whole set under its name, or
-	// one with a name of the trash.
+	// If the power goes from here on: the whole set, or a set with a name that
+	// marks it as trash.
 	trash, err := disk.Trash(s.set(update))
 	if err != nil {
 		return err

@@ -51,7 +51,7 @@ func (d *device) carry(version string, units ...string) {
 	}
 }
 
-// follow follows, and demands that there is nothing left to do.
+// follow calls Follow, and demands that nothing is left to do.
 func (d *device) follow(version string) Changes {
 	d.t.Helper()
 	c, err := d.Follow(version)

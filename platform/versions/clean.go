@@ -39,8 +39,8 @@ func (s *Store) Trash(version string) error {
 
 // Prune trashes versions that are not needed and returns which. It keeps those
 // that the pointers and the marker lead to, those named in needed, and the newest
-// keep of all that were published; damaged versions do not count as such. A version
-// made by hand is never removed: only its maker can make it again.
+// keep of all that it published, damaged ones not counted. A version made by hand
+// is never removed: only its maker can make it again.
 func (s *Store) Prune(keep int, needed ...string) ([]string, error) {
 	names, err := s.names()
 	if err != nil {
@@ -89,8 +89,7 @@ type Swept struct {
 
 // Sweep deletes what cuts have left in the versions directory: the trash, stale
 // temporaries, and the staging directories of all updates but those named.
-// An entry that cannot be deleted is reported, and the others are deleted all the
-// same.
+// An entry that cannot be deleted is reported, and the others are still deleted.
 func (s *Store) Sweep(open ...string) (Swept, error) {
 	var swept Swept
 	entries, err := os.ReadDir(s.dir)

@@ -129,7 +129,7 @@ func replaceByLink(path, target string) (kept string, err error) {
 	if err := os.Symlink(target, tmp); err != nil {
 		return "", err
 	}
-	// From here on the name leads to the new link; at no instant is it missing.
+	// From here on the name is the link's; at no instant is it missing.
 	return kept, os.Rename(tmp, path)
 }
 
