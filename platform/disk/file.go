@@ -60,7 +60,7 @@ func removeIfThere(path string) error {
 
 // MkdirAll makes a directory and its missing parents, durably. What exists is
 // left as it is, except that the newest directory found is made durable too:
-// its maker may have been killed before that was done.
+// its maker may have been killed before it synced that.
 func MkdirAll(path string, mode fs.FileMode) error {
 	info, err := os.Stat(path)
 	parent := filepath.Dir(path)

@@ -16,8 +16,8 @@ import (
 // children of the process that uses it, and nobody else starts them.
 type Supervisor interface {
 	// Supervise adopts the services that run and starts, in order, those that
-	// should run and do not. A process calls it once, at its start. When a
-	// service cannot be started, the next ones still are; the errors are joined.
+	// should run and do not. A process calls it once, at its start. Supervise
+	// goes on after a service that cannot be started, and joins the errors.
 	Supervise(ctx context.Context, services []Service) error
 }
 

@@ -64,7 +64,8 @@ func (c *copier) visit(name string, info fs.FileInfo) error {
 	return nil
 }
 
-// leave finishes a directory, whose time the entries in it have changed.
+// leave gives a directory its mode and time once its entries, which change the
+// time, are copied.
 func (c *copier) leave(name string, info fs.FileInfo) error {
 	if name == "." {
 		f, err := c.dst.OpenFile(stampPrefix+c.update, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

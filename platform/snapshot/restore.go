@@ -50,8 +50,8 @@ func (s *Store) pending(update, path string) (bool, error) {
 
 // Restore puts back every directory of the update's set that is not back yet. The
 // directory that was there goes into the set in its place. Without a set there is
-// nothing to do. When a directory cannot be put back, the others still are, and the
-// error says which one failed.
+// nothing to do. Restore goes on after a directory that cannot be put back; the
+// error says which.
 func (s *Store) Restore(update string) (Restored, error) {
 	var done Restored
 	paths, err := s.index(update)

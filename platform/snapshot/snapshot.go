@@ -126,7 +126,7 @@ func exists(path string) (bool, error) {
 
 // Tidy removes the sets of all updates but open (empty for none), complete or
 // not, with their stamps in the directories that were put back. It returns the
-// removed sets. When a set cannot be removed, the others still are.
+// removed sets, and goes on after a set that cannot be removed.
 func (s *Store) Tidy(open string) (removed []string, err error) {
 	entries, err := os.ReadDir(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -220,7 +220,7 @@ func TestRestoreKeepsWhatWasWrittenSince(t *testing.T) {
 	require.Equal(t, "written since", w.read("app/data/db"))
 }
 
-// When one directory cannot be put back, the others still are.
+// After one directory that cannot be put back, Restore goes on with the others.
 func TestRestoreGoesOnPastAFailure(t *testing.T) {
 	w := newWorld(t)
 	w.newVersionRan()

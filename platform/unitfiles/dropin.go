@@ -22,7 +22,7 @@ const (
 )
 
 // dropIn makes a service start after recovery. Wants, never Requires: a recovery
-// that failed must not keep the device dark.
+// that failed must not keep the services from starting.
 const dropIn = dropInHeader + `[Unit]
 Wants=tope-updater-recover.service
 After=tope-updater-recover.service

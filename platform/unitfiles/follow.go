@@ -12,8 +12,8 @@ import (
 )
 
 // Follow makes the unit files agree with the units a version carries, durably,
-// and returns what it did. When a unit fails, the others are still done. An empty
-// version carries no units.
+// and returns what it did. Follow goes on after a unit that fails. An empty version
+// carries no units.
 func (s *Store) Follow(version string) (Changes, error) { return s.make(version, false) }
 
 // Complete is Follow, and it writes the drop-ins of the configured services.

@@ -73,7 +73,7 @@ type plan struct {
 	groups []group
 	left   []Left
 	// settled: files that are right already are made durable too, since their
-	// writer may have been killed before it did that.
+	// writer may have been killed before it synced them.
 	settled bool
 }
 

@@ -154,9 +154,9 @@ func truth(value string) bool {
 func updaters(unit string) bool { return strings.HasPrefix(unit, "tope-updater") }
 
 // want notes the directories for one line of [Install]. An empty value cancels the
-// lines before it; names with specifiers are left out. So is a RequiredBy= of the
-// updater: when it restarted the unit it would be stopped itself, and the device
-// would be left with neither.
+// lines before it; names with specifiers are left out. RequiredBy= is ignored for
+// the updater: the updater would be stopped when it restarts the unit, and the
+// device would be left with neither.
 func (u *Unit) want(value, suffix string) {
 	names := strings.Fields(value)
 	if len(names) == 0 {

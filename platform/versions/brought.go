@@ -58,7 +58,7 @@ const SnapshotPrefix = ".snapshot-"
 // at files, nor at health checks: those are judged once, when the release is
 // accepted (health.Released), and not in the manifest of a version that is
 // installed. A refused manifest makes a version count as damaged, and a bad check
-// is not as bad as that.
+// is less serious.
 func (b Brought) Validate() error {
 	for name, p := range b.Hooks {
 		if !slices.Contains(Hooks(), name) {

@@ -89,7 +89,7 @@ type Swept struct {
 
 // Sweep deletes what cuts have left in the versions directory: the trash, stale
 // temporaries, and the staging directories of all updates but those named.
-// An entry that cannot be deleted is reported, and the others are still deleted.
+// Sweep reports an entry that cannot be deleted, and goes on.
 func (s *Store) Sweep(open ...string) (Swept, error) {
 	var swept Swept
 	entries, err := os.ReadDir(s.dir)

@@ -114,7 +114,7 @@ func (f *Fake) Reboot() {
 }
 
 // Await blocks until n calls of After or more are waiting: the point at which
-// Advance will not come too early. It has no time limit but the test's own.
+// Advance will not come too early. Its only time limit is the test's own.
 func (f *Fake) Await(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -33,9 +33,9 @@
 //   - before the fork the state file says that a start is under way and when
 //     it began, so that the next manager knows to look;
 //   - the log file, open as the program's output, is locked (flock) before the
-//     fork. The lock belongs to the open file, which the child shares from the
-//     very instant it exists, before exec even: as long as the lock is held
-//     there is a process, and when it is free there is none;
+//     fork. The lock belongs to the open file, which the child shares from its
+//     first instant, even before exec: as long as the lock is held there is a
+//     process, and when it is free there is none;
 //   - the program's environment carries TOPE_SERVICE=NAME@RUNDIR, by which the
 //     process is found in /proc, and with it every process it has forked.
 //

@@ -17,12 +17,12 @@ func TestASurveyOfRealUnits(t *testing.T) {
 		"device-api.service": runs,
 		"lazy.service":       runs,
 		"extra.service":      "[Unit]\nWants=www.service\n" + runs,
-		// What starts them.
+		// The units that start the services.
 		"lazy.socket":    "[Socket]\nListenStream=/run/lazy\n",
 		"idle.socket":    "[Socket]\nListenStream=/run/idle\nService=lazy.service\n",
 		"report.timer":   "[Timer]\nOnActiveSec=1h\n",
 		"report.service": "[Unit]\nRequires=device-api.service\n[Service]\nType=oneshot\nExecStart=true\n",
-		// What stops with them.
+		// The units that stop with the services.
 		"kiosk.service":  "[Unit]\nBindsTo=web-server.service\nAfter=web-server.service\n" + runs,
 		"screen.service": "[Unit]\nPartOf=kiosk.service\nAfter=kiosk.service\n" + runs,
 		"off.service":    "[Unit]\nRequires=device-api.service\n" + runs,

@@ -112,8 +112,8 @@ func (m *Machine) once() (code int, said string) {
 
 // wake continues the processes of nsenter that were stopped. A machine that shuts
 // down stops all its processes, to kill them. nsenter, which runs a command in the
-// machine from outside, stops with the command. Unless it is continued, it never
-// reaps the command, and the machine's process namespace waits for that to end.
+// machine from outside, stops with the command. Unless nsenter is continued, it
+// never reaps the command, and the machine's process namespace cannot end.
 func wake() {
 	tasks, _ := filepath.Glob("/proc/self/task/*/children") // the pattern is good
 	for _, task := range tasks {
