@@ -1,10 +1,10 @@
 // Package background runs work that can wait on a thread of low priority.
 //
 // Fetching, hashing and unpacking a release keep a processor busy for as long
-// as they are allowed to, on a device whose services go on serving meanwhile
-// and whose updater answers polls. Run gives such work a thread of its own that
-// the kernel lets run when nobody else wants to. It is not for what a service
-// waits for: stopping, switching, starting, looking.
+// as they are allowed to, while the device's services serve and its updater
+// answers polls. Run gives such work a thread of its own, which gives way to the
+// other threads. Run is not for work that a service waits for: stopping,
+// switching, starting, looking.
 package background
 
 import (
@@ -14,16 +14,16 @@ import (
 )
 
 // Niceness is the priority of background threads, from -20 to 19; programs have
-// 0 unless told otherwise. A thread at 10 gets about a tenth of what a thread at
-// 0 gets that competes with it (sched_prio_to_weight in the kernel's
-// sched/core.c: 110 of 1,024), and all that nobody else uses.
+// 0 unless told otherwise. A thread at 10 gets about a tenth of the time that a
+// competing thread at 0 gets (sched_prio_to_weight in the kernel's sched/core.c:
+// 110 of 1,024), and all the time that no other thread uses.
 const Niceness = 10
 
 // Run calls f on a thread of low priority and returns what it returned.
 //
-// The thread ends with f: without privileges a priority once lowered cannot be
-// raised again, and Go would run something else on it. Goroutines that f starts
-// run on ordinary threads.
+// The thread ends with f. Without privileges a lowered priority cannot be raised
+// again, and Go would run other goroutines on the slow thread. Goroutines that f
+// starts run on ordinary threads.
 func Run(f func() error) error {
 	done := make(chan error, 1)
 	go func() {

@@ -11,7 +11,7 @@ import (
 	"github.com/tope/updater/platform/background"
 )
 
-// niceness is the calling thread's. The system call answers 20 minus that.
+// niceness is that of the calling thread. The system call answers 20 minus it.
 func niceness(t *testing.T) int {
 	t.Helper()
 	p, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid())
@@ -34,7 +34,7 @@ func TestRun(t *testing.T) {
 	require.Equal(t, before, niceness(t))
 }
 
-// No thread of low priority is left for others to run on.
+// No thread of low priority is left for other goroutines to run on.
 func TestRunLeavesNoThread(t *testing.T) {
 	ordinary := niceness(t) // "nice make quick" is allowed
 	for range 50 {

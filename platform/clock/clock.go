@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Clock tells and waits. Implementations are safe for concurrent use.
+// Clock tells the time and waits. Implementations are safe for concurrent use.
 type Clock interface {
 	// Now is the wall clock. It may jump in either direction at any time:
 	// it is for people and for the trust window, never for durations.
@@ -21,8 +21,8 @@ type Clock interface {
 	// the same clock systemd stamps its units with. Readings are comparable
 	// only within one boot.
 	Monotonic() time.Duration
-	// Boot identifies this boot: the kernel's boot id with PID 1's start time
-	// behind it, because a restarted container keeps the kernel's boot id.
+	// Boot identifies this boot: the kernel's boot id followed by PID 1's start
+	// time, because a restarted container keeps the kernel's boot id.
 	Boot() string
 	// After is a channel that receives once d has passed.
 	After(d time.Duration) <-chan time.Time

@@ -12,7 +12,7 @@ import (
 )
 
 // UnknownBoot is what Boot says where /proc cannot be read. Two unknown boots
-// compare equal: a reboot is proved by the boot id or not claimed at all.
+// compare equal: only boot ids that differ prove a reboot.
 const UnknownBoot = "unknown"
 
 // System is the device's own clock. The boot id is read once, here; it is never
@@ -36,8 +36,8 @@ func (s system) Boot() string                         { return s.boot }
 func (system) Monotonic() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		// The kernel has refused this clock to nobody since Linux 2.6; a
-		// process that goes on without one would spend budgets at random.
+		// Every kernel since Linux 2.6 has this clock. A process that went
+		// on without it would spend budgets at random.
 		panic("cannot read CLOCK_MONOTONIC: " + err.Error())
 	}
 	return time.Duration(ts.Nano())
@@ -46,10 +46,10 @@ func (system) Monotonic() time.Duration {
 // readBoot joins the kernel's boot id and PID 1's start time, as found in proc.
 // Where PID 1 is hidden from us (hidepid), the kernel's id stands alone.
 //
-// In a container systemd leaves a file in its /run, anew at each boot. Its time
-// takes the place of the kernel's id: the container's manager mounts an id of its
-// own over that one, which processes in a sandbox (ProtectKernelTunables=) do not
-// see, so that recovery and the daemon would not agree on which boot it is.
+// In a container systemd makes a file in its /run anew at each boot. The file's
+// time takes the place of the kernel's id. The container's manager mounts an id of
+// its own over the kernel's, but processes in a sandbox (ProtectKernelTunables=) do
+// not see it, so recovery and the daemon would not agree on which boot it is.
 func readBoot(proc, container string) (string, error) {
 	id, err := os.ReadFile(proc + "/sys/kernel/random/boot_id")
 	if err != nil {
@@ -78,13 +78,13 @@ func readBoot(proc, container string) (string, error) {
 
 // startTime is field 22 of a /proc/PID/stat line, in clock ticks since boot.
 // The second field is the program's name in parentheses and may hold anything,
-// spaces and parentheses too, so counting starts behind the last one.
+// spaces and parentheses too, so counting starts after the last parenthesis.
 func startTime(stat string) (string, error) {
 	end := strings.LastIndexByte(stat, ')')
 	if end < 0 {
 		return "", errors.New("no program name in it")
 	}
-	const start = 22 - 3 // the first field behind the name is number 3
+	const start = 22 - 3 // the first field after the name is number 3
 	fields := strings.Fields(stat[end+1:])
 	if len(fields) <= start {
 		return "", fmt.Errorf("%d fields behind the program's name, want more than %d", len(fields), start)

@@ -51,7 +51,7 @@ func TestReadBoot(t *testing.T) {
 	}
 }
 
-// TestBootOfAContainer: whatever id is mounted over the kernel's.
+// TestBootOfAContainer: an id mounted over the kernel's does not change the answer.
 func TestBootOfAContainer(t *testing.T) {
 	const stat = "1 (systemd) S 0 1 1 0 -1 4194560 39 1 2 0 11 12 13 14 20 0 1 0 4711 1000 200 1844\n"
 	file := filepath.Join(t.TempDir(), "container")

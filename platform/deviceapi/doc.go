@@ -12,5 +12,5 @@
 //     only: after a restart the updater submits the outcome of its last update
 //     again until it is delivered, which makes the last report certain.
 //
-// It never reads anything from device-api but the status of the answer.
+// All that it reads from device-api is the status of the answer.
 package deviceapi

@@ -10,8 +10,8 @@ import (
 	"github.com/tope/updater/platform/clock"
 )
 
-// newClient keeps no connection open between reports, since the other side is
-// restarted at will, and goes neither through a proxy nor where a redirect says.
+// newClient keeps no connection open between reports, since device-api may be
+// restarted at any time. It uses no proxy and follows no redirect.
 func newClient() *http.Client {
 	var http1 http.Protocols
 	http1.SetHTTP1(true)

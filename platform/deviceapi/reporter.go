@@ -43,7 +43,7 @@ func (r Report) errorText() string {
 
 // Config is what a Reporter needs to know. Zero fields take the defaults named.
 type Config struct {
-	// URL is device-api's, such as http://127.0.0.1:9080. Empty: nobody is told.
+	// URL is device-api's, such as http://127.0.0.1:9080. Without it nothing is sent.
 	URL string
 	// Clock is needed; Log is slog.Default() when nil.
 	Clock clock.Clock
@@ -58,7 +58,7 @@ type Reporter struct {
 	cfg    Config
 	url    string
 	client *http.Client
-	wake   chan struct{} // one token: there is a newest that was not tried yet
+	wake   chan struct{} // one token: the newest report was not tried yet
 
 	mu        sync.Mutex
 	newest    *Report
@@ -86,7 +86,7 @@ func New(cfg Config) *Reporter {
 }
 
 // Submit makes r the report to deliver. It returns at once. A report that differs
-// from the one before it by less than a step of progress replaces nothing.
+// from the one before it by less than a step of progress is dropped.
 func (p *Reporter) Submit(r Report) {
 	if p.cfg.URL == "" {
 		return
@@ -115,7 +115,7 @@ func (p *Reporter) Delivered() (Report, bool) {
 }
 
 // Run delivers until ctx ends. A new report is tried at once, also in the
-// middle of a wait; an old one goes on being tried until there is a newer one.
+// middle of a wait. A report is tried until it is delivered or there is a newer one.
 func (p *Reporter) Run(ctx context.Context) {
 	for {
 		select {
@@ -143,7 +143,7 @@ func (p *Reporter) deliver(ctx context.Context) {
 			tries = 0
 			continue // there may be a newer one
 		}
-		if tries++; tries == 1 { // once an outage is enough
+		if tries++; tries == 1 { // one line for each outage is enough
 			p.cfg.Log.Warn("cannot report to device-api; the newest report is kept until it is back",
 				"url", p.url, "stage", r.Stage, "error", err)
 		}

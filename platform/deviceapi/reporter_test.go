@@ -210,8 +210,8 @@ func (f fixture) delivering(t *testing.T) {
 	}, 20*time.Second, time.Millisecond)
 }
 
-// TestSlow: a device-api that never answers delays nothing but reports, and is
-// given up after 5 s; the newest report is what it gets then.
+// TestSlow: a device-api that never answers delays only reports. A try is given up
+// after 5 s, and the next one sends the newest report.
 func TestSlow(t *testing.T) {
 	f := start(t)
 	free := make(chan struct{})

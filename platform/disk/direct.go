@@ -23,7 +23,7 @@ const (
 // from the cache first; pages that a running program maps stay, and Bypassed
 // is false.
 //
-// Dirty pages are not on disk yet: sync before (SyncFS). Not safe for
+// Dirty pages are not on disk yet: sync first (SyncFS). Not safe for
 // concurrent use.
 type Direct struct {
 	f        *os.File
@@ -72,8 +72,8 @@ func (d *Direct) Read(p []byte) (int, error) {
 		}
 		n, err := d.f.Read(d.buf)
 		if d.bypassed && errors.Is(err, unix.EINVAL) {
-			// Opened directly, but not readable so: a stacked file system, or
-			// a device with larger blocks. The offset has not moved.
+			// The file opened for direct reads and yet refuses them: a stacked file
+			// system, or a device with larger blocks. The offset has not moved.
 			if err := d.giveUpBypass(); err != nil {
 				return 0, err
 			}

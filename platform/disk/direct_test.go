@@ -44,8 +44,8 @@ func TestDirectReadsAllSizes(t *testing.T) {
 	}
 }
 
-// The page cache holds the sound content while the disk below has another: a
-// read through the cache is none the wiser, a direct one is.
+// The page cache holds the right content while the disk below has another: a
+// read through the cache does not find that, a direct read does.
 func TestDirectSeesTheDiskNotTheCache(t *testing.T) {
 	const text = "the content as it was written, unlike any other text on this disk"
 	ext4 := disktest.NewExt4(t, 4<<20)

@@ -7,8 +7,8 @@
 // POSIX, and no more. A write is on disk after fsync of the file (or syncfs), a
 // name is on disk after fsync of its directory, and until then any part of
 // either may be there or not. Rename replaces atomically: after a power cut the
-// old name's target or the new one's is found, never neither. The package does
-// not rely on the order that ext4 keeps by itself.
+// name leads to the old file or to the new one; it is always there. The package
+// does not rely on the order that ext4 keeps by itself.
 //
 // # What it promises
 //

@@ -17,15 +17,14 @@ func WriteFile(path string, data []byte, mode fs.FileMode) error {
 	return WriteFrom(path, bytes.NewReader(data), mode)
 }
 
-// WriteFrom is WriteFile with what r has, to its end. When r fails, path is as
-// it was.
+// WriteFrom is WriteFile with all that r yields. When r fails, path is as it was.
 func WriteFrom(path string, r io.Reader, mode fs.FileMode) error {
 	tmp, err := freshTemp(path)
 	if err != nil {
 		return err
 	}
 	// On disk if the power goes from here on: the old file, and perhaps a
-	// temporary of any content that the next call removes.
+	// temporary of any content, which the next call removes.
 	if err := writeSynced(tmp, r, mode); err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", path, err), removeIfThere(tmp))
 	}
@@ -61,7 +60,7 @@ func removeIfThere(path string) error {
 
 // MkdirAll makes a directory and its missing parents, durably. What exists is
 // left as it is, except that the newest directory found is made durable too:
-// its maker may have been killed before it was.
+// its maker may have been killed before it synced that.
 func MkdirAll(path string, mode fs.FileMode) error {
 	info, err := os.Stat(path)
 	parent := filepath.Dir(path)

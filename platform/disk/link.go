@@ -97,8 +97,8 @@ func TempName(path string) string {
 // TempSuffix ends every temporary name, which begins with a dot.
 const TempSuffix = ".tmp"
 
-// freshTemp is TempName with nothing there, whatever was: even a directory must
-// not block the next update.
+// freshTemp is TempName after removing whatever has that name: even a directory
+// must not block the next update.
 func freshTemp(path string) (string, error) {
 	tmp := TempName(path)
 	err := os.Remove(tmp)

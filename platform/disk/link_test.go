@@ -10,7 +10,7 @@ import (
 	"github.com/tope/updater/platform/disk"
 )
 
-// dirWith makes a directory that holds what make puts there.
+// dirWith makes a directory that holds what build puts there.
 func dirWith(t *testing.T, build func(t *testing.T, dir string)) string {
 	t.Helper()
 	dir := t.TempDir()

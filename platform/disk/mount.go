@@ -45,7 +45,7 @@ func MountOf(path string) (Mount, error) {
 	if err != nil {
 		return Mount{}, fmt.Errorf("cannot read the list of mounts: %w", err)
 	}
-	// The last and deepest one that covers the path is the one that is seen.
+	// Of the mounts that cover the path, the deepest is seen; of those, the last.
 	var found Mount
 	for _, m := range all {
 		if within(path, m.Point) && len(m.Point) >= len(found.Point) {
@@ -100,7 +100,7 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// Where an ext4 file system keeps what it can do; see the kernel's
+// Where an ext4 file system keeps its features; see the kernel's
 // Documentation/filesystems/ext4/super.rst.
 const (
 	ext4Superblock = 1024

@@ -21,7 +21,7 @@ func SyncDir(dir string) error {
 	}
 	err = f.Sync()
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EROFS) {
-		// Read-only file systems (squashfs) may know no fsync at all.
+		// Read-only file systems (squashfs) may not support fsync at all.
 		var st unix.Statfs_t
 		if unix.Fstatfs(int(f.Fd()), &st) == nil && st.Flags&unix.ST_RDONLY != 0 {
 			err = nil
@@ -88,8 +88,8 @@ func syncfsReports(release string) bool {
 	return a > 5 || a == 5 && b >= 8
 }
 
-// SyncTree makes a tree durable file by file: every regular file and, after
-// what it holds, every directory. It ends early with the cause of ctx. The name
+// SyncTree makes a tree durable file by file: every regular file, and every
+// directory after its contents. It ends early with the cause of ctx. The name
 // of the tree itself in its parent is not covered: Publish and SyncDir do that.
 func SyncTree(ctx context.Context, path string) error {
 	root, err := os.OpenRoot(path)

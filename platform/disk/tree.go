@@ -12,8 +12,8 @@ import (
 const TrashPrefix = ".trash-"
 
 // Publish gives a tree its final name, durably. The caller has synced the tree
-// (SyncFS): the name must not be on disk before what it stands for. A name that
-// is taken is refused with fs.ErrExist.
+// (SyncFS): the name must not be on disk before the tree is. A name that is taken
+// is refused with fs.ErrExist.
 func Publish(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return fmt.Errorf("publish: %w", err)
@@ -47,8 +47,8 @@ func Trash(path string) (string, error) {
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return "", fmt.Errorf("trash %s: %w", path, err)
 		}
-		// The same parent, so a read-only directory can be renamed by its
-		// owner as well: only a new ".." needs write permission on it.
+		// Within the same parent the owner can rename even a read-only directory:
+		// only a new parent, which changes its "..", needs write permission on it.
 		if err := os.Rename(path, to); err != nil {
 			return "", fmt.Errorf("trash: %w", err)
 		}
@@ -59,9 +59,9 @@ func Trash(path string) (string, error) {
 }
 
 // RemoveTree deletes whatever is at path: a tree, its read-only directories
-// included, a file or a link. Absent is fine. It follows no link and never
-// leaves path's parent directory. The deletion is not synced: a caller whose
-// tree must not come back by its name has trashed it first.
+// included, a file or a link. Nothing at path is fine. It follows no link and never
+// leaves path's parent directory. The deletion is not synced: the caller first
+// trashes a tree that must not come back under its name.
 func RemoveTree(path string) error {
 	path = filepath.Clean(path)
 	parent, err := os.OpenRoot(filepath.Dir(path))

@@ -104,8 +104,8 @@ func TestSyncTree(t *testing.T) {
 	require.ErrorContains(t, disk.SyncFS(context.Background(), filepath.Join(dir, "gone")), "gone")
 }
 
-// procfs knows no fsync, as squashfs does not: an error where something could
-// be written, nothing to do where it cannot.
+// procfs has no fsync, like squashfs. That is an error on a file system that can be
+// written to; on a read-only one there is nothing to do.
 func TestSyncDirOfAReadOnlyFileSystem(t *testing.T) {
 	roottest.Need(t, "a mount")
 	dir := t.TempDir()

@@ -1,7 +1,7 @@
 // Package health is the schema of a health check, and the judge of one. The
 // configuration, the description of a release, its signed release file and the
-// manifest of a version all write checks the same way, and what one of them
-// takes the others take.
+// manifest of a version all write checks the same way, and a check that is valid
+// in one of them is valid in the others.
 //
 // Validate refuses a check that cannot pass on any device: a release with one
 // would be rolled back everywhere. It looks at nothing but the check. Running one is
@@ -22,8 +22,8 @@ import (
 	"github.com/tope/updater/platform/service"
 )
 
-// Defaults of a check that says nothing, and the most that a release may ask
-// for: deadlines of steps are set before its checks are known.
+// Defaults for the times that a check leaves out, and the most that a release may
+// ask for: deadlines of steps are set before its checks are known.
 const (
 	DefaultTimeout = 30 * time.Second
 	DefaultStable  = 5 * time.Second

@@ -22,8 +22,8 @@ func command(args ...string) health.Check {
 	return health.Check{Service: "web", Kind: health.Command, Command: args}
 }
 
-// What one author may write the other may, but for what a version has and a
-// device has not.
+// Both authors may write the same checks, except for programs of the version, which
+// only a publisher may name, and long waits, which only a device may ask for.
 func TestValidate(t *testing.T) {
 	const both, publisher, device, nobody = "device and publisher", "publisher", "device", "nobody"
 	for _, c := range []struct {
@@ -121,7 +121,7 @@ func TestReleasedNamesTheFirstBadCheck(t *testing.T) {
 	require.ErrorContains(t, health.Released(make([]health.Check, health.MaxChecks+1)), "101 health checks, more than the 100 allowed")
 }
 
-// The keys are those of the releases and manifests that are out there.
+// The keys are those of the releases and manifests that exist already.
 func TestTheKeysAreTheOldOnes(t *testing.T) {
 	const text = `{"service":"web","kind":"http","url":"u","address":"a","command":["c"],"timeout":"20s","stable":"5s"}`
 	var c health.Check

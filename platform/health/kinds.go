@@ -32,7 +32,7 @@ type Check struct {
 	Stable clock.Duration `json:"stable,omitzero" toml:"stable"`
 }
 
-// Kind is how a check looks.
+// Kind is the way in which a check looks at its target.
 type Kind string
 
 // The kinds of check.
@@ -48,10 +48,10 @@ const (
 	Command Kind = "command"
 )
 
-// kind is what there is to know of a kind, but for how it looks.
+// kind describes a Kind; how it looks is in package steps/healthcheck.
 type kind struct {
 	Kind
-	// target is what it looks at.
+	// target names what a check of this kind looks at.
 	target func(Check) string
 	// validate judges the fields that are its own.
 	validate func(Check, Author) error
@@ -94,8 +94,8 @@ func choice() string {
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
-// validateURL takes any URL that GET can be sent to. Without a host but with a
-// port it is this device's.
+// validateURL takes any URL that GET can be sent to. A URL with a port and no host
+// means this device.
 func validateURL(c Check, _ Author) error {
 	const hint = "write it like http://127.0.0.1:8080/health"
 	if c.URL == "" {

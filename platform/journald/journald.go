@@ -97,8 +97,8 @@ func encode(fields []Field) []byte {
 	return b
 }
 
-// IsStream says whether f leads to the journal: systemd names the device and
-// inode of the outputs it gives to a service in $JOURNAL_STREAM.
+// IsStream says whether f leads to the journal: in $JOURNAL_STREAM systemd gives
+// a service the device and inode of its outputs.
 func IsStream(f *os.File, stream string) bool {
 	info, err := f.Stat()
 	if err != nil || info.Mode().Type() != fs.ModeSocket {
@@ -108,7 +108,7 @@ func IsStream(f *os.File, stream string) bool {
 	return ok && stream == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
 }
 
-// Name makes a field's name of any text.
+// Name turns any text into a field's name.
 func Name(s string) string {
 	name := strings.Map(func(r rune) rune {
 		switch {

@@ -2,7 +2,7 @@
 // recovery, the status and the links verb all ask here, so that they see the
 // same thing: a pointer that is strange to one of them is strange to all.
 //
-//	pointers    pointers.go    the three pointers, what stands in a strange one, the marker,
+//	pointers    pointers.go    the three pointers, the target of a strange one, the marker,
 //	                           and the state of each version they lead to
 //	links       links.go       the links outside versions/, compared with the current version
 //	versions    versions.go    files that changed after a version was published, stray links

@@ -6,15 +6,15 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// Linker is what is looked at of the links; *versions.Store is one.
+// Linker gives the links to look at; *versions.Store is one.
 type Linker interface {
 	Pointers() (versions.Pointers, error)
 	Links(version string) ([]versions.Link, error)
 }
 
-// Links are the links outside versions/, compared with what the version that
-// current leads to should have. There are none, and version is "", while
-// current leads to no version.
+// Links are the links outside versions/, compared with those that the current
+// version should have. While current leads to no version there are none, and
+// version is "".
 func Links(s Linker) (version string, links []versions.Link, err error) {
 	p, err := s.Pointers()
 	if err != nil {

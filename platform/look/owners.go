@@ -34,14 +34,14 @@ func ownerOf(info fs.FileInfo) Owner {
 // Stranger reports whether the owner is neither root nor this process's user.
 func (o Owner) Stranger() bool { return o.UID != 0 && int(o.UID) != os.Geteuid() }
 
-// Everybody reports whether everybody may replace what is there: the sticky bit
-// of a directory keeps them from it.
+// Everybody reports whether every user may replace what is there. The sticky bit
+// of a directory prevents that.
 func (o Owner) Everybody() bool { return o.Mode&0o002 != 0 && o.Mode&fs.ModeSticky == 0 }
 
 // Group reports whether a group other than root's may write.
 func (o Owner) Group() bool { return o.Mode&0o020 != 0 && o.GID != 0 }
 
-// Some is how many paths of a tree there are of a kind, and the first of them.
+// Some counts the paths of one kind in a tree, and names the first of them.
 type Some struct {
 	Count int
 	First string
@@ -53,10 +53,10 @@ func (s *Some) add(path string) {
 	}
 }
 
-// Tree is what is told of the files and directories of a tree.
+// Tree is what TreeAt finds among the files and directories of a tree.
 type Tree struct {
-	// Strangers belong to neither root nor this process's user: an owner can
-	// give back the write bits that publishing took.
+	// Strangers belong to neither root nor this process's user. An owner can
+	// restore the write bits that publishing cleared.
 	Strangers Some
 	// Writable have a write bit, which nothing in a version should.
 	Writable Some

@@ -10,7 +10,7 @@ import (
 // NotALink is what Strange has for a file or directory in a pointer's place.
 const NotALink = "(no link)"
 
-// Store is what is looked at of the versions directory; *versions.Store is one.
+// Store reads the versions directory; *versions.Store is one.
 type Store interface {
 	Pointers() (versions.Pointers, error)
 	Raw(pointer string) (target string, ok bool, err error)
@@ -18,7 +18,7 @@ type Store interface {
 	State(version string) (versions.State, error)
 }
 
-// Pointers is what leads where in the versions directory, as seen at one moment.
+// Pointers says where the pointers and the marker lead, as seen at one moment.
 type Pointers struct {
 	// Pointers are the versions that the pointers lead to; "" for a pointer that
 	// is absent or strange.

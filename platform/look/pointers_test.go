@@ -41,7 +41,7 @@ func TestPointersAndTheVersionsTheyLeadTo(t *testing.T) {
 	require.True(t, p.UpdatedBefore())
 }
 
-// A pointer that leads to no version is told with what stands there.
+// A pointer that leads to no version is reported with its target.
 func TestStrangePointersAndMarkers(t *testing.T) {
 	d := newDevice(t)
 	d.link("current", "/somewhere/else")
@@ -71,7 +71,7 @@ func TestPointersSetByHandAreNoUpdate(t *testing.T) {
 	require.True(t, p.UpdatedBefore())
 }
 
-// badDisk is a store of which some things cannot be read.
+// badDisk is a store in which pointers, or versions, cannot be read.
 type badDisk struct {
 	look.Store
 	raw, state error

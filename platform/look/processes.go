@@ -43,7 +43,8 @@ func process(pid int) Process {
 	return Process{PID: pid, Program: strings.TrimSpace(string(name))}
 }
 
-// Writer is a process that will be in the way of a version whose write bits are gone.
+// Writer is a process that works inside a version, which is a problem once the
+// version's write bits are cleared; see Writers.
 type Writer struct {
 	PID     int    `json:"pid"`
 	Program string `json:"program"`
@@ -60,10 +61,10 @@ func (w Writer) String() string {
 	return fmt.Sprintf("%s (process %d) has a file of the version open for writing: %s", w.Program, w.PID, w.Path)
 }
 
-// Writers lists the processes that work inside a version, as far as this
-// process may look: once the version is sealed they can write there no more,
-// except as root, which makes it another than its manifest says. A process that
-// opens its files now and then is not seen.
+// Writers lists the processes that work inside a version, as far as this process
+// may look. Once the version is sealed they cannot write there any more. Root
+// still can, and then the version differs from its manifest. A process that opens
+// its files only now and then is not seen.
 func Writers(root disk.Root, s *versions.Store, version string) ([]Writer, error) {
 	dir := s.Path(version) + "/"
 	pids, err := processes()
@@ -110,8 +111,8 @@ func writtenBelow(pid int, dir string) string {
 	return ""
 }
 
-// Listener is who listens on a TCP port of this host, "" for nobody. Only root
-// sees the processes of other users.
+// Listener names the process that listens on a TCP port of this host; "" when
+// there is none. Only root sees the processes of other users.
 func Listener(port string) string {
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {

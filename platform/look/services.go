@@ -19,7 +19,7 @@ func ServiceAt(ctx context.Context, m service.Manager, s service.Service) (Servi
 	return Service{s, st}, err
 }
 
-// Condition is the first thing there is to say of a service.
+// Condition sums up how a service stands.
 type Condition string
 
 // A service is in one of these conditions.
@@ -34,7 +34,7 @@ const (
 	Down Condition = "down"
 )
 
-// Condition tells which it is in.
+// Condition tells which condition the service is in.
 func (s Service) Condition() Condition {
 	switch {
 	case !s.Loaded:

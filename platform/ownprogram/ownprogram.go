@@ -112,8 +112,8 @@ func (p *Program) Carried(version string) (c Copy, ok bool, err error) {
 }
 
 // Replace makes the version's updater the committed copy, durably. It returns
-// false when it is that already, when the version carries none, and when there is
-// no committed copy to replace: then this device starts its updater from elsewhere.
+// false when the two are the same already, when the version carries no updater, and
+// when there is no committed copy: such a device starts its updater from elsewhere.
 //
 // On disk if the power goes meanwhile: the old copy or the new one, whole, and
 // perhaps a temporary that the next call removes.

@@ -1,9 +1,9 @@
-// Package roottest is asked by tests that need root: for loop devices, name
-// spaces, booted machines.
+// Package roottest is for tests that need root: for loop devices, name spaces,
+// booted machines.
 //
 // "make quick" runs go test with -short. There, and only there, such a test is
-// skipped and says so. In "make test" it fails where it cannot run, and CI takes a
-// skipped test for a failed one, so that no test is left out unseen.
+// skipped and says so. In "make test" it fails where it cannot run, and CI fails on
+// a skipped test, so that no test is left out unnoticed.
 package roottest
 
 import (
@@ -12,7 +12,7 @@ import (
 )
 
 // Need skips the test under -short, and fails it where the user is not root.
-// What root is needed for completes the sentence "root is needed for …".
+// The text of what completes the sentence "root is needed for …".
 func Need(t testing.TB, what string) {
 	t.Helper()
 	if testing.Short() {

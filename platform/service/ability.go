@@ -16,9 +16,8 @@ import (
 // children of the process that uses it, and nobody else starts them.
 type Supervisor interface {
 	// Supervise adopts the services that run and starts, in order, those that
-	// should run and do not. A process calls it once, at its start. A service
-	// that cannot be started does not keep the next one from it; the errors come
-	// joined.
+	// should run and do not. A process calls it once, at its start. Supervise
+	// goes on after a service that cannot be started, and joins the errors.
 	Supervise(ctx context.Context, services []Service) error
 }
 
@@ -52,7 +51,8 @@ type Bystander interface {
 
 // LogKeeper is a Manager that keeps what services print.
 type LogKeeper interface {
-	// LogOf is the command, or the file on this host, by which an operator reads it.
+	// LogOf is the command, or the file on this host, by which an operator reads
+	// what a service prints.
 	LogOf(s Service) string
 }
 

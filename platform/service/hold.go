@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Hold puts off an orderly shutdown from the moment services are stopped to
-// the moment they have been started again, which steps do one after the other.
+// Hold puts off an orderly shutdown from the moment services are stopped, by one
+// step, to the moment they have been started again, by a later one.
 // It is a courtesy, never a condition: a shutdown that does not wait is a power
 // cut like any other. All methods are safe for concurrent use, and do nothing on nil.
 type Hold struct {

@@ -56,8 +56,8 @@ func TestOrderBySurvey(t *testing.T) {
 	require.ErrorIs(t, err, service.ErrCycle, "the configuration's own cycle is an error")
 }
 
-// Whatever the units say, in whichever order: the same sequence, with every
-// service once, and no link broken that was not passed over.
+// Whatever orderings the units have, and however these are sorted, the sequence is
+// the same. It has every service once, and keeps every ordering not passed over.
 func TestOrderBySurveyHoldsForAnyLinks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"})

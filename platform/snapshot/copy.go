@@ -64,7 +64,8 @@ func (c *copier) visit(name string, info fs.FileInfo) error {
 	return nil
 }
 
-// leave finishes a directory, whose time the entries in it have changed.
+// leave gives a directory its mode and time once its entries, which change the
+// time, are copied.
 func (c *copier) leave(name string, info fs.FileInfo) error {
 	if name == "." {
 		f, err := c.dst.OpenFile(stampPrefix+c.update, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -122,7 +123,7 @@ func (c *copier) likeness(name string, info fs.FileInfo) error {
 func (c *copier) own(name string, info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || os.Geteuid() != 0 {
-		return nil // others can only make files of their own
+		return nil // only root can give files to other users
 	}
 	return c.dst.Lchown(name, int(st.Uid), int(st.Gid))
 }

@@ -14,7 +14,7 @@ import (
 
 // Restored is what Restore did.
 type Restored struct {
-	// Paths were put back now; Before is how many had been already.
+	// Paths were put back now; Before is how many had been put back earlier.
 	Paths  []string `json:"paths,omitempty"`
 	Before int      `json:"before,omitempty"`
 }
@@ -50,8 +50,8 @@ func (s *Store) pending(update, path string) (bool, error) {
 
 // Restore puts back every directory of the update's set that is not back yet. The
 // directory that was there goes into the set in its place. Without a set there is
-// nothing to do. A directory that cannot be put back does not keep it from the
-// others; the error says which.
+// nothing to do. Restore goes on after a directory that cannot be put back; the
+// error says which.
 func (s *Store) Restore(update string) (Restored, error) {
 	var done Restored
 	paths, err := s.index(update)

@@ -3,10 +3,10 @@
 //
 // # What is on disk
 //
-//	shared/.snapshot-<update>/index.json      which directories; its name makes the set complete
+//	shared/.snapshot-<update>/index.json      the list of the directories in the set
 //	shared/.snapshot-<update>/data/<path>     the copy of shared/<path>
 //	shared/.snapshot-<update>/data/<path>/.tope-snapshot-<update>   its stamp
-//	shared/.snapshot-<update>.tmp             one that is being made
+//	shared/.snapshot-<update>.tmp             a set that is being made
 //
 // A set is made under its temporary name, synced as a whole, and renamed: a set
 // with the final name is complete. It is put back by exchanging each copy with
@@ -41,14 +41,14 @@ const (
 	stampPrefix = ".tope-snapshot-"
 )
 
-// Kept begins the names of sets in the shared directory that could not be put
-// back when they should have been. Nothing removes them.
+// Kept begins the names of sets in the shared directory that should have been put
+// back, and could not be. Nothing removes them.
 const Kept = "kept-snapshot-"
 
 // Store is the shared directory, at this host path.
 type Store struct {
 	dir string
-	// exchange swaps two directories; tests take it away.
+	// exchange swaps two directories; tests replace it.
 	exchange func(a, b string) error
 }
 
@@ -125,8 +125,8 @@ func exists(path string) (bool, error) {
 }
 
 // Tidy removes the sets of all updates but open (empty for none), complete or
-// not, with the stamps they left in what was put back. It returns the removed
-// ones; one that cannot be removed does not keep it from the others.
+// not, with their stamps in the directories that were put back. It returns the
+// removed sets, and goes on after a set that cannot be removed.
 func (s *Store) Tidy(open string) (removed []string, err error) {
 	entries, err := os.ReadDir(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -157,8 +157,8 @@ func (s *Store) Tidy(open string) (removed []string, err error) {
 }
 
 // drop removes one set. Its stamps go first, while the index tells where they
-// are: without them, and with the set still there, nothing is put back any
-// more, which is right for an update that is over.
+// are. A set that is still there without its stamps is not put back any more,
+// which is right for an update that is over.
 func (s *Store) drop(update string) error {
 	paths, err := s.index(update)
 	var errs []error
@@ -183,8 +183,8 @@ func (s *Store) drop(update string) error {
 		}
 		return disk.SyncDir(s.dir)
 	}
-	// If the power goes from here on: the whole set, or one that is named as
-	// rubbish.
+	// If the power goes from here on: the whole set, or a set with a name that
+	// marks it as trash.
 	trash, err := disk.Trash(s.set(update))
 	if err != nil {
 		return err

@@ -57,7 +57,7 @@ func (w *world) take() Taken {
 	return taken
 }
 
-// newVersionRan is what an update leaves that is about to be turned back.
+// newVersionRan leaves the data as an update does that is about to be rolled back.
 func (w *world) newVersionRan() {
 	w.take()
 	w.write("app/data/db", "new")
@@ -65,7 +65,7 @@ func (w *world) newVersionRan() {
 	require.NoError(w.t, os.Remove(w.live("web/page")))
 }
 
-// requireBack: all is as the old version left it, and stays so however often it is asked for.
+// requireBack: all is as the old version left it, and stays so however often Restore is called.
 func (w *world) requireBack() {
 	w.t.Helper()
 	for range 2 {
@@ -127,8 +127,8 @@ func TestTakeAgainTakesWhatIsThereNow(t *testing.T) {
 	require.Equal(t, "older still", w.read("app/data/db"))
 }
 
-// A set that was not finished bears no final name: it puts nothing back, and
-// the next one takes its place.
+// A set that was not finished does not have its final name: nothing is put back
+// from it, and the next set takes its place.
 func TestTakeThatWasCut(t *testing.T) {
 	w := newWorld(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -146,8 +146,8 @@ func TestTakeThatWasCut(t *testing.T) {
 	w.requireBack()
 }
 
-// Wherever the power went while it was being put back, asking again ends with
-// the old data, whole.
+// Wherever the power went during Restore, calling it again ends with the old data,
+// whole.
 func TestRestoreFromEveryHalf(t *testing.T) {
 	none := func(string, string) error { return unix.EINVAL }
 	for _, how := range []struct {
@@ -205,8 +205,8 @@ func requireNoTrace(w *world) {
 	}))
 }
 
-// What the old version writes after it was gone back to is its own: a stamp in
-// the live directory means that it is not put back once more.
+// Data that the old version writes after a rollback stays: a stamp in the live
+// directory means that the directory is not put back once more.
 func TestRestoreKeepsWhatWasWrittenSince(t *testing.T) {
 	w := newWorld(t)
 	w.newVersionRan()
@@ -220,7 +220,7 @@ func TestRestoreKeepsWhatWasWrittenSince(t *testing.T) {
 	require.Equal(t, "written since", w.read("app/data/db"))
 }
 
-// One directory that cannot be put back does not keep the others from it.
+// After one directory that cannot be put back, Restore goes on with the others.
 func TestRestoreGoesOnPastAFailure(t *testing.T) {
 	w := newWorld(t)
 	w.newVersionRan()
@@ -242,7 +242,8 @@ func TestRestoreGoesOnPastAFailure(t *testing.T) {
 	requireNoTrace(w)
 }
 
-// What could not be put back to the end is not thrown away with the update.
+// A set that could not be put back completely is kept when the update's sets are
+// removed.
 func TestTidyKeepsWhatCouldNotBePutBack(t *testing.T) {
 	w := newWorld(t)
 	w.newVersionRan()
@@ -294,8 +295,8 @@ func TestMeasureRefusesWhatCannotBePutBack(t *testing.T) {
 	require.ErrorContains(t, err, "another file system")
 }
 
-// ext4 cannot clone: there a snapshot must fit, and one that is put back is
-// exchanged within it.
+// ext4 cannot clone files: a snapshot needs as much room as the data. ext4 can
+// exchange directories, so Restore does that.
 func TestOnExt4(t *testing.T) {
 	e := disktest.NewExt4(t, 16<<20)
 	require.False(t, CanClone(e.Dir))

@@ -21,7 +21,7 @@ type Size struct {
 	Files uint64   `json:"files"`
 }
 
-// block is what a file is rounded up to.
+// block is the unit to which the size of a file is rounded up.
 const block = 4096
 
 // Measure returns the size of a set of directories, whose paths are relative to

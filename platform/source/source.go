@@ -1,10 +1,11 @@
 // Package source judges where a bundle comes from. The API, the engine and the
-// Download step all ask it, so that what one of them lets through the others
-// can read.
+// Download step all ask it, so that a source which one of them accepts can be
+// read by the others.
 //
 // A source is an http or https URL, a file URL of this device, or a bare
-// absolute path. Parse says which and why not; it opens nothing and looks at no
-// disk. Nothing that this package returns for people shows a password.
+// absolute path. Parse says which of these it is, or why it is refused; it opens
+// nothing and looks at no disk. No text that this package returns for people shows
+// a password.
 //
 // To add a kind of source, add a row to schemes, and to the table in
 // steps/download/source.go what reads it.
@@ -35,7 +36,7 @@ type Error struct{ What, Hint string }
 
 func (e *Error) Error() string { return e.What + "; " + e.Hint }
 
-// scheme is one kind of URL: its name, and what makes a Location of such a URL.
+// scheme is one kind of URL: its name, and the function that makes a Location of it.
 type scheme struct {
 	name   string
 	locate func(raw string, u *url.URL) (Location, error)
@@ -91,8 +92,7 @@ func web(raw string, u *url.URL) (Location, error) {
 }
 
 // file takes a file URL of this device (RFC 8089): without a host, or with
-// localhost. A query or fragment would be part of no file's name, so it is a
-// character that was not escaped.
+// localhost. A file's name has no query or fragment: its ? or # was not escaped.
 func file(raw string, u *url.URL) (Location, error) {
 	refuse := func(what, hint string) (Location, error) {
 		return Location{}, &Error{fmt.Sprintf("%q %s", Redacted(raw), what), hint}

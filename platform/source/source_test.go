@@ -38,8 +38,8 @@ func TestRedactedShowsNoPassword(t *testing.T) {
 	require.Equal(t, "me:…", source.Redacted("me:pw@h/r.tope"))
 }
 
-// What is accepted can be acted on without another look, and what is said of
-// any text is one line without a password.
+// An accepted source can be used without another check, and every message about
+// one is a single line without a password.
 func FuzzParse(f *testing.F) {
 	for _, c := range sourcetest.Cases() {
 		f.Add(c.URL)

@@ -22,14 +22,14 @@ const (
 )
 
 // dropIn makes a service start after recovery. Wants, never Requires: a recovery
-// that failed must not keep the device dark.
+// that failed must not keep the services from starting.
 const dropIn = dropInHeader + `[Unit]
 Wants=tope-updater-recover.service
 After=tope-updater-recover.service
 `
 
-// dropIns plans those of the version's services and, when asked to, of the
-// configured ones, and the removal of those that neither needs any more.
+// dropIns plans the drop-ins of the version's services and, when asked to, of the
+// configured ones. It also plans the removal of drop-ins that neither needs any more.
 func (s *Store) dropIns(p *plan, entries []fs.DirEntry, services []string, configured bool) error {
 	wanted := slices.Clone(services)
 	if configured {
@@ -74,8 +74,8 @@ func (s *Store) dropIns(p *plan, entries []fs.DirEntry, services []string, confi
 	return nil
 }
 
-// writeDropIn writes one durably, with its directory. On disk if the power goes
-// now: an empty directory, or the drop-in, whole.
+// writeDropIn writes a drop-in durably, with its directory. On disk if the power
+// goes now: an empty directory, or the drop-in, whole.
 func writeDropIn(file string) error {
 	if err := disk.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
@@ -83,7 +83,7 @@ func writeDropIn(file string) error {
 	return disk.WriteFile(file, []byte(dropIn), 0o644)
 }
 
-// removeDropIn removes one, and its directory when nothing else is in it.
+// removeDropIn removes a drop-in, and its directory when nothing else is in it.
 func removeDropIn(file string) error {
 	if err := removeFile(file); err != nil {
 		return err

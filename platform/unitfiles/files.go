@@ -68,8 +68,8 @@ func keep(host, aside string) error {
 	return disk.SyncDir(filepath.Dir(host))
 }
 
-// rename gives a file another name, durably. If the power goes now, it has one
-// of the two; a file that had the new name is there or replaced.
+// rename gives a file another name, durably. If the power goes now, the file has
+// one of the two names; a file that had the new name is there or replaced.
 func rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err

@@ -12,8 +12,8 @@ import (
 )
 
 // Follow makes the unit files agree with the units a version carries, durably,
-// and returns what it did. An error does not keep it from the units that can be
-// done. An empty version carries none.
+// and returns what it did. Follow goes on after a unit that fails. An empty version
+// carries no units.
 func (s *Store) Follow(version string) (Changes, error) { return s.make(version, false) }
 
 // Complete is Follow, and it writes the drop-ins of the configured services.
@@ -80,7 +80,7 @@ func (s *Store) make(version string, configured bool) (Changes, error) {
 	return done, errors.Join(errs...)
 }
 
-// lock keeps two processes from doing this at the same time. Without the
+// lock keeps two processes from changing unit files at the same time. Without the
 // directory there is nothing to protect yet.
 func (s *Store) lock() (unlock func(), err error) {
 	dir, err := s.cfg.Root.Resolve(etc)

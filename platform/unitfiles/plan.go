@@ -72,8 +72,8 @@ type plan struct {
 	dir    string
 	groups []group
 	left   []Left
-	// settled has files made durable that are right already: their writer may
-	// have been killed before they were.
+	// settled: files that are right already are made durable too, since their
+	// writer may have been killed before it synced them.
 	settled bool
 }
 
@@ -204,8 +204,8 @@ func (s *Store) disable(p *plan, g *group, host string) error {
 	return nil
 }
 
-// remove removes a unit that no version needs. Its file gets another name first
-// and goes last: without it nobody could tell whose the links are.
+// remove removes a unit that no version needs. Its file is renamed first and
+// removed last: the file shows that the links are the updater's.
 func (s *Store) remove(p *plan, name string, kept bool) error {
 	host := filepath.Join(p.dir, name)
 	info, err := os.Lstat(host)
@@ -230,7 +230,7 @@ func (s *Store) remove(p *plan, name string, kept bool) error {
 		// The updater has never changed whether it is enabled.
 		g.add(Restored, host, func() error { return rename(aside, host) })
 	case hasKept && kept && os.SameFile(info, keptInfo):
-		// The power went before ours took its place.
+		// The power went before our file took its place.
 		g.add(Swept, aside, func() error { return removeFile(aside) })
 	case mine && !kept:
 		// If the power goes now, the unit is gone and its links lead nowhere,

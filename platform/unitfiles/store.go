@@ -14,8 +14,8 @@ import (
 	"github.com/tope/updater/platform/disk"
 )
 
-// header begins every unit file of ours. It is the record of whose they are:
-// changing it would orphan those that are out there.
+// header begins every unit file of ours, and is the only record that they are
+// ours. Changing it would orphan the files that are on devices already.
 const header = "# Comes with the current version (tope-updater). Changes here are lost: use a drop-in (systemctl edit).\n"
 
 // etc is the directory of this device's own units, which take precedence over
@@ -123,8 +123,8 @@ func read(dir string, e fs.DirEntry) (Unit, error) {
 	return u, nil
 }
 
-// Allows refuses a version that carries a forbidden file, or a unit of the name
-// of one of the system's, unless that is a configured service.
+// Allows refuses a version that carries a forbidden file, or a unit with the name
+// of one of the system's units, unless that is a configured service.
 func (s *Store) Allows(files []File) error {
 	if err := Check(files); err != nil {
 		return err
@@ -189,7 +189,7 @@ func globSafe(dir string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
 
-// ours says whether a file begins as ours do.
+// ours says whether a file begins with head, as our files do.
 func ours(path, head string) (bool, error) {
 	f, err := os.Open(path)
 	if err != nil {

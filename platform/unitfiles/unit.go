@@ -24,8 +24,8 @@ const (
 type Unit struct {
 	// Name is systemd's, with its suffix.
 	Name string
-	// Passing is set for a oneshot that ends when it has run: a switch has nothing
-	// of it to stop. One with RemainAfterExit= is up until it is stopped.
+	// Passing is set for a oneshot that ends when it has run: at a switch there is
+	// nothing to stop. A oneshot with RemainAfterExit= is up until it is stopped.
 	Passing bool
 	// Enabled is set when something on this device wants the unit.
 	Enabled bool
@@ -100,8 +100,8 @@ func Check(files []File) error {
 	return nil
 }
 
-// parse reads the few settings of a unit that matter here. It leaves it to
-// systemd to complain about the rest.
+// parse reads the few settings of a unit that matter here. Complaining about the
+// rest is left to systemd.
 func parse(name string, text []byte) (Unit, error) {
 	u := Unit{Name: name, text: text}
 	if bytes.IndexByte(text, 0) >= 0 {
@@ -153,10 +153,10 @@ func truth(value string) bool {
 // updaters says whether a unit is the updater's own.
 func updaters(unit string) bool { return strings.HasPrefix(unit, "tope-updater") }
 
-// want notes the directories for one line of [Install]. An empty value takes
-// back what the lines before said; specifiers are not for this program to expand.
-// The updater may not require a unit: it would be stopped when it restarts that,
-// and the device would be left with neither.
+// want notes the directories for one line of [Install]. An empty value cancels the
+// lines before it; names with specifiers are left out. RequiredBy= is ignored for
+// the updater: the updater would be stopped when it restarts the unit, and the
+// device would be left with neither.
 func (u *Unit) want(value, suffix string) {
 	names := strings.Fields(value)
 	if len(names) == 0 {

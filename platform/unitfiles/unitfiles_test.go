@@ -51,7 +51,7 @@ func (d *device) carry(version string, units ...string) {
 	}
 }
 
-// follow follows, and demands that there is nothing left to do.
+// follow calls Follow, and demands that nothing is left to do.
 func (d *device) follow(version string) Changes {
 	d.t.Helper()
 	c, err := d.Follow(version)
@@ -65,8 +65,8 @@ func (d *device) follow(version string) Changes {
 	return c
 }
 
-// tree lists what is below /etc/systemd/system: files with what they hold,
-// links with where they lead.
+// tree lists the entries below /etc/systemd/system: files with their content,
+// links with their targets.
 func (d *device) tree() map[string]string {
 	d.t.Helper()
 	out := map[string]string{}

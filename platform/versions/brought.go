@@ -21,8 +21,8 @@ type Brought struct {
 	Hooks map[Hook]string `json:"hooks,omitempty"`
 	// Writable are directories of the version that its programs write to.
 	Writable []Writable `json:"writable,omitempty"`
-	// Links are entries of bin and services ("bin/device-api") whose links
-	// outside the versions the release cannot do without.
+	// Links are entries of bin and services ("bin/device-api"). The release needs
+	// the links outside the versions that lead to them.
 	Links []string `json:"links,omitempty"`
 }
 
@@ -57,8 +57,8 @@ const SnapshotPrefix = ".snapshot-"
 // Validate reports the first path in b that cannot be acted on. It does not look
 // at files, nor at health checks: those are judged once, when the release is
 // accepted (health.Released), and not in the manifest of a version that is
-// installed. A manifest that is refused makes a version damaged, and a bad check
-// is less than that.
+// installed. A refused manifest makes a version count as damaged, and a bad check
+// is less serious.
 func (b Brought) Validate() error {
 	for name, p := range b.Hooks {
 		if !slices.Contains(Hooks(), name) {

@@ -37,10 +37,10 @@ func (s *Store) Trash(version string) error {
 	return disk.RemoveTree(trash)
 }
 
-// Prune trashes versions that are not needed and returns which: it keeps what
-// the pointers and the marker lead to, what is named in needed, and of all
-// versions it published the newest keep. Damaged versions count for nothing. A
-// version made by hand is never removed: nobody but its maker can make it again.
+// Prune trashes versions that are not needed and returns which. It keeps those
+// that the pointers and the marker lead to, those named in needed, and the newest
+// keep of all that it published, damaged ones not counted. A version made by hand
+// is never removed: only its maker can make it again.
 func (s *Store) Prune(keep int, needed ...string) ([]string, error) {
 	names, err := s.names()
 	if err != nil {
@@ -89,7 +89,7 @@ type Swept struct {
 
 // Sweep deletes what cuts have left in the versions directory: the trash, stale
 // temporaries, and the staging directories of all updates but those named.
-// An entry that cannot be deleted is reported and does not save the others.
+// Sweep reports an entry that cannot be deleted, and goes on.
 func (s *Store) Sweep(open ...string) (Swept, error) {
 	var swept Swept
 	entries, err := os.ReadDir(s.dir)
@@ -111,8 +111,8 @@ func (s *Store) Sweep(open ...string) (Swept, error) {
 		default:
 			continue
 		}
-		// Nothing reads what has these names: half deleted is as good as not
-		// deleted, and the next Sweep goes on.
+		// Nothing reads entries with these names. One that is half deleted if the
+		// power goes now does no harm, and the next Sweep deletes the rest.
 		if err := disk.RemoveTree(filepath.Join(s.dir, name)); err != nil {
 			failed = errors.Join(failed, err)
 			continue

@@ -87,7 +87,7 @@ func TestPruneLeavesAnOperatorsThings(t *testing.T) {
 	symlink(t, "/srv/v1", d.Path("1.0.0"))
 	put(t, d.Path("1.1.0"), "a file")
 	put(t, d.in("backup/f"), "x")
-	require.NoError(t, os.Mkdir(d.Path("1.2.0"), 0o755)) // what comes next is cp
+	require.NoError(t, os.Mkdir(d.Path("1.2.0"), 0o755)) // as a person makes it, before the files are copied in
 	removed, err := d.Prune(0)
 	require.NoError(t, err)
 	require.Empty(t, removed)

@@ -94,7 +94,7 @@ func compare(root *os.Root, m *Manifest, how strictness) ([]Problem, error) {
 	return problems, nil
 }
 
-// differs says in what an entry on disk differs from its line in the manifest.
+// differs says how an entry on disk differs from its line in the manifest.
 func differs(root *os.Root, f *File, info fs.FileInfo, how strictness) (string, error) {
 	if have := typeOf(info); have != f.Type {
 		return fmt.Sprintf("a %s, not a %s", have, f.Type), nil

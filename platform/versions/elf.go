@@ -11,7 +11,7 @@ import (
 const (
 	elfMagic     = "\x7fELF"
 	elfHeader    = 64
-	elfIdent     = 16 // bytes before the first number of two
+	elfIdent     = 16 // bytes before the first number of two bytes
 	maxLoader    = 4096
 	elf32, elf64 = 1, 2
 	elfBig       = 2
@@ -26,7 +26,7 @@ const (
 	machineRISCV  = 243
 )
 
-// machinesOf is which ELF machines a kernel runs, by uname's name for itself.
+// machinesOf returns the ELF machines that a kernel runs, by the machine in uname.
 func machinesOf(uname string) []uint16 {
 	switch {
 	case uname == "x86_64":
@@ -44,15 +44,15 @@ func machinesOf(uname string) []uint16 {
 
 type elfInfo struct {
 	machine uint16
-	// program: meant to be started, rather than loaded by one that is.
+	// program: meant to be started, not to be loaded by another program.
 	program bool
 	// loader is the absolute path of the dynamic loader; empty when static.
 	loader string
 }
 
 // parseELF reads as much of an ELF file as tells a program from a shared
-// object: debug/elf would do, at the price of 200 kB of decompressors. The
-// file may be anything behind its magic.
+// object: debug/elf would do, at the price of 200 kB of decompressors. After its
+// magic the file may hold anything.
 func parseELF(f io.ReaderAt, head []byte) (elfInfo, error) {
 	if len(head) < elfIdent+4 {
 		return elfInfo{}, io.ErrUnexpectedEOF

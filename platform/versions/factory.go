@@ -37,8 +37,9 @@ type FactoryReport struct {
 // else has failed. Before the pointer is set, the version's write bits are cleared,
 // every file is read back from the disk (ErrMismatch), and its programs are
 // checked to be startable (ErrNotExecutable): a factory version that cannot run
-// is worse than none. One made by hand gets a manifest and is complete from then
-// on. With a factory version set already, another one needs replace (ErrFactorySet).
+// is worse than none. A version made by hand gets a manifest and is complete from
+// then on. When a factory version is set already, another one needs replace
+// (ErrFactorySet).
 func (s *Store) CreateFactory(ctx context.Context, version string, replace bool) (FactoryReport, error) {
 	report := FactoryReport{Version: version, Problems: []Problem{}}
 	if err := s.usable(version); err != nil {
@@ -79,7 +80,7 @@ func (s *Store) fitForFactory(ctx context.Context, version string, report *Facto
 		report.Problems = problems
 		return fmt.Errorf("%s: %w: %s", dir, ErrNotExecutable, problems[0])
 	}
-	// Clearing write bits takes nothing away that a cut could lose: the next
+	// If the power goes while write bits are cleared, nothing is lost: the next
 	// call clears the rest.
 	if err := seal(root); err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// newFactoryDevice has a shell for scripts to be started with.
+// newFactoryDevice makes a device with a shell, which scripts need.
 func newFactoryDevice(t *testing.T) *device {
 	t.Helper()
 	d := newDevice(t)

@@ -72,8 +72,8 @@ func (s *Store) Links(version string) ([]Link, error) {
 	return links, nil
 }
 
-// LinkPath is the device path of the link of an entry of a version's bin or
-// services directory, such as "bin/device-api".
+// LinkPath is the device path of the link to an entry, such as "bin/device-api",
+// of a version's bin or services directory.
 func (s *Store) LinkPath(entry string) string {
 	part, name, _ := strings.Cut(entry, "/")
 	dir := s.cfg.Bin
@@ -84,8 +84,8 @@ func (s *Store) LinkPath(entry string) string {
 }
 
 // EnsureLinks makes the links that are missing for a version, durably, with the
-// directories they are in, and returns the device paths of those made. Before
-// current leads to the version the new ones dangle, which harms nobody. Anything
+// directories they are in, and returns the device paths of those made. Until
+// current leads to the version the new links dangle, which does no harm. Anything
 // else that has a link's name is never replaced: it is reported as a
 // *BlockedError after all other links have been made.
 //

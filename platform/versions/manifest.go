@@ -18,15 +18,15 @@ import (
 const ManifestName = ".tope-manifest.json"
 
 // Limits of a manifest: beyond them it is refused, when it is made as well as
-// when it is read, so that no version is published that cannot be read again.
+// when it is read, so that every published version can be read again.
 const (
 	MaxManifest = 16 << 20 // bytes of JSON
 	MaxFiles    = 50_000
 	MaxPath     = 1024
 )
 
-// manifestSchema is written; higher ones are read for the fields known here,
-// since the format only grows.
+// manifestSchema is the schema that is written. Of higher ones the fields known
+// here are read, since the format only grows.
 const manifestSchema = 1
 
 // Manifest says what a version consists of.
@@ -126,8 +126,8 @@ func (m *Manifest) validate() error {
 		if err := m.Files[i].validate(); err != nil {
 			return fmt.Errorf("file %q: %w", m.Files[i].Path, err)
 		}
-		// Sorted and without duplicates in one look; it also makes the
-		// encoding of one tree one text.
+		// This finds wrong order and duplicates at once. It also gives each
+		// tree only one encoding.
 		if i > 0 && m.Files[i-1].Path >= m.Files[i].Path {
 			return fmt.Errorf("file %q: not in order of path, or twice", m.Files[i].Path)
 		}
@@ -235,8 +235,8 @@ func readManifest(root *os.Root) (*Manifest, error) {
 	return m, nil
 }
 
-// contentError is about what was read, not about the reading: the version is
-// damaged, rather than the disk unreadable just now.
+// contentError says that the content is wrong: the version is damaged. Any other
+// error says that the disk could not be read just now.
 type contentError struct{ err error }
 
 func (e *contentError) Error() string        { return e.err.Error() }

@@ -164,8 +164,8 @@ func TestManifestSaysWhyThereIsNone(t *testing.T) {
 }
 
 // A check that is refused in a release today may be in a version that was
-// installed before it was. The version is whole all the same: it can be run, and
-// gone back to.
+// installed before the refusal was introduced. The version still counts as whole:
+// it can be run, and rolled back to.
 func TestAManifestWithABadHealthCheckIsRead(t *testing.T) {
 	text := manifest(``)
 	text = strings.Replace(text, `"files"`, `"health":[{"service":"my web","kind":"http","url":"http://"},{"service":"x","kind":"newer"}],"files"`, 1)

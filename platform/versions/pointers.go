@@ -97,10 +97,10 @@ func (s *Store) pointerPath(pointer string) (string, error) {
 	return filepath.Join(s.dir, pointer), nil
 }
 
-// turnMarker goes back on a disk that has no room even for a link: the marker
-// is a link to the version to return to, and a rename needs no room. At every
-// instant current leads to the old or the new target; when the marker is gone,
-// current is where the marker led.
+// turnMarker rolls back on a disk that has no room even for a link: it renames the
+// marker, a link to the version to return to, to current, which needs no room. At
+// every instant current leads to the old or the new target; when the marker is
+// gone, current leads to where the marker led.
 func (s *Store) turnMarker(version string) (bool, error) {
 	if old, ok, err := s.Marker(); err != nil || !ok || old != version {
 		return false, nil //nolint:nilerr // the caller tells of the full disk
@@ -177,8 +177,8 @@ func (s *Store) versionOf(target string) (string, bool) {
 }
 
 // uses returns, for each version, the names of the pointers and the marker that
-// lead to it. Detours are followed as the device would: their targets must not be
-// deleted either.
+// lead to it. Pointers that lead to a version by way of other links are followed as
+// the device would: their targets must not be deleted either.
 func (s *Store) uses() (map[string][]string, error) {
 	uses := make(map[string][]string)
 	for _, name := range []string{Current, Previous, Factory, marker} {
@@ -205,7 +205,7 @@ func (s *Store) uses() (map[string][]string, error) {
 	return uses, nil
 }
 
-// foreign makes an ErrForeign of disk's ErrNotLink.
+// foreign turns disk's ErrNotLink into an ErrForeign.
 func foreign(err error) error {
 	if errors.Is(err, disk.ErrNotLink) {
 		return fmt.Errorf("%w: %w; move it away", ErrForeign, err)

@@ -62,7 +62,7 @@ func TestPointRefuses(t *testing.T) {
 	require.FileExists(t, d.in("previous/precious"))
 }
 
-// That a version was found usable once says nothing once it has changed.
+// A version that was found usable is checked again after it has changed.
 func TestPointLooksAgain(t *testing.T) {
 	for name, change := range map[string]func(d *device){
 		"its manifest was written over": func(d *device) { put(d.t, d.Path("1.0.0")+"/"+versions.ManifestName, "{") },
@@ -149,7 +149,7 @@ func TestMarker(t *testing.T) {
 	require.ErrorIs(t, err, versions.ErrForeign)
 }
 
-// The rescue shell's way back, as the design promises it.
+// The way back from a rescue shell, as the design promises it.
 func TestTheMarkerCanBeRenamedOverCurrent(t *testing.T) {
 	d := newDevice(t)
 	d.publish("1.0.0")
@@ -227,8 +227,8 @@ func TestList(t *testing.T) {
 	}
 }
 
-// On a disk without room for even a link, going back turns the marker into the
-// pointer: a rename needs no room.
+// On a disk without room for even a link, a rollback renames the marker to current:
+// a rename needs no room.
 func TestGoingBackWithoutRoomForALink(t *testing.T) {
 	roottest.Need(t, "a mount")
 	d := &device{t: t, root: t.TempDir()}

@@ -27,8 +27,8 @@ func (s *Store) DropStaging(update string) error {
 	if err := validUpdate(update); err != nil {
 		return err
 	}
-	// Half of it left after a power cut harms nobody: it bears no version's
-	// name, and Extract begins with a fresh one.
+	// If the power goes now, half of it may be left. That does no harm: it does
+	// not bear a version's name, and Extract begins with a fresh directory.
 	return disk.RemoveTree(s.Staging(update))
 }
 
@@ -42,7 +42,7 @@ func (s *Store) DropStaging(update string) error {
 //
 // What m.Files leaves out is filled in: directories that paths imply, and the
 // modes that clearing write bits leads to. Files' digests are taken on trust:
-// they were computed while the files were written, and Verify can tell.
+// they were computed while the files were written, and Verify can check them.
 func (s *Store) Publish(ctx context.Context, update string, m *Manifest) error {
 	if err := validUpdate(update); err != nil {
 		return err
@@ -67,8 +67,8 @@ func (s *Store) Publish(ctx context.Context, update string, m *Manifest) error {
 	if err := s.finish(ctx, update, &final, data); err != nil {
 		return fmt.Errorf("publish version %s: %w", m.Version, err)
 	}
-	// Made by an Open that was killed, the versions directory's own name may
-	// still be missing on disk; nothing in it would survive then.
+	// If an Open was killed after it made the versions directory, the directory's
+	// own name may still be missing on disk; nothing in it would survive then.
 	if err := disk.SyncDir(filepath.Dir(s.dir)); err != nil {
 		return err
 	}
@@ -90,8 +90,9 @@ func (s *Store) reuse(ctx context.Context, update string, m *Manifest) (bool, er
 	case found.manifest.Digest != m.Digest:
 		return false, fmt.Errorf("%s is of %s, not %s: %w", final, found.manifest.Digest, m.Digest, ErrExists)
 	}
-	// Published by this same update: it was cut between the rename and now, so
-	// the files were on disk before they had that name. Any other is read.
+	// This same update may have published the version and been cut between the
+	// rename and now. Its files were on disk before they had that name. Any other
+	// version is read.
 	if found.manifest.Update != update {
 		v, err := s.Verify(ctx, m.Version)
 		if err != nil {
@@ -126,8 +127,8 @@ func (s *Store) finish(ctx context.Context, update string, m *Manifest, manifest
 	if len(problems) > 0 {
 		return mismatch(dir, problems)
 	}
-	// The manifest needs no care of its own: until the rename, whatever the
-	// power leaves of it is in a staging directory, which is not a version.
+	// The manifest needs no sync of its own: until the rename, whatever a power
+	// cut leaves of it is in a staging directory, which is not a version.
 	if err := writeManifest(root, manifest); err != nil {
 		return err
 	}

@@ -296,8 +296,8 @@ func TestVerifyEndsWithItsContext(t *testing.T) {
 	require.ErrorIs(t, err, why)
 }
 
-// The disk below has changed, the page cache has not: what a reboot would find
-// is what counts.
+// The disk below has changed, the page cache has not: Verify reports what a reboot
+// would find.
 func TestVerifyReadsTheDiskNotTheCache(t *testing.T) {
 	const text = "text that is on this disk in one place only"
 	ext4 := disktest.NewExt4(t, 8<<20)

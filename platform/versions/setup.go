@@ -78,10 +78,10 @@ func (s *Store) obvious(p Pointers, usable func(string) bool) (string, error) {
 // AsideSuffix ends the names of what AdoptLinks moves out of a link's way.
 const AsideSuffix = ".before-tope"
 
-// AdoptLinks puts the links of a version where files, directories or links of
-// others have their names, and returns the device paths under which those are
-// kept. It is for devices that ran without the updater, and done only when asked
-// for. Nothing that is replaced is lost.
+// AdoptLinks replaces the files, directories and foreign links that have the names
+// of a version's links. It keeps everything it replaces, and returns the device
+// paths under which that is kept. It is for devices that ran without the updater,
+// and is done only when asked for.
 func (s *Store) AdoptLinks(version string) (aside []string, err error) {
 	links, err := s.Links(version)
 	if err != nil {
@@ -129,7 +129,7 @@ func replaceByLink(path, target string) (kept string, err error) {
 	if err := os.Symlink(target, tmp); err != nil {
 		return "", err
 	}
-	// From here on it is the link; at no instant the name is missing.
+	// From here on the name is the link's; at no instant is it missing.
 	return kept, os.Rename(tmp, path)
 }
 

@@ -29,8 +29,8 @@ type Verification struct {
 	Problems []Problem `json:"problems"`
 }
 
-// OK reports whether nothing wrong was found. Of an unverified version that
-// says no more than that its files can be read: there is nothing to compare.
+// OK reports whether nothing wrong was found. For an unverified version that only
+// means that its files can be read: there is nothing to compare with.
 func (v Verification) OK() bool { return v.State.Usable() && len(v.Problems) == 0 }
 
 // Verify reads every file of a version from the disk, past the page cache, and

@@ -52,8 +52,8 @@ var (
 	ErrDamaged = errors.New("the version is damaged")
 	// ErrMismatch: a tree is not what its manifest says.
 	ErrMismatch = errors.New("the files do not match the manifest")
-	// ErrForeign: a pointer, marker or link is somebody else's doing: it leads
-	// where the updater would not have it lead, or is not a symlink. It is left alone.
+	// ErrForeign: a pointer, marker or link was not made by the updater: it leads
+	// where the updater would not make it lead, or is not a symlink. It is left alone.
 	ErrForeign = errors.New("not made by the updater")
 	// ErrFactorySet: there is a factory version, and replacing it was not asked for.
 	ErrFactorySet = errors.New("a factory version is set already")

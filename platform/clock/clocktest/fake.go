@@ -3,8 +3,8 @@
 //
 //	c := clocktest.New()
 //	go func() { done <- waitForSomething(c) }()
-//	c.Await(1)             // until it waits
-//	c.Advance(time.Hour)   // what waits for an hour or less goes on
+//	c.Await(1)             // until one call of After waits
+//	c.Advance(time.Hour)   // calls that wait for an hour or less return
 //
 // Only tests may import it.
 package clocktest
@@ -43,8 +43,8 @@ func New() *Fake {
 	return f
 }
 
-// NewAuto is a fake whose After does not wait: it moves the clock on by itself.
-// For code that sleeps in one goroutine, as back-off loops do.
+// NewAuto is a fake whose After moves the clock on instead of waiting. It is for
+// code that sleeps in one goroutine, as back-off loops do.
 func NewAuto() *Fake {
 	f := New()
 	f.auto = true
@@ -102,8 +102,8 @@ func (f *Fake) SetNow(t time.Time) {
 	f.now = t
 }
 
-// Reboot gives a new boot id and starts the monotonic clock again. What waited
-// is forgotten, as the processes that waited are gone.
+// Reboot gives a new boot id and starts the monotonic clock again. Pending waits
+// are dropped, as the processes that waited are gone.
 func (f *Fake) Reboot() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -114,7 +114,7 @@ func (f *Fake) Reboot() {
 }
 
 // Await blocks until n calls of After or more are waiting: the point at which
-// Advance will not come too early. It has no time limit but the test's own.
+// Advance will not come too early. Its only time limit is the test's own.
 func (f *Fake) Await(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

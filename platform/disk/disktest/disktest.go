@@ -59,7 +59,7 @@ func Overwrite(t testing.TB, path, content string) {
 	writable(t, path, func() { require.NoError(t, os.WriteFile(path, []byte(content), 0o644)) })
 }
 
-// In lets f change what a directory has in it, which may have no write bits, and
+// In lets f change the entries of a directory, which may have no write bits, and
 // keeps the directory's mode.
 func In(t testing.TB, dir string, f func()) {
 	t.Helper()
@@ -99,7 +99,8 @@ func NewExt4(t testing.TB, size int64) *Ext4 {
 	return e
 }
 
-// Fill leaves no more than free bytes to write, and returns what makes room again.
+// Fill leaves no more than free bytes to write. It returns the function that makes
+// room again.
 func (e *Ext4) Fill(t testing.TB, free int64) (release func()) {
 	t.Helper()
 	var st unix.Statfs_t
@@ -109,7 +110,7 @@ func (e *Ext4) Fill(t testing.TB, free int64) (release func()) {
 	require.NoError(t, err)
 	size := int64(st.Bavail*uint64(st.Bsize)) - free
 	if size > 0 {
-		// Extents take some blocks for themselves: take what can be had.
+		// Extents need some blocks themselves: try smaller sizes until one fits.
 		for err = unix.ENOSPC; err != nil && size > 0; size -= 4096 {
 			err = unix.Fallocate(int(f.Fd()), 0, 0, size)
 		}
@@ -119,8 +120,8 @@ func (e *Ext4) Fill(t testing.TB, free int64) (release func()) {
 	return func() { require.NoError(t, os.Remove(path)) }
 }
 
-// Corrupt changes the one place on the disk that holds text, behind the page
-// cache's back: what is cached above stays as it was.
+// Corrupt changes the one place on the disk that holds text, below the page
+// cache: cached pages stay as they were.
 func (e *Ext4) Corrupt(t testing.TB, text string) {
 	t.Helper()
 	data, err := os.ReadFile(e.image)
@@ -156,7 +157,7 @@ func AsNobody(t testing.TB, dir string, f func()) {
 		// Never unlocked: the thread ends with the goroutine, and its
 		// identity with it.
 		runtime.LockOSThread()
-		_ = unix.Setfsgid(Nobody) // their results are the ids before, not errors
+		_ = unix.Setfsgid(Nobody) // it returns the previous id, not an error
 		_ = unix.Setfsuid(Nobody)
 		f()
 	}()

@@ -37,7 +37,7 @@ func (Manager) Restart(context.Context, service.Service) error { return nil }
 // Reload does nothing.
 func (Manager) Reload(context.Context) error { return nil }
 
-// Stopping is never true: nothing says so here.
+// Stopping is never true: nothing announces a shutdown here.
 func (Manager) Stopping(context.Context) (bool, error) { return false, nil }
 
 // Inhibit puts nothing off.

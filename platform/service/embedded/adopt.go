@@ -39,7 +39,7 @@ func (u *unit) load() error {
 			r.Active, r.Sub = service.Stopped, "dead"
 		}
 	case died:
-		// Nobody was there to be told how it ended.
+		// No manager was there to learn how the process ended.
 		r.Active, r.Sub, r.Result, r.ExitStatus = service.Broken, "failed", exitCode, -1
 	case r.Active != service.Stopped && r.Active != service.Broken:
 		r.Active, r.Sub = service.Broken, "failed" // Its automatic restart never came.
@@ -56,8 +56,8 @@ func (u *unit) find() *process {
 		}
 	}
 	for waited := time.Duration(0); waited <= searchPatience; waited += 10 * time.Millisecond {
-		// The lock is asked before the marker: a child that appears between
-		// the two is then missed neither way.
+		// The lock is checked before the marker, so that a child that appears
+		// between the two checks is not missed.
 		held := outputHeld(u.logPath)
 		if !held && !r.Forking {
 			return nil
@@ -81,8 +81,8 @@ func (u *unit) find() *process {
 	return nil
 }
 
-// leader is the oldest process of the service that leads its session, which is
-// what fork makes the main process; others tells whether there is any process of it at all.
+// leader is the oldest process of the service that leads its session, as fork
+// makes the main process do; others tells whether the service has any process at all.
 func (u *unit) leader() (leader *stray, others bool) {
 	for _, s := range strays(u.marker) {
 		others = true
@@ -104,8 +104,8 @@ func (u *unit) since(ticks uint64) time.Duration {
 	return max(0, u.m.cfg.Clock.Monotonic()-age)
 }
 
-// missing reports whether the service is wanted and nothing is being done for
-// it, and as how many automatic restarts starting it now would count.
+// missing reports whether the service is wanted, but neither runs nor is about to
+// be restarted, and how many automatic restarts it has had if it is started now.
 func (u *unit) missing() (restarts int, missing bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

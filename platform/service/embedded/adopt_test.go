@@ -23,7 +23,8 @@ import (
 // updaterEnv makes this test program play an updater on the run directory it names.
 const updaterEnv = "TOPE_TEST_UPDATER"
 
-// playUpdater restarts the service "api" for as long as it lives, telling so.
+// playUpdater restarts the service "api" until it is killed, and prints a line each
+// time.
 func playUpdater(dir string) {
 	m, err := embedded.New(embedded.Config{RunDir: dir})
 	if err != nil {
@@ -52,8 +53,8 @@ func (b *bench) edit(name string, change func(map[string]any)) {
 	require.NoError(b.t, os.WriteFile(path, data, 0o644))
 }
 
-// Each is something a killed updater, or a power cut, may leave as state file
-// while the process it started runs on.
+// Each case is a state file as a killed updater, or a power cut, may leave it,
+// while the process that the updater started runs on.
 func TestARunningProcessIsFoundAgain(t *testing.T) {
 	for name, spoil := range map[string]func(b *bench, state string){
 		"the state file is whole": func(*bench, string) {},
@@ -112,7 +113,8 @@ func TestAnUpdaterKilledAtAnyTimeNeverLeavesTwo(t *testing.T) {
 
 		b.open()
 		require.NoError(t, b.m.Supervise(t.Context(), []service.Service{sleeper}))
-		// The one found may have been told to end already; it is then replaced.
+		// The process that is found may have been told to end already; it is then
+		// replaced.
 		most := 0
 		b.eventually("not exactly the one that is known", func() bool {
 			pids, st := b.processes("api"), b.status(sleeper)

@@ -10,31 +10,32 @@
 // the machine is up. So a command-line install without a daemon works too: it
 // starts services, ends, and a daemon that comes later adopts them.
 //
-// Nobody restarts a service while no manager is open. Supervise, which the
-// daemon calls at its start, makes up for it.
+// Services are restarted only while a manager is open. Supervise, which the
+// daemon calls at its start, makes up for the time before.
 //
 // # The state file
 //
 // RUNDIR/NAME.json says of each service whether it is wanted, and which process
 // it runs as. It is replaced by rename, so that a reader finds the old or the
 // new one, but not synced: it only has to outlive the updater, not the power.
-// After a power cut no process is left that it could tell of, and a file from
+// After a power cut no process is left that it could describe, and a file from
 // another boot, or one that cannot be read, counts as absent.
 //
 // A service is wanted from the moment Start or Restart is called until Stop is
-// called, and it is wanted at a boot, whatever was asked before it, as an
-// enabled unit of systemd's is.
+// called. At a boot every service is wanted, whatever was called before, as an
+// enabled unit of systemd is.
 //
 // # A crash between fork and the state file
 //
-// must not leave a copy running that nobody knows of. Three things see to that:
+// A crash at this point must not leave a copy running that no manager knows of.
+// Three things prevent that:
 //
 //   - before the fork the state file says that a start is under way and when
 //     it began, so that the next manager knows to look;
 //   - the log file, open as the program's output, is locked (flock) before the
-//     fork. The lock belongs to the open file, which the child shares from the
-//     very instant it exists, before exec even: as long as the lock is held
-//     there is a process, and when it is free there is none;
+//     fork. The lock belongs to the open file, which the child shares from its
+//     first instant, even before exec: as long as the lock is held there is a
+//     process, and when it is free there is none;
 //   - the program's environment carries TOPE_SERVICE=NAME@RUNDIR, by which the
 //     process is found in /proc, and with it every process it has forked.
 //

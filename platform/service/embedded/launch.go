@@ -25,10 +25,11 @@ func (u *unit) launch(fresh bool) error {
 	if err := os.MkdirAll(u.m.cfg.RunDir, 0o755); err != nil {
 		u.log.Warn("cannot make the run directory", "error", err)
 	}
-	// Killed from here on: the file says that a start is under way. Until the
-	// fork the log's lock ends with us, and the next manager sees that there
-	// is no process; after it the child holds the lock, from its first instant,
-	// and the next manager looks for it until it finds it.
+	// If the updater is killed from here on, the file says that a start is
+	// under way. Until the fork the log's lock ends with the updater, and the
+	// next manager sees that there is no process. After the fork the child
+	// holds the lock, from its first instant, and the next manager looks until
+	// it finds the child.
 	u.save()
 	pid, err := u.fork(fresh)
 	r.Forking = false
@@ -116,8 +117,8 @@ func (u *unit) command() ([]string, error) {
 	return argv, nil
 }
 
-// environment is the updater's own without what systemd or a supervisor above
-// told the updater about itself.
+// environment is the updater's own, without the variables by which systemd, or a
+// manager like this one, describes the updater.
 func (u *unit) environment() []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
@@ -130,8 +131,8 @@ func (u *unit) environment() []string {
 	return append(env, u.marker)
 }
 
-// ended deals with the end of a main process: what it left behind goes, its
-// status is collected, and the service is restarted, or not.
+// ended deals with the end of a main process: the processes it left behind are
+// ended, its status is collected, and the service is restarted, or not.
 func (u *unit) ended(p *process) {
 	u.mu.Lock()
 	u.rec.PID, u.rec.Ticks = 0, 0
@@ -144,8 +145,8 @@ func (u *unit) ended(p *process) {
 	u.mu.Unlock()
 
 	gone := sweep(u.m.cfg.Clock, u.marker, patience, u.m.closing)
-	// Members of its group that hide their environment: the id is still taken
-	// by the remains of the leader, so it cannot mean anyone else.
+	// This ends members of its group that hide their environment. The remains of
+	// the leader still hold the id, so it cannot belong to another group.
 	p.signal(unix.SIGKILL)
 	status, result := p.collect()
 
@@ -219,7 +220,7 @@ func (u *unit) restartAfter(pause time.Duration) {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		if u.retry != off {
-			return // Called off, or asked for in the meantime.
+			return // It was called off, or replaced, in the meantime.
 		}
 		u.retry = nil
 		u.rec.Restarts++

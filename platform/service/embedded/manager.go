@@ -23,7 +23,7 @@ const (
 	limitStarts   = 5
 	// stopTimeout is used where a service names none.
 	stopTimeout = 30 * time.Second
-	// killPatience is how long the kernel may take to end what got SIGKILL.
+	// killPatience is how long the kernel may take to end a process after SIGKILL.
 	killPatience = 5 * time.Second
 )
 
@@ -61,8 +61,8 @@ type Manager struct {
 	tidying sync.Once
 }
 
-// It is not service.Replaceable: its services are children of the process that
-// uses it, and would become another program's.
+// Manager is not service.Replaceable: its services are children of the process
+// that uses it, and would become another program's.
 var (
 	_ service.Manager    = (*Manager)(nil)
 	_ service.Supervisor = (*Manager)(nil)
@@ -137,12 +137,12 @@ func (m *Manager) Status(ctx context.Context, s service.Service) (service.Status
 	return u.status(), nil
 }
 
-// Survey implements service.Manager: the configuration says all there is.
+// Survey implements service.Manager: all relations are in the configuration.
 func (m *Manager) Survey(ctx context.Context, _ []service.Service) (service.Survey, error) {
 	return service.Survey{}, context.Cause(ctx)
 }
 
-// Inhibit implements service.Manager. There is nobody to ask.
+// Inhibit implements service.Manager. There is no init system to ask.
 func (m *Manager) Inhibit(ctx context.Context, _ string) (func(), error) {
 	return func() {}, context.Cause(ctx)
 }
@@ -150,8 +150,8 @@ func (m *Manager) Inhibit(ctx context.Context, _ string) (func(), error) {
 // Reload implements service.Manager; there are no unit files to read.
 func (m *Manager) Reload(ctx context.Context) error { return context.Cause(ctx) }
 
-// Stopping implements service.Manager. Nothing announces the end of a container
-// but the SIGTERM that ends the updater too.
+// Stopping implements service.Manager. The end of a container is announced only by
+// the SIGTERM that also ends the updater.
 func (m *Manager) Stopping(ctx context.Context) (bool, error) { return false, context.Cause(ctx) }
 
 // LogOf implements service.LogKeeper.

@@ -65,9 +65,9 @@ type process struct {
 	collected bool
 }
 
-// watchProcess takes hold of the process of that id and start time; ticks 0
-// means whatever runs under the id now, which is right only for a child that
-// has not been waited for, since its id cannot be given away.
+// watchProcess takes hold of the process of that id and start time. With ticks 0
+// it takes the process that has the id now. That is right only for a child that
+// has not been waited for, whose id the kernel cannot use again.
 func watchProcess(pid int, ticks uint64, child bool) (*process, error) {
 	p := &process{pid: pid, ticks: ticks, child: child, ended: make(chan struct{}), released: make(chan struct{})}
 	if fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK); err == nil {
@@ -132,8 +132,8 @@ func (p *process) alive() bool {
 	return err == nil && s.ticks == p.ticks
 }
 
-// signal reaches the whole process group, also when of a child of ours only the
-// uncollected remains are left.
+// signal reaches the whole process group, also when the process is a child that
+// has exited and is not collected yet.
 func (p *process) signal(sig unix.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -144,8 +144,8 @@ func (p *process) signal(sig unix.Signal) {
 }
 
 // collect gives the remains of an exited child back to the kernel and returns
-// its exit status as service.Status has it, with systemd's word for it. Of
-// another's child nobody can tell.
+// its exit status as service.Status has it, with systemd's word for it. The
+// status of another process's child cannot be learnt.
 func (p *process) collect() (status int, result string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"github.com/tope/updater/platform/clock/clocktest"
 )
 
-// What kernels before Linux 5.3 have instead of a pidfd.
+// Kernels before Linux 5.3 have no pidfd.
 func TestWithoutAPidfdTheProcessIsAskedForAgainAndAgain(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -53,8 +53,8 @@ func readRecord(path, boot string) (record, error) {
 	r, whole := parseRecord(data)
 	if !whole {
 		// A power cut may leave any content, since the file is not synced. But
-		// then no process is left; and if it was something else, Forking makes
-		// the manager look for the process by its marker.
+		// then no process is left. If something else damaged the file, Forking
+		// makes the manager look for the process by its marker.
 		none.Forking = true
 		return none, nil
 	}

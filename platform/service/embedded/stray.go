@@ -14,9 +14,9 @@ import (
 // markerName is the environment variable by which a service's processes are known.
 const markerName = "TOPE_SERVICE"
 
-// marker names a service of one run directory (absolute, and a name has no slash,
-// so the parts cannot be confused): several managers (a device, a
-// demo, tests) share one machine without seeing each other's.
+// marker names a service of one run directory, so that several managers (a device,
+// a demo, tests) can share one machine and each sees only its own services. The
+// directory is absolute and a name has no slash, so the parts cannot be confused.
 func marker(name, runDir string) string { return markerName + "=" + name + "@" + runDir }
 
 // stray is a process that carries a service's marker.

@@ -32,8 +32,8 @@ type unit struct {
 	proc *process
 	// clean is set once no process of an earlier run is left.
 	clean bool
-	// ending: an asked-for stop or restart is under way; the end of the process
-	// is not an accident. deadline is when what is left then gets SIGKILL.
+	// ending: a stop or restart was asked for and is under way, so the end of the
+	// process is expected. deadline is when the processes still left get SIGKILL.
 	ending   bool
 	deadline time.Duration
 	killed   bool
@@ -52,7 +52,8 @@ func newUnit(m *Manager, s service.Service) *unit {
 	}
 }
 
-// use takes the service as the caller has it now, and at first adopts what runs.
+// use takes over the caller's present description of the service. The first call
+// also adopts a process that runs.
 func (u *unit) use(s service.Service) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -83,7 +84,7 @@ func (u *unit) running() bool {
 	return u.rec.PID != 0
 }
 
-// want makes a service that runs already a wanted one.
+// want marks a service that runs already as wanted.
 func (u *unit) want() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -100,7 +101,7 @@ func (u *unit) start(ctx context.Context, restarts int) error {
 	u.callOff()
 	ending, clean, patience := u.proc, u.clean, u.patience()
 	u.mu.Unlock()
-	if ending != nil { // It has just died by itself; its remains come first.
+	if ending != nil { // It has just died by itself: wait until that is dealt with.
 		select {
 		case <-ending.ended:
 		case <-ctx.Done():
@@ -146,8 +147,8 @@ func (u *unit) stop(ctx context.Context, again bool) error {
 	u.save()
 	u.mu.Unlock()
 	defer func() {
-		// Reached with the process alive only when the caller gave up. A wanted
-		// service is then restarted when it ends; another stays stopped.
+		// The process is alive here only when the caller gave up. When it ends
+		// later, a wanted service is restarted, and any other stays stopped.
 		u.mu.Lock()
 		u.ending = false
 		u.mu.Unlock()
@@ -197,9 +198,9 @@ func (u *unit) callOff() {
 	}
 }
 
-// save writes the state file. A run directory that cannot be written (full)
-// keeps no service from running: the next manager still finds the process by
-// its lock and its marker. mu is held.
+// save writes the state file. Services also run when the run directory cannot be
+// written (full): the next manager still finds the process by its lock and its
+// marker. mu is held.
 func (u *unit) save() {
 	if err := u.rec.write(u.statePath); err != nil {
 		u.log.Warn("the next updater will have to look for this service's process", "error", err)

@@ -10,8 +10,8 @@ import (
 	"github.com/tope/updater/platform/service"
 )
 
-// supervised: a manager without an init system starts what should run, once it
-// is told to, and nothing else.
+// supervised: a manager without an init system starts the services that should
+// run, once it is told to, and no others.
 func supervised(t *testing.T, k kit) {
 	s, ok := k.Manager.(service.Supervisor)
 	if !ok {
@@ -61,7 +61,7 @@ func unitsRead(t *testing.T, k kit) {
 	require.False(t, f.Stale)
 }
 
-// logKept: whoever is told where a log is finds the service's own.
+// logKept: each service has a log of its own, and LogOf names it.
 func logKept(t *testing.T, k kit) {
 	l, ok := k.Manager.(service.LogKeeper)
 	if !ok {
@@ -111,8 +111,8 @@ type UnitFake struct {
 	*Fake
 	// Dirs is what UnitDirs returns.
 	Dirs []string
-	// Units are the units there are, by full name, beside those of the Fake's
-	// services, which are loaded and enabled.
+	// Units are further units, by full name. Those of the Fake's services are
+	// loaded and enabled.
 	Units map[string]service.UnitFacts
 	// Number is the manager's version.
 	Number int

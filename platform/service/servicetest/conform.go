@@ -65,7 +65,7 @@ func Conform(t *testing.T, factory func(t *testing.T) Subject) {
 	}
 }
 
-// kit reads like the sentences it stands for.
+// kit has methods that read like the sentences they stand for.
 type kit struct {
 	Subject
 	t   *testing.T

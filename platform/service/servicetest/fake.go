@@ -66,7 +66,7 @@ func (f *Fake) Add(names ...string) {
 }
 
 // Behave sets what programs do when they are started; it is asked at each
-// start, so it may answer by what the current version is. It must not call the
+// start, so its answer may depend on the current version. It must not call the
 // Fake. Without it every program runs.
 func (f *Fake) Behave(behave func(name string) Behaviour) {
 	f.mu.Lock()
@@ -83,7 +83,7 @@ func (f *Fake) Hook(hook func(op, name string) error) {
 	f.hook = hook
 }
 
-// Calls returns what was asked for since the last time: "stop device-api".
+// Calls returns the operations since Calls was last called: "stop device-api".
 func (f *Fake) Calls() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -92,7 +92,7 @@ func (f *Fake) Calls() []string {
 	return calls
 }
 
-// Unreachable makes every call fail with ErrUnavailable, or no longer.
+// Unreachable makes every call fail with ErrUnavailable, until it is given false.
 func (f *Fake) Unreachable(down bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -204,7 +204,7 @@ func (f *Fake) Stopping(ctx context.Context) (bool, error) {
 // Close implements service.Manager; the Fake stays usable.
 func (f *Fake) Close() error { return nil }
 
-// do is the common part of the three that act.
+// do is the common part of Start, Stop and Restart.
 func (f *Fake) do(ctx context.Context, op string, s service.Service, act func(*service.Status) error) error {
 	f.mu.Lock()
 	f.calls = append(f.calls, op+" "+s.Name)

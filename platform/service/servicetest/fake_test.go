@@ -28,7 +28,7 @@ func TestUnitFakeConforms(t *testing.T) {
 	})
 }
 
-// subject is a fake, as the manager that as makes of it.
+// subject is a fake under test; as turns the fake into the manager.
 func subject(as func(*servicetest.Fake) service.Manager) servicetest.Subject {
 	c := clocktest.New()
 	f := servicetest.NewFake(c, "good", "other", "bad")

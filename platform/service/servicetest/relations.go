@@ -8,8 +8,8 @@ import (
 	"github.com/tope/updater/platform/service"
 )
 
-// Relate sets what Survey tells of units. It lists what there is; the fake
-// leaves out triggers and dependents that do not run, and services that do.
+// Relate sets what Survey tells of units. s lists all of them: Survey leaves out
+// the triggers and dependents that do not run, and the idle services that do.
 // Triggers and dependents are units like others: Add them by their full names.
 func (f *Fake) Relate(s service.Survey) {
 	f.mu.Lock()
@@ -73,7 +73,7 @@ func (f *Fake) Inhibit(ctx context.Context, _ string) (func(), error) {
 	}, nil
 }
 
-// RefuseInhibit makes Inhibit fail, or no longer.
+// RefuseInhibit makes Inhibit fail, until it is given nil.
 func (f *Fake) RefuseInhibit(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

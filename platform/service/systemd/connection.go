@@ -12,8 +12,8 @@ import (
 
 // ask puts one question to systemd, and puts it again on a new connection when
 // the one at hand turns out to be dead, or to lead to a bus that has lost
-// systemd. Every question may be put twice: the worst is a service that is
-// restarted twice.
+// systemd. Every question may be put twice: at worst a service is restarted
+// twice.
 func (m *Manager) ask(ctx context.Context, question func(context.Context, *sd.Conn) error) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -59,7 +59,7 @@ func (m *Manager) connect(ctx context.Context) (*sd.Conn, error) {
 		return m.conn, nil
 	}
 	m.drop()
-	// The connection outlives this call, but its making must not.
+	// The connection outlives this call, but the attempt to connect must not.
 	life, giveUp := context.WithCancel(m.life)
 	settled := context.AfterFunc(ctx, giveUp)
 	conn, err := m.cfg.Dial(life)
@@ -72,7 +72,7 @@ func (m *Manager) connect(ctx context.Context) (*sd.Conn, error) {
 	return conn, nil
 }
 
-// forget lets go of a connection that is of no use, unless that was done already.
+// forget drops a connection that does not work, unless it was dropped already.
 func (m *Manager) forget(conn *sd.Conn) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -13,9 +13,9 @@ import (
 type dialer func(context.Context) (*sd.Conn, error)
 
 // dial connects root to the socket that only root may use, as systemctl does,
-// and otherwise to the system bus. Besides being independent of a bus that may
-// be down or restarted, that keeps `recover` from hanging: early in a boot the
-// bus's socket is there, and accepts connections, long before the bus is.
+// and otherwise to the system bus. So root does not depend on a bus that may be
+// down or restarted, and `recover` does not hang: early in a boot the bus's socket
+// is there, and accepts connections, long before the bus runs.
 func dial(ctx context.Context) (*sd.Conn, error) {
 	if os.Geteuid() != 0 {
 		return sd.NewSystemConnectionContext(ctx)
@@ -47,7 +47,7 @@ func systemBus(ctx context.Context) (*dbus.Conn, error) {
 		err = conn.Hello()
 	}
 	if err != nil {
-		_ = conn.Close() // it was of no use
+		_ = conn.Close() // the first error counts
 		return nil, err
 	}
 	return conn, nil

@@ -17,7 +17,7 @@
 // failures is reset before every start.
 //
 // A unit that does not stop within its StopTimeout is killed, whatever its own
-// TimeoutStopSec= says. That is a stop as long as nothing of it is left.
+// TimeoutStopSec= says. That counts as a stop when nothing of the unit is left.
 //
 // # What it knows beyond one service
 //

@@ -25,7 +25,7 @@ func (u *unreachable) Error() string        { return "no connection to systemd: 
 func (u *unreachable) Unwrap() error        { return u.err }
 func (u *unreachable) Is(target error) bool { return target == service.ErrUnavailable }
 
-// explain makes an error of D-Bus's one of package service's.
+// explain turns an error of D-Bus into one of package service.
 func (m *Manager) explain(op string, s service.Service, err error) error {
 	if err == nil {
 		return nil
@@ -66,7 +66,7 @@ func classify(err error) error {
 			return err
 		}
 	}
-	// A connection that has just died says so before it is known to be dead.
+	// A connection that has just died gives these errors before it is known to be dead.
 	for _, dead := range []error{dbus.ErrClosed, net.ErrClosed, io.EOF, syscall.EPIPE, syscall.ECONNRESET} {
 		if errors.Is(err, dead) {
 			return fmt.Errorf("%w: %w", service.ErrUnavailable, err)
@@ -87,7 +87,7 @@ func classify(err error) error {
 		"org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Timeout",
 		"org.freedesktop.DBus.Error.TimedOut", "org.freedesktop.DBus.Error.Disconnected",
 		"org.freedesktop.DBus.Error.NoServer", "org.freedesktop.DBus.Error.LimitsExceeded",
-		// What a bus says that tried to start systemd, which is not connected to it.
+		// These come from a bus to which systemd is not connected, and which tried to start it.
 		"org.freedesktop.DBus.Error.Spawn.ChildExited", "org.freedesktop.DBus.Error.Spawn.ExecFailed":
 		return fmt.Errorf("%w: %w", service.ErrUnavailable, err)
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/tope/updater/platform/service"
 )
 
-// A connection that PID 1 has just closed says nothing of a service: what was
-// asked is asked again, and no release is turned back for it.
+// A connection that PID 1 has just closed says nothing of a service: the question
+// is asked again, and no release is rolled back because of it.
 func TestADeadConnectionIsNoVerdict(t *testing.T) {
 	for _, err := range []error{
 		&net.OpError{Op: "write", Net: "unix", Err: os.NewSyscallError("write", syscall.EPIPE)},

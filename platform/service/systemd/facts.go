@@ -56,8 +56,8 @@ func (m *Manager) Version(ctx context.Context) (number int, text string, err err
 	return number, text, err
 }
 
-// parseVersion takes "252.39-1~deb12u2", as a D-Bus variant is written, quotes
-// and all, and "v249" of old ones.
+// parseVersion reads a version as D-Bus writes a variant, quotes included:
+// "252.39-1~deb12u2", or "v249" of an older systemd.
 func parseVersion(variant string) (number int, text string, err error) {
 	text = strings.Trim(variant, `"`)
 	digits := strings.TrimPrefix(text, "v")

@@ -39,7 +39,7 @@ func (m *Manager) job(ctx context.Context, s service.Service, j job) error {
 	})
 	if err != nil {
 		if j.name == "stop" && noSuchUnit(err) {
-			return nil // Nothing of it can be running.
+			return nil // Nothing of a unit that does not exist can be running.
 		}
 		return m.explain(j.name, s, err)
 	}
@@ -68,7 +68,7 @@ func (m *Manager) job(ctx context.Context, s service.Service, j job) error {
 			m.force(ctx, s, j, p, asked)
 			continue
 		}
-		// The job is over. Its signal may have come while we asked; it knows more.
+		// The job is over. Its signal, which tells more, may have come meanwhile.
 		select {
 		case result := <-done:
 			return m.judge(ctx, s, j, result)
@@ -78,9 +78,9 @@ func (m *Manager) job(ctx context.Context, s service.Service, j job) error {
 	}
 }
 
-// force kills what has not ended in the time it had to, as systemd itself would
-// do by its own, often longer, limit. It goes on doing so until the job is over:
-// each command of a stop is a process of its own.
+// force kills a unit's processes that have not ended in time, as systemd itself
+// would do at its own, often longer, limit. It is called until the job is over,
+// because each command of a stop is a new process.
 func (m *Manager) force(ctx context.Context, s service.Service, j job, p properties, asked time.Duration) {
 	if m.cfg.Clock.Monotonic()-asked < limit(s) || j.name != "stop" && p.status().Active != service.Deactivating {
 		return
@@ -94,7 +94,7 @@ func (m *Manager) force(ctx context.Context, s service.Service, j job, p propert
 	}
 }
 
-// late judges a job that has not ended in time, nor by force.
+// late judges a job that has ended neither in time nor by force.
 func (p properties) late(s service.Service, j job) error {
 	st := p.status()
 	switch {
@@ -107,7 +107,7 @@ func (p properties) late(s service.Service, j job) error {
 	return fmt.Errorf("%w (%v), the unit is %s (%s); see journalctl -u %s for what it waits for", service.ErrTimeout, j.patience, st.Active, st.Sub, s.UnitName())
 }
 
-// judge turns a job's result into an error, or none.
+// judge turns a job's result into an error, or nil.
 func (m *Manager) judge(ctx context.Context, s service.Service, j job, result string) error {
 	var err error
 	switch result {
@@ -115,7 +115,7 @@ func (m *Manager) judge(ctx context.Context, s service.Service, j job, result st
 		return nil
 	case "skipped":
 		if j.name == "stop" {
-			return nil // It did not run.
+			return nil // The unit did not run.
 		}
 		err = service.ErrFailed
 	case "timeout":
@@ -128,7 +128,7 @@ func (m *Manager) judge(ctx context.Context, s service.Service, j job, result st
 	err = fmt.Errorf("%w: systemd says %q", err, result)
 	if p, askErr := m.properties(ctx, s); askErr == nil {
 		if j.name == "stop" && p.gone() {
-			return nil // However it came about.
+			return nil // Nothing of the unit runs, whatever the job's result.
 		}
 		st := p.status()
 		err = fmt.Errorf("%w; the unit is %s, its result %s, its exit status %d", err, st.Active, st.Result, st.ExitStatus)
@@ -136,7 +136,7 @@ func (m *Manager) judge(ctx context.Context, s service.Service, j job, result st
 	return m.explain(j.name, s, fmt.Errorf("%w; see journalctl -u %s", err, s.UnitName()))
 }
 
-// without judges a job whose result nobody heard, by what has become of the unit.
+// without judges a job whose result was lost: the state of the unit decides.
 func (p properties) without(job string, asked time.Duration) error {
 	st := p.status()
 	var ok bool

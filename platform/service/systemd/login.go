@@ -25,8 +25,8 @@ const (
 
 var errNoLogin = errors.New("logind has not answered in time")
 
-// Stopping implements service.Manager: systemd is on its way down, or logind
-// has announced that it soon will be and waits for whoever asked it to.
+// Stopping implements service.Manager: systemd is on its way down, or logind has
+// announced that and still waits for the programs that asked it to (Inhibit).
 func (m *Manager) Stopping(ctx context.Context) (stopping bool, err error) {
 	err = m.ask(ctx, func(ctx context.Context, c *sd.Conn) error {
 		state, err := c.SystemStateContext(ctx)
@@ -73,7 +73,7 @@ func (m *Manager) Inhibit(ctx context.Context, why string) (release func(), err 
 		return func() {}, m.explain("inhibit a shutdown", service.Service{}, err)
 	}
 	held := os.NewFile(uintptr(fd), "inhibitor")
-	return sync.OnceFunc(func() { _ = held.Close() }), nil // whatever it says, it is let go
+	return sync.OnceFunc(func() { _ = held.Close() }), nil // closed even when it returns an error
 }
 
 // login puts one question to logind, on a connection of its own: it is seldom asked.

@@ -22,8 +22,8 @@ import (
 	"github.com/tope/updater/platform/service/systemdtest"
 )
 
-// device is a machine with a real systemd, and a manager on this side of the
-// wall that talks to it, by the same sockets as on a device.
+// device is a machine with a real systemd, and a manager outside the machine that
+// talks to it, by the same sockets as on a device.
 type device struct {
 	*systemdtest.Machine
 	*systemd.Manager
@@ -44,8 +44,7 @@ func deviceWith(t *testing.T, units map[string]string) *device {
 	return d
 }
 
-// manager makes another manager, which has one way to systemd only, or tries
-// the private socket first.
+// manager makes another manager, which tries these ways to systemd in turn.
 func (d *device) manager(t *testing.T, ways ...way) *systemd.Manager {
 	m := systemd.New(systemd.Config{
 		Grace: 2 * time.Second,
@@ -74,8 +73,8 @@ func (d *device) bus(ctx context.Context) (*dbus.Conn, error) {
 	return greeted(conn, true)
 }
 
-// private connects to systemd's private socket. systemd takes nobody there whom
-// it cannot see, so the other end is a process in the machine.
+// private connects to systemd's private socket. There systemd accepts only
+// processes that it can see, so the other end is a process in the machine.
 func (d *device) private(ctx context.Context) (*dbus.Conn, error) {
 	cmd, err := d.Command(ctx, relayPath, relayArg, "/run/systemd/private")
 	if err != nil {
@@ -162,14 +161,14 @@ func hold() {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-// survey says what a manager as a device has it makes of a service, which this
-// program's own unit may hang on.
+// survey prints what the manager of a device finds out about a service, on which
+// this program's own unit may depend.
 func survey(name string) {
 	found, err := systemd.New(systemd.Config{}).Survey(context.Background(), []service.Service{svc(name)})
 	fmt.Println(found.Dependents, err)
 }
 
-// tell asks a manager as a device has it for the state of a service.
+// tell prints the state of a service, as the manager of a device sees it.
 func tell(name string) {
 	st, err := systemd.New(systemd.Config{}).Status(context.Background(), svc(name))
 	fmt.Println(st.Active, err)

@@ -22,7 +22,7 @@ type Config struct {
 	Clock clock.Clock
 	Log   *slog.Logger
 	// Dial connects to systemd, Bus to the bus that logind is on; by default as
-	// the package comment says. The context is the connection's for all its life.
+	// the package comment says. The connection ends with the context.
 	Dial func(context.Context) (*sd.Conn, error)
 	Bus  func(context.Context) (*dbus.Conn, error)
 	// Grace is what systemd may need beyond a service's own time, to kill it
@@ -124,9 +124,9 @@ func limit(s service.Service) time.Duration {
 	return 30 * time.Second
 }
 
-// mode is systemd's for a start. "replace": of two jobs that contradict each
-// other the later counts. A target is only marked as reached: whatever it pulls
-// in was running, and is seen to by itself, or was not.
+// mode is the mode of a start job. "replace": of two jobs that contradict each
+// other the later counts. A target is only marked as reached: of the units that it
+// pulls in, those that ran are started one by one, and the others stay stopped.
 func mode(s service.Service) string {
 	if strings.HasSuffix(s.UnitName(), ".target") {
 		return "ignore-dependencies"

@@ -12,8 +12,8 @@ import (
 	"github.com/tope/updater/platform/service"
 )
 
-// What can be wrong with a unit, on a real systemd: each is told apart, and
-// told with what to do.
+// Units that cannot run, on a real systemd: each kind has an error of its own,
+// which says what to do.
 func TestUnitsThatCannotRun(t *testing.T) {
 	t.Parallel()
 	d := deviceWith(t, map[string]string{
@@ -48,8 +48,8 @@ func TestUnitsThatCannotRun(t *testing.T) {
 		require.NoError(t, d.Stop(t.Context(), svc(c.unit)), "nothing of it runs")
 	}
 
-	// The start job of a simple service is done before its program is found to
-	// be missing or not: its state tells.
+	// The start job of a simple service is done before systemd knows whether its
+	// program exists: only the service's state tells.
 	_ = d.Manager.Start(t.Context(), svc("wrong"))
 	d.Wait("it has failed", func() bool {
 		st, err := d.Status(t.Context(), svc("wrong"))
@@ -101,7 +101,7 @@ func TestUnitsThatHang(t *testing.T) {
 	require.Equal(t, service.Running, after.Active)
 }
 
-// A bus that dies takes the news of a job with it, but not the job.
+// When a bus dies, the signal that a job has ended is lost, but not the job.
 func TestABusThatDies(t *testing.T) {
 	t.Parallel()
 	d := deviceWith(t, map[string]string{
@@ -139,7 +139,8 @@ func TestABusThatDies(t *testing.T) {
 	})
 }
 
-// A shutdown waits for who holds it up, and is known of meanwhile.
+// A shutdown waits for the program that puts it off, and Stopping reports it
+// meanwhile.
 func TestAnOrderlyRebootWaits(t *testing.T) {
 	t.Parallel()
 	d := deviceWith(t, map[string]string{"api.service": runs})

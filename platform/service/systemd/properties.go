@@ -27,7 +27,8 @@ const (
 	codeDumped = 3
 )
 
-// status translates. A property that is missing (an older systemd) is zero.
+// status makes a Status of the properties. One that is missing (an older systemd)
+// counts as zero.
 func (p properties) status() service.Status {
 	st := service.Status{
 		Active:     service.Active(p.text("ActiveState")),

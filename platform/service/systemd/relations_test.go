@@ -17,12 +17,12 @@ func TestASurveyOfRealUnits(t *testing.T) {
 		"device-api.service": runs,
 		"lazy.service":       runs,
 		"extra.service":      "[Unit]\nWants=www.service\n" + runs,
-		// What starts them.
+		// The units that start the services.
 		"lazy.socket":    "[Socket]\nListenStream=/run/lazy\n",
 		"idle.socket":    "[Socket]\nListenStream=/run/idle\nService=lazy.service\n",
 		"report.timer":   "[Timer]\nOnActiveSec=1h\n",
 		"report.service": "[Unit]\nRequires=device-api.service\n[Service]\nType=oneshot\nExecStart=true\n",
-		// What stops with them.
+		// The units that stop with the services.
 		"kiosk.service":  "[Unit]\nBindsTo=web-server.service\nAfter=web-server.service\n" + runs,
 		"screen.service": "[Unit]\nPartOf=kiosk.service\nAfter=kiosk.service\n" + runs,
 		"off.service":    "[Unit]\nRequires=device-api.service\n" + runs,
@@ -50,20 +50,20 @@ func TestASurveyOfRealUnits(t *testing.T) {
 	require.Equal(t, []service.Service{services[3], services[1], services[0], services[2]}[0].Name, ordered[0].Name)
 	require.Equal(t, "web-server", ordered[1].Name)
 
-	// That is what systemd does when the first of them is stopped.
+	// systemd stops these units when the first of the services is stopped.
 	require.NoError(t, d.Stop(t.Context(), svc("device-api")))
 	for _, unit := range append(got.Dependents, "web-server.service") {
 		require.Equal(t, "inactive", d.active(unit), unit)
 	}
 	require.Equal(t, "active", d.active("alone.service"))
 
-	// A target is brought back by itself: what it would pull in stays as it was.
+	// A target is started alone: the units that it would pull in stay as they were.
 	require.NoError(t, d.Manager.Start(t.Context(), svc("device-api")))
 	require.NoError(t, d.Manager.Start(t.Context(), service.Unit("tope.target")))
 	require.Equal(t, "active", d.active("tope.target"))
 	require.Equal(t, "inactive", d.active("off.service"))
 
-	// A service that its socket has started is idle no more.
+	// A service that its socket has started is no longer idle.
 	require.NoError(t, d.Manager.Start(t.Context(), svc("lazy")))
 	got, err = d.Survey(t.Context(), services)
 	require.NoError(t, err)
@@ -91,7 +91,7 @@ func TestACircleOfUnitsIsOpened(t *testing.T) {
 	}
 }
 
-// A service whose stop would take the updater down is told of before it is stopped.
+// When the stop of a service would stop the updater, Survey fails before the stop.
 func TestTheUpdaterDoesNotStopItself(t *testing.T) {
 	t.Parallel()
 	d := deviceWith(t, map[string]string{"api.service": runs, "web.service": runs})

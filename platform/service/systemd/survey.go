@@ -53,7 +53,8 @@ func (m *Manager) Instances(ctx context.Context, template string) (running []ser
 	return running, m.explain("list the instances of "+template, service.Service{}, err)
 }
 
-// How systemd tells one unit's stop and start from another's.
+// The properties that list a unit's relations: the units that are stopped with it,
+// those that pull it in, and those that it pulls in.
 func stopsWith() []string {
 	return []string{"RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo"}
 }
@@ -85,7 +86,7 @@ func (w *walk) survey(ctx context.Context, services []service.Service) (service.
 	for _, s := range services {
 		seeds = append(seeds, s.UnitName())
 	}
-	// What a trigger takes down with it may have triggers again.
+	// Units that are stopped with a trigger may have triggers of their own.
 	var down, triggers []string
 	for {
 		var err error
@@ -229,7 +230,7 @@ func kind(unit string, suffixes ...string) bool {
 	return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(unit, s) })
 }
 
-// self is the unit this process runs in; empty when it is in none.
+// self is the unit this process runs in; empty when there is none.
 func (m *Manager) self(ctx context.Context) (unit string) {
 	err := m.ask(ctx, func(ctx context.Context, c *sd.Conn) (err error) {
 		unit, err = c.GetUnitNameByPID(ctx, uint32(os.Getpid()))

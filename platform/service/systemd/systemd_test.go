@@ -101,7 +101,7 @@ func TestTheEndOfAJobIsFoundWithoutItsSignal(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		op    func(m *systemd.Manager, ctx context.Context, s service.Service) error
-		end   string // the job's, which nobody hears
+		end   string // the job's result, of which no signal comes
 		after func(st *service.Status)
 		fails bool
 	}{
@@ -166,7 +166,7 @@ func TestACallerNeedNotWait(t *testing.T) {
 	b, _, m, started := neverEnding(t, ctx)
 	cancel(cause)
 	require.ErrorIs(t, <-started, cause)
-	// The late signal finds nobody, and holds up nothing.
+	// Nobody waits for the late signal, and it does not block the next job.
 	b.finish("api.service", "done", true)
 	b.set(func() { b.job = func(string, string) (string, bool) { return "done", true } })
 	require.NoError(t, m.Start(t.Context(), svc("api")))
@@ -211,7 +211,7 @@ func TestAJobSurvivesTheBusThatAnnouncesIt(t *testing.T) {
 		b.up()
 	}()
 	go func() {
-		// Who looks has been told that there is a job.
+		// A manager that polls the unit has been told that there is a job.
 		for polls := 0; polls == 0; time.Sleep(time.Millisecond) {
 			b.set(func() { polls = b.polls })
 		}
@@ -255,7 +255,7 @@ func TestAShutdownIsSeen(t *testing.T) {
 	require.True(t, stopping)
 }
 
-// What not even SIGKILL ends, for it waits in the kernel, is an error that says so.
+// A process that waits in the kernel does not end even by SIGKILL. The error says so.
 func TestAStopThatNothingHelps(t *testing.T) {
 	c := clocktest.New()
 	b := newBus(t, c, "api")
@@ -279,7 +279,7 @@ func TestAStopThatNothingHelps(t *testing.T) {
 	}
 }
 
-// A stop that somebody else's start has overtaken is one only if nothing runs.
+// A stop that somebody else's start has overtaken succeeds only if nothing runs.
 func TestAStopThatIsOvertaken(t *testing.T) {
 	b := newBus(t, clock.System(), "api")
 	b.set(func() { b.job = func(string, string) (string, bool) { return "canceled", true } })
@@ -289,7 +289,7 @@ func TestAStopThatIsOvertaken(t *testing.T) {
 	require.ErrorIs(t, m.Stop(t.Context(), svc("api")), service.ErrFailed)
 }
 
-// A bus that lives but has lost systemd is left for another way to it.
+// When a bus lives but has lost systemd, the manager tries another way to systemd.
 func TestABusThatHasLostSystemd(t *testing.T) {
 	lost, b := newBus(t, clock.System(), "api"), newBus(t, clock.System(), "api")
 	ways := []func(context.Context) (*sd.Conn, error){lost.dial, b.dial}

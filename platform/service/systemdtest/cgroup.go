@@ -10,7 +10,7 @@ import (
 )
 
 // cgroup is the machine's own, in each hierarchy that systemd looks at: with
-// cgroup v2 the one there is, else the named one of v1 and its v2 companion.
+// cgroup v2 the only one, else the named one of v1 and its v2 companion.
 type cgroup struct{ dirs []string }
 
 func newCgroup(name string) (*cgroup, error) {
@@ -49,7 +49,8 @@ func (c *cgroup) remove() {
 	}
 }
 
-// removeBelow removes a tree of cgroups, the innermost first. Their files are the kernel's.
+// removeBelow removes a tree of cgroups, the innermost first. The kernel removes
+// the files in them.
 func removeBelow(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

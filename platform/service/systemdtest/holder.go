@@ -61,7 +61,7 @@ func (h *holder) release() {
 
 // tied starts cmd such that it is killed when this process ends, however it
 // ends; done is closed when cmd has ended. The kernel sends that signal when
-// the thread that started the process ends, so there is one that does not.
+// the thread that started cmd ends, so that thread waits for cmd.
 func tied(cmd *exec.Cmd, done chan struct{}) error {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}

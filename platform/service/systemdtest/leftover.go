@@ -25,7 +25,7 @@ func claim(where, name string) (dir string, owned *os.File, err error) {
 	if dir, err = os.MkdirTemp(where, name+"-"); err != nil {
 		return "", nil, err
 	}
-	// It gets its name when it is locked, so that nobody finds it unlocked.
+	// The file gets its name after it is locked, so that no sweep finds it unlocked.
 	unnamed := filepath.Join(dir, ".owning")
 	owned, err = os.OpenFile(unnamed, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -36,8 +36,8 @@ func claim(where, name string) (dir string, owned *os.File, err error) {
 }
 
 // sweep removes the machines of test programs that were killed: processes that
-// still run, cgroups, directories. It leaves alone what somebody owns, and what
-// was made by a test program that knows no locks.
+// still run, cgroups, directories. It leaves alone the machines that a test still
+// owns, and those of test programs that take no lock.
 func sweep(where string) {
 	dirs, _ := filepath.Glob(filepath.Join(where, prefix+"*-*")) // the pattern is good
 	for _, dir := range dirs {
@@ -51,7 +51,7 @@ func sweep(where string) {
 			c := existing(name)
 			c.kill()
 			c.remove()
-			_ = os.RemoveAll(dir) // what cannot be removed is in the way of nobody
+			_ = os.RemoveAll(dir) // files that cannot be removed do no harm
 		}
 		_ = lock.Close()
 	}

@@ -29,7 +29,7 @@ func TestToBeKilled(t *testing.T) {
 }
 
 // A test program that is killed leaves a directory behind, and perhaps a machine
-// that runs. The next test program removes both, and nothing of anybody else.
+// that runs. The next test program removes both, and leaves other tests' alone.
 func TestLeftoversAreRemoved(t *testing.T) {
 	roottest.Need(t, "a machine with a systemd of its own")
 	other := systemdtest.New(t)

@@ -39,8 +39,8 @@ type Machine struct {
 // addition to the usual ones; name few, each list is a tree of its own in the cache.
 func New(t testing.TB, more ...string) *Machine {
 	t.Helper()
-	// The overlay's upper layer is in memory where it can be: what is synced in
-	// the machine is not to wait for the host's disk.
+	// The overlay's upper layer is in memory where it can be: a sync in the
+	// machine should not wait for the host's disk.
 	return newMachine(t, memory(), more)
 }
 
@@ -91,8 +91,8 @@ func memory() string {
 	return os.TempDir()
 }
 
-// roomForWatches raises the host's number of inotify instances for a user: the
-// machines' root users are the host's, and each systemd takes a dozen.
+// roomForWatches raises the host's limit of inotify instances per user: root in
+// the machines counts as root of the host, and each systemd takes a dozen.
 func roomForWatches() {
 	const path, enough = "/proc/sys/fs/inotify/max_user_instances", "1024"
 	if now, err := os.ReadFile(path); err == nil && len(strings.TrimSpace(string(now))) < len(enough) {
@@ -123,7 +123,7 @@ func (m *Machine) Name() string { return m.name }
 
 // Path is where the host finds a file of the machine: the whole root while it
 // runs, its disk (no /run, no /tmp) while it is off. Absolute symlinks on the
-// way lead to the host's files: name what they lead to.
+// way lead to the host's files: name their targets instead.
 func (m *Machine) Path(path string) string {
 	m.t.Helper()
 	if pid := m.Leader(); pid != 0 {

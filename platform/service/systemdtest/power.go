@@ -48,7 +48,7 @@ func (m *Machine) Start() {
 	}
 }
 
-// power is the machine's power supply: it boots it again whenever it asks for that.
+// power is the machine's power supply: when the machine asks for a reboot, it gets one.
 func (m *Machine) power(over chan struct{}) {
 	defer func() {
 		m.mu.Lock()
@@ -110,10 +110,10 @@ func (m *Machine) once() (code int, said string) {
 	}
 }
 
-// wake continues what runs commands in machines and was stopped. A machine that
-// shuts down stops all its processes, to kill them; nsenter, which is outside,
-// stops with its command, is never continued, and so never reaps the command, for
-// which the end of the machine's process namespace waits.
+// wake continues the processes of nsenter that were stopped. A machine that shuts
+// down stops all its processes, to kill them. nsenter, which runs a command in the
+// machine from outside, stops with the command. Unless nsenter is continued, it
+// never reaps the command, and the machine's process namespace cannot end.
 func wake() {
 	tasks, _ := filepath.Glob("/proc/self/task/*/children") // the pattern is good
 	for _, task := range tasks {

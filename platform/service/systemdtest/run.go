@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// runTimeout is how long a command may take that is not told otherwise.
+// runTimeout is how long a command of Run may take.
 const runTimeout = 2 * time.Minute
 
 // ErrOff is returned in place of a command while the machine is off.
@@ -62,7 +62,7 @@ func (m *Machine) MustRun(command ...string) string {
 	return out
 }
 
-// Property is one of a unit's, as systemctl shows it.
+// Property is a property of a unit, as systemctl shows it.
 func (m *Machine) Property(unit, name string) string {
 	m.t.Helper()
 	return strings.TrimSpace(m.MustRun("systemctl", "show", "--value", "-p", name, unit))
@@ -86,7 +86,8 @@ func (m *Machine) Dial(ctx context.Context, network, address string) (net.Conn, 
 		return nil, ErrOff
 	}
 	if network == "unix" {
-		// Through the machine's root; the name would be too long with it in front.
+		// The machine's root is opened first: with its path in front the socket's
+		// name could be too long.
 		dir, err := os.OpenFile("/proc/"+itoa(pid)+"/root", unix.O_PATH|unix.O_DIRECTORY, 0)
 		if err != nil {
 			return nil, err

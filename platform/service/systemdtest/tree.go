@@ -20,7 +20,7 @@ import (
 
 const (
 	suite = "bookworm"
-	// mirrorVariable names another mirror than debootstrap's own.
+	// mirrorVariable names a mirror to use in place of debootstrap's own.
 	mirrorVariable = "TOPE_DEBIAN_MIRROR"
 	// recipe is part of the tree's name: raise it when finish changes.
 	recipe = "3"
@@ -42,9 +42,9 @@ func needless() []string {
 	}
 }
 
-// Tree returns the directory of a Debian tree with these packages in it, which
-// it makes if nobody has yet: that takes a minute and a network. The tree must
-// not be changed; it is shared by all tests, also of other packages.
+// Tree returns the directory of a Debian tree with these packages in it. The first
+// call makes the tree, which takes a minute and a network. The tree must not be
+// changed; it is shared by all tests, also of other packages.
 func Tree(t testing.TB, more ...string) string {
 	t.Helper()
 	list := append(packages(), more...)
@@ -70,7 +70,7 @@ func tree(list []string) (string, error) {
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
-	// One makes it, the others wait.
+	// One caller makes the tree, the others wait.
 	lock, err := os.OpenFile(dir+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return "", err
@@ -106,7 +106,7 @@ func bootstrap(dir string, list []string) error {
 	return nil
 }
 
-// finish makes the tree small, quick to boot, and home to the user the
+// finish makes the tree small and quick to boot, and adds the user that the
 // services run as.
 func finish(dir string) error {
 	for _, dirt := range []string{"var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "etc/machine-id", "etc/hostname"} {

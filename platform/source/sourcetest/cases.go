@@ -1,6 +1,6 @@
-// Package sourcetest has the URLs that every door for a bundle is asked about:
-// the API, the engine and the Download step. A door that answers one of them
-// differently from the table does not ask package source.
+// Package sourcetest has URLs, and whether a bundle may come from them, for the
+// tests of all that take URLs: the API, the engine and the Download step. One that
+// answers differently from the table does not ask package source.
 package sourcetest
 
 import "strings"
