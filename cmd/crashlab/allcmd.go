@@ -76,14 +76,15 @@ func (f *flags) relapses() mode {
 	}
 }
 
-// part is a mode that tries a fraction of the sample, and of that the flow's fraction.
+// part is a mode that tries a fraction of the sample; a flow with a Part takes
+// that fraction of the fraction.
 func part(m mode, by int) mode {
 	return func(ctx context.Context, b []sweep.Bench, o sweep.Options) (*sweep.Report, error) {
 		if o.Sample > 0 {
 			of := by
 			if flow, ok := device.FlowNamed(o.Flow); ok && flow.Part > 0 {
 				of *= flow.Part
-				o.Every = flow.Part // two states a call are few already
+				o.Every = flow.Part // as few as two states are tried at each call
 			}
 			o.Sample = max(o.Sample/of, 2)
 		}
