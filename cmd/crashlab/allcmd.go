@@ -76,8 +76,7 @@ func (f *flags) relapses() mode {
 	}
 }
 
-// part is a mode that tries a fraction of the sample; a flow with a Part takes
-// that fraction of the fraction.
+// part is a mode that tries a fraction of the sample, and of that the flow's fraction.
 func part(m mode, by int) mode {
 	return func(ctx context.Context, b []sweep.Bench, o sweep.Options) (*sweep.Report, error) {
 		if o.Sample > 0 {

@@ -62,8 +62,8 @@ func flowNames() string {
 // mode is one sweep over one flow.
 type mode func(context.Context, []sweep.Bench, sweep.Options) (*sweep.Report, error)
 
-// sweep runs modes over flows, prints the reports, and leaves only the devices
-// with findings behind.
+// sweep runs modes over flows, prints the reports, and leaves only the
+// devices with findings behind.
 func (f *flags) sweep(ctx context.Context, modes ...mode) error {
 	reports, err := f.reports(ctx, filepath.Join(f.bin, "tope-updater"), modes...)
 	found := 0

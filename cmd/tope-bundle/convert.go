@@ -66,7 +66,7 @@ post_cmds is refused: turn them into a hook, or leave them out with
 	return cmd
 }
 
-// spread writes a package's files to dir, links after everything else.
+// spread writes a package's files to dir, links last.
 func spread(b bundle.Bundle, dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

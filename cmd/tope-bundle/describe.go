@@ -16,8 +16,7 @@ import (
 	"github.com/tope/updater/steps/bundle/native"
 )
 
-// description is release.toml: the facts about a release that its directory
-// cannot tell.
+// description is release.toml: the facts about a release that its directory cannot tell.
 type description struct {
 	Product    string            `toml:"product"`
 	Hardware   []string          `toml:"hardware"`

@@ -69,7 +69,7 @@ type made struct {
 	Compress string `json:"compressor"`
 }
 
-// make packs dir as the release r.
+// make packs dir as r.
 func (a *app) make(ctx context.Context, f *makeFlags, dir string, r native.Release) (err error) {
 	if f.level < 1 || f.level > 19 {
 		return usagef("--level %d is not between 1 and 19", f.level)

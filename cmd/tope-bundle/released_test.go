@@ -24,9 +24,8 @@ func perform(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// Every bundle that a release has made is read: inspect prints the golden text
-// beside it, and its signature and every byte of it are good. See
-// testdata/README.md.
+// Every bundle that a release has made is read: inspect prints the golden text beside
+// it, and its signature and every byte of it are good. See testdata/README.md.
 func TestBundlesOfEveryRelease(t *testing.T) {
 	files, err := filepath.Glob("../../testdata/bundles/*/*.tope")
 	require.NoError(t, err)

@@ -52,8 +52,8 @@ func (e endError) Error() string {
 	return s
 }
 
-// reason is the failure that decided the update: the cause that made it turn
-// back, if there is one.
+// reason is the failure that decided the update: the cause that made
+// it turn back, if there is one.
 func reason(u engine.UpdateStatus) *engine.ErrorStatus {
 	if u.Cause != nil {
 		return u.Cause

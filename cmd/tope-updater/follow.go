@@ -48,8 +48,7 @@ func (a *app) follow(ctx context.Context, s *session, id string) (engine.UpdateS
 			continue
 		}
 		// Without a daemon, this process does the clean-up that follows the end. A
-		// daemon's clean-up gets a moment, so that the next command finds the device
-		// idle.
+		// daemon's clean-up gets a moment, so that the next command finds the device idle.
 		if end.IsZero() {
 			end = time.Now()
 		}

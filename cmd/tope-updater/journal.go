@@ -78,8 +78,7 @@ func (a *app) records(ctx context.Context, file string) (records, error) {
 
 type closing struct{ *client.Client }
 
-// copyOf reads a file. A damaged file is read as far as possible, and the user is
-// told.
+// copyOf reads a file. A damaged file is read as far as possible, and the user is told.
 func (a *app) copyOf(r *journal.Reader) records {
 	if err := r.Damaged(); err != nil {
 		a.term.note("%s: %s; what can be read follows", r.Path(), err)

@@ -59,10 +59,9 @@ func (t *terminal) underJournal() bool {
 	return ok && journald.IsStream(f, os.Getenv("JOURNAL_STREAM"))
 }
 
-// fieldsHandler hands each record to systemd's journal with its attributes as
-// fields. A record that the journal does not take goes to standard error as a
-// line. A line that standard error does not take is lost: an update never waits
-// for its log.
+// fieldsHandler hands each record to systemd's journal with its attributes as fields.
+// A record that the journal does not take goes to standard error as a line. A line
+// that standard error does not take is lost: an update never waits for its log.
 type fieldsHandler struct {
 	conn  *journald.Conn
 	lines slog.Handler // for the fallback, and, into text, for the message
@@ -125,8 +124,7 @@ func (h fieldsHandler) fields(r slog.Record) []journald.Field {
 	return append(fields, journald.Field{Name: "MESSAGE", Value: text.String()})
 }
 
-// fieldName is the name that docs/logs.md promises; other attributes get the same
-// kind of name.
+// fieldName is the name that docs/logs.md promises; other attributes get the same kind of name.
 func fieldName(key string) string {
 	switch key {
 	case "update":

@@ -4,8 +4,7 @@ import "github.com/tope/updater/engine"
 
 // messageID is systemd's 128-bit name of a kind of event. People search a journal
 // for these names, so a name is never changed or used again.
-// deploy/systemd/tope-updater.catalog explains each; a test keeps both in
-// agreement.
+// deploy/systemd/tope-updater.catalog explains each; a test keeps both in agreement.
 func messageID(e engine.Event) string {
 	switch e {
 	case engine.EventRequested:

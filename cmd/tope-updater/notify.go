@@ -39,8 +39,7 @@ func watchdog(ctx context.Context, log *slog.Logger, e *engine.Engine) {
 	}
 }
 
-// announce keeps the line that `systemctl status` shows up to date, until ctx
-// ends.
+// announce keeps the line that `systemctl status` shows up to date, until ctx ends.
 func announce(ctx context.Context, log *slog.Logger, e *engine.Engine) {
 	said := ""
 	for {

@@ -34,8 +34,7 @@ type parts struct {
 	trust *trustWatch
 }
 
-// parts opens everything that costs nothing; create makes a versions directory
-// that is missing.
+// parts opens everything that costs nothing; create makes a versions directory that is missing.
 func (d *device) parts(create bool) (*parts, error) {
 	store, err := d.openVersions(create)
 	if err != nil {
@@ -116,8 +115,7 @@ func (u upkeep) Epoch(version string) (int64, error) {
 	return m.Epoch, nil
 }
 
-// Digest is that of the release a version was made of; empty for one made by
-// hand.
+// Digest is that of the release a version was made of; empty for one made by hand.
 func (u upkeep) Digest(version string) (string, error) {
 	m, err := u.Manifest(version)
 	if errors.Is(err, versions.ErrNoManifest) || errors.Is(err, versions.ErrNotFound) {

@@ -37,8 +37,8 @@ func (p *progress) tell(c timeline.Chapter) {
 	p.told = last
 }
 
-// told is the line for a journal entry that is shown while the update runs; empty
-// for the other entries.
+// told is the line for a journal entry that is shown while the update runs;
+// empty for the other entries.
 func told(e timeline.Entry) (timeline.Colour, string) {
 	switch e.What {
 	case timeline.Entered:

@@ -18,8 +18,7 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// released has the files that every release has written in its formats; see its
-// README.md.
+// released has the files that every release has written in its formats; see its README.md.
 const released = "../../testdata"
 
 // perform runs the program as a user does, in UTC, and returns its output.

@@ -229,8 +229,8 @@ func (d *daemon) verifyJournal(ctx context.Context, u *updater) error {
 	}
 }
 
-// front is the handler of the servers: the engine's or, while there is no engine,
-// one that says why.
+// front is the handler of the servers: the engine's or, while there is
+// no engine, one that says why.
 type front struct{ next atomic.Pointer[http.Handler] }
 
 func (f *front) set(h http.Handler) { f.next.Store(&h) }

@@ -147,8 +147,7 @@ func workIn(ctx context.Context, d *device) (*session, error) {
 	}, nil
 }
 
-// gone reports whether err means that the daemon went away. It is false when the
-// daemon refused.
+// gone reports whether err means that the daemon went away. It is false when the daemon refused.
 func gone(err error) bool {
 	var p *httpapi.Problem
 	if errors.As(err, &p) {

@@ -20,8 +20,7 @@ func (d *device) policy() trust.Policy {
 }
 
 // trustPause is how often a daemon looks whether its keys have changed. That is
-// for its status: each bundle is judged by the keys that are there at that
-// moment.
+// for its status: each bundle is judged by the keys that are there at that moment.
 const trustPause = 20 * time.Second
 
 // trustWatch keeps the status's line about trust: it remembers the last look, so

@@ -21,8 +21,7 @@ import (
 // Version is the version of a program when the test does not care.
 const Version = "v0.0.0-test"
 
-// Updater is the path of the device program for this machine, built with that
-// version.
+// Updater is the path of the device program for this machine, built with that version.
 func Updater(t testing.TB, version string) string {
 	t.Helper()
 	return Program(t, "tope-updater", version)
@@ -72,8 +71,7 @@ func Top() string {
 	panic("builttest: not inside the source: the programs cannot be built here")
 }
 
-// made has the builds of this process: two tests that want the same program wait
-// for one build.
+// made has the builds of this process: two tests that want the same program wait for one build.
 var made sync.Map // of func() (string, error), by the thing built
 
 func build(t testing.TB, ldflags string, env []string, packages ...string) (dir string) {

@@ -1,10 +1,9 @@
-// Package config reads the updater's configuration.
-// It is one TOML file. Every key has a default, and with no file at all the
-// defaults suit the device of section 2 of the design: a configuration has only
-// the differences on this device. A mistake in the file is an error with the
-// file, the line and what to write instead. A key that this program does not know
-// is an error too, since a misspelt key would otherwise silently leave its
-// default in force.
+// Package config reads the updater's configuration. It is one TOML file. Every
+// key has a default, and with no file at all the defaults suit the device of
+// section 2 of the design: a configuration has only the differences on this
+// device. A mistake in the file is an error with the file, the line and what to
+// write instead. A key that this program does not know is an error too, since a
+// misspelt key would otherwise silently leave its default in force.
 //
 // Paths in a Config are the device's own: the caller resolves them below --root.
 // This package reads one file and touches nothing else.
@@ -108,8 +107,8 @@ type Service struct {
 	Exec        []string `toml:"exec"`
 	After       []string `toml:"after"`
 	StopTimeout Duration `toml:"stop_timeout"`
-	// Health defaults to one check of kind "active"; for device-api, a check of
-	// its /health as well.
+	// Health defaults to one check of kind "active"; for device-api, a
+	// check of its /health as well.
 	Health []health.Check `toml:"health"`
 }
 
@@ -163,8 +162,7 @@ type Device struct {
 // Download says how signed bundles are downloaded.
 type Download struct {
 	// MaxPatch is the size of the largest file, old or new, that is patched, in
-	// bytes: a patch takes both files in memory. Larger files are downloaded
-	// whole.
+	// bytes: a patch takes both files in memory. Larger files are downloaded whole.
 	MaxPatch int64 `toml:"max_patch"`
 }
 

@@ -110,8 +110,8 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 	}
 }
 
-// A check's URL is any URL, its path included; only device_api.url has to be a
-// base without a path.
+// A check's URL is any URL, its path included; only device_api.url has
+// to be a base without a path.
 func TestHealthURLsThatAreTaken(t *testing.T) {
 	for _, url := range []string{
 		"http://127.0.0.1:8080/", "http://127.0.0.1:8080", "https://localhost/a/b/", "http://[::1]:8080/health?deep=1", "HTTP://localhost/", "http://:8080/",
@@ -122,8 +122,8 @@ func TestHealthURLsThatAreTaken(t *testing.T) {
 	}
 }
 
-// The shipped example has every key with its default, so that nobody has to guess
-// keys or defaults.
+// The shipped example has every key with its default, so that nobody
+// has to guess keys or defaults.
 func TestTheExampleHasEveryDefault(t *testing.T) {
 	text, err := os.ReadFile("../../../deploy/config.toml")
 	require.NoError(t, err)
@@ -171,8 +171,8 @@ func TestErrorsNameTheFile(t *testing.T) {
 	require.ErrorContains(t, err, "is not a configuration")
 }
 
-// For any file there is no panic, and a configuration that comes back can be used
-// without a second check.
+// Whatever the file holds, nothing panics, and a configuration that comes back
+// can be used without a second check.
 func FuzzParse(f *testing.F) {
 	f.Add("[http]\nlisten = \"127.0.0.1:1\"")
 	f.Add("[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"http\"\nurl = \"http://x/y\"")

@@ -109,8 +109,7 @@ func TestTheManualHasTheDefaults(t *testing.T) {
 	}
 }
 
-// written is a value as TOML writes it, which for these kinds is as JSON writes
-// it.
+// written is a value as TOML writes it, which for these kinds is as JSON writes it.
 func written(t *testing.T, v any) string {
 	t.Helper()
 	if reflect.ValueOf(v).Kind() == reflect.Slice && reflect.ValueOf(v).Len() == 0 {

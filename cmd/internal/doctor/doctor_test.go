@@ -35,8 +35,7 @@ const (
 	fail = doctor.Fail
 )
 
-// device is a device below root with this configuration, on which nobody runs the
-// services.
+// device is a device below root with this configuration, on which nobody runs the services.
 func device(t *testing.T, root, configuration string) doctor.Device {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config.toml")

@@ -40,8 +40,7 @@ func (c *checkup) retention(context.Context) {
 	}
 }
 
-// journald returns the operator's settings; drop-ins come after the main file,
-// and win.
+// journald returns the operator's settings; drop-ins come after the main file, and win.
 func (c *checkup) journald() map[string]string {
 	var files []string
 	if host, err := c.Root.Resolve(journaldConf); err == nil {

@@ -34,7 +34,7 @@ func (c *checkup) mounts(context.Context) {
 	}
 }
 
-// fileSystem judges a mount by its type.
+// fileSystem judges by type.
 func (c *checkup) fileSystem(m disk.Mount, dir string) {
 	switch m.Type {
 	case "vfat", "msdos", "exfat", "ntfs", "ntfs3":

@@ -10,8 +10,7 @@ import (
 
 // seen has the facts that more than one check needs, read once.
 type seen struct {
-	// store is nil when the versions cannot be looked at: storeErr tells the
-	// reason.
+	// store is nil when the versions cannot be looked at: storeErr tells the reason.
 	store    *versions.Store
 	storeErr error
 	at       look.Pointers

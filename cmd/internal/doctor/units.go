@@ -109,8 +109,7 @@ func (c *checkup) daemonUnit(ctx context.Context, m service.UnitReader) {
 	}
 }
 
-// serviceUnit judges how a unit is set up; the check services judges how the
-// service does.
+// serviceUnit judges how a unit is set up; the check services judges how the service does.
 func (c *checkup) serviceUnit(ctx context.Context, m service.UnitReader, name, unit string) {
 	f, err := m.Unit(ctx, unit)
 	if err != nil || f.Load == "not-found" {

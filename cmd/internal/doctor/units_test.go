@@ -26,8 +26,7 @@ func TestKernelsAreComparedByNumber(t *testing.T) {
 	require.False(t, ok)
 }
 
-// findings are the results of a check on a device with the service api and this
-// manager.
+// findings are the results of a check on a device with the service api and this manager.
 func findings(t *testing.T, m service.Manager, check func(*checkup)) []Finding {
 	t.Helper()
 	root, err := disk.NewRoot(t.TempDir())

@@ -71,8 +71,8 @@ func polls(b *testing.B, l *lab) []row {
 // side is one side of the comparison.
 type side struct{ tails, installs []time.Duration }
 
-// poller is another process that polls, so that the rest of the benchmark cannot
-// keep the polls waiting.
+// poller is another process that polls, so that the rest of the benchmark
+// cannot keep the polls waiting.
 type poller struct {
 	cmd   *exec.Cmd
 	stdin io.Closer

@@ -113,11 +113,10 @@ func byCasync(b *testing.B, work, before, after string) int64 {
 
 var zckSays = regexp.MustCompile(`Would download (\d+) of`)
 
-// byZchunk counts what "zckdl" downloads for the new tar with the old one as
-// source: the header, which lists the chunks, and the chunks that are missing.
-// zck_delta_size counts the same without a server. It tries with and without a
-// dictionary made of the old tar, which both devices and server have; the smaller
-// result counts.
+// byZchunk counts what "zckdl" downloads for the new tar with the old one as source:
+// the header, which lists the chunks, and the chunks that are missing. zck_delta_size
+// counts the same without a server. It tries with and without a dictionary made of
+// the old tar, which both devices and server have; the smaller result counts.
 func byZchunk(b *testing.B, work string) int64 {
 	size := func(dictionary ...string) int64 {
 		for _, name := range []string{"old", "new"} {

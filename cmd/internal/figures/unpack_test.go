@@ -63,8 +63,7 @@ func unpack(b *testing.B, l *lab) []row {
 	return []row{against("unpack", "verify and extract a 100 MB bundle, against zstd, SHA-256, syncfs", median(ours), median(floor), 1.3)}
 }
 
-// bareUnpack has another process do the work; that process tells how long it
-// took.
+// bareUnpack has another process do the work; that process tells how long it took.
 func (l *lab) bareUnpack(b *testing.B, path string, solid native.Span) time.Duration {
 	b.Helper()
 	dir, err := os.MkdirTemp(l.dir, "bare-")
@@ -135,8 +134,7 @@ func patched(b *testing.B, l *lab) []row {
 	server := serveCounted(b)
 	large := slices.Concat(prose(1), random(2), prose(3), random(4))
 	require.Len(b, large, size)
-	// The file beside it stays the same, so that less than everything is worth
-	// fetching.
+	// The file beside it stays the same, so that less than everything is worth fetching.
 	tree := func(large []byte) string {
 		return plant(b, b.TempDir(), map[string][]byte{"bin.dat": large, "same.dat": random(5)})
 	}
@@ -165,8 +163,8 @@ func patched(b *testing.B, l *lab) []row {
 	}
 }
 
-// edited is data with a word changed every 50 kB, and some bytes inserted before
-// its second half.
+// edited is data with a word changed every 50 kB, and some bytes
+// inserted before its second half.
 func edited(data []byte) []byte {
 	out := slices.Clone(data)
 	for at := 0; at < len(out); at += 50000 {

@@ -46,8 +46,7 @@ type Block struct {
 	Text string
 	// Exit is the exit code of the block's last command.
 	Exit int
-	// Fresh blocks are played on a device of their own, There blocks on the last
-	// such device.
+	// Fresh blocks are played on a device of their own, There blocks on the last such device.
 	Fresh, There bool
 	// Why is the reason why the block is not run.
 	Why string

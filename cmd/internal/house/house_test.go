@@ -37,7 +37,7 @@ func path(importPath string) string {
 	return rest
 }
 
-// isTest tells by its name whether a package is for tests.
+// isTest: a package for tests, by its name.
 func isTest(path string) bool { return strings.HasSuffix(path, "test") }
 
 func list(t *testing.T, args ...string) []source {
@@ -123,8 +123,7 @@ func TestShipped(t *testing.T) {
 			require.False(t, isTest(it) || strings.HasPrefix(it, "cmd/crashlab"), "the device program has %s in it", dep)
 		}
 	}
-	// Of the shipped programs, only the demo may have the fixtures' real
-	// services.
+	// Of the shipped programs, only the demo may have the fixtures' real services.
 	for _, s := range list(t, "-deps", "./cmd/tope-updater") {
 		if slices.Contains(s.Imports, module+"/cmd/internal/fixtures") {
 			require.Equal(t, "cmd/internal/demo", path(s.ImportPath))
@@ -132,8 +131,8 @@ func TestShipped(t *testing.T) {
 	}
 }
 
-// TestPackagesPresentThemselves: a newcomer learns from a package's comment what
-// the package is for.
+// TestPackagesPresentThemselves: a newcomer learns from a package's
+// comment what the package is for.
 func TestPackagesPresentThemselves(t *testing.T) {
 	for _, s := range list(t, "./...") {
 		require.NotEmpty(t, s.Doc, "%s has no package comment", s.ImportPath)

@@ -41,8 +41,7 @@ type Chapter struct {
 	Terminal bool             `json:"terminal"`
 	Error    *journal.Failure `json:"error,omitempty"`
 	Started  time.Time        `json:"started"`
-	// Took is the time from the first record to the terminal one, or to the
-	// newest.
+	// Took is the time from the first record to the terminal one, or to the newest.
 	Took time.Duration `json:"took_ns"`
 	// Interruptions counts how often the update was cut short.
 	Interruptions int     `json:"interruptions"`

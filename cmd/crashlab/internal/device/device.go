@@ -89,8 +89,7 @@ func packages(dir string) (http.Handler, error) {
 type Device struct {
 	lab  *Lab
 	flow Flow
-	// template is the device at the beginning of the flow; base has the facts
-	// about it.
+	// template is the device at the beginning of the flow; base has the facts about it.
 	template string
 	base     facts
 

@@ -35,9 +35,8 @@ func laboratory(t *testing.T) *device.Lab {
 	return lab
 }
 
-// Undisturbed, each flow ends as it says. All sweeps rely on two more facts: a
-// device can be put back to the beginning, and the judge can tell one end from
-// another.
+// Undisturbed, each flow ends as it says. All sweeps rely on two more facts: a device
+// can be put back to the beginning, and the judge can tell one end from another.
 func TestFlows(t *testing.T) {
 	lab := laboratory(t)
 	ctx := context.Background()

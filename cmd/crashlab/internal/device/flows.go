@@ -53,16 +53,15 @@ type Flow struct {
 	Signed bool
 	// Spoilt are files of the installed version that are damaged beforehand.
 	Spoilt []string
-	// Part makes the flow try one point of so many of a sample; 0 for all of
-	// them.
+	// Part makes the flow try one point of so many of a sample; 0 for all of them.
 	Part int
 	// Exit is the exit status of an undisturbed run.
 	Exit int
 	// Ends are how the device may end after one power cut. Unchanged is always
 	// allowed as long as nothing was accepted.
 	Ends []End
-	// Lost may come out too when the cut took unsynced changes: the poison, which
-	// no service syncs.
+	// Lost may come out too when the cut took unsynced changes: the
+	// poison, which no service syncs.
 	Lost []End
 	// More may come out when the device is cut again and again, or calls fail.
 	More []End

@@ -23,8 +23,7 @@ import (
 //   - the journal can be read, its chain verifies, it is not damaged.
 //
 // At the end, the update is over, the pointers are as its outcome says, nothing
-// temporary is left, and success that was reported is there. And the next update
-// works.
+// temporary is left, and success that was reported is there. And the next update works.
 func (d *Device) Judge(ctx context.Context, s sweep.Story, depth sweep.Depth) (string, error) {
 	if s.Hung {
 		return "", sweep.Violate("the updater did not end within %s; it printed: %s", trace.Timeout, d.printed())

@@ -19,8 +19,7 @@ type Release struct {
 	API, Web string
 	// Tool names a program that only this release has.
 	Tool string
-	// Updater is the content of its own updater, if it carries one; it is never
-	// run.
+	// Updater is the content of its own updater, if it carries one; it is never run.
 	Updater string
 	// Art: it has a font, which is the same in all such releases, and a picture
 	// that changes a little in each release. Neither can be compressed.
@@ -41,8 +40,7 @@ const (
 	committedUpdater = "usr/lib/tope-updater/tope-updater"
 )
 
-// updater is a release's own updater: longer than a page, and different in each
-// release.
+// updater is a release's own updater: longer than a page, and different in each release.
 func (r Release) updater() []byte {
 	return append([]byte("updater "+r.Updater+"\n"), noise(9000)...)
 }

@@ -19,8 +19,7 @@ const ServiceArg = "crashlab-service"
 const rootVariable = "CRASHLAB_ROOT"
 
 // poison is a file in the shared directory. A release may leave it behind, and an
-// older release dies of it, as of data in a format that only the newer one can
-// read.
+// older release dies of it, as of data in a format that only the newer one can read.
 const poison = "opt/tope/shared/poison"
 
 // checkerArg is the first argument that makes this program the checker.

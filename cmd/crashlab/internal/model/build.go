@@ -87,9 +87,8 @@ func (s State) build(n *inode, at string, made map[*inode]string) error {
 	return o.content.save(at, fileMode(o.mode))
 }
 
-// Same returns an error with the first difference between the live view and the
-// tree at the path at. Paths for which skip is true may differ; a nil skip skips
-// none.
+// Same returns an error with the first difference between the live view and the tree
+// at the path at. Paths for which skip is true may differ; a nil skip skips none.
 func (fs *FS) Same(at string, skip func(rel string) bool) error {
 	real, err := Load(at)
 	if err != nil {

@@ -1,6 +1,5 @@
-// Package model says what a file system may hold after a power cut, by the
-// weakest reading of POSIX: each change that was not synced may be there or not,
-// in any combination.
+// Package model says what a file system may hold after a power cut, by the weakest reading
+// of POSIX: each change that was not synced may be there or not, in any combination.
 //
 // An FS is loaded from a directory, all of it durable, and then follows a
 // recording call by call. At any point States lists the states that a cut at that

@@ -36,9 +36,8 @@ type inode struct {
 type change struct {
 	off  int64
 	data []byte
-	// size, when not negative, is the size that the file is cut or grown to
-	// instead of the write; zeroTo, when not zero, is the end of a range of zeros
-	// from off.
+	// size, when not negative, is the size that the file is cut or grown to instead
+	// of the write; zeroTo, when not zero, is the end of a range of zeros from off.
 	size   int64
 	zeroTo int64
 }
@@ -53,8 +52,7 @@ func (w change) apply(c content) content {
 	return c.write(w.off, w.data)
 }
 
-// move is one change of a directory: each name leads to an inode afterwards; nil
-// removes it.
+// move is one change of a directory: each name leads to an inode afterwards; nil removes it.
 type move map[string]*inode
 
 // FS is a file system that knows which of its changes are durable.

@@ -14,16 +14,15 @@ const (
 	everything = 1 // all of them did
 )
 
-// wholeSubsets is the largest number of writes over durable bytes of which every
-// subset is tried.
+// wholeSubsets is the largest number of writes over durable bytes of
+// which every subset is tried.
 const wholeSubsets = 6
 
 // manyWrites is the largest number of writes of which every prefix is tried; of
 // more writes, about this many are.
 const manyWrites = 16
 
-// options lists the states that n may have. A single one means that n is durable
-// as it is.
+// options lists the states that n may have. A single one means that n is durable as it is.
 func (n *inode) options() []option {
 	var opts []option
 	switch {
@@ -76,7 +75,7 @@ func (n *inode) leftovers() []option {
 	}
 	// The size landed and the blocks did not.
 	add(n.dur.resize(n.now.size))
-	// A first few writes landed, the last of them by half.
+	// A first few; the last of them by half.
 	c := n.dur
 	every := len(n.writes)/manyWrites + 1
 	for i, w := range n.writes {
@@ -104,8 +103,7 @@ func (n *inode) overwrites() bool {
 	return false
 }
 
-// subsets adds every subset of few writes; of many writes, each alone, and all
-// but each.
+// subsets adds every subset of few writes; of many writes, each alone, and all but each.
 func (n *inode) subsets(add func(content)) {
 	apply := func(take func(i int) bool) {
 		c := n.dur

@@ -194,8 +194,7 @@ func (v *view) draw(n int, rng *rand.Rand) []State {
 	return out
 }
 
-// undecided are the inodes with a choice in the state in which every choice is
-// end.
+// undecided are the inodes with a choice in the state in which every choice is end.
 func (v *view) undecided(end int) []*inode {
 	var out []*inode
 	v.pick(func(n *inode, _ int) int {

@@ -53,9 +53,8 @@ type Story struct {
 	Promised bool
 	// Fault names the errno that was injected, or is FullDisk; empty for none.
 	Fault string
-	// Rough is set when the device had more than one cut: another cut, or a
-	// failed call. Then it may turn back from an update that it would have
-	// finished otherwise.
+	// Rough is set when the device had more than one cut: another cut, or a failed
+	// call. Then it may turn back from an update that it would have finished otherwise.
 	Rough bool
 	// Lost is set when unsynced changes were lost in the cut.
 	Lost bool

@@ -15,10 +15,9 @@ import (
 // MostStates is the largest number of states at one call that are all tried.
 const MostStates = 4096
 
-// Lose records the flow once, and tries the states that a power cut may leave at
-// each of its calls. Options.Sample is the most states tried for one call; 0
-// stands for MostStates. The recording is checked: replayed whole, it must give
-// the real tree.
+// Lose records the flow once, and tries the states that a power cut may leave at each
+// of its calls. Options.Sample is the most states tried for one call; 0 stands for
+// MostStates. The recording is checked: replayed whole, it must give the real tree.
 func Lose(ctx context.Context, benches []Bench, opt Options) (*Report, error) {
 	r := begin(opt, "lose")
 	b := benches[0]

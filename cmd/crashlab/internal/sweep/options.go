@@ -102,8 +102,7 @@ func (r *run) depth() Depth {
 // bad is the end of a device with a finding.
 const bad = "in violation"
 
-// judge has a device judged. When it violates a rule, judge keeps it as it was
-// before.
+// judge has a device judged. When it violates a rule, judge keeps it as it was before.
 func (r *run) judge(ctx context.Context, b Bench, s Story, d Depth, where string) (string, error) {
 	before := filepath.Join(r.opt.Keep, fmt.Sprintf(".before-%s-%d", r.mode, r.kept.Add(1)))
 	if err := CopyTree(b.Root(), before); err != nil {

@@ -1,6 +1,5 @@
-// Package toy is a small program with known weaknesses, which tests the
-// laboratory itself. It replaces a file through a temporary one, in a right way
-// and in wrong ways.
+// Package toy is a small program with known weaknesses, which tests the laboratory
+// itself. It replaces a file through a temporary one, in a right way and in wrong ways.
 package toy
 
 import (

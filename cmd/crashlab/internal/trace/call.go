@@ -45,9 +45,8 @@ type Call struct {
 	From string
 	// Ino is the inode behind the descriptor of calls that take one, else 0.
 	Ino uint64
-	// Off, Data and Size: the place and the bytes of a write, and the file's
-	// length before it; the length that a truncate leaves; the range of a
-	// fallocate.
+	// Off, Data and Size: the place and the bytes of a write, and the file's length
+	// before it; the length that a truncate leaves; the range of a fallocate.
 	Off  int64
 	Data []byte
 	Size int64
@@ -55,8 +54,7 @@ type Call struct {
 	Len int
 	// Mode is the permission bits of a new entry, or the new ones of a chmod.
 	Mode uint32
-	// Flags are the flags of the call (rename, fallocate), or of the open file
-	// (writes).
+	// Flags are the flags of the call (rename, fallocate), or of the open file (writes).
 	Flags uint64
 	// Said is set on writes to standard output, a pipe or a socket outside the
 	// tree: Data is the program's message. Op is Write, Path is empty.

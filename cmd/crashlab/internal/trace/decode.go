@@ -128,8 +128,8 @@ func (t target) named(q *question) (*Call, string) {
 	return nil, ""
 }
 
-// opened decodes calls that open a file. An open that leaves an existing file as
-// it is changes nothing.
+// opened decodes calls that open a file. An open that leaves an existing
+// file as it is changes nothing.
 func (t target) opened(q *question) (*Call, string) {
 	var flags, mode uint64
 	dirfd, name := uint64(atEmptyCWD), q.args[0]

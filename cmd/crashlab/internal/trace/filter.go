@@ -19,9 +19,8 @@ const (
 	flagTsync      = 1 << 0 // on all threads
 	flagListener   = 1 << 3 // return a descriptor to listen on
 	flagTsyncEsrch = 1 << 4
-	// Without this flag a signal (Go preempts with SIGURG) makes the kernel
-	// forget a call that was already handed out and ask again: it would be
-	// counted twice.
+	// Without this flag a signal (Go preempts with SIGURG) makes the kernel forget
+	// a call that was already handed out and ask again: it would be counted twice.
 	flagWaitKillable = 1 << 5
 
 	offNr, offArch = 0, 4

@@ -81,8 +81,7 @@ func (m *Machine) alone(fd int) bool {
 	return err != nil && err != unix.EINTR || p[0].Revents&unix.POLLHUP != 0
 }
 
-// judge turns a question into a call, asks the handler and carries out the
-// verdict.
+// judge turns a question into a call, asks the handler and carries out the verdict.
 func (m *Machine) judge(q *question) answer {
 	t := target{pid: int(q.pid), cfg: &m.cfg}
 	c, v := t.decode(q)

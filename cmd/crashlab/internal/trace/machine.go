@@ -57,8 +57,7 @@ type Machine struct {
 	listened chan struct{}
 }
 
-// Boot starts a machine without processes of the device yet. The caller must call
-// Off.
+// Boot starts a machine without processes of the device yet. The caller must call Off.
 func Boot(cfg Config) (*Machine, error) {
 	if cfg.Handler != nil {
 		dir, err := filepath.EvalSymlinks(cfg.Dir)

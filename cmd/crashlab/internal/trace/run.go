@@ -15,8 +15,7 @@ type Command struct {
 	Args []string `json:"args"`
 	// Env is its whole environment.
 	Env []string `json:"env"`
-	// Stdout and Stderr are files that the command appends to; empty for
-	// /dev/null.
+	// Stdout and Stderr are files that the command appends to; empty for /dev/null.
 	Stdout string `json:"stdout"`
 	Stderr string `json:"stderr"`
 	// Background makes Run return as soon as the command has started.
@@ -83,8 +82,7 @@ func Watch(ctx context.Context, cfg Config, c Command) (exit int, err error) {
 	}
 	defer m.Off()
 	exit, err = m.Run(ctx, c)
-	// Its exit status is known: the processes that are left must not make more
-	// calls.
+	// Its exit status is known: the processes that are left must not make more calls.
 	m.powerOff()
 	return exit, err
 }

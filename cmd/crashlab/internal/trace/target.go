@@ -19,8 +19,7 @@ type target struct {
 	cfg *Config
 }
 
-// read copies n bytes at addr out of the thread's memory, or as many as there
-// are.
+// read copies n bytes at addr out of the thread's memory, or as many as there are.
 func (t target) read(addr uint64, n int) []byte {
 	b := make([]byte, n)
 	got := 0
@@ -72,9 +71,8 @@ func (t target) fd(fd uint64) string {
 	return p
 }
 
-// at is the path named by a directory descriptor and a string. Symlinks of its
-// parents are resolved, and with follow a symlink at its end, as the kernel is
-// about to do.
+// at is the path named by a directory descriptor and a string. Symlinks of its parents
+// are resolved, and with follow a symlink at its end, as the kernel is about to do.
 func (t target) at(dirfd, addr uint64, follow bool) string {
 	s := t.str(addr)
 	if s == "" {

@@ -35,8 +35,7 @@ func damages() []damage {
 	repaired := func(name string, harm func(*testing.T, string)) damage {
 		return damage{name: name, harm: harm, opens: true}
 	}
-	// Damage that only a look at every record finds; the daemon finds it after
-	// its start.
+	// Damage that only a look at every record finds; the daemon finds it after its start.
 	hidden := func(name string, harm func(*testing.T, string)) damage {
 		return damage{name: name, harm: harm, opens: true, kept: true}
 	}
@@ -95,7 +94,7 @@ func writeFile(data []byte) func(*testing.T, string) {
 	return func(t *testing.T, path string) { require.NoError(t, os.WriteFile(path, data, 0o600)) }
 }
 
-// noise is random bytes, the same every time.
+// noise is the same every time.
 func noise(n int) []byte {
 	out := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(out) // never fails

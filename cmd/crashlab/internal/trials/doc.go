@@ -10,8 +10,7 @@
 // Package sweep finds out what power cuts do, and each package's own tests find
 // out what its functions do with an error. The trials ask the questions of a
 // device's owner: does it run one whole version, does it say what happened, does
-// the next update work? Start with lab_test.go, which is the device and its
-// owner.
+// the next update work? Start with lab_test.go, which is the device and its owner.
 //
 // There is nothing here but tests. They need root, for loop devices.
 package trials

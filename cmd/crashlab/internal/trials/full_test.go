@@ -20,8 +20,7 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// payload is the size of the files that a release of the trials has besides its
-// services.
+// payload is the size of the files that a release of the trials has besides its services.
 const payload = 1 << 20
 
 // bulk cannot be compressed.
@@ -63,8 +62,7 @@ func fullDevice(t *testing.T, size int64, p fixtures.Programs, manager string) (
 	return d, e
 }
 
-// failedFull demands that an update failed for want of space, and did nothing
-// else.
+// failedFull demands that an update failed for want of space, and did nothing else.
 func (d *device) failedFull(r ran, before versions.Pointers) {
 	d.t.Helper()
 	require.Equal(d.t, 1, r.exit, "%s", r)
@@ -150,8 +148,7 @@ func TestFullDiskServices(t *testing.T) {
 	d.isTidy()
 }
 
-// TestFullStateDirectory: only the directory of the journal and the downloads is
-// full.
+// TestFullStateDirectory: only the directory of the journal and the downloads is full.
 func TestFullStateDirectory(t *testing.T) {
 	tried(t)
 	onItsOwnDisk(t, "var/lib/tope-updater", "Download")
@@ -245,8 +242,7 @@ func fillInodes(t *testing.T, e *disktest.Ext4, free int) (release func()) {
 	return func() { require.NoError(t, os.RemoveAll(dir)) }
 }
 
-// fewInodes is how many inodes a disk has on which they are used up again and
-// again.
+// fewInodes is how many inodes a disk has on which they are used up again and again.
 const fewInodes = 600
 
 // TestFirstUpdateOnAFullDisk: there is no journal yet, and no room for one.

@@ -178,8 +178,7 @@ func (d *device) stopServing() {
 	d.daemon = nil
 }
 
-// patience is for a busy machine; usually everything here takes less than a tenth
-// of it.
+// patience is for a busy machine; nothing here takes a tenth of it.
 const patience = 30 * time.Second
 
 func (d *device) eventually(what string, ready func() bool, is ...func() []string) {

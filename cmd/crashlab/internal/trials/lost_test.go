@@ -73,8 +73,7 @@ func trial(t *testing.T, s scene, dam damage, rescue bool) {
 	d.serve()
 	api := client.Socket(d.socket())
 	defer api.Close()
-	// The daemon already works when it finds damage that only a look at every
-	// record finds.
+	// The daemon already works when it finds damage that only a look at every record finds.
 	d.eventually("the damage to be known", func() bool {
 		st, err := api.Status(t.Context())
 		return err == nil && st.State == engine.Idle && st.Journal.Damaged
@@ -95,8 +94,7 @@ func trial(t *testing.T, s scene, dam damage, rescue bool) {
 	require.True(t, d.status().Journal.Damaged, "it is not forgotten")
 }
 
-// isSound demands that current is whole, and a version to which the flow may have
-// led.
+// isSound demands that current is whole, and a version to which the flow may have led.
 func (d *device) isSound(f flow) string {
 	d.t.Helper()
 	if !f.broken {
@@ -143,8 +141,7 @@ func (d *device) toldOf(dam damage, harmed []byte) {
 }
 
 // unwritable boots a device whose journal cannot be written. No update begins
-// without the journal, and everything goes on when the journal can be written
-// again.
+// without the journal, and everything goes on when the journal can be written again.
 func unwritable(t *testing.T, s scene) {
 	d := copyOf(t, s.from, filepath.Join(t.TempDir(), "device"))
 	immutable(t, d.journalPath(), true)

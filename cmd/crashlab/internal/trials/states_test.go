@@ -123,12 +123,10 @@ func film(t *testing.T) []scene {
 	return scenes
 }
 
-// addresses tells copies of a device apart: each listens on an address of its
-// own.
+// addresses tells copies of a device apart: each listens on an address of its own.
 var addresses atomic.Uint32
 
-// copyOf is a copy of a device, as it is after a reboot, at an address of its
-// own.
+// copyOf is a copy of a device, as it is after a reboot, at an address of its own.
 func copyOf(t testing.TB, from *device, root string) *device {
 	t.Helper()
 	copyTree(t, from.Root, root)

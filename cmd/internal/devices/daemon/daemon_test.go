@@ -36,9 +36,8 @@ func TestTheDaemonHangs(t *testing.T) {
 	require.Equal(t, "1", d.Property(devicetest.Daemon, "NRestarts"), "one that works is fed")
 }
 
-// A daemon that always dies is given up, with the start limits of the shipped
-// unit; the rescue unit brings the update to its end, and the daemon gets another
-// chance.
+// A daemon that always dies is given up, with the start limits of the shipped unit;
+// the rescue unit brings the update to its end, and the daemon gets another chance.
 func TestADaemonThatDiesIsRescued(t *testing.T) {
 	t.Parallel()
 	d := devicetest.New(t, devicetest.Options{})
@@ -109,8 +108,7 @@ func TestTheSocket(t *testing.T) {
 			require.Contains(t, denied, "foreign-peer")
 			require.Contains(t, denied, "403")
 
-			// With systemd holding the socket, a request finds a daemon also while it
-			// restarts.
+			// With systemd holding the socket, a request finds a daemon also while it restarts.
 			d.MustRun("systemctl", "stop", devicetest.Daemon)
 			if activated {
 				first := as("fitter", look) // it says at least that the updater is starting
@@ -160,8 +158,7 @@ func TestThePreset(t *testing.T) {
 	d.RecoveredFirst()
 }
 
-// A process that the daemon has started does not outlive it: nothing goes on
-// writing.
+// A process that the daemon has started does not outlive it: nothing goes on writing.
 func TestHelpersEndWithTheDaemon(t *testing.T) {
 	t.Parallel()
 	d := devicetest.New(t, devicetest.Options{

@@ -14,7 +14,7 @@ import (
 	"github.com/tope/updater/cmd/internal/devices/devicetest"
 )
 
-// noise is data that does not compress.
+// noise does not compress.
 func noise(n int) []byte {
 	data := make([]byte, n)
 	r := rand.NewChaCha8([32]byte{1})

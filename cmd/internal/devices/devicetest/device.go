@@ -36,8 +36,7 @@ const (
 
 // Options are the differences of a device from the usual one.
 type Options struct {
-	// Release is the first release on the device; its version is 1.0.0 if it has
-	// none.
+	// Release is the first release on the device; its version is 1.0.0 if it has none.
 	Release fixtures.Release
 	// Stable is how long the gate wants a service to run, 300 ms if zero.
 	Stable time.Duration

@@ -19,8 +19,7 @@ func (d *Device) Install(version, behaviour string, want engine.State) {
 	require.Equal(d.t, want, u.State, "%+v", u.Error)
 }
 
-// Properties are the properties of several units, by unit. names has commas
-// between them.
+// Properties are the properties of several units, by unit. names has commas between them.
 func (d *Device) Properties(names string, units ...string) map[string]map[string]string {
 	d.t.Helper()
 	all := map[string]map[string]string{}

@@ -17,8 +17,7 @@ import (
 // finding is a line of the doctor's, as --json tells it.
 type finding struct{ Check, Level, Text, Do string }
 
-// ailment is something that happens to a device, and the doctor's finding about
-// it.
+// ailment is something that happens to a device, and the doctor's finding about it.
 type ailment struct {
 	name string
 	hurt string // a command for sh
@@ -169,8 +168,8 @@ func TestTheDoctorTellsWhatAilsADevice(t *testing.T) {
 	well, _, err := examine(t, d)
 	require.NoError(t, err)
 	for _, f := range well {
-		// Warnings are normal here for unsigned releases of any product, and for a
-		// container's overlay.
+		// Warnings are normal here for unsigned releases of any product,
+		// and for a container's overlay.
 		require.True(t, f.Level == "pass" || f.Check == "trust" || f.Check == "filesystems", "%+v", f)
 		require.NotEqual(t, "fail", f.Level, "%+v", f)
 	}
@@ -190,8 +189,7 @@ func TestTheDoctorTellsWhatAilsADevice(t *testing.T) {
 			t.Errorf("%s: %+v is not in %+v", a.name, a.finding, ill)
 		} else {
 			require.NotEmpty(t, ill[i].Do, a.name)
-			// The doctor itself never fails; it exits with 13 when any finding is a
-			// fail.
+			// The doctor itself never fails; it exits with 13 when any finding is a fail.
 			fails := strings.Contains(levels(ill), " fail\n")
 			require.Equal(t, fails, err != nil && strings.Contains(err.Error(), "exit status 13"), "%s: %v", a.name, err)
 			if a.heal == "" {

@@ -39,8 +39,7 @@ type hostile struct {
 	bare bool
 	// device prepares the device.
 	device func(t *testing.T, v *victim)
-	// serve replaces the server of the file; the case is not tried from disk
-	// then.
+	// serve replaces the server of the file; the case is not tried from disk then.
 	serve func(file []byte) http.Handler
 }
 

@@ -17,8 +17,7 @@ func replace(old, text string) nativetest.Edit {
 	return nativetest.Edit{Text: func(s string) string { return strings.Replace(s, old, text, 1) }}
 }
 
-// texts are release files that two programs could read differently, or that none
-// can read.
+// texts are release files that two programs could read differently, or that none can read.
 func texts() []hostile {
 	put := func(text string) nativetest.Edit { return replace(`{"schema":1`, `{`+text+`"schema":1`) }
 	list := []hostile{

@@ -62,9 +62,8 @@ func TestABadReleaseRollsBack(t *testing.T) {
 	}
 }
 
-// The old version has stopped working in the meantime, so the factory's is next.
-// When that one is dead too, a person has to come, but the API is up and takes a
-// good release.
+// The old version has stopped working in the meantime, so the factory's is next. When
+// that one is dead too, a person has to come, but the API is up and takes a good release.
 func TestWhenTheWayBackIsBarred(t *testing.T) {
 	t.Parallel()
 	dying := func(t *testing.T, spoilt ...string) *devicetest.Device {

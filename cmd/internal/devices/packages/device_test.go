@@ -44,8 +44,7 @@ func (d *device) program() string {
 	return strings.TrimPrefix(first, "tope-updater ")
 }
 
-// software lists everything of the device's software: names, modes, sizes,
-// targets, digests.
+// software lists everything of the device's software: names, modes, sizes, targets, digests.
 func (d *device) software() string {
 	d.t.Helper()
 	return d.MustRun("sh", "-c", `find /opt/tope /usr/local/bin -printf '%p %y %m %s %l %u\n' | grep -v '^/usr/local/bin d' | sort; find /opt/tope -type f | sort | xargs sha256sum`)

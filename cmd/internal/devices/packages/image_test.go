@@ -12,8 +12,8 @@ import (
 	"github.com/tope/updater/cmd/internal/builttest"
 )
 
-// systemd does not run in a tree that is being built; the device has everything
-// at its first boot.
+// systemd does not run in a tree that is being built; the device has
+// everything at its first boot.
 func TestPackageInAnImage(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t)

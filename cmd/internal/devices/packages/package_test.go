@@ -35,8 +35,7 @@ func TestInstallUpgradeRemovePurge(t *testing.T) {
 	d.MustRun("tope-updater", "install", d.Offer(fixtures.Release{Version: "1.1.0"}))
 	d.switches()
 
-	// The power goes in the middle of an upgrade: the old program still recovers
-	// the device.
+	// The power goes in the middle of an upgrade: the old program still recovers the device.
 	d.MustRun("dpkg", "--unpack", second)
 	d.Kill()
 	d.Boot()
@@ -44,8 +43,7 @@ func TestInstallUpgradeRemovePurge(t *testing.T) {
 	require.Equal(t, older, d.program())
 	require.Equal(t, "active", d.Property(daemon, "ActiveState"))
 
-	// The upgrade continues: the daemon is another process, and all else is as it
-	// was.
+	// The upgrade continues: the daemon is another process, and all else is as it was.
 	pid, journal, software := d.Property(daemon, "MainPID"), d.updates(), d.software()
 	d.MustRun("dpkg", "--configure", "-a")
 	require.Equal(t, newer, d.program())
@@ -68,8 +66,7 @@ func TestInstallUpgradeRemovePurge(t *testing.T) {
 	d.MustRun("dpkg", "-i", second)
 	require.Equal(t, newer, d.program())
 
-	// Units that an operator has disabled stay disabled, also when the package
-	// comes back.
+	// Units that an operator has disabled stay disabled, also when the package comes back.
 	d.MustRun("systemctl", "disable", recovery)
 	d.MustRun("dpkg", "-i", second)
 	require.Equal(t, "multi-user.target.wants/tope-updater.service", d.enabled())
@@ -90,9 +87,8 @@ func TestInstallUpgradeRemovePurge(t *testing.T) {
 	require.NoDirExists(t, d.Path("/etc/tope-updater"))
 }
 
-// An upgrade or a removal in the middle of an update: on an upgrade, the update
-// goes on from the journal; on a removal, it comes to an end first. No service
-// stays down.
+// An upgrade or a removal in the middle of an update: the update goes on from the
+// journal, or comes to an end first. No service stays down.
 func TestInTheMiddleOfAnUpdate(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t)
@@ -128,8 +124,7 @@ func TestInTheMiddleOfAnUpdate(t *testing.T) {
 // updates is the journal's list of updates.
 func (d *device) updates() string { return d.MustRun("tope-updater", "journal", "list") }
 
-// gone: nothing of the updater runs or will run, and the device's software has
-// not changed.
+// gone: nothing of the updater runs or will run, and the device's software has not changed.
 func (d *device) gone(software string) {
 	d.t.Helper()
 	require.Equal(d.t, software, d.software())

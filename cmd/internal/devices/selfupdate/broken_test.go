@@ -56,8 +56,7 @@ func TestABrokenUpdaterRollsBack(t *testing.T) {
 	}
 }
 
-// The count of the new updater's chances is lost with the journal: it gets no
-// further one.
+// The count of the new updater's chances is lost with the journal: it gets no further one.
 func TestANewUpdaterSpoilsTheJournal(t *testing.T) {
 	t.Parallel()
 	for name, what := range map[string]string{
@@ -86,8 +85,7 @@ func TestANewUpdaterSpoilsTheJournal(t *testing.T) {
 	}
 }
 
-// When its version fails the gate, a new updater hands the way back to the old
-// one.
+// When its version fails the gate, a new updater hands the way back to the old one.
 func TestANewUpdaterOfABadVersion(t *testing.T) {
 	t.Parallel()
 	d := newSelfDevice(t, devicetest.Options{Timeout: time.Second})
@@ -104,8 +102,7 @@ func TestANewUpdaterOfABadVersion(t *testing.T) {
 	require.Empty(t, d.Failed())
 }
 
-// The new updater is killed each time it has begun: after two chances, the update
-// is over.
+// The new updater is killed each time it has begun: after two chances, the update is over.
 func TestANewUpdaterDiesBeforeTheCommit(t *testing.T) {
 	t.Parallel()
 	d := newSelfDevice(t, devicetest.Options{Stable: 5 * time.Second, Timeout: 20 * time.Second})

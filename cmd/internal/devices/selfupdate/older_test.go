@@ -73,8 +73,7 @@ func TestAnOlderUpdaterFollowsTheJournal(t *testing.T) {
 	d.is(program)
 
 	become(d.fresh)
-	// A version that carries the older updater keeps it to itself: it could not
-	// take over.
+	// A version that carries the older updater keeps it to itself: it could not take over.
 	d.Begin(d.Offer(updater("1.4.0", program)))
 	require.Equal(t, engine.Committed, d.Over().State)
 	d.is(d.fresh)

@@ -21,8 +21,7 @@ const carried = "bin/tope-updater"
 type selfDevice struct {
 	*devicetest.Device
 	t *testing.T
-	// old is the program it begins with; fresh differs from it, but does the
-	// same.
+	// old is the program it begins with; fresh differs from it, but does the same.
 	old, fresh []byte
 }
 
@@ -32,8 +31,7 @@ func newSelfDevice(t *testing.T, o devicetest.Options) *selfDevice {
 	var err error
 	d.old, err = os.ReadFile(d.Disk(devicetest.Updater))
 	require.NoError(t, err)
-	// Bytes behind an ELF program's last section change its digest and nothing
-	// else.
+	// Bytes behind an ELF program's last section change its digest and nothing else.
 	d.fresh = append(append([]byte{}, d.old...), "another one"...)
 	return d
 }

@@ -95,8 +95,8 @@ func TestACutBetweenFlipAndUnitFiles(t *testing.T) {
 	require.Equal(t, "1.0.0", d.status().Pointers.Current)
 }
 
-// Three boots without a commit: recover goes back, and the old version starts
-// under its old units.
+// Three boots without a commit: recover goes back, and the old
+// version starts under its old units.
 func TestASpentBudgetPutsTheUnitFilesBack(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, "", "old")
@@ -153,8 +153,8 @@ func TestTriggersComeAndGo(t *testing.T) {
 	require.Equal(t, "active", d.Property("say.socket", "ActiveState"))
 	require.Equal(t, "inactive", d.Property("say.service", "ActiveState"), "nobody has asked for it")
 
-	// The next release has them too; the service that the socket had started runs
-	// from the old one.
+	// The next release has them too; the service that the socket had
+	// started runs from the old one.
 	d.MustRun("systemctl", "start", "say.service")
 	r2 := release("1.2.0", "")
 	for name, text := range r.Files {
@@ -174,8 +174,7 @@ func TestTriggersComeAndGo(t *testing.T) {
 	require.Empty(t, d.Failed())
 }
 
-// A oneshot that remains is stopped with its version, and so is started again
-// afterwards.
+// A oneshot that remains is stopped with its version, and so is started again afterwards.
 func TestAOneshotThatRemains(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, "")
