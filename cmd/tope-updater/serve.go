@@ -201,8 +201,8 @@ func (d *daemon) listen(h http.Handler, from handed) (*httpapi.Server, error) {
 // verifyJournal checks the whole chain while the engine works; recovery has
 // trusted the summary, which has a checksum of its own. It returns
 // journal.ErrDamaged when the journal has to be opened again, with all of it
-// verified, to be put aside. It does so only once the device is idle, because
-// just history is lost, and only once.
+// verified, to be put aside. It waits with that until the device is idle, because
+// history alone is lost, and does it a single time.
 func (d *daemon) verifyJournal(ctx context.Context, u *updater) error {
 	report, err := u.journal.Verify()
 	if err != nil {

@@ -1,9 +1,11 @@
-// Package config reads the updater's configuration. It is one TOML file. Every
-// key has a default, and with no file at all the defaults suit the device of
-// section 2 of the design: a configuration has only the differences on this
-// device. A mistake in the file is an error with the file, the line and what to
-// write instead. A key that this program does not know is an error too, since a
-// misspelt key would otherwise silently leave its default in force.
+// Package config reads the updater's configuration.
+//
+// It is one TOML file. Every key has a default, and with no file at all the
+// defaults suit the device of section 2 of the design: a configuration has only
+// the differences on this device. A mistake in the file is an error with the
+// file, the line and what to write instead. A key that this program does not know
+// is an error too, since a misspelt key would otherwise silently leave its
+// default in force.
 //
 // Paths in a Config are the device's own: the caller resolves them below --root.
 // This package reads one file and touches nothing else.

@@ -132,7 +132,7 @@ func (v *view) state(chosen map[*inode]int) State {
 	return State{v, c}
 }
 
-// pick makes a state: which tells the option of each inode on the way.
+// pick makes a state. It calls which for the option of each inode that it meets.
 func (v *view) pick(which func(n *inode, of int) int) State {
 	s := State{v, map[*inode]int{}}
 	list := []*inode{v.root}

@@ -11,8 +11,8 @@ import (
 	"github.com/tope/updater/cmd/crashlab/internal/plant"
 )
 
-// Every bug still has its place in the source. Whether it compiles and is found,
-// crashlab plant shows, which takes minutes.
+// Every bug still has its place in the source. crashlab plant shows that the bug
+// compiles and is found, which takes minutes.
 func TestBugsApply(t *testing.T) {
 	copied := t.TempDir()
 	require.NoError(t, plant.Copy("../../../..", copied))

@@ -222,7 +222,7 @@ func TestFullOfFiles(t *testing.T) {
 	d.isTidy()
 }
 
-// fillInodes leaves free inodes; each caller gets a directory of its own.
+// fillInodes leaves that many inodes free; each caller gets a directory of its own.
 func fillInodes(t *testing.T, e *disktest.Ext4, free int) (release func()) {
 	t.Helper()
 	dir, err := os.MkdirTemp(e.Dir, ".crowd-")
@@ -242,7 +242,7 @@ func fillInodes(t *testing.T, e *disktest.Ext4, free int) (release func()) {
 	return func() { require.NoError(t, os.RemoveAll(dir)) }
 }
 
-// fewInodes is how many inodes a disk has on which they are used up again and again.
+// fewInodes is how many inodes a disk has left where they are used up again and again.
 const fewInodes = 600
 
 // TestFirstUpdateOnAFullDisk: there is no journal yet, and no room for one.
