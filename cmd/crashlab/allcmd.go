@@ -83,7 +83,7 @@ func part(m mode, by int) mode {
 			of := by
 			if flow, ok := device.FlowNamed(o.Flow); ok && flow.Part > 0 {
 				of *= flow.Part
-				o.Every = flow.Part // two states a call are few already
+				o.Every = flow.Part // as few as two states are tried at each call
 			}
 			o.Sample = max(o.Sample/of, 2)
 		}

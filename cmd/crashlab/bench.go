@@ -62,8 +62,8 @@ func flowNames() string {
 // mode is one sweep over one flow.
 type mode func(context.Context, []sweep.Bench, sweep.Options) (*sweep.Report, error)
 
-// sweep runs modes over flows, prints the reports, and leaves nothing behind
-// but devices with findings.
+// sweep runs modes over flows, prints the reports, and leaves only the
+// devices with findings behind.
 func (f *flags) sweep(ctx context.Context, modes ...mode) error {
 	reports, err := f.reports(ctx, filepath.Join(f.bin, "tope-updater"), modes...)
 	found := 0
@@ -87,7 +87,7 @@ func (f *flags) reports(ctx context.Context, updater string, modes ...mode) (all
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.Remove(keep) }() // stays when something is in it
+	defer func() { _ = os.Remove(keep) }() // stays when it is not empty
 	lab, err := device.Open(dir, updater)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,6 @@
-// Crashlab is the crash laboratory: test equipment that breaks a real device
-// running the real, unmodified updater in every way it can, and checks the result.
-// It is never shipped.
+// Crashlab is the crash laboratory: test equipment that breaks a real device,
+// which runs the real, unmodified updater, in every way it can, and checks the
+// result. It is never shipped.
 //
 //	crashlab all     all of what follows, exhaustively or a sample
 //	crashlab kill    the power is cut at each call that changes the disk, and half-way through each write

@@ -25,7 +25,7 @@ func errnoMode(e unix.Errno) mode {
 	}
 }
 
-// relapseMode loses during the recoveries from so many kills.
+// relapseMode loses changes during the recoveries from that many kills.
 func relapseMode(firsts int) mode {
 	return func(ctx context.Context, b []sweep.Bench, o sweep.Options) (*sweep.Report, error) {
 		o.Firsts = firsts

@@ -35,8 +35,8 @@ func plantCommand() *cobra.Command {
 	return cmd
 }
 
-// plant plants one bug after the other. The first that is not found, does not
-// apply or does not compile makes it fail, after all have been tried.
+// plant plants one bug after the other. A bug that does not apply or does not
+// compile makes it fail at once; one that is not found, after all have been tried.
 func (f *flags) plant(ctx context.Context, source string, only []string) (err error) {
 	dir, err := os.MkdirTemp("", "crashlab-plant-")
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/tope/updater/steps/bundle/native"
 )
 
-// description is release.toml, which says of a release what its directory cannot.
+// description is release.toml: the facts about a release that its directory cannot tell.
 type description struct {
 	Product    string            `toml:"product"`
 	Hardware   []string          `toml:"hardware"`
@@ -38,8 +38,8 @@ type description struct {
 	} `toml:"health"`
 }
 
-// releaseFlags describe a release to a verb: a file, and flags for what changes
-// from release to release.
+// releaseFlags describe a release to a verb: a file for the lasting facts, and
+// flags for those that change from release to release.
 type releaseFlags struct {
 	file, product, version, created string
 	epoch                           int64

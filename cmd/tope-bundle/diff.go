@@ -13,8 +13,8 @@ type change struct {
 	Path string `json:"path"`
 	What string `json:"what"`
 	Size int64  `json:"size,omitempty"`
-	// Fetch is what a device with the old release downloads for it, in bytes,
-	// Alone what it would download without a patch.
+	// Fetch is how many bytes a device with the old release downloads for the
+	// file, Alone how many it would download without a patch.
 	Fetch int64 `json:"fetch,omitempty"`
 	Alone int64 `json:"alone,omitempty"`
 	Patch bool  `json:"patch,omitempty"`

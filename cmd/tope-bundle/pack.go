@@ -74,7 +74,7 @@ func (a *app) make(ctx context.Context, f *makeFlags, dir string, r native.Relea
 	if f.level < 1 || f.level > 19 {
 		return usagef("--level %d is not between 1 and 19", f.level)
 	}
-	// A wrong password is told now, not after minutes of compressing.
+	// Report a wrong password now, not after minutes of compressing.
 	sign := func(*pack.Bundle) string { return "" }
 	if f.key.key != "" {
 		key, err := f.key.load(a.in)
@@ -122,7 +122,7 @@ func (a *app) make(ctx context.Context, f *makeFlags, dir string, r native.Relea
 	return a.write(b, made{File: f.output, Signed: sign(b), Compress: o.Compressor.Name()})
 }
 
-// write writes the bundle and tells about it.
+// write writes the bundle and tells the user about it.
 func (a *app) write(b *pack.Bundle, m made) error {
 	m.Files, m.Patches = len(b.Release.Files), len(b.Release.Payload.Patches)
 	if m.File == "" {

@@ -13,7 +13,7 @@ import (
 	"github.com/tope/updater/cmd/internal/builttest"
 )
 
-// perform runs the program as a user does and returns what it says.
+// perform runs the program as a user does and returns its output.
 func perform(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), builttest.Program(t, "tope-bundle", builttest.Version), args...)
@@ -24,9 +24,8 @@ func perform(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// Every bundle that a release has made is read: inspect tells what the golden
-// text beside it tells, and its signature and every byte of it are good. See
-// testdata/README.md.
+// Every bundle that a release has made is read: inspect prints the golden text beside
+// it, and its signature and every byte of it are good. See testdata/README.md.
 func TestBundlesOfEveryRelease(t *testing.T) {
 	files, err := filepath.Glob("../../testdata/bundles/*/*.tope")
 	require.NoError(t, err)

@@ -20,8 +20,8 @@ func TestManPagesAndCompletionsAreFresh(t *testing.T) {
 }
 
 // The scripts in testdata/script are the command line's contract. Each says in
-// its first line what it guards. The program is as it is shipped: with the race
-// detector, looking for patches takes four times as long.
+// its first line what it guards. The program is built as it is shipped: with the
+// race detector, the search for patches takes four times as long.
 func TestScripts(t *testing.T) {
 	program := filepath.Dir(builttest.Program(t, "tope-bundle", builttest.Version))
 	testscript.Run(t, testscript.Params{

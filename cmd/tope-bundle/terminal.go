@@ -58,8 +58,8 @@ func (a *app) document(v any) error {
 	return enc.Encode(v)
 }
 
-// progress returns a function that shows how far long work is: a line that
-// moves on a terminal, a line a stage elsewhere.
+// progress returns a function that shows how far long work is: on a terminal a
+// line that moves, elsewhere a line for each stage.
 func (a *app) progress() func(what string, done, total int64) {
 	f, ok := a.err.(*os.File)
 	live := ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
@@ -80,7 +80,7 @@ func (a *app) progress() func(what string, done, total int64) {
 	}
 }
 
-// bytes writes a size for people.
+// bytesOf writes a size for people.
 func bytesOf(n int64) string {
 	switch {
 	case n >= 10<<20:

@@ -7,8 +7,8 @@ import (
 	"github.com/tope/updater/steps/bundle/supply"
 )
 
-// bundles is what this device knows of bundles: their formats, whose it takes,
-// and where what is in them goes.
+// bundles has what this device knows about bundles: their formats, whose bundles
+// it accepts, and where their content goes.
 type bundles struct{ *parts }
 
 func (p *parts) bundles() bundles { return bundles{p} }
@@ -21,7 +21,7 @@ func (b bundles) formats() []bundle.Format {
 	}
 }
 
-// native is what native bundles are judged by.
+// native returns the judge of native bundles.
 func (b bundles) native() *supply.Judge {
 	return &supply.Judge{
 		Verify: b.policy().Signature, Product: b.cfg.Device.Product, Hardware: b.cfg.Device.Hardware,
@@ -29,12 +29,12 @@ func (b bundles) native() *supply.Judge {
 	}
 }
 
-// planner decides what is fetched of a native bundle.
+// planner decides which parts of a native bundle are fetched.
 func (b bundles) planner() *supply.Planner {
 	return &supply.Planner{Judge: b.native(), Versions: b.store, MaxPatch: b.cfg.Download.MaxPatch, Room: b.space().Room}
 }
 
-// space finds room for a release, and makes some.
+// space finds room for a release, and makes room when there is too little.
 func (b bundles) space() bundle.Space {
 	return bundle.Space{Versions: b.store.Dir(), Preflight: disk.Preflight, MakeRoom: b.keeper().makeRoom}
 }

@@ -11,8 +11,7 @@ import (
 	"github.com/tope/updater/steps/stepstest"
 )
 
-// What the engine asks about data is answered from the versions' manifests and
-// the shared directory.
+// The versions' manifests and the shared directory answer the engine's questions about data.
 func TestDataOfTheDevice(t *testing.T) {
 	d := testDevice(t)
 	stepstest.Publish(t, d.store, "2.0.0", map[string]string{"bin/x": "#!/bin/sh\n"},

@@ -18,9 +18,9 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// device is the configuration, and where things are: what every verb has. It
-// opens what it is asked for and keeps nothing open itself. Most verbs need no
-// more, and recover at boot must be quick.
+// device has the configuration and the paths, which every verb needs. It opens
+// things on request and keeps nothing open itself. Most verbs need no more, and
+// recover at boot must be quick.
 type device struct {
 	cfg   config.Config
 	root  disk.Root
@@ -63,9 +63,9 @@ func (d *device) openVersions(create bool) (*versions.Store, error) {
 	})
 }
 
-// openManager makes the service manager that the configuration names. Nothing
-// else in this program knows managers by name: what one can do, its abilities
-// tell (package service). It connects to nothing yet.
+// openManager makes the service manager that the configuration names. No other
+// code in this program knows managers by name: the abilities of a manager tell
+// what it can do (package service). No connection is made yet.
 func (d *device) openManager() (service.Manager, error) {
 	switch d.cfg.Services.Manager {
 	case config.None:
@@ -91,7 +91,7 @@ type opening struct {
 	create bool
 	// doubt: the journal has failed under this process, so its whole chain is verified.
 	doubt bool
-	// hasty: another process's hold on the journal is not waited for.
+	// hasty: when another process holds the journal, fail at once.
 	hasty bool
 }
 
@@ -120,7 +120,7 @@ func (d *device) openJournal(how opening) (*journal.Journal, error) {
 	return j, err
 }
 
-// openReader opens the journal for reading, beside whoever writes it.
+// openReader opens the journal for reading, beside the process that writes it.
 func (d *device) openReader() (*journal.Reader, error) {
 	path, opt, err := d.journal()
 	if err != nil {
@@ -129,7 +129,7 @@ func (d *device) openReader() (*journal.Reader, error) {
 	return journal.OpenReader(path, opt)
 }
 
-// journal is where the journal is, and how it is kept.
+// journal returns the journal's path and options.
 func (d *device) journal() (path string, opt journal.Options, err error) {
 	path, err = d.root.Path(d.cfg.Paths.Journal())
 	return path, journal.Options{Clock: d.clock, KeepUpdates: d.cfg.Retention.Updates, LockTimeout: lockPatience, Log: d.log}, err

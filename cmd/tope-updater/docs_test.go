@@ -21,7 +21,7 @@ func TestManPagesAndCompletionsAreFresh(t *testing.T) {
 	manualtest.Fresh(t, cmd, docs, *update)
 }
 
-// The page of the command line tells of every verb, in either language.
+// The page of the command line has every verb, in both languages.
 func TestTheManualHasEveryVerb(t *testing.T) {
 	cmd := (&app{term: &terminal{out: io.Discard, err: io.Discard}}).command()
 	for _, page := range []string{docs + "/command-line.md", docs + "/zh/command-line.md"} {

@@ -21,8 +21,8 @@ import (
 	"github.com/tope/updater/steps/verify"
 )
 
-// outside, in the run directory, is where tope-updater.service puts the
-// device's /tmp for a daemon that has one of its own.
+// outside, in the run directory, is where tope-updater.service puts the device's
+// /tmp for a daemon that has a private /tmp.
 const outside = "/outside"
 
 // newEngine is the one place where the engine meets its steps. The manager must
@@ -52,8 +52,8 @@ func (p *parts) newEngine(j engine.Journal) (*engine.Engine, error) {
 	})
 }
 
-// quietEngine is an engine that can tell how things stand and recover By
-// Oneshot, which needs no step, no service manager and no connection.
+// quietEngine makes an engine that can tell the status and recover By Oneshot.
+// Neither needs a step, a service manager or a connection.
 func (p *parts) quietEngine(j engine.Journal) (*engine.Engine, error) {
 	return engine.New(engine.Config{
 		Journal: j, Versions: upkeep{p.store}, Data: data{p.store, p.snapshots}, Clock: p.clock, Log: p.log,
@@ -100,7 +100,8 @@ func (w wiring) steps(hold *service.Hold, gate *healthcheck.Gate, restarts *rest
 	}, nil
 }
 
-// writable are the directories of a version that lead into the shared one.
+// writable are the directories of a version that are links into the shared
+// directory, each with its host path there.
 func (w wiring) writable() (map[string]string, error) {
 	m := map[string]string{}
 	for _, dir := range w.cfg.Paths.Writable {
@@ -147,8 +148,8 @@ func (w wiring) hostCommand(command []string) ([]string, error) {
 	return append([]string{host}, command[1:]...), err
 }
 
-// patience is generous, because a step that misses its deadline is a failed
-// update, but finite, so that a step that hangs is one too.
+// patience is generous, because a step that misses its deadline fails the update.
+// It is finite, so that a step that hangs fails the update too.
 func (w wiring) patience() engine.Patience {
 	var stop, wait time.Duration
 	for _, s := range w.cfg.Service {

@@ -37,7 +37,7 @@ func usage(err error) error {
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// endError is an update that ended otherwise than it was asked to.
+// endError is an update that did not end as requested.
 type endError struct{ update engine.UpdateStatus }
 
 func (e endError) Error() string {
@@ -52,7 +52,8 @@ func (e endError) Error() string {
 	return s
 }
 
-// reason is the failure that decided the update: the one that made it turn back, if it did.
+// reason is the failure that decided the update: the cause that made
+// it turn back, if there is one.
 func reason(u engine.UpdateStatus) *engine.ErrorStatus {
 	if u.Cause != nil {
 		return u.Cause
@@ -60,7 +61,7 @@ func reason(u engine.UpdateStatus) *engine.ErrorStatus {
 	return u.Error
 }
 
-// ended judges how an update ended; nil when it did what it was asked to.
+// ended returns nil for an update that was committed, else how it ended.
 func ended(u engine.UpdateStatus) error {
 	if u.State == engine.Committed {
 		return nil

@@ -57,7 +57,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// The cause that made an update turn back decides, not what failed afterwards.
+// The cause that made an update turn back decides, not a failure afterwards.
 func TestTheCauseIsTheReason(t *testing.T) {
 	err := ended(engine.UpdateStatus{
 		ID: "u", State: engine.RolledBack,

@@ -48,7 +48,8 @@ write there any more.`,
 			if err != nil {
 				return err
 			}
-			// By this process: the daemon's sandbox does not let it look into others.
+			// This process looks for writers: the daemon's sandbox does not let the
+			// daemon look into other processes.
 			writers, err := a.writers(report.Version)
 			if err != nil {
 				return err

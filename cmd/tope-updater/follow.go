@@ -13,18 +13,18 @@ import (
 const (
 	// tick is how long a progress bar may stand still.
 	tick = 200 * time.Millisecond
-	// patience is how long a daemon that went away is waited for: longer than
-	// a restart of it takes, or a boot of a small device.
+	// patience is how long to wait for a daemon that went away: longer than its
+	// restart takes, or the boot of a small device.
 	patience = 2 * time.Minute
-	// cleaning is how long a daemon's clean-up is waited for.
+	// cleaning is how long to wait for a daemon's clean-up.
 	cleaning = 3 * time.Second
-	// knock is how often such a daemon is tried.
+	// knock is the pause between attempts to reach a daemon that went away.
 	knock = 250 * time.Millisecond
 )
 
-// follow shows an update until it is over, and returns how it ended as an
-// error, or nil when it was committed. A daemon that dies meanwhile is waited
-// for: the update goes on when it comes back.
+// follow shows an update until it is over, and returns how it ended as an error,
+// or nil when it was committed. When the daemon dies meanwhile, follow waits: the
+// update goes on when the daemon comes back.
 func (a *app) follow(ctx context.Context, s *session, id string) (engine.UpdateStatus, error) {
 	p := newProgress(a.term)
 	defer p.close()
@@ -47,9 +47,8 @@ func (a *app) follow(ctx context.Context, s *session, id string) (engine.UpdateS
 		if !engine.Terminal(u.State) {
 			continue
 		}
-		// The clean-up that follows the end is work of this process when no
-		// daemon runs; a daemon's is waited for a moment, so that the next
-		// command finds the device idle.
+		// Without a daemon, this process does the clean-up that follows the end. A
+		// daemon's clean-up gets a moment, so that the next command finds the device idle.
 		if end.IsZero() {
 			end = time.Now()
 		}
@@ -59,14 +58,14 @@ func (a *app) follow(ctx context.Context, s *session, id string) (engine.UpdateS
 	}
 }
 
-// next waits for news, through the death of a daemon too.
+// next waits for news, also when the daemon dies meanwhile.
 func (a *app) next(ctx context.Context, s *session, p *progress, seen uint64) (engine.Status, error) {
 	st, err := s.Next(ctx, seen, tick)
 	if err == nil || ctx.Err() != nil || s.inProcess || !gone(err) {
 		return st, errors.Join(err, context.Cause(ctx))
 	}
-	// When it is only being replaced by another program, the next request waits
-	// for that one to start.
+	// When the daemon is only being replaced by another program, the next request
+	// waits for that program to start.
 	if awake(ctx, s.Client) == nil {
 		if st, err := s.Status(ctx); err == nil {
 			return st, nil
@@ -98,8 +97,8 @@ func find(st engine.Status, id string) (u *engine.UpdateStatus, over bool) {
 	return nil, false
 }
 
-// showNew prints what the journal says that has not been shown yet. A poll
-// may miss a state that lasts a millisecond; the journal has them all.
+// showNew prints the part of the journal that has not been shown yet. A poll may
+// miss a state that lasts a millisecond; the journal has every state.
 func (a *app) showNew(ctx context.Context, s *session, p *progress, id string) {
 	records, err := s.Records(ctx, id)
 	if err != nil {

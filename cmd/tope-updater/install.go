@@ -48,7 +48,7 @@ changes something, or the daemon when it starts, goes on with it.`,
 	return cmd
 }
 
-// bundleSource makes a source of what the user named.
+// bundleSource makes a source of the URL or path that the user gave.
 func bundleSource(arg string) (steps.Source, error) {
 	if _, err := source.Parse(arg); !filepath.IsAbs(arg) && (err == nil || strings.Contains(arg, "://")) {
 		return steps.Source{URL: arg}, nil

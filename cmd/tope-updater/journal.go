@@ -60,7 +60,7 @@ func (a *app) records(ctx context.Context, file string) (records, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Whatever keeps the daemon from answering: the file is there to be read.
+	// When the daemon does not answer, for whatever reason, read the file.
 	c := client.Socket(socket)
 	if c.Alive(ctx) == nil {
 		return closing{c}, nil
@@ -78,7 +78,7 @@ func (a *app) records(ctx context.Context, file string) (records, error) {
 
 type closing struct{ *client.Client }
 
-// copyOf reads a file. A damaged one is read as far as it goes, and said to be so.
+// copyOf reads a file. A damaged file is read as far as possible, and the user is told.
 func (a *app) copyOf(r *journal.Reader) records {
 	if err := r.Damaged(); err != nil {
 		a.term.note("%s: %s; what can be read follows", r.Path(), err)

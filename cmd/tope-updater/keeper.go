@@ -16,7 +16,7 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// keeper is the engine's Keeper: it knows where an update leaves things.
+// keeper is the engine's Keeper: it knows where an update leaves its files.
 type keeper struct {
 	store     *versions.Store
 	snapshots *snapshot.Store
@@ -29,17 +29,18 @@ type keeper struct {
 // WorkDir implements engine.Keeper.
 func (k keeper) WorkDir(update string) string { return filepath.Join(k.work, update) }
 
-// MakeWorkDir makes the update's directory. When it returns, the directory
-// survives a power cut; before, it may be there or not, and is made again.
+// MakeWorkDir makes the update's directory. Once it has returned, the directory
+// survives a power cut. If the power goes before that, the directory may be there
+// or not, and is made again.
 func (k keeper) MakeWorkDir(update string) error { return disk.MkdirAll(k.WorkDir(update), 0o700) }
 
-// DropWorkDir removes it. What a cut leaves of it means nothing to anybody once
-// the version is published.
+// DropWorkDir removes the update's directory. A power cut may leave a part of it,
+// which means nothing to anybody once the version is published.
 func (k keeper) DropWorkDir(update string) error { return disk.RemoveTree(k.WorkDir(update)) }
 
-// Tidy removes what is not needed. Everything it removes is either named as
-// rubbish or renamed so first: half of it may be left by a cut, and the next
-// Tidy takes the rest.
+// Tidy removes everything that is not needed. Each thing either has a name for
+// rubbish already, or is renamed so first: a power cut may leave half of it, and
+// the next Tidy removes the rest.
 func (k keeper) Tidy(ctx context.Context, n engine.Needs) ([]string, error) {
 	var removed []string
 	var errs []error
@@ -84,8 +85,8 @@ func (k keeper) dropWork(update string) ([]string, error) {
 	return removed, errors.Join(errs...)
 }
 
-// makeRoom removes versions that nothing needs, the open update included, when
-// there is not enough space for a new one.
+// makeRoom removes versions when there is not enough space for a new one. It
+// spares those that anything needs, the open update included.
 func (k keeper) makeRoom(_ context.Context, t *steps.Task) ([]string, error) {
 	return k.store.Prune(0, t.Before.Current, t.Before.Previous, t.Before.Factory, t.Release.Version)
 }

@@ -73,8 +73,8 @@ func TestTidyKeepsWhatIsNeededAndNothingElse(t *testing.T) {
 	require.Empty(t, removed, "a second time there is nothing left to do")
 }
 
-// A journal that is missing on a device that was updated before is a loss, and
-// on a new device it is not.
+// A journal that is missing is a loss on a device that was updated before; on a
+// new device it is not a loss.
 func TestALostJournalIsNoted(t *testing.T) {
 	for _, updated := range []bool{false, true} {
 		d := testDevice(t)

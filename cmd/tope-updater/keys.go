@@ -13,8 +13,8 @@ import (
 	"github.com/tope/updater/steps/bundle/trust"
 )
 
-// maxKeyFile keeps a wrong argument from filling the memory of a small device;
-// what is too long by less, package trust refuses.
+// maxKeyFile keeps a wrong argument from filling the memory of a small device.
+// Package trust refuses shorter files that are still too long.
 const maxKeyFile = 2 << 20
 
 func (a *app) keysCommand() *cobra.Command {
@@ -88,7 +88,7 @@ higher than that of the one in force.`,
 	}
 }
 
-// keyDirectory is where the keys are on this host, and when they are judged.
+// keyDirectory returns the host path of the keys, and the time to judge them at.
 func (a *app) keyDirectory() (string, time.Time, error) {
 	d, err := a.device()
 	if err != nil {

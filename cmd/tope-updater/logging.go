@@ -59,10 +59,9 @@ func (t *terminal) underJournal() bool {
 	return ok && journald.IsStream(f, os.Getenv("JOURNAL_STREAM"))
 }
 
-// fieldsHandler hands each record to systemd's journal with its attributes as
-// fields. When the journal does not take one, it goes to standard error as a
-// line; and when that does not take it either, it is lost: an update never
-// waits for its log.
+// fieldsHandler hands each record to systemd's journal with its attributes as fields.
+// A record that the journal does not take goes to standard error as a line. A line
+// that standard error does not take is lost: an update never waits for its log.
 type fieldsHandler struct {
 	conn  *journald.Conn
 	lines slog.Handler // for the fallback, and, into text, for the message
@@ -125,7 +124,7 @@ func (h fieldsHandler) fields(r slog.Record) []journald.Field {
 	return append(fields, journald.Field{Name: "MESSAGE", Value: text.String()})
 }
 
-// fieldName is what docs/logs.md promises; other attributes are named alike.
+// fieldName is the name that docs/logs.md promises; other attributes get the same kind of name.
 func fieldName(key string) string {
 	switch key {
 	case "update":
@@ -140,13 +139,13 @@ func fieldName(key string) string {
 	return journald.Name(key)
 }
 
-// patient writes to what may not take anything for a long time, a journal that
-// hangs, without waiting: lines that do not fit the queue are lost.
+// patient writes without waiting to a reader that may take nothing for a long
+// time, such as a journal that hangs. Lines that do not fit the queue are lost.
 type patient struct{ queue chan []byte }
 
 func newPatient(w io.Writer) *patient {
 	p := &patient{queue: make(chan []byte, 256)}
-	// For the life of the program, as the log is.
+	// It runs as long as the program, because the log does.
 	go func() {
 		for line := range p.queue {
 			_, _ = w.Write(line)
@@ -163,8 +162,8 @@ func (p *patient) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// outliveLog keeps the program alive when whoever reads its standard error goes
-// away: Go would end it for that.
+// outliveLog keeps the program alive when the reader of its standard error goes
+// away: Go would end the program for that.
 func outliveLog() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 }

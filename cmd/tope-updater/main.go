@@ -7,8 +7,8 @@
 //
 //   - session.go finds the daemon, or works in-process when there is none: a
 //     verb does the same either way
-//   - device.go is the configuration and where things are, which every verb has
-//   - parts.go is what an engine works with, and says in which file each part is
+//   - device.go has the configuration and the paths, which every verb needs
+//   - parts.go has the parts of an engine, and says in which file each part is
 //     put together; updater.go starts an engine, serve.go keeps one going
 //   - terminal.go owns everything that is written for people
 //   - exit.go is the one place that turns errors into exit codes

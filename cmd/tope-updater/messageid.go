@@ -2,9 +2,9 @@ package main
 
 import "github.com/tope/updater/engine"
 
-// messageID is systemd's 128-bit name of a kind of event. They are promised to
-// whoever looks for them in a journal: none is ever changed or used again.
-// deploy/systemd/tope-updater.catalog explains each; a test holds both together.
+// messageID is systemd's 128-bit name of a kind of event. People search a journal
+// for these names, so a name is never changed or used again.
+// deploy/systemd/tope-updater.catalog explains each; a test keeps both in agreement.
 func messageID(e engine.Event) string {
 	switch e {
 	case engine.EventRequested:

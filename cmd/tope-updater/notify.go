@@ -14,15 +14,15 @@ import (
 	"github.com/tope/updater/engine"
 )
 
-// notify tells systemd; without one it does nothing.
+// notify sends a state to systemd; without systemd it does nothing.
 func notify(log *slog.Logger, state string) {
 	if _, err := sd.SdNotify(false, state); err != nil {
 		log.Warn("cannot notify systemd", "err", err)
 	}
 }
 
-// watchdog feeds systemd's watchdog for as long as the engine's loop answers.
-// A step may take for hours in its worker; the loop may not take for seconds.
+// watchdog feeds systemd's watchdog for as long as the engine's loop answers. A
+// step may work for hours in its worker; the loop must answer within seconds.
 func watchdog(ctx context.Context, log *slog.Logger, e *engine.Engine) {
 	every, err := sd.SdWatchdogEnabled(false)
 	if err != nil || every == 0 {
@@ -39,7 +39,7 @@ func watchdog(ctx context.Context, log *slog.Logger, e *engine.Engine) {
 	}
 }
 
-// announce keeps what `systemctl status` shows as it is, until ctx ends.
+// announce keeps the line that `systemctl status` shows up to date, until ctx ends.
 func announce(ctx context.Context, log *slog.Logger, e *engine.Engine) {
 	said := ""
 	for {

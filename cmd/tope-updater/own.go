@@ -20,7 +20,7 @@ type program struct {
 	// be for another processor, and are not run.
 	native bool
 	// able is set when this process may be replaced: systemd watches over it, and
-	// starts the committed copy when what took its place dies.
+	// starts the committed copy when the program that took its place dies.
 	able bool
 }
 
@@ -115,7 +115,7 @@ func (p program) Adopt(version string) (bool, error) {
 		return false, err
 	}
 	if own, err := p.Own(); p.native && (err != nil || own.Digest != c.Digest) {
-		// Another program than this one has to have said that it can be run.
+		// A program other than this one must have said that it can be run.
 		if knows, err := p.knows(context.Background(), c); err != nil || !knows {
 			return false, err
 		}

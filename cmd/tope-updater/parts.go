@@ -30,11 +30,11 @@ type parts struct {
 	manager service.Manager
 	// watched is set in a daemon that systemd starts again when it dies.
 	watched bool
-	// trust is the running engine's.
+	// trust is the running engine's watch.
 	trust *trustWatch
 }
 
-// parts opens what costs nothing; create makes a versions directory that is missing.
+// parts opens everything that costs nothing; create makes a versions directory that is missing.
 func (d *device) parts(create bool) (*parts, error) {
 	store, err := d.openVersions(create)
 	if err != nil {
@@ -103,7 +103,7 @@ func (p *parts) handler(e httpapi.Engine, j httpapi.Journal) http.Handler {
 // upkeep is the store as the engine and the API want it.
 type upkeep struct{ *versions.Store }
 
-// Epoch is the version's, 0 for one that was made by hand or is damaged.
+// Epoch is the version's epoch, 0 for a version made by hand or damaged.
 func (u upkeep) Epoch(version string) (int64, error) {
 	m, err := u.Manifest(version)
 	if errors.Is(err, versions.ErrNoManifest) || errors.Is(err, versions.ErrNotFound) || errors.Is(err, versions.ErrDamaged) {
@@ -115,7 +115,7 @@ func (u upkeep) Epoch(version string) (int64, error) {
 	return m.Epoch, nil
 }
 
-// Digest is the release a version was made of; empty when it was made by hand.
+// Digest is that of the release a version was made of; empty for one made by hand.
 func (u upkeep) Digest(version string) (string, error) {
 	m, err := u.Manifest(version)
 	if errors.Is(err, versions.ErrNoManifest) || errors.Is(err, versions.ErrNotFound) {

@@ -55,7 +55,7 @@ func priority(l slog.Level) string {
 	return "<7>"
 }
 
-// prefixed writes each line behind the priority of the record at work.
+// prefixed writes each line behind the priority of the current record.
 type prefixed struct {
 	mu       sync.Mutex
 	priority string

@@ -37,7 +37,8 @@ func (p *progress) tell(c timeline.Chapter) {
 	p.told = last
 }
 
-// told is what of the journal is worth a line while it happens.
+// told is the line for a journal entry that is shown while the update runs;
+// empty for the other entries.
 func told(e timeline.Entry) (timeline.Colour, string) {
 	switch e.What {
 	case timeline.Entered:

@@ -33,7 +33,7 @@ rescue shells and tests.`,
 			if err != nil {
 				return err
 			}
-			// What it does it says on standard output. Only systemd's journal hears
+			// Standard output tells what recover does. Only systemd's journal gets
 			// more: fields to search for.
 			if a.term.underJournal() || logFormat != logAuto {
 				if d.log, err = a.term.logger(logFormat); err != nil {
@@ -57,8 +57,8 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 	if err != nil {
 		return err
 	}
-	// Services want recover to have run: one that is restarted while it has not
-	// would wait here, in the middle of an update.
+	// Do not wait for the journal. Services pull recover in: when recover has not
+	// run in this boot, a service that an update restarts would wait here.
 	var j engine.Journal = newScratch()
 	real, jerr := d.openJournal(opening{hasty: true})
 	switch {
@@ -83,8 +83,8 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 		err = errors.Join(err, real.Close())
 	}
 	if errors.Is(jerr, journal.ErrMissing) && err == nil && !repaired {
-		// The first boot of a device that was never updated has none yet, and
-		// nothing is wrong with it. One that was updated has lost its journal, or
+		// A device that was never updated has no journal yet at its first boot, and
+		// nothing is wrong with it. A device that was updated has lost its journal, or
 		// its partition is not mounted.
 		var before bool
 		if before, err = p.updatedBefore(); err == nil && !before {
@@ -117,8 +117,8 @@ func (a *app) recoverFinish(ctx context.Context, d *device) error {
 		}
 		return a.term.answer(st, func(t *terminal) { t.say("nothing to finish; current is %s", orNone(st.Pointers.Current)) })
 	}
-	// An update that nobody holds is in Ready too, for the instant in which it may
-	// have been cut off, and goes on by itself.
+	// An update without a hold passes through Ready too. When a cut stopped it
+	// there, it goes on by itself.
 	if st.Update.State == engine.Ready && st.Update.Hold {
 		return a.term.answer(st, func(t *terminal) { t.say("update %s waits for its install request", st.Update.ID) })
 	}

@@ -18,10 +18,10 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// released is what every release has written in its formats; see its README.md.
+// released has the files that every release has written in its formats; see its README.md.
 const released = "../../testdata"
 
-// perform runs the program as a user does, in UTC, and returns what it says.
+// perform runs the program as a user does, in UTC, and returns its output.
 func perform(t *testing.T, code int, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "tope-updater", args...)
@@ -51,8 +51,8 @@ func unpacked(t *testing.T, path string) []byte {
 	return b
 }
 
-// Every journal that a release has written is read: what is told of it is the
-// golden text beside it, and its records are the bytes that were written.
+// Every journal that a release has written is read: its story is the golden text
+// beside it, and its records are the bytes that were written.
 func TestJournalsOfEveryRelease(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(released, "journals/*/*.db.gz"))
 	require.NoError(t, err)
@@ -75,7 +75,7 @@ func TestJournalsOfEveryRelease(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, string(want), got, "if it is right: go test ./cmd/tope-updater -run EveryRelease -update")
 			}
-			// What was written never changes; nothing updates this one.
+			// The golden records never change; -update does not touch them.
 			require.Equal(t, string(unpacked(t, name+".jsonl.gz")), perform(t, 0, "journal", "--file", db, "export"))
 			after, err := os.ReadFile(db)
 			require.NoError(t, err)
@@ -84,8 +84,8 @@ func TestJournalsOfEveryRelease(t *testing.T) {
 	}
 }
 
-// A device whose journal an earlier release has written goes on from it: its
-// open update is finished, and the next one is taken.
+// A device continues a journal that an earlier release has written: its open
+// update is finished, and the next one is taken.
 func TestAJournalOfEveryReleaseIsGoneOnFrom(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(released, "journals/*/*.db.gz"))
 	require.NoError(t, err)
@@ -122,7 +122,7 @@ func newDevice(t *testing.T, version string) *fixtures.Device {
 
 // Every bundle that a release has made is installed: a legacy package, a signed
 // release with hook, link, health check and directory to write in, and the next
-// one, of which patches are enough.
+// release, of which the patches are enough.
 func TestBundlesOfEveryRelease(t *testing.T) {
 	dirs, err := filepath.Glob(filepath.Join(released, "bundles/*"))
 	require.NoError(t, err)

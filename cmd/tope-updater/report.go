@@ -16,7 +16,7 @@ import (
 const (
 	// reportTick is how often progress is looked at while an update is open.
 	reportTick = 500 * time.Millisecond
-	// ackTick is how often it is asked whether the final report has arrived.
+	// ackTick is how often the daemon asks whether the final report has arrived.
 	ackTick = 2 * time.Second
 )
 
@@ -64,7 +64,7 @@ func newestOf(st engine.Status) *engine.UpdateStatus {
 	return st.Last
 }
 
-// reportOf is how an update stands, in the legacy API's words. An end that was
+// reportOf tells how an update stands, in the legacy API's words. An end that was
 // not reported yet is news, however long ago it was.
 func reportOf(u engine.UpdateStatus) deviceapi.Report {
 	u.SinceEnd = 0

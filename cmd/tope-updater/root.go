@@ -55,7 +55,7 @@ verification or quarantine, 11 busy or too late to cancel, 12 rolled back,
 	return cmd
 }
 
-// noVerb answers a command line without a verb, or with one that is none.
+// noVerb answers a command line without a verb, or with an unknown one.
 func noVerb(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return usagef("say what to do: tope-updater VERB; \"%s --help\" lists the verbs", cmd.CommandPath())

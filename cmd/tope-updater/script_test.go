@@ -27,8 +27,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// The scripts in testdata/script are the command line's contract: exit codes,
-// what is said where, and --json. Each says in its first line what it guards.
+// The scripts in testdata/script are the command line's contract: exit codes, the
+// output on each stream, and --json. Each says in its first line what it guards.
 //
 // In them $CONFIG and $ROOT are a device with version 1.0.0 of the fixture
 // services, made by the command "device", and "tu" is the program with both.
@@ -72,7 +72,7 @@ func makeDevice(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("ROOT", d.Root)
 	ts.Setenv("CONFIG", d.Config)
 	ts.Defer(func() {
-		// testscript cannot remove what has no write bits.
+		// testscript cannot remove directories without write bits.
 		_ = d.Remove(context.Background())
 	})
 }
@@ -131,7 +131,7 @@ func awaitDaemon(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
-// getURL is "get PORT-KEY PATH": GET from the port that the configuration has
+// getURL is "get PORT-KEY PATH": GET from the port that is in the configuration
 // behind KEY, "device_api" or "http"; the body is standard output.
 func getURL(ts *testscript.TestScript, neg bool, args []string) {
 	cfg, err := config.Load(ts.Getenv("CONFIG"))

@@ -29,9 +29,9 @@ const (
 )
 
 // spareThreads run Go code beyond one for each processor. Unpacking keeps a
-// thread busy on every processor for seconds; without spare ones, requests
-// would wait for Go's scheduler to look at the network, up to 10 ms each time.
-// With them, the kernel lets those who have waited go first.
+// thread busy on every processor for seconds; without spare ones, requests would
+// wait for Go's scheduler to look at the network, up to 10 ms each time. With
+// them, the kernel lets the threads that have waited go first.
 const spareThreads = 2
 
 var errStarting = errors.New("the updater is starting")
@@ -67,7 +67,7 @@ func (a *app) serveCommand() *cobra.Command {
 	return cmd
 }
 
-// daemon is the program that stays: its servers outlive an engine behind them,
+// daemon is the long-running program. Its servers outlive the engine behind them,
 // which is replaced when the journal fails.
 type daemon struct {
 	*device
@@ -108,7 +108,7 @@ func serve(ctx context.Context, dev *device) error {
 			break
 		}
 		if from.trial {
-			// A program on trial that cannot get on with the journal gives up: the
+			// A program on trial that cannot work with the journal gives up: the
 			// committed one, which systemd starts next, may be able to.
 			break
 		}
@@ -116,11 +116,11 @@ func serve(ctx context.Context, dev *device) error {
 		if d.clock.Monotonic()-began > longestPause {
 			pause = firstPause
 		}
-		// What the last write came to is unknown: open the journal anew, look
-		// at all of it, and recover, until that works.
+		// The outcome of the last write is unknown: open the journal anew, verify all
+		// of it, and recover, until that works.
 		d.doubt = true
 		d.log.Error("the journal failed; opening it again", "event", engine.EventJournalFailed, "err", err, "pause", pause)
-		// There is no loop meanwhile to be fed by; this one is alive.
+		// No engine's loop feeds the watchdog meanwhile; this loop is alive.
 		notify(d.log, "WATCHDOG=1\nSTATUS=the journal failed; opening it again")
 		_ = clock.Sleep(ctx, d.clock, pause)
 		pause = min(2*pause, longestPause)
@@ -169,7 +169,7 @@ func (d *daemon) run(ctx context.Context, front *front) error {
 	beside.Go(func() { d.report(ctx, u.engine) })
 	beside.Go(func() { announce(ctx, d.log, u.engine) })
 	beside.Go(func() { u.trust.follow(ctx) })
-	// The socket is open, and what is to be done has been decided.
+	// The socket is open, and recovery has decided what to do.
 	notify(d.log, "READY=1")
 	err = u.engine.Run(ctx)
 	cancel(nil)
@@ -198,10 +198,11 @@ func (d *daemon) listen(h http.Handler, from handed) (*httpapi.Server, error) {
 	return httpapi.Listen(o)
 }
 
-// verifyJournal checks the whole chain beside the work; recovery has trusted
-// the summary, which has a checksum of its own. It returns journal.ErrDamaged
-// when the journal has to be opened again, thoroughly, to be put aside: not
-// before the device is idle, because history alone is lost, and not twice.
+// verifyJournal checks the whole chain while the engine works; recovery has
+// trusted the summary, which has a checksum of its own. It returns
+// journal.ErrDamaged when the journal has to be opened again, with all of it
+// verified, to be put aside. It waits with that until the device is idle, because
+// history alone is lost, and does it a single time.
 func (d *daemon) verifyJournal(ctx context.Context, u *updater) error {
 	report, err := u.journal.Verify()
 	if err != nil {
@@ -228,8 +229,8 @@ func (d *daemon) verifyJournal(ctx context.Context, u *updater) error {
 	}
 }
 
-// front is the handler of the servers: the engine's, or, while there is none,
-// one that says why.
+// front is the handler of the servers: the engine's or, while there is
+// no engine, one that says why.
 type front struct{ next atomic.Pointer[http.Handler] }
 
 func (f *front) set(h http.Handler) { f.next.Store(&h) }

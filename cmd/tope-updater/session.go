@@ -20,7 +20,7 @@ type session struct {
 	// inProcess is set when no daemon runs and this process does the work.
 	inProcess bool
 	socket    string
-	// tidied waits until what a cut left behind is removed, when this process
+	// tidied waits until the leftovers of a cut are removed, when this process
 	// does the work and no update is open.
 	tidied func() error
 	close  func()
@@ -70,7 +70,7 @@ func (a *app) connect(ctx context.Context, n need) (*session, error) {
 	return s, err
 }
 
-// awake waits for a daemon that answers that it is about to open its journal.
+// awake waits for a daemon that is about to open its journal, and says so.
 func awake(ctx context.Context, c *client.Client) error {
 	for deadline := time.Now().Add(lockPatience); ; {
 		err := c.Alive(ctx)
@@ -134,7 +134,7 @@ func workIn(ctx context.Context, d *device) (*session, error) {
 	return &session{
 		Client: client.InProcess(h), inProcess: true,
 		tidied: func() error {
-			// The loop takes requests when it has tidied; ctx ends with the loop.
+			// The loop takes requests once it has tidied; ctx ends with the loop.
 			return u.engine.Exclusive(ctx, "tidying", func(context.Context) error { return nil })
 		},
 		close: func() {
@@ -147,12 +147,11 @@ func workIn(ctx context.Context, d *device) (*session, error) {
 	}, nil
 }
 
-// gone reports whether err means that the daemon went away, rather than that
-// it said no.
+// gone reports whether err means that the daemon went away. It is false when the daemon refused.
 func gone(err error) bool {
 	var p *httpapi.Problem
 	if errors.As(err, &p) {
-		// It is about to: it stops, or opens its journal again.
+		// The daemon goes away soon: it stops, or opens its journal again.
 		return errors.Is(err, context.Canceled) || errors.Is(err, engine.ErrJournal)
 	}
 	return true

@@ -32,8 +32,8 @@ func (frozen) Append(...journal.Record) (*journal.Fold, error) { return nil, err
 func (frozen) Note(string, string, []byte) error               { return errFrozen }
 func (frozen) ReadNote(string, string) ([]byte, error)         { return nil, errFrozen }
 
-// scratch is a journal that is forgotten: recovery at boot works with it when
-// the real one cannot be written, so that current resolves all the same.
+// scratch is a journal in memory, forgotten at the end. Recovery at boot works with
+// it when the real one cannot be written, so that current resolves all the same.
 type scratch struct{ state *journal.Fold }
 
 func newScratch() *scratch { return &scratch{&journal.Fold{}} }

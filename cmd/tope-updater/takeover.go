@@ -13,23 +13,23 @@ import (
 	"github.com/tope/updater/engine/httpapi"
 )
 
-// How a program tells the one that takes its place by exec what it has to know;
-// see docs/self-update.md. These names are an agreement between releases.
+// With these variables a program informs the one that takes its place by exec;
+// see docs/self-update.md. The names are an agreement between releases.
 const (
 	// trialVariable is set for a program that is not committed.
 	trialVariable = "TOPE_UPDATER_TRIAL"
-	// socketsVariable has the numbers of the sockets that it inherits.
+	// socketsVariable has the numbers of the sockets that the program inherits.
 	socketsVariable = "TOPE_UPDATER_SOCKETS"
 )
 
-// handed is what a program was told by the one whose place it took.
+// handed is the information from the program whose place this one took.
 type handed struct {
 	trial   bool
 	sockets []int
 }
 
-// receive reads what was handed over, and leaves none of it to the hooks and
-// health commands that this program runs.
+// receive reads the variables and unsets them, so that the hooks and health
+// commands of this program do not inherit them.
 func receive() (handed, error) {
 	h := handed{trial: os.Getenv(trialVariable) != ""}
 	list := os.Getenv(socketsVariable)

@@ -56,8 +56,8 @@ func (t *terminal) document(v any) error {
 	return enc.Encode(v)
 }
 
-// changed prints v as one line of JSON, for streams, unless it is as last, and
-// returns what is last then.
+// changed prints v as one line of JSON, for streams, unless the line is the same
+// as last. It returns the line to compare the next one with.
 func (t *terminal) changed(v any, last []byte) ([]byte, error) {
 	line, err := json.Marshal(v)
 	if err != nil || bytes.Equal(line, last) {

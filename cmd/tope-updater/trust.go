@@ -11,7 +11,7 @@ import (
 	"github.com/tope/updater/steps/bundle/trust"
 )
 
-// policy is whose releases this device installs.
+// policy says whose releases this device installs.
 func (d *device) policy() trust.Policy {
 	return trust.Policy{
 		Root: d.root, Directory: d.cfg.Paths.Keys, Now: d.clock.Now,
@@ -19,12 +19,12 @@ func (d *device) policy() trust.Policy {
 	}
 }
 
-// trustPause is how often a daemon looks whether its keys have changed, for its
-// status; each bundle is judged by the keys that are there then anyway.
+// trustPause is how often a daemon looks whether its keys have changed. That is
+// for its status: each bundle is judged by the keys that are there at that moment.
 const trustPause = 20 * time.Second
 
-// trustWatch keeps the status's line about trust: it remembers what was seen
-// last, so that a status costs no look at the disk.
+// trustWatch keeps the status's line about trust: it remembers the last look, so
+// that a status does not read the disk.
 type trustWatch struct {
 	policy trust.Policy
 	clock  clock.Clock
@@ -39,7 +39,7 @@ func (d *device) watchTrust() *trustWatch {
 	return w
 }
 
-// line is what was seen last.
+// line is the text of the last look.
 func (w *trustWatch) line() string { return w.seen.Load().Text }
 
 // look reports whether the answer has changed since the last look.
@@ -60,7 +60,7 @@ func (w *trustWatch) follow(ctx context.Context) {
 	}
 }
 
-// say logs whom the device trusts, loudly when that is anybody.
+// say logs whom the device trusts, as a warning when it trusts anybody.
 func (w *trustWatch) say(s trust.Standing) {
 	if s.Anybody {
 		w.log.Warn("this device trusts "+s.Text, "event", engine.EventUntrusting)

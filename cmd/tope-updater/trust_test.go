@@ -21,7 +21,7 @@ import (
 )
 
 // TestStatusFollowsTheKeys: a daemon's status says whom the device trusts now,
-// not whom it trusted when the daemon was started; and the log tells of the change.
+// not whom it trusted at the daemon's start; and the log tells of the change.
 func TestStatusFollowsTheKeys(t *testing.T) {
 	root, err := disk.NewRoot(t.TempDir())
 	require.NoError(t, err)

@@ -25,8 +25,8 @@ type unitFiles struct {
 	log      *slog.Logger
 }
 
-// unitFiles are this device's; nil where the manager reads none. The manager
-// must have been opened.
+// unitFiles are this device's; nil where the manager does not read unit files.
+// The manager must have been opened.
 func (p *parts) unitFiles() *unitFiles {
 	if _, reads := p.manager.(service.UnitReader); !reads {
 		return nil
@@ -56,12 +56,12 @@ func (p *parts) stageUnits() stage.Units {
 }
 
 // follow makes the unit files those of the version that current leads to, and
-// tells the manager when that changed any. It comes after each recovery: a cut
+// tells the manager when any of them changed. It comes after each recovery: a cut
 // may have come between the flip and the unit files, and recovery itself moves
-// current. While current leads to no version nothing is touched: what is there
-// may be right. On nil it does nothing.
+// current. While current leads to no version, follow touches nothing: the unit
+// files that are there may be right. On nil it does nothing.
 //
-// e journals it; it is nil when not even an engine could be made.
+// e journals the change; e is nil when not even an engine could be made.
 func (u *unitFiles) follow(ctx context.Context, e *engine.Engine) error {
 	if u == nil {
 		return nil

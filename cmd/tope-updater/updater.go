@@ -45,9 +45,9 @@ func (p *parts) start(ctx context.Context, how opening) (_ *updater, err error) 
 	return u, nil
 }
 
-// noteLoss has the engine record that a journal must have been lost: a fresh one,
-// on a device that an update has been at work on. One that was damaged has been
-// recorded by its creation already.
+// noteLoss has the engine record that a journal must have been lost: the journal
+// is new, but an update has been at work on this device. A damaged journal needs
+// no such record: the creation of the new journal has recorded the damage.
 func (u *updater) noteLoss() error {
 	fresh, damage := u.journal.Fresh()
 	if damage != nil {

@@ -18,8 +18,8 @@ type buildVersion struct {
 	Commit  string `json:"commit"`
 	Go      string `json:"go"`
 	Arch    string `json:"arch"`
-	// Takeover is what another updater asks for before this one takes an update
-	// over from it.
+	// Takeover is the number that another updater asks for before it hands an
+	// update over to this one.
 	Takeover int `json:"takeover"`
 }
 

@@ -52,7 +52,7 @@ version's manifest; the exit code is 10 when something is wrong.`,
 	return cmd
 }
 
-// pick keeps the named versions, in the order they were named; all when none was.
+// pick keeps the named versions, in the order of the names; all without a name.
 func pick(all []versions.Info, names []string) ([]versions.Info, error) {
 	if len(names) == 0 {
 		return all, nil

@@ -18,18 +18,17 @@ import (
 	"github.com/tope/updater/cmd/internal/fixtures"
 )
 
-// Version is what a program says of itself when a test does not care.
+// Version is the version of a program when the test does not care.
 const Version = "v0.0.0-test"
 
-// Updater is the path of the device program for this machine. It says that it
-// is of that version.
+// Updater is the path of the device program for this machine, built with that version.
 func Updater(t testing.TB, version string) string {
 	t.Helper()
 	return Program(t, "tope-updater", version)
 }
 
 // Program is the path of a program in cmd for this machine, or for another one
-// when the environment has GOARCH and its like.
+// when env has GOARCH and its like.
 func Program(t testing.TB, name, version string, env ...string) string {
 	t.Helper()
 	return filepath.Join(build(t, "-X main.version="+version, env, "./cmd/"+name), name)
@@ -72,9 +71,8 @@ func Top() string {
 	panic("builttest: not inside the source: the programs cannot be built here")
 }
 
-// made are the builds of this process: two tests that want the same one wait
-// for one build.
-var made sync.Map // of func() (string, error), by what is built
+// made has the builds of this process: two tests that want the same program wait for one build.
+var made sync.Map // of func() (string, error), by the thing built
 
 func build(t testing.TB, ldflags string, env []string, packages ...string) (dir string) {
 	t.Helper()
@@ -119,9 +117,9 @@ func compile(key, ldflags string, env, packages []string) (dir string, err error
 	return dir, nil
 }
 
-// watch opens the directories of the source. The go command takes that for a
-// part of the test: it does not answer from its cache of results when the name,
-// size or time of any file there has changed.
+// watch opens the directories of the source. The go command takes them for a part
+// of the test: it does not answer from its cache of results when the name, size
+// or time of any file there has changed.
 func watch(top string) error {
 	return filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !e.IsDir() || path == top {

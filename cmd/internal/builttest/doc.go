@@ -11,9 +11,9 @@
 //
 // # What it promises
 //
-// A program is linked once for a state of the source, whatever number of
-// packages ask for it, and lies below the user's cache directory afterwards. Each
-// checkout has its own. A test that asks for a program is run again when any
-// file of the source has changed: the go command knows what a test opens, but
-// not what a compiler that the test starts opens.
+// A program is linked once for a state of the source, however many packages ask
+// for it, and lies below the user's cache directory afterwards. Each checkout has
+// its own. A test that asks for a program runs again when any file of the source
+// has changed: the go command knows which files a test opens, but not which files
+// a compiler opens that the test starts.
 package builttest

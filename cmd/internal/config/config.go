@@ -1,11 +1,11 @@
 // Package config reads the updater's configuration.
 //
 // It is one TOML file. Every key has a default, and with no file at all the
-// defaults suit the device of section 2 of the design: a configuration says
-// only what is different on this device. A mistake in the file is an error with
-// the file, the line and what to write instead; a key that this program
-// does not know is an error too, since a misspelt key would otherwise silently
-// leave its default in force.
+// defaults suit the device of section 2 of the design: a configuration has only
+// the differences on this device. A mistake in the file is an error with the
+// file, the line and what to write instead. A key that this program does not know
+// is an error too, since a misspelt key would otherwise silently leave its
+// default in force.
 //
 // Paths in a Config are the device's own: the caller resolves them below --root.
 // This package reads one file and touches nothing else.
@@ -82,8 +82,8 @@ type DeviceAPI struct {
 	URL string `toml:"url"`
 }
 
-// Managers that Services can name. Each has its package below platform/service;
-// openManager in cmd/tope-updater makes them.
+// The managers that Services can name. Each has its own package below
+// platform/service; openManager in cmd/tope-updater makes them.
 const (
 	Systemd  = "systemd"
 	Embedded = "embedded"
@@ -92,7 +92,7 @@ const (
 	None = "none"
 )
 
-// managers are all of them.
+// managers are all managers.
 func managers() []string { return []string{Systemd, Embedded, None} }
 
 // Services says who runs the services.
@@ -109,12 +109,12 @@ type Service struct {
 	Exec        []string `toml:"exec"`
 	After       []string `toml:"after"`
 	StopTimeout Duration `toml:"stop_timeout"`
-	// Health defaults to one check of kind "active"; device-api's to its
-	// /health as well.
+	// Health defaults to one check of kind "active"; for device-api, a
+	// check of its /health as well.
 	Health []health.Check `toml:"health"`
 }
 
-// Service is s as service managers take it.
+// Service is s in the form that service managers take.
 func (s Service) Service() service.Service {
 	return service.Service{
 		Name: s.Name, Unit: s.Unit, Exec: s.Exec, After: s.After,
@@ -154,7 +154,7 @@ type Trust struct {
 	AllowUnsigned bool `toml:"allow_unsigned"`
 }
 
-// Device is what this device is: releases for another are refused.
+// Device says what this device is: releases for another device are refused.
 type Device struct {
 	// Product and Hardware are compared with a signed release's; empty accepts any.
 	Product  string `toml:"product"`
@@ -163,8 +163,8 @@ type Device struct {
 
 // Download says how signed bundles are downloaded.
 type Download struct {
-	// MaxPatch is the largest file, old or new, that is patched, in bytes: a
-	// patch takes both in memory. Larger ones are downloaded whole.
+	// MaxPatch is the size of the largest file, old or new, that is patched, in
+	// bytes: a patch takes both files in memory. Larger files are downloaded whole.
 	MaxPatch int64 `toml:"max_patch"`
 }
 

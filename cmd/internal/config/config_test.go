@@ -110,8 +110,8 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 	}
 }
 
-// A check's URL is any URL, its path included; a base without a path is asked of
-// device_api.url alone.
+// A check's URL is any URL, its path included; only device_api.url has
+// to be a base without a path.
 func TestHealthURLsThatAreTaken(t *testing.T) {
 	for _, url := range []string{
 		"http://127.0.0.1:8080/", "http://127.0.0.1:8080", "https://localhost/a/b/", "http://[::1]:8080/health?deep=1", "HTTP://localhost/", "http://:8080/",
@@ -122,8 +122,8 @@ func TestHealthURLsThatAreTaken(t *testing.T) {
 	}
 }
 
-// The example that is shipped has every key with its default, so that nobody
-// has to guess either.
+// The shipped example has every key with its default, so that nobody
+// has to guess keys or defaults.
 func TestTheExampleHasEveryDefault(t *testing.T) {
 	text, err := os.ReadFile("../../../deploy/config.toml")
 	require.NoError(t, err)
@@ -171,8 +171,8 @@ func TestErrorsNameTheFile(t *testing.T) {
 	require.ErrorContains(t, err, "is not a configuration")
 }
 
-// Whatever the file holds: no panic, and a configuration that comes back is
-// one that the rest of the program can use without looking again.
+// Whatever the file holds, nothing panics, and a configuration that comes back
+// can be used without a second check.
 func FuzzParse(f *testing.F) {
 	f.Add("[http]\nlisten = \"127.0.0.1:1\"")
 	f.Add("[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"http\"\nurl = \"http://x/y\"")

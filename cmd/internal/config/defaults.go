@@ -35,7 +35,7 @@ func Default() Config {
 
 const stopTimeout = Duration(30 * time.Second)
 
-// fill gives the services what the file left out.
+// fill sets the services' keys that the file left out.
 func (c *Config) fill() {
 	for i := range c.Service {
 		s := &c.Service[i]
@@ -64,7 +64,7 @@ func (c *Config) fill() {
 	}
 }
 
-// usualHealth is the gate of a service that says nothing of its own.
+// usualHealth is the gate of a service without health checks of its own.
 func (c *Config) usualHealth(name string) []health.Check {
 	checks := []health.Check{{Kind: health.Active}}
 	if name == "device-api" && c.DeviceAPI.URL != "" {

@@ -15,7 +15,7 @@ import (
 	"github.com/tope/updater/platform/health"
 )
 
-// manuals are the pages that tell of each key, one in each language.
+// manuals are the pages that describe each key, one in each language.
 func manuals() []string {
 	return []string{"../../../docs/configuration.md", "../../../docs/zh/configuration.md"}
 }
@@ -39,7 +39,7 @@ func documented(t *testing.T, manual string) map[string]map[string]string {
 	return tables
 }
 
-// inFile are the keys of the file, by table, with what c has there.
+// inFile are the keys of the file, by table, with their values in c.
 func inFile(table string, v reflect.Value, tables map[string]map[string]any) {
 	if table != "" {
 		tables[table] = map[string]any{}
@@ -81,7 +81,7 @@ func TestTheManualHasEveryKey(t *testing.T) {
 	}
 }
 
-// The manual tells of each kind of health check.
+// The manual has each kind of health check.
 func TestTheManualHasEveryKindOfCheck(t *testing.T) {
 	for _, manual := range manuals() {
 		text, err := os.ReadFile(manual)
@@ -92,7 +92,7 @@ func TestTheManualHasEveryKindOfCheck(t *testing.T) {
 	}
 }
 
-// Of the tables that are there once, the defaults are compared as well.
+// For tables that occur once, the defaults are compared as well.
 func TestTheManualHasTheDefaults(t *testing.T) {
 	want := map[string]map[string]any{}
 	inFile("", reflect.ValueOf(config.Default()), want)
@@ -109,7 +109,7 @@ func TestTheManualHasTheDefaults(t *testing.T) {
 	}
 }
 
-// written is a value as TOML has it, which for these kinds is as JSON has it.
+// written is a value as TOML writes it, which for these kinds is as JSON writes it.
 func written(t *testing.T, v any) string {
 	t.Helper()
 	if reflect.ValueOf(v).Kind() == reflect.Slice && reflect.ValueOf(v).Len() == 0 {

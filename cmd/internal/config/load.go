@@ -67,8 +67,8 @@ func Parse(text []byte) (Config, error) {
 	return c, nil
 }
 
-// unknownKeys are the keys no field takes, in the order of the file. The
-// decoder ignores case; a key that only matches that way is unknown here, or
+// unknownKeys are the keys no field takes, in the order of the file. The decoder
+// ignores case. Here a key that matches only without case is unknown: otherwise
 // "listen" and "Listen" in one file would win by chance.
 func unknownKeys(meta toml.MetaData) []string {
 	undecoded := map[string]bool{}
@@ -84,7 +84,7 @@ func unknownKeys(meta toml.MetaData) []string {
 	return unknown
 }
 
-// siblings lists the keys that can stand in the place of an unknown one.
+// siblings lists the keys that are allowed where an unknown one stands.
 func siblings(key string) string {
 	t := reflect.TypeFor[Config]()
 	parts := strings.Split(key, ".")
@@ -118,9 +118,9 @@ func fieldOf(t reflect.Type, key string) (reflect.Type, bool) {
 	return nil, false
 }
 
-// lineOf finds the line an unknown key is on. The decoder keeps no position
-// for those, so it is asked again with one more line each time: the statement
-// that brings the key begins after the last prefix that parses without it.
+// lineOf finds the line of an unknown key. The decoder keeps no position for such
+// keys, so it reads the text again with one more line each time: the statement
+// with the key begins after the last prefix that parses without the key.
 func lineOf(text []byte, key string) int {
 	lines := bytes.SplitAfter(text, []byte("\n"))
 	prefix, begin := 0, 1

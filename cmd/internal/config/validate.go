@@ -16,7 +16,7 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// validate reports everything that is wrong, not the first thing only.
+// validate reports every mistake, not the first one only.
 func (c *Config) validate() error {
 	var problems []error
 	add := func(key, format string, args ...any) {
@@ -73,7 +73,7 @@ func (c *Config) validatePaths(add report) {
 			add("paths."+e.key, "%q is not a clean absolute path of a directory", e.path)
 			continue
 		}
-		// What lies inside versions/ is swept, pruned and rolled back with it.
+		// Everything inside versions/ is swept, pruned and rolled back with it.
 		if e.key != "versions" && inside(e.path, p.Versions) {
 			add("paths."+e.key, "%s must lie outside %s, which updates replace", e.path, p.Versions)
 		}

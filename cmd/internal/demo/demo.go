@@ -1,11 +1,11 @@
-// Package demo plays a device's life for somebody who watches: a good update,
-// a bad one that rolls back by itself, a kill -9 in the middle of a third, and
-// the journal's account of it all.
+// Package demo plays a device's life for a spectator: a good update, a bad one
+// that rolls back by itself, a kill -9 in the middle of a third, and the
+// journal's account of it all.
 //
-// It uses the real programs, as children: the updater it is told, two real
-// services and an HTTP server for the packages, all on loopback and below one
-// temporary directory. It needs no root, no systemd and no free port of its
-// own choosing. It proves nothing that the tests do not; it shows it.
+// It uses the real programs, as children: the given updater, two real services
+// and an HTTP server for the packages, all on loopback and below one temporary
+// directory. It needs neither root nor systemd, and finds free ports itself. It
+// proves nothing beyond the tests; it shows what they prove.
 //
 // Start reading at scenes.go, which is the play; stage.go sets it up.
 package demo
@@ -20,7 +20,7 @@ import (
 	"github.com/tope/updater/cmd/internal/fixtures"
 )
 
-// Options say what to play with.
+// Options are the settings of the demo.
 type Options struct {
 	// Updater is the updater's program.
 	Updater string

@@ -37,8 +37,8 @@ func bad(ctx context.Context, d *device) error {
 	return d.updater(ctx, 10, "install", d.packages+"/tope-1.2.0.zip")
 }
 
-// killed cuts 1.3.0 twice: while it downloads, and, worse, when the device has
-// switched to it and the gate has not passed it yet.
+// killed cuts 1.3.0 twice: while it downloads, and at a worse time, when the
+// device has switched to it and the gate has not passed it yet.
 func killed(ctx context.Context, d *device) error {
 	d.heading("kill -9 in the middle of 1.3.0, twice")
 	args := []string{"install", d.packages + "/tope-1.3.0.zip"}

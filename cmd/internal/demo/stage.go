@@ -163,7 +163,7 @@ func (d *device) end(sig syscall.Signal) error {
 	if err := cmd.Process.Signal(sig); err != nil {
 		return err
 	}
-	_ = cmd.Wait() // its end is what was asked for
+	_ = cmd.Wait() // we asked for its end
 	return nil
 }
 
@@ -174,7 +174,7 @@ func (d *device) strike() {
 	}
 	_ = d.end(syscall.SIGTERM)
 	_ = d.log.Close()
-	_ = d.Stop(context.Background()) // as well as it goes: the play is over
+	_ = d.Stop(context.Background()) // as far as possible: the play is over
 }
 
 // howToPlay tells how to go on with the device.

@@ -1,9 +1,9 @@
 // Package doctor looks for what is wrong with a device, and says what to do
 // about it. It is the verb of that name.
 //
-// It looks at everything that updates and recovery depend on, by the same eyes
-// as they do (package look), and adds the verdict. It changes nothing, starts
-// nothing and makes nothing, also where something is missing.
+// It looks at everything that updates and recovery depend on, through the same
+// code (package look), and adds the verdict. It changes nothing, starts nothing
+// and makes nothing, also where something is missing.
 //
 // Each check is a method of checkup in the file that its subject names. To add
 // one, write it there and put it into the list in this file, at the place where
@@ -23,8 +23,8 @@ import (
 	"github.com/tope/updater/steps/bundle/trust"
 )
 
-// Device is what is examined. The functions open what they are named after, for
-// reading; the doctor closes it.
+// Device is the device to examine. Each function opens the thing that it is named
+// after, for reading; the doctor closes it.
 type Device struct {
 	Config config.Config
 	// ConfigFile is where the configuration is, or would be.
@@ -47,7 +47,7 @@ const (
 	Fail Level = "fail" // updates or recovery cannot work like this
 )
 
-// Finding is one line of the doctor's.
+// Finding is one line of the doctor's answer.
 type Finding struct {
 	Check string `json:"check"`
 	Level Level  `json:"level"`
@@ -56,7 +56,7 @@ type Finding struct {
 	Do string `json:"do,omitempty"`
 }
 
-// Examine runs every check. One that cannot be made is a finding itself.
+// Examine runs every check. A check that cannot be made is a finding itself.
 func Examine(ctx context.Context, d Device) []Finding {
 	c := &checkup{Device: d}
 	c.seen = c.lookAround()
@@ -96,7 +96,7 @@ func Examine(ctx context.Context, d Device) []Finding {
 	return c.findings
 }
 
-// checkup collects findings under the name of the check at work.
+// checkup collects findings under the name of the current check.
 type checkup struct {
 	Device
 	seen

@@ -35,7 +35,7 @@ const (
 	fail = doctor.Fail
 )
 
-// device is one below root with this configuration, on which nobody runs the services.
+// device is a device below root with this configuration, on which nobody runs the services.
 func device(t *testing.T, root, configuration string) doctor.Device {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config.toml")
@@ -58,7 +58,7 @@ func device(t *testing.T, root, configuration string) doctor.Device {
 	}
 }
 
-// examined is what the doctor says of such a device.
+// examined is what the doctor finds on such a device.
 func examined(t *testing.T, root, configuration string) []doctor.Finding {
 	t.Helper()
 	return doctor.Examine(t.Context(), device(t, root, configuration))
@@ -160,7 +160,7 @@ func TestDoctorReadsWhereTheLogIsKept(t *testing.T) {
 	requireFinding(t, log(), "log", warn, "does not outlive a boot")
 }
 
-// A snapshot's cost is told once a version asks for one.
+// The cost of snapshots is told once a version asks for one.
 func TestDoctorTellsWhatSnapshotsCost(t *testing.T) {
 	d := stepstest.NewDevice(t, "")
 	text := func() string { return fmt.Sprint(examined(t, d.Root, quiet)) }
@@ -171,7 +171,7 @@ func TestDoctorTellsWhatSnapshotsCost(t *testing.T) {
 	require.Contains(t, text(), "reflink")
 }
 
-// A versions directory that is missing is told, and not made.
+// A missing versions directory is reported, and not made.
 func TestDoctorMakesNothing(t *testing.T) {
 	root := t.TempDir()
 	found := examined(t, root, quiet)

@@ -15,8 +15,8 @@ func journaldDropIns() []string {
 	return []string{"/etc/systemd/journald.conf.d", "/run/systemd/journald.conf.d", "/usr/local/lib/systemd/journald.conf.d", "/usr/lib/systemd/journald.conf.d"}
 }
 
-// retention: what the updater and the services print should outlive a boot, and
-// not fill the disk. The updater's own account of itself is its journal.
+// retention: the messages of the updater and the services should outlive a boot,
+// and not fill the disk. The updater's own history is in its journal.
 func (c *checkup) retention(context.Context) {
 	if _, ok := c.manager.(service.UnitReader); !ok {
 		c.pass("not checked: services do not log to systemd's journal")
@@ -40,7 +40,7 @@ func (c *checkup) retention(context.Context) {
 	}
 }
 
-// journald is what the operator has set; drop-ins come after the main file, and win.
+// journald returns the operator's settings; drop-ins come after the main file, and win.
 func (c *checkup) journald() map[string]string {
 	var files []string
 	if host, err := c.Root.Resolve(journaldConf); err == nil {

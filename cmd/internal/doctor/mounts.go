@@ -11,8 +11,8 @@ import (
 	"github.com/tope/updater/platform/disk"
 )
 
-// mounts looks for file systems, and ways to mount them, on which what the
-// updater writes may be lost or torn by a power cut.
+// mounts looks for file systems and mount options with which a power cut may lose
+// or tear the updater's data.
 func (c *checkup) mounts(context.Context) {
 	var seen []string
 	for _, dir := range []string{c.Config.Paths.Versions, c.Config.Paths.State, c.Config.Paths.Shared, c.Config.Paths.Bin} {
@@ -50,7 +50,7 @@ func (c *checkup) fileSystem(m disk.Mount, dir string) {
 	}
 }
 
-// mountOptions judges by what an operator has chosen.
+// mountOptions judges a mount by the options that an operator has chosen.
 func (c *checkup) mountOptions(m disk.Mount, dir string) {
 	if m.Has("ro") {
 		c.fail("mount -o remount,rw "+m.Point, "%s is mounted read-only", dir)

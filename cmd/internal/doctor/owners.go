@@ -9,7 +9,7 @@ import (
 	"github.com/tope/updater/platform/ownprogram"
 )
 
-// owners: who may write to these decides what runs as root.
+// owners: a user who may write to these files decides what runs as root.
 func (c *checkup) owners(context.Context) {
 	paths := []string{
 		filepath.Dir(c.Config.Paths.Versions), c.Config.Paths.Versions, c.Config.Paths.Services, c.Config.Paths.Bin,
@@ -34,7 +34,7 @@ func (c *checkup) owners(context.Context) {
 	}
 }
 
-// belongings of a version are root's: whoever owns a file can give it back the
+// belongings of a version are root's: the owner of a file can give it back the
 // write bits that publishing took. (Older guides have chown -R over everything.)
 func (c *checkup) belongings(version string) {
 	dir := c.store.Path(version)
@@ -50,8 +50,8 @@ func (c *checkup) belongings(version string) {
 	}
 }
 
-// owned wants a path to belong to root, or to this process's user, and to be
-// written by nobody else.
+// owned wants a path to belong to root, or to this process's user, and nobody
+// else to have the right to write it.
 func (c *checkup) owned(name, host string) {
 	o, err := look.OwnerOf(host)
 	if err != nil {

@@ -13,11 +13,11 @@ import (
 	"github.com/tope/updater/platform/look"
 )
 
-// answerTimeout is for services of this device.
+// answerTimeout is short, because the services are on this device.
 const answerTimeout = 3 * time.Second
 
-// api asks the HTTP API, as a client on the device would, and looks at who
-// holds its port when it does not answer.
+// api asks the HTTP API, as a client on the device would. When the API does not
+// answer, it looks for the process that holds the port.
 func (c *checkup) api(ctx context.Context) {
 	listen := c.Config.HTTP.Listen
 	if listen == "" {
@@ -44,7 +44,7 @@ func (c *checkup) api(ctx context.Context) {
 	}
 }
 
-// deviceAPI is who hears of progress. It may be down for a while.
+// deviceAPI is the program that hears of progress. It may be down for a while.
 func (c *checkup) deviceAPI(ctx context.Context) {
 	if c.Config.DeviceAPI.URL == "" {
 		c.pass("progress is not reported: [device_api] url is empty")
@@ -67,7 +67,7 @@ func (c *checkup) deviceAPI(ctx context.Context) {
 // serverName is how the updater's answer to GET / names its service.
 const serverName = "tope-updater"
 
-// ask makes one request. service is what the answer says of itself, if it does.
+// ask makes one request. service is the name in the answer, if it has one.
 func ask(ctx context.Context, address string) (status, service string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -75,7 +75,7 @@ func ask(ctx context.Context, address string) (status, service string, err error
 	if err != nil {
 		return "", "", err
 	}
-	// Never by way of a proxy: these are programs of this device.
+	// Never use a proxy: these programs are on this device.
 	transport := &http.Transport{DisableKeepAlives: true}
 	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
@@ -83,7 +83,7 @@ func ask(ctx context.Context, address string) (status, service string, err error
 	}
 	defer func() { _ = resp.Body.Close() }()
 	head := make([]byte, 4096)
-	n, _ := resp.Body.Read(head) // whatever comes first will do
+	n, _ := resp.Body.Read(head) // the first piece is enough
 	if strings.Contains(string(head[:n]), strconv.Quote(serverName)) {
 		service = serverName
 	}

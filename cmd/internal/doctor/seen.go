@@ -8,24 +8,24 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// seen is what more than one check asks for, looked at once.
+// seen has the facts that more than one check needs, read once.
 type seen struct {
-	// store is nil when the versions cannot be looked at: storeErr says why.
+	// store is nil when the versions cannot be looked at: storeErr tells the reason.
 	store    *versions.Store
 	storeErr error
 	at       look.Pointers
 	atErr    error
 	versions []versions.Info
 	listErr  error
-	// manager is nil when there is none: managerErr says why.
+	// manager is nil when there is none: managerErr tells the reason.
 	manager    service.Manager
 	managerErr error
 }
 
 func (c *checkup) lookAround() (s seen) {
 	s.manager, s.managerErr = c.Manager()
-	// A missing directory is told, and not taken for an empty one: its partition
-	// may not be mounted.
+	// A missing directory is an error, and not taken for an empty one: its
+	// partition may not be mounted.
 	host, err := c.Root.Resolve(c.Config.Paths.Versions)
 	if err == nil {
 		_, err = os.Stat(host)
@@ -42,8 +42,8 @@ func (c *checkup) lookAround() (s seen) {
 	return s
 }
 
-// haveStore reports whether the versions can be looked at. When they cannot, the
-// check that asked says so.
+// haveStore reports whether the versions can be looked at. If not, it adds a
+// finding to the check that asked.
 func (c *checkup) haveStore() bool {
 	if c.storeErr != nil {
 		c.warn("install a release, or mount the partition", "cannot look at the versions: %s", c.storeErr)

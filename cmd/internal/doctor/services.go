@@ -11,7 +11,7 @@ import (
 	"github.com/tope/updater/platform/service"
 )
 
-// managerPatience is how long all questions of a check to the manager may take.
+// managerPatience is how long the manager may take for all questions of a check.
 const managerPatience = 10 * time.Second
 
 // services asks the service manager about every service.

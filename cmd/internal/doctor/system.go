@@ -47,7 +47,7 @@ func (c *checkup) space(context.Context) {
 	c.cloning()
 }
 
-// cloning tells what the snapshots that installed versions ask for will cost.
+// cloning tells how much the snapshots that installed versions ask for will cost.
 func (c *checkup) cloning() {
 	if c.store == nil {
 		return
@@ -109,7 +109,7 @@ func (c *checkup) journal(context.Context) {
 	}
 }
 
-// asRoot is what to do about what only root may look at.
+// asRoot is the advice for things that only root may look at.
 const asRoot = "run doctor as root"
 
 // time is needed for https and for the trust window.

@@ -20,7 +20,7 @@ const (
 const leastSystemd = 230
 
 // units must be there, enabled, in order and well. Only a manager that reads unit
-// files has any, and only the one of this host can be asked.
+// files has units, and only the manager of this host can be asked.
 func (c *checkup) units(ctx context.Context) {
 	m, ok := c.manager.(service.UnitReader)
 	switch {
@@ -61,8 +61,8 @@ func (c *checkup) unitsOf(ctx context.Context, m service.UnitReader) {
 	}
 }
 
-// committed is about the program that the updater's units run. The one that
-// asks may be another copy of it.
+// committed is about the program that the updater's units run. The doctor itself
+// may run from another copy.
 func (c *checkup) committed() {
 	info, err := os.Stat(ownprogram.Path)
 	switch {
@@ -109,7 +109,7 @@ func (c *checkup) daemonUnit(ctx context.Context, m service.UnitReader) {
 	}
 }
 
-// serviceUnit judges how a unit is set up; how the service does is for services to say.
+// serviceUnit judges how a unit is set up; the check services judges how the service does.
 func (c *checkup) serviceUnit(ctx context.Context, m service.UnitReader, name, unit string) {
 	f, err := m.Unit(ctx, unit)
 	if err != nil || f.Load == "not-found" {

@@ -13,7 +13,7 @@ import (
 	"github.com/tope/updater/platform/service/servicetest"
 )
 
-// The kernel here may be a new one, so the comparison is asked directly.
+// The kernel here may be a new one, so the test asks the comparison itself.
 func TestKernelsAreComparedByNumber(t *testing.T) {
 	for release, want := range map[string][2]int{
 		"6.1.0-18-arm64": {6, 1}, "5.10.110-rockchip": {5, 10}, "6.18.44-x": {6, 18}, "6.2-rc1": {6, 2},
@@ -26,7 +26,7 @@ func TestKernelsAreComparedByNumber(t *testing.T) {
 	require.False(t, ok)
 }
 
-// findings are what a check says of a device with the service api and this manager.
+// findings are the results of a check on a device with the service api and this manager.
 func findings(t *testing.T, m service.Manager, check func(*checkup)) []Finding {
 	t.Helper()
 	root, err := disk.NewRoot(t.TempDir())

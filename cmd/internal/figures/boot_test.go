@@ -17,20 +17,20 @@ import (
 	"github.com/tope/updater/cmd/internal/fixtures"
 )
 
-// Interleaved boots, and how long a daemon with nothing to do is watched. It
-// feeds the watchdog every 20 s and looks for keys as often.
+// The boots in turn, and how long a daemon with nothing to do is watched. The
+// daemon feeds the watchdog every 20 s and looks for keys as often.
 const (
 	boots   = 20
 	idleFor = time.Minute
 	settled = 10 * time.Second
-	// aside is for the host to take apart what a cut has left of a machine.
+	// aside is time for the host to take apart the remains of a killed machine.
 	aside   = 500 * time.Millisecond
 	manager = "" // systemd itself, in place of a unit
 )
 
-// atBoot: two machines with a real systemd, one with the updater and one
-// without, booted in turn, each after a power cut. What counts is when
-// device-api is active, since PID 1 began to run.
+// atBoot: two machines with a real systemd, one with the updater and one without,
+// booted in turn, each after a power cut. The time from the start of PID 1 until
+// device-api is active counts.
 func atBoot(b *testing.B, l *lab) []row {
 	with := devicetest.New(b, devicetest.Options{Program: l.shipped(runtime.GOARCH)})
 	without := devicetest.New(b, devicetest.Options{Bare: true})
@@ -40,7 +40,7 @@ func atBoot(b *testing.B, l *lab) []row {
 	for i := range boots {
 		turn := []*devicetest.Device{without, with}
 		if i%2 == 1 {
-			slices.Reverse(turn) // what the one before left to be done is nobody's advantage
+			slices.Reverse(turn) // so that neither always gets the work that the other left
 		}
 		for _, m := range turn {
 			time.Sleep(aside)
@@ -63,17 +63,17 @@ func atBoot(b *testing.B, l *lab) []row {
 	}
 }
 
-// idle: what the daemon takes from a device when nothing is to be done.
+// idle: what a daemon with nothing to do takes from a device.
 func idle(b *testing.B, l *lab) []row {
 	m := devicetest.New(b, devicetest.Options{Program: l.shipped(runtime.GOARCH)})
 	m.Up()
 	pid := m.Property(devicetest.Daemon, "MainPID")
 	host := m.Path("/proc/" + pid)
-	// The kernel counts what is written to a disk; a machine's is in memory.
+	// The kernel counts writes to a disk; the disk of a machine is in memory.
 	onDisk := l.boot(b, nobody(), fixtures.Release{})
 	defer onDisk.scrap(b)
 	disk := fmt.Sprintf("/proc/%d/io", onDisk.daemon.Process.Pid)
-	time.Sleep(settled) // nothing tells when all of its start is over
+	time.Sleep(settled) // there is no signal for the end of its whole start
 	wakeups, written := wokenUp(b, host), field(b, disk, "write_bytes:")
 	began := time.Now()
 	time.Sleep(idleFor)

@@ -57,12 +57,12 @@ func bounce(b *testing.B, m *embedded.Manager, d *fixtures.Device) {
 	}
 }
 
-// watcher looks at services' ports every millisecond.
+// watcher looks at the services' ports every millisecond.
 type watcher struct {
 	ports []int
 	up    atomic.Bool // all of them
 
-	// The gap that is being watched for.
+	// mu guards the current gap.
 	mu           sync.Mutex
 	began, ended time.Time
 }
@@ -108,7 +108,7 @@ func (w *watcher) look() {
 	}
 }
 
-// gap is how long not all services answered because of f.
+// gap is how long f kept some service from answering.
 func (w *watcher) gap(b *testing.B, f func()) time.Duration {
 	b.Helper()
 	w.mu.Lock()

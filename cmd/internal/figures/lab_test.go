@@ -105,13 +105,13 @@ func (l *lab) boot(b *testing.B, o fixtures.Options, r fixtures.Release) *device
 			_ = d.Stop(context.Background()) // after a failure, the services would go on
 		}
 	})
-	// What making it left to be written must not meet the measurement.
+	// Writes left over from making the device must not disturb the measurement.
 	require.NoError(b, disk.SyncFS(b.Context(), root))
 	d.start(b)
 	return d
 }
 
-// nobody runs services: for figures that are not about them.
+// nobody is for figures that are not about services: nobody runs any.
 func nobody() fixtures.Options { return fixtures.Options{Manager: "none", NoFactory: true} }
 
 func (d *device) command(verb ...string) *exec.Cmd {
@@ -125,7 +125,7 @@ func (d *device) start(b *testing.B) {
 	defer log.Close()
 	d.daemon = d.command("serve")
 	d.daemon.Stdout, d.daemon.Stderr = log, log
-	// Not left behind when the benchmark is killed.
+	// The daemon ends when the benchmark is killed.
 	d.daemon.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	require.NoError(b, d.daemon.Start())
 	require.Eventually(b, func() bool {
@@ -151,8 +151,8 @@ func (d *device) scrap(b *testing.B) {
 	require.NoError(b, disk.SyncFS(b.Context(), d.l.dir))
 }
 
-// install takes an update to its end, which must be good, and until everything
-// is cleaned up; it returns the update's records.
+// install takes an update to a good end, waits until everything is cleaned up,
+// and returns the update's records.
 func (d *device) install(b *testing.B, src steps.Source) []journal.Record {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Minute)

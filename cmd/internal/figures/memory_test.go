@@ -6,8 +6,8 @@ import (
 	"github.com/tope/updater/cmd/internal/fixtures"
 )
 
-// memory: the most the daemon has ever had resident, after a whole update. The
-// largest of the runs counts.
+// memory: the most memory the daemon has ever had resident, after a whole update.
+// The largest of the runs counts.
 func memory(b *testing.B, l *lab) []row {
 	peak := func(r fixtures.Release, runs int) float64 {
 		src := l.offer(b, r)

@@ -20,7 +20,7 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// publisher packs signed bundles with the program that publishers have.
+// publisher packs signed bundles with the publishers' program.
 type publisher struct {
 	program string
 	key     string // the secret key; its .pub lies beside it
@@ -51,8 +51,8 @@ func newPublisher(b *testing.B, l *lab) publisher {
 	return p
 }
 
-// pack makes a bundle, or finds the one that was made of the same input by the
-// same programs. from are bundles to make patches against.
+// pack makes a bundle, or finds the one that the same programs made of the same
+// input. from are bundles to make patches against.
 func (p publisher) pack(b *testing.B, tree, version string, epoch int, from ...string) string {
 	b.Helper()
 	args := []string{
@@ -92,7 +92,7 @@ func serveCounted(b *testing.B) *counted {
 	return c
 }
 
-// countedAnswer has no ReadFrom, so that every byte of a body comes by.
+// countedAnswer has no ReadFrom, so that it sees every byte of a body.
 type countedAnswer struct {
 	http.ResponseWriter
 	c *counted
@@ -111,13 +111,13 @@ func (c *counted) offer(path, version string) steps.Source {
 	return steps.Source{URL: c.url + name}
 }
 
-// installed is what an install was like.
+// installed is the cost of an install.
 type installed struct {
 	steps.Wire
-	// bytes and requests are the server's word.
+	// bytes and requests are the server's count.
 	bytes, requests int64
-	// staged is from the request to the version on the disk, applied the part of it
-	// that verifies and extracts; peak is the process's VmHWM.
+	// staged is the time from the request to the version on the disk; applied is
+	// the part of it that verifies and extracts; peak is the process's VmHWM.
 	staged, applied time.Duration
 	peak            float64
 }
@@ -153,7 +153,7 @@ func (d *device) take(b *testing.B, c *counted, path, version string) (got insta
 	got.Wire = *status.Last.Wire
 	require.NotEmpty(b, got.SignedBy)
 	// Pieces that lie close together are fetched by one request, with the few
-	// bytes between them: those are counted here, and in no status.
+	// bytes between them. This count has those bytes, the status does not.
 	require.LessOrEqual(b, got.Head+got.Payload, got.bytes, "the device tells of what the server did not send")
 	got.staged = took(b, recs, engine.Staging)
 	got.applied = took(b, recs, engine.Extracting) - took(b, recs, engine.Downloading)

@@ -21,9 +21,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pair is two consecutive releases of something that others publish. Nothing of
-// it is in the repository: it is fetched through its package registry when it is
-// needed first, and kept below the user's cache directory.
+// pair is two consecutive releases of software that others publish. Nothing of it
+// is in the repository: it is fetched from its package registry at the first use,
+// and kept below the user's cache directory.
 type pair struct {
 	name     string
 	old, new published
@@ -31,7 +31,7 @@ type pair struct {
 	script bool
 }
 
-// published is a release as its registry has it; fetch writes its files to dir.
+// published is a release as in its registry; fetch writes its files to dir.
 type published struct {
 	version string
 	fetch   func(b *testing.B, dir string)
@@ -65,7 +65,7 @@ func (p pair) String() string {
 // metric names the pair in the benchmark's output.
 func (p pair) metric(what string) string { return what + "-" + p.name + "-" + p.new.version }
 
-// cache is where fetched releases and what was made of them are kept.
+// cache is the directory for fetched releases and things made of them.
 func cache(b *testing.B) string {
 	b.Helper()
 	dir, err := os.UserCacheDir()
@@ -77,8 +77,8 @@ func cache(b *testing.B) string {
 	return dir
 }
 
-// once makes the directory name in the cache, if it is not there; what was cut
-// short is not there.
+// once makes the directory name in the cache, if it is not there. A directory
+// appears under its name only when it is complete.
 func once(b *testing.B, name string, fill func(dir string)) string {
 	b.Helper()
 	final := filepath.Join(cache(b), name)

@@ -22,17 +22,17 @@ import (
 	"github.com/tope/updater/engine"
 )
 
-// perSecond is how often progress is polled, over so many connections.
+// perSecond is how often progress is polled, over that many connections.
 const (
 	perSecond   = 1000
 	connections = 20
 )
 
-// polls: what a poll of progress costs while an update is at work, against two
-// constant answers at the same rate during the same update: the daemon's own
-// (GET /, the same server, in the process that is at work), and that of another
-// process, which has nothing else to do and is what no process at work can be.
-// And what the polls cost the update, against polls of that other process.
+// polls: the cost of a poll of progress while an update is at work, against two
+// constant answers at the same rate during the same update. One is the daemon's
+// own (GET /, the same server, in the process that is at work). The other is that
+// of an idle process, which no process at work can match. Also the cost of the
+// polls for the update, against polls of that idle process.
 func polls(b *testing.B, l *lab) []row {
 	src := l.offer(b, ordinary())
 	elsewhere := startConstant(b)
@@ -71,8 +71,8 @@ func polls(b *testing.B, l *lab) []row {
 // side is one side of the comparison.
 type side struct{ tails, installs []time.Duration }
 
-// poller is another process that polls: nothing else that the benchmark does
-// may keep it waiting.
+// poller is another process that polls, so that the rest of the benchmark
+// cannot keep the polls waiting.
 type poller struct {
 	cmd   *exec.Cmd
 	stdin io.Closer
@@ -110,7 +110,7 @@ func (p *poller) end(b *testing.B) time.Duration {
 }
 
 // playPoller polls at a steady rate, whether answers come or not, until its
-// standard input ends; then it tells the 99th percentile.
+// standard input ends; then it prints the 99th percentile.
 func playPoller() int {
 	runtime.GOMAXPROCS(runtime.NumCPU() + 2) // it never waits for itself
 	client := &http.Client{

@@ -14,7 +14,7 @@ import (
 )
 
 // recovery: recover at a boot with nothing to do, on a device that has been
-// updated a hundred times, against the least that the same program can do.
+// updated a hundred times, against the least work that the same program can do.
 func recovery(b *testing.B, l *lab) []row {
 	s := tell(b, l)
 	d := l.boot(b, nobody(), fixtures.Release{})

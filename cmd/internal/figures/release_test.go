@@ -7,10 +7,10 @@ import (
 	"github.com/tope/updater/cmd/internal/fixtures"
 )
 
-// fileSize is that of the files in releases of a size.
+// fileSize is the size of each file in a release.
 const fileSize = 5 * 1000 * 1000
 
-// random is what cannot be compressed: pictures, archives, models.
+// random is data that cannot be compressed, like pictures, archives, models.
 func random(seed byte) []byte {
 	data := make([]byte, fileSize)
 	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
@@ -31,8 +31,8 @@ func prose(seed byte) []byte {
 	return data[:fileSize]
 }
 
-// release has as many files of 5 MB as asked for. There are a few of each kind
-// and the rest repeats them, which no ZIP notices.
+// release has as many files of 5 MB as asked for. There are a few of each kind,
+// and the rest repeats them; a ZIP does not notice.
 func release(version string, incompressible, compressible int) fixtures.Release {
 	const kinds = 10
 	r := fixtures.Release{Version: version, Files: map[string][]byte{}}

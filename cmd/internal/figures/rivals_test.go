@@ -20,15 +20,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rivals is what others put on the wire for a pair, in bytes; 0 when the tool
-// is not on this machine, and why is in Missing.
+// rivals is how many bytes other tools put on the wire for a pair; 0 when a tool
+// is not on this machine, and Missing tells the reason.
 type rivals struct {
 	Zip, Zstd, Casync, Zchunk int64
 	Missing                   []string
 }
 
-// least is the smaller of what the two that compare releases need; 0 when
-// neither is here.
+// least is the smaller number of the two tools that compare releases; 0 when
+// neither is on this machine.
 func (r rivals) least() int64 {
 	if r.Casync == 0 || r.Zchunk != 0 && r.Zchunk < r.Casync {
 		return r.Zchunk
@@ -36,8 +36,8 @@ func (r rivals) least() int64 {
 	return r.Casync
 }
 
-// measure takes them all. They depend on nothing but their input and the tools,
-// so what was measured once is kept.
+// measure takes all of them. They depend on nothing but their input and the
+// tools, so it keeps the results.
 func measure(b *testing.B, before, after string) (r rivals) {
 	b.Helper()
 	sum := sha256.New()
@@ -57,8 +57,8 @@ func measure(b *testing.B, before, after string) (r rivals) {
 	dir := once(b, filepath.Join("rivals", hex.EncodeToString(sum.Sum(nil))), func(dir string) {
 		work := b.TempDir()
 		if zip {
-			// Deflate does not see one file from another, and has no idea of a
-			// release before: the whole counts.
+			// Deflate compresses each file alone and does not know the release before:
+			// the whole archive counts.
 			out := filepath.Join(work, "new.zip")
 			run(b, after, "zip", "-9", "-q", "-r", out, ".")
 			r.Zip = sizeOf(b, out)
@@ -92,7 +92,7 @@ func measure(b *testing.B, before, after string) (r rivals) {
 // does not have. Chunks are of casync's default size, 64 KiB on average.
 func byCasync(b *testing.B, work, before, after string) int64 {
 	for name, tree := range map[string]string{"old": before, "new": after} {
-		// casync keeps times: those of the unpacking must make no difference.
+		// casync keeps times: the times of the unpacking must not make a difference.
 		run(b, tree, "find", ".", "-exec", "touch", "-h", "-d", "@0", "{}", "+")
 		run(b, work, "casync", "make", "--store="+name+".castr", name+".caidx", tree)
 	}
@@ -113,10 +113,10 @@ func byCasync(b *testing.B, work, before, after string) int64 {
 
 var zckSays = regexp.MustCompile(`Would download (\d+) of`)
 
-// byZchunk counts what "zckdl" downloads for the new tar with the old one as
-// source: the header, which lists the chunks, and the chunks that are missing.
-// zck_delta_size counts the same without a server. With a dictionary made of the
-// old tar, which both devices and server have, and without; the smaller counts.
+// byZchunk counts what "zckdl" downloads for the new tar with the old one as source:
+// the header, which lists the chunks, and the chunks that are missing. zck_delta_size
+// counts the same without a server. It tries with and without a dictionary made of
+// the old tar, which both devices and server have; the smaller result counts.
 func byZchunk(b *testing.B, work string) int64 {
 	size := func(dictionary ...string) int64 {
 		for _, name := range []string{"old", "new"} {
@@ -133,7 +133,7 @@ func byZchunk(b *testing.B, work string) int64 {
 	return min(plain, size("-D", "old.zdict"))
 }
 
-// run runs a tool and returns what it says.
+// run runs a tool and returns its output.
 func run(b *testing.B, dir, name string, args ...string) string {
 	b.Helper()
 	cmd := exec.Command(name, args...)

@@ -40,8 +40,7 @@ func role(name string, env ...string) *exec.Cmd {
 	return cmd
 }
 
-// staged: from the request to a version that is published, against the same
-// work done bare.
+// staged: the time from the request to a published version, against the same work done bare.
 func staged(b *testing.B, l *lab) []row {
 	src := l.offer(b, ordinary())
 	var ours, floor []time.Duration
@@ -54,8 +53,8 @@ func staged(b *testing.B, l *lab) []row {
 	return []row{against("staged", "Requested → Staged, 100 MB in 20 files, against GET, MD5, unzip, syncfs", median(ours), median(floor), 1.3)}
 }
 
-// bare has another process do the work of an update up to Staged, with nothing
-// but Go's library; it tells how long that took, the process's start aside.
+// bare has another process do the work of an update up to Staged, with nothing but
+// Go's library; it tells how long that took, without the start of the process.
 func bare(b *testing.B, l *lab, src steps.Source) time.Duration {
 	dir, err := os.MkdirTemp(l.dir, "bare-")
 	require.NoError(b, err)

@@ -13,12 +13,12 @@ import (
 // row is one figure: a ratio against a floor or, when there is none, a value.
 type row struct {
 	what string
-	// metric names it in the benchmark's own output.
+	// metric names the row in the benchmark's own output.
 	metric string
 	ours   quantity
 	floor  *quantity
-	// reach is what the ratio, or the value, should not exceed; 0 when nothing
-	// is demanded and it is there to be seen.
+	// reach is what the ratio, or the value, should not exceed; 0 when the row
+	// has no aim and is there to be seen.
 	reach float64
 }
 
@@ -39,7 +39,7 @@ const (
 	wireBytes // what is on the wire
 )
 
-// nothing is the bound of what has to be zero.
+// nothing is the bound of a value that has to be zero.
 const nothing = 0.5
 
 const (

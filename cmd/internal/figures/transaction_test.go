@@ -54,7 +54,7 @@ func transactions(b *testing.B, l *lab) []row {
 // transaction bear the same time.
 type story [][]journal.Record
 
-// tell has an update made and takes its records.
+// tell makes a real update and takes its records.
 func tell(b *testing.B, l *lab) story {
 	b.Helper()
 	d := l.boot(b, fixtures.Options{}, fixtures.Release{})
@@ -70,7 +70,7 @@ func tell(b *testing.B, l *lab) story {
 	return s
 }
 
-// of is the story under another id.
+// of is the story under another update's id.
 func (s story) of(b *testing.B, id string) story {
 	b.Helper()
 	data, err := json.Marshal(s)
@@ -116,8 +116,8 @@ func transition(b *testing.B, l *lab) []row {
 	return []row{against("transition", "one transition, against two fdatasyncs of 4 KiB in place", median(ours), median(floors), 1.5)}
 }
 
-// newFloor returns what does two fdatasyncs, each after overwriting 4 KiB of a
-// file whose blocks were written before.
+// newFloor returns a function that does two fdatasyncs, each after overwriting 4
+// KiB of a file whose blocks were written before.
 func newFloor(b *testing.B, dir string) func() {
 	b.Helper()
 	f, err := os.Create(filepath.Join(dir, "floor"))

@@ -34,16 +34,16 @@ func plant(b *testing.B, dir string, files map[string][]byte) string {
 	return dir
 }
 
-// unpack: from a downloaded bundle to a version on the disk, nothing to reuse,
-// against decompressing the same member with the same decoder into the same
-// files, SHA-256 of each, and syncfs.
+// unpack: the way from a downloaded bundle to a version on the disk, nothing to
+// reuse, against the bare work: decompressing the same member with the same
+// decoder into the same files, SHA-256 of each, and syncfs.
 func unpack(b *testing.B, l *lab) []row {
 	publish := newPublisher(b, l)
-	// Both sides read the same bytes, so it does not matter that they could be fewer.
+	// A higher level would make fewer bytes, but both sides read the same ones.
 	publish.level = 3
 	server := serveCounted(b)
 	files := ordinary().Files
-	for i := range 20 { // so that what is in common makes the solid member the smaller way
+	for i := range 20 { // much in common, so that the solid member is the smaller way
 		files[fmt.Sprintf("services/small/%02d", i)] = append(random(8)[:30000], byte(i))
 	}
 	path := publish.pack(b, plant(b, b.TempDir(), files), hundredMB, 1)
@@ -63,7 +63,7 @@ func unpack(b *testing.B, l *lab) []row {
 	return []row{against("unpack", "verify and extract a 100 MB bundle, against zstd, SHA-256, syncfs", median(ours), median(floor), 1.3)}
 }
 
-// bareUnpack has another process do the work, which tells how long it took.
+// bareUnpack has another process do the work; that process tells how long it took.
 func (l *lab) bareUnpack(b *testing.B, path string, solid native.Span) time.Duration {
 	b.Helper()
 	dir, err := os.MkdirTemp(l.dir, "bare-")
@@ -79,8 +79,8 @@ func (l *lab) bareUnpack(b *testing.B, path string, solid native.Span) time.Dura
 
 func playUnpack() int {
 	began := time.Now()
-	// At the low priority that the updater works with: what else the machine
-	// does must meet both alike.
+	// The bare work has the low priority of the updater: other load on the
+	// machine must slow both alike.
 	err := background.Run(func() error {
 		return unpackBare(os.Getenv("FIGURES_PATH"), os.Getenv("FIGURES_SPAN"), os.Getenv("FIGURES_DIR"))
 	})
@@ -126,16 +126,15 @@ func unpackBare(path, span, dir string) error {
 	}
 }
 
-// patched: what it takes to apply a patch to a large file, and that a device
-// which may not take so much fetches the file whole.
+// patched: the memory that a patch of a large file takes; and a device whose cap
+// forbids the patch fetches the whole file.
 func patched(b *testing.B, l *lab) []row {
 	const size = 20 * mega
 	publish := newPublisher(b, l)
 	server := serveCounted(b)
 	large := slices.Concat(prose(1), random(2), prose(3), random(4))
 	require.Len(b, large, size)
-	// The file of the same content beside it is what makes less than everything
-	// worth fetching.
+	// The file beside it stays the same, so that less than everything is worth fetching.
 	tree := func(large []byte) string {
 		return plant(b, b.TempDir(), map[string][]byte{"bin.dat": large, "same.dat": random(5)})
 	}
@@ -164,8 +163,8 @@ func patched(b *testing.B, l *lab) []row {
 	}
 }
 
-// edited is data with a word changed every 50 kB, and something put in front of
-// its second half.
+// edited is data with a word changed every 50 kB, and some bytes
+// inserted before its second half.
 func edited(data []byte) []byte {
 	out := slices.Clone(data)
 	for at := 0; at < len(out); at += 50000 {

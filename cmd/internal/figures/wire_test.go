@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// wire: what an update puts on the wire, for real pairs of releases, against
-// what others put there; and what it is to apply it.
+// wire: how many bytes an update puts on the wire, for real pairs of releases,
+// against other tools; and the cost of applying it.
 func wire(b *testing.B, l *lab) []row {
 	publish := newPublisher(b, l)
 	server := serveCounted(b)
@@ -64,7 +64,7 @@ func (p pair) take(b *testing.B, l *lab, publish publisher, server *counted) []r
 	return rows
 }
 
-// versionOnly: an update in which nothing changed but the version.
+// versionOnly: an update in which only the version changed.
 func versionOnly(b *testing.B, l *lab, publish publisher, server *counted) row {
 	p := pairs()[0]
 	tree := p.new.tree(b, p.name)
@@ -85,7 +85,7 @@ func countFiles(b *testing.B, dir string) int64 {
 	return int64(len(strings.Fields(run(b, dir, "find", ".", "-type", "f", "-printf", "x "))))
 }
 
-// wireLine is a line of the table that has everybody's bytes side by side.
+// wireLine is a line of the table that compares everybody's bytes.
 type wireLine struct {
 	pair          pair
 	others        rivals

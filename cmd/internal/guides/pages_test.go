@@ -18,8 +18,7 @@ const (
 	chinese = "zh"
 )
 
-// pages are all pages of the documentation, for people who read one language
-// and for those who read the other.
+// pages are all pages of the documentation, in both languages.
 func pages(t *testing.T) []string {
 	t.Helper()
 	var all []string
@@ -39,7 +38,7 @@ var (
 	inline  = regexp.MustCompile("`[^`\n]*`")
 )
 
-// anchor is a heading's address, as GitHub makes it.
+// anchor is the address that GitHub gives a heading.
 func anchor(text string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(strings.TrimSpace(text)) {
@@ -122,15 +121,15 @@ func commandsOf(t *testing.T, path string) []string {
 	return all
 }
 
-// Whoever reads Chinese types what whoever reads English types, and what the
-// English guide's test runs is what both say.
+// A reader of Chinese types the same commands as a reader of English, and the
+// test of the English guide runs them for both.
 func TestBothLanguagesHaveTheSameCommands(t *testing.T) {
 	for _, name := range translated(t) {
 		require.Equal(t, commandsOf(t, guidetest.Path("", name)), commandsOf(t, guidetest.Path(chinese, name)), name)
 	}
 }
 
-// A heading in one language has its counterpart, of the same level, in the other.
+// A heading in one language has its counterpart in the other, of the same level.
 func TestBothLanguagesHaveTheSameSections(t *testing.T) {
 	level := regexp.MustCompile(`(?m)^#+ `)
 	levels := func(path string) []string {
@@ -143,7 +142,7 @@ func TestBothLanguagesHaveTheSameSections(t *testing.T) {
 	}
 }
 
-// Each of the two says at its top where the other is.
+// Each of the two pages has a link to the other at its top.
 func TestLanguagesKnowEachOther(t *testing.T) {
 	top := func(path string) string {
 		data, err := os.ReadFile(path)
@@ -158,7 +157,7 @@ func TestLanguagesKnowEachOther(t *testing.T) {
 	require.Contains(t, top("../../../README.zh.md"), "(README.md)")
 }
 
-// The figures were measured once, whatever the language they are told in.
+// The figures were measured once: both languages have the same ones.
 func TestBothLanguagesHaveTheSameFigures(t *testing.T) {
 	figures := func(path string) [][]string {
 		data, err := os.ReadFile(path)
@@ -182,7 +181,7 @@ func TestBothLanguagesHaveTheSameFigures(t *testing.T) {
 	require.Equal(t, english, figures(guidetest.Path(chinese, "figures.md")))
 }
 
-// A block that is not run says why.
+// A block that is not run has a reason.
 func TestWhatIsNotRunSaysWhy(t *testing.T) {
 	for _, name := range guidetest.Tour() {
 		for _, b := range guidetest.Blocks(t, guidetest.Path("", name)) {

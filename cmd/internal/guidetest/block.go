@@ -22,12 +22,12 @@ func Tour() []string {
 	}
 }
 
-// Path is where a guide is by its language, "" for English, and its name.
+// Path is the path of a guide, by its language, "" for English, and its name.
 func Path(language, name string) string {
 	return filepath.Join(builttest.Top(), "docs", language, name)
 }
 
-// Kind is what to do with a block.
+// Kind is how a test treats a block.
 type Kind string
 
 // The kinds of blocks.
@@ -41,15 +41,14 @@ const (
 // Block is one piece of a guide that means something to the tests.
 type Block struct {
 	Kind Kind
-	// Line is where it begins in the guide.
+	// Line is where the block begins in the guide.
 	Line int
 	Text string
-	// Exit is the exit code of its last command.
+	// Exit is the exit code of the block's last command.
 	Exit int
-	// Fresh blocks are played on a device of their own, There blocks on the last
-	// one of those.
+	// Fresh blocks are played on a device of their own, There blocks on the last such device.
 	Fresh, There bool
-	// Why it is not run.
+	// Why is the reason why the block is not run.
 	Why string
 }
 
@@ -111,7 +110,7 @@ func Blocks(t testing.TB, path string) []Block {
 type Step struct {
 	Command string
 	Want    string
-	// Judged: Want counts.
+	// Judged: the output must match Want.
 	Judged bool
 }
 
@@ -136,7 +135,7 @@ func (b Block) Steps() []Step {
 	return all
 }
 
-// Matches compares what was printed with what the guide shows.
+// Matches compares the output with the guide's.
 func (s Step) Matches(said string) bool {
 	pattern := regexp.QuoteMeta(strings.TrimSpace(s.Want))
 	pattern = regexp.MustCompile(`(?m)^…$`).ReplaceAllString(pattern, `(?s:.*)`)

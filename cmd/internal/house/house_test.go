@@ -69,8 +69,8 @@ func layer(path string) int {
 	return slices.Index(layers(), top)
 }
 
-// TestImportsPointDown holds for tests too, of which those that try parts
-// together are to live in the layer above the parts.
+// TestImportsPointDown holds for tests too: a test that tries parts together
+// lives in the layer above the parts.
 func TestImportsPointDown(t *testing.T) {
 	for _, s := range list(t, "./...") {
 		me := path(s.ImportPath)
@@ -88,7 +88,7 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
-// stranger says why a package may not know another of its own layer, or below.
+// stranger says why a package may not import another of its own layer, or below.
 func stranger(me, it string) string {
 	within := func(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
 	switch {
@@ -112,7 +112,7 @@ func stranger(me, it string) string {
 	return ""
 }
 
-// TestShipped: what runs on a device has nothing in it that is for tests.
+// TestShipped: a program for devices contains no package for tests.
 func TestShipped(t *testing.T) {
 	for _, s := range list(t, "./cmd/tope-updater") {
 		require.Empty(t, s.CgoFiles)
@@ -123,7 +123,7 @@ func TestShipped(t *testing.T) {
 			require.False(t, isTest(it) || strings.HasPrefix(it, "cmd/crashlab"), "the device program has %s in it", dep)
 		}
 	}
-	// The fixtures' real services are for the demo, and for nothing else that is shipped.
+	// Of the shipped programs, only the demo may have the fixtures' real services.
 	for _, s := range list(t, "-deps", "./cmd/tope-updater") {
 		if slices.Contains(s.Imports, module+"/cmd/internal/fixtures") {
 			require.Equal(t, "cmd/internal/demo", path(s.ImportPath))
@@ -131,8 +131,8 @@ func TestShipped(t *testing.T) {
 	}
 }
 
-// TestPackagesPresentThemselves: a stranger finds out from its comment what a
-// package is for.
+// TestPackagesPresentThemselves: a newcomer learns from a package's
+// comment what the package is for.
 func TestPackagesPresentThemselves(t *testing.T) {
 	for _, s := range list(t, "./...") {
 		require.NotEmpty(t, s.Doc, "%s has no package comment", s.ImportPath)

@@ -48,11 +48,10 @@ func TestTheFilesOfTheEngineAreALadder(t *testing.T) {
 // arrow is the use, in one file of a package, of what another one declares.
 type arrow struct{ from, to string }
 
-// uses are the files of a package and the arrows between them, with the names
-// that are used.
+// uses are the files of a package and the arrows between them, each with the names that make it.
 func uses(t *testing.T, pattern string) (map[string]*ast.File, map[arrow][]string) {
 	t.Helper()
-	// The compiled form of what the package imports is in the build cache.
+	// The build cache has the compiled form of the imported packages.
 	exports := map[string]string{}
 	var pkg source
 	for _, s := range list(t, "-export", "-deps", pattern) {

@@ -24,7 +24,7 @@ func TestReadmeIsShort(t *testing.T) {
 	require.LessOrEqual(t, words, maxWords, "move what fewer readers need to a page of docs/")
 }
 
-// Each page that README moved its tables to is linked once, in either language.
+// README has exactly one link to each page that took over its tables, in both languages.
 func TestReadmeLeadsToItsPages(t *testing.T) {
 	for _, page := range []string{"figures.md", "compared.md", "glossary.md"} {
 		require.Equal(t, 1, strings.Count(read(t, "README.md"), "(docs/"+page+")"), page)
@@ -38,9 +38,8 @@ var (
 	gap     = regexp.MustCompile(`  .*`)
 )
 
-// Both languages have the same headings, by level, and the same blocks: what
-// stands in a line before two blanks is the same, the remark behind them is
-// translated.
+// Both languages have the same headings, by level, and the same blocks: in a line of a
+// block, the text before two blanks is the same, and the remark behind them is translated.
 func TestReadmeIsTheSameInBothLanguages(t *testing.T) {
 	headings := func(name string) []string {
 		return heading.FindAllString(block.ReplaceAllString(read(t, name), ""), -1)

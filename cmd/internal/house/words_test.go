@@ -23,11 +23,11 @@ import (
 type word struct {
 	pattern *regexp.Regexp
 	instead string
-	// unless, when not nil, matches more of the text where a find in it is right.
+	// unless, when not nil, matches a longer text around a find that is right.
 	unless *regexp.Regexp
 }
 
-// words has what a program can judge with certainty, nothing else.
+// words has only patterns that a program can judge with certainty.
 var words = sync.OnceValue(func() []word {
 	of := func(pattern, instead string, unless ...string) word {
 		w := word{pattern: regexp.MustCompile(`(?i)\b(?:` + pattern + `)\b`), instead: instead}

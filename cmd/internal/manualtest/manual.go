@@ -22,7 +22,7 @@ import (
 func Fresh(t *testing.T, cmd *cobra.Command, docs string, update bool) {
 	t.Helper()
 	cmd.DisableAutoGenTag = true
-	date := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) // of the first release; today would make them stale tomorrow
+	date := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) // of the first release: with today's date they would be stale tomorrow
 	fresh, name := t.TempDir(), cmd.Name()
 
 	man := filepath.Join(fresh, "man")
@@ -54,7 +54,7 @@ func Fresh(t *testing.T, cmd *cobra.Command, docs string, update bool) {
 	}
 }
 
-// tree are the files of dir that are the program's.
+// tree has the program's files in dir.
 func tree(t *testing.T, dir, program string) map[string]string {
 	files := map[string]string{}
 	entries, err := os.ReadDir(dir)
@@ -70,7 +70,7 @@ func tree(t *testing.T, dir, program string) map[string]string {
 	return files
 }
 
-// differing names the files that are not the same in both.
+// differing names the files that differ between a and b.
 func differing(a, b map[string]string) []string {
 	var names []string
 	for name, text := range a {

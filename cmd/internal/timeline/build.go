@@ -11,8 +11,8 @@ import (
 	"github.com/tope/updater/platform/source"
 )
 
-// Build tells the story of the records, which must be in their order. Records
-// of other programs' kinds are told as far as they are understood.
+// Build tells the story of the records, which must be in their order. Records of
+// kinds that only another program knows are told as far as they are understood.
 func Build(records []journal.Record) Timeline {
 	t := Timeline{Schema: 1, Chapters: []Chapter{}}
 	open := map[string]*teller{}
@@ -68,7 +68,7 @@ func (t *teller) add(r journal.Record, e Entry) {
 func (t *teller) passTime(r journal.Record) {
 	wall := r.Time.Sub(t.last.Time)
 	if r.Boot != t.last.Boot {
-		// Across boots only the wall clock is there, and it may be wrong.
+		// Across boots there is only the wall clock, and it may be wrong.
 		t.since += max(wall, 0)
 		t.add(r, Entry{What: Rebooted, Text: fmt.Sprintf("another boot begins: the device was restarted or lost its power; the wall clock moved on by %s", human.Duration(wall))})
 		return
@@ -80,7 +80,7 @@ func (t *teller) passTime(r journal.Record) {
 	}
 }
 
-// conclude finds out what became of an intent that has no outcome.
+// conclude decides how an intent without an outcome ended.
 func (t *teller) conclude(r journal.Record) {
 	p := t.pending
 	if p == nil {
@@ -195,7 +195,7 @@ func (t *teller) outcome(r journal.Record) {
 	t.add(r, e)
 }
 
-// work tells of intents.
+// work tells the intents.
 func (t *teller) work(r journal.Record) {
 	if r.Phase == journal.Intent && r.Step != "" {
 		t.pending = &r
@@ -203,7 +203,7 @@ func (t *teller) work(r journal.Record) {
 	}
 }
 
-// aside tells what else a record carries.
+// aside tells everything else in a record.
 func (t *teller) aside(r journal.Record) {
 	if len(r.Baseline) > 0 {
 		t.add(r, Entry{What: Baseline, Text: "the gate's word on the version that runs now", Evidence: r.Baseline})
@@ -282,7 +282,7 @@ func learnt(l *journal.Learn) string {
 	return ""
 }
 
-// meaning is the transition table's text on the move.
+// meaning is the transition table's text about the move.
 func meaning(r journal.Record) string {
 	for _, t := range engine.Table() {
 		if t.From == r.From && t.Trigger == r.Trigger && t.To == r.To {

@@ -12,9 +12,9 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// facts turns evidence into lines: the first has the plain fields, then comes
-// one for each nested object. The order of the fields is the evidence's own.
-// Evidence of steps this program does not know is told as well.
+// facts turns evidence into lines: the first has the plain fields, and each
+// nested object gets a line after it. The order of the fields is the evidence's
+// own. Evidence of steps that this program does not know is told as well.
 func facts(raw json.RawMessage) []string {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
@@ -60,7 +60,7 @@ func (f *folder) value(d *json.Decoder, key string) error {
 	return nil
 }
 
-// text files a string. What says itself what it is goes without its name.
+// text files a string. A value that explains itself goes without its key.
 func (f *folder) text(key, v string) {
 	switch {
 	case v == "" || moment(key):
@@ -74,8 +74,8 @@ func (f *folder) text(key, v string) {
 	}
 }
 
-// moment reports whether a field is a clock reading of no use to people: they have
-// the times of the entries.
+// moment reports whether a field is a clock reading that people do not need: they
+// have the times of the entries.
 func moment(key string) bool {
 	return key == "boot" || key == "mono" || key == "mono_ns" || key == "started"
 }
@@ -167,7 +167,7 @@ func number(key string, n json.Number) (string, string) {
 	return key, strconv.FormatInt(i, 10)
 }
 
-// short cuts digests down to what two people compare over a phone.
+// short cuts digests to the part that two people compare over a phone.
 func short(key, v string) string {
 	long := strings.HasSuffix(key, "digest") || strings.HasSuffix(key, "sha256") || strings.HasSuffix(key, "md5")
 	if alg, hex, ok := strings.Cut(v, ":"); long && ok && len(hex) > 16 {

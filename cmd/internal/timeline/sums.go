@@ -9,8 +9,7 @@ import (
 	"github.com/tope/updater/cmd/internal/human"
 )
 
-// Lists are summed up where the reader wants one answer, not the items. The JSON
-// has them all.
+// Lists are summed up where the reader wants one answer, not the items. The JSON has every item.
 
 // checks sums up the results of a health gate: how many passed, and a line for
 // each that did not. The decoder stands behind the list's bracket.

@@ -16,7 +16,7 @@ import (
 	"github.com/tope/updater/steps/switchover"
 )
 
-// What the steps leave as evidence, as people read it.
+// Evidence of the steps, in the form that people read.
 func TestEvidenceIsSummedUp(t *testing.T) {
 	gate := healthcheck.Evidence{Results: []healthcheck.Result{
 		{Service: "device-api", Kind: health.Active, Target: "device-api", Passed: true, Needed: true, Looks: 5},

@@ -16,7 +16,7 @@ import (
 // Paint colours text; nil leaves it as it is.
 type Paint func(Colour, string) string
 
-// Colour is what a text means, not how it looks.
+// Colour is the meaning of a text, not how it looks.
 type Colour int
 
 // Colours by meaning.
@@ -161,8 +161,8 @@ func (p printer) entry(e Entry) {
 	}
 }
 
-// clean is c without control characters: servers, bundles and health checks write
-// parts of these texts, and a terminal obeys control characters.
+// clean is c without control characters: parts of these texts come from servers,
+// bundles and health checks, and a terminal obeys control characters.
 func (c Chapter) clean() Chapter {
 	c.Update, c.Kind, c.From, c.To, c.State = clean(c.Update), clean(c.Kind), clean(c.From), clean(c.To), clean(c.State)
 	c.Error = cleanFailure(c.Error)
@@ -214,7 +214,7 @@ func clockwise(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d:%02d", d/time.Hour, d%time.Hour/time.Minute, d%time.Minute/time.Second)
 }
 
-// ColourOf is the colour of a state, by how well the device is in it.
+// ColourOf is the colour of a state: how well the device is in it.
 func ColourOf(state string) Colour {
 	switch state {
 	case "Committed":

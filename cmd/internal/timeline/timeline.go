@@ -7,9 +7,9 @@
 // turns those into text. The JSON of a Timeline is what `journal show --json`
 // prints, so text and JSON cannot differ in what they say.
 //
-// Only this package concludes what the records do not say outright: an intent
-// without an outcome was interrupted, by a reboot when the next record bears another
-// boot id, else by the end of the process.
+// Only this package concludes facts that no record states outright: an intent
+// without an outcome was interrupted, by a reboot when the next record bears
+// another boot id, else by the end of the process.
 package timeline
 
 import (
@@ -31,7 +31,7 @@ type Chapter struct {
 	// Update is the update's id; empty for a chapter about the device.
 	Update string `json:"update,omitempty"`
 	Kind   string `json:"kind,omitempty"`
-	// Source is what was asked for: a URL or a path.
+	// Source is the bundle that was asked for: a URL or a path.
 	Source string            `json:"source,omitempty"`
 	From   string            `json:"from,omitempty"`
 	To     string            `json:"to,omitempty"`
@@ -41,7 +41,7 @@ type Chapter struct {
 	Terminal bool             `json:"terminal"`
 	Error    *journal.Failure `json:"error,omitempty"`
 	Started  time.Time        `json:"started"`
-	// Took is from the first record to the terminal one, or to the newest.
+	// Took is the time from the first record to the terminal one, or to the newest.
 	Took time.Duration `json:"took_ns"`
 	// Interruptions counts how often the update was cut short.
 	Interruptions int     `json:"interruptions"`
@@ -90,7 +90,7 @@ type Entry struct {
 	Step    string        `json:"step,omitempty"`
 	Attempt int           `json:"attempt,omitempty"`
 	Took    time.Duration `json:"took_ns,omitempty"`
-	// Text says it in a sentence.
+	// Text is the entry in a sentence.
 	Text     string           `json:"text,omitempty"`
 	Why      string           `json:"why,omitempty"`
 	Evidence json.RawMessage  `json:"evidence,omitempty"`

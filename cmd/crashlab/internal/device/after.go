@@ -111,7 +111,7 @@ func (d *Device) next(ctx context.Context, s sweep.Story, end End) error {
 	return d.linksOf(later().Version)
 }
 
-// sameAgain tries the update once more, now that nothing is in its way.
+// sameAgain tries the update once more, now that nothing disturbs it.
 func (d *Device) sameAgain(ctx context.Context, m *machine, end End) error {
 	exit, err := m.updater(ctx, false, d.flow.Args...)
 	if err != nil && !errors.Is(err, errHung) {

@@ -19,7 +19,7 @@ import (
 	"github.com/tope/updater/cmd/crashlab/internal/trace"
 )
 
-// Lab is what all devices of one laboratory share.
+// Lab is the part that all devices of one laboratory share.
 type Lab struct {
 	// Dir is the laboratory's directory, in memory.
 	Dir string
@@ -28,10 +28,10 @@ type Lab struct {
 	// config is the configuration's path.
 	config  string
 	handler http.Handler
-	// self is this program, which devices' init and services are.
+	// self is this program, which is also the devices' init and services.
 	self string
-	// updateID matches the names of updates, which tell the time and so differ in
-	// each run. promise matches a report of success.
+	// updateID matches the names of updates, which contain the time and so differ
+	// in each run. promise matches a report of success.
 	updateID, promise *regexp.Regexp
 }
 
@@ -58,7 +58,7 @@ func Open(dir, updater string) (*Lab, error) {
 	return l, os.WriteFile(l.config, []byte(configuration), 0o644)
 }
 
-// packages serves every release, some as native bundles too, which are made in
+// packages serves every release, some as native bundles too, which it makes in
 // dir. It serves ranges and heeds If-Range.
 func packages(dir string) (http.Handler, error) {
 	mux := http.NewServeMux()
@@ -89,12 +89,12 @@ func packages(dir string) (http.Handler, error) {
 type Device struct {
 	lab  *Lab
 	flow Flow
-	// template is the device at the beginning of the flow, base what it was like.
+	// template is the device at the beginning of the flow; base has the facts about it.
 	template string
 	base     facts
 
 	root string
-	// out has what the programs of the newest boot printed.
+	// out has the output of the programs of the newest boot.
 	out  string
 	tick uint64
 }
@@ -107,8 +107,8 @@ func (d *Device) Root() string { return d.root }
 // Volatile implements sweep.Bench: /run is in memory.
 func (d *Device) Volatile(path string) bool { return path == "run" || strings.HasPrefix(path, "run/") }
 
-// Class implements sweep.Bench. Services write their logs, and the poison, when
-// they come to it: such calls have no place in the updater's order.
+// Class implements sweep.Bench. Services write their logs and the poison in their
+// own time: such calls have no place in the updater's order.
 func (d *Device) Class(path string) string {
 	if path == poison || d.Volatile(path) && strings.HasSuffix(path, ".log") {
 		return ""
@@ -201,7 +201,7 @@ func (m *machine) run(ctx context.Context, args ...string) (int, error) {
 	})
 }
 
-// printed is the end of what the programs of this boot printed, on one line.
+// printed is the last output of the programs of this boot, on one line.
 func (d *Device) printed() string {
 	b, _ := os.ReadFile(d.out)
 	s := strings.Join(strings.Fields(string(b)), " ")
@@ -232,7 +232,7 @@ func (d *Device) Act(ctx context.Context, w sweep.Watch) (sweep.Story, error) {
 	return story(m.updater(ctx, true, d.flow.Args...))
 }
 
-// Recover implements sweep.Bench: one boot, to the end of what it does.
+// Recover implements sweep.Bench: one boot, with everything that it does.
 func (d *Device) Recover(ctx context.Context, w sweep.Watch) (sweep.Story, error) {
 	m, err := d.boot(w)
 	if err != nil {

@@ -35,9 +35,8 @@ func laboratory(t *testing.T) *device.Lab {
 	return lab
 }
 
-// Undisturbed, each flow ends as it says; and what all sweeps rely on holds: a
-// device can be put back to the beginning, and the judge knows an end from
-// another.
+// Undisturbed, each flow ends as it says. All sweeps rely on two more facts: a device
+// can be put back to the beginning, and the judge can tell one end from another.
 func TestFlows(t *testing.T) {
 	lab := laboratory(t)
 	ctx := context.Background()
@@ -69,7 +68,7 @@ func TestFlows(t *testing.T) {
 			require.NoError(t, b.Reset(""))
 			_, err = b.Judge(ctx, sweep.Story{Cut: true, Promised: true}, sweep.Finish)
 			require.Error(t, err)
-			// Nor one whose new version has lost a file.
+			// A device whose new version has lost a file must not pass either.
 			require.NoError(t, b.Reset(""))
 			_, err = b.Act(ctx, sweep.Watch{})
 			require.NoError(t, err)
@@ -83,7 +82,7 @@ func TestFlows(t *testing.T) {
 }
 
 // The native flows are worth their time only if bundles are fetched in the ways
-// they are named for.
+// that give the flows their names.
 func TestWaysOfFetching(t *testing.T) {
 	lab := laboratory(t)
 	ctx := context.Background()

@@ -13,7 +13,7 @@ import (
 	"github.com/tope/updater/journal"
 )
 
-// Where things are on the device.
+// The paths on the device.
 const (
 	versionsDir = "opt/tope/versions"
 	journalFile = "var/lib/tope-updater/journal.db"
@@ -53,8 +53,8 @@ func (f facts) seq() uint64 {
 	return f.journal.Seq
 }
 
-// look reads the facts. A fact that cannot be read is a violation: every state of
-// a device must be readable once it has recovered.
+// look reads the facts. A fact that cannot be read is a violation: a device must
+// be readable once it has recovered.
 func (d *Device) look() (f facts, err error) {
 	for name, to := range map[string]*string{"current": &f.current, "previous": &f.previous, "factory": &f.factory, marker: &f.marker} {
 		if *to, err = d.pointer(name); err != nil {
@@ -125,7 +125,7 @@ func (d *Device) linksOf(version string) error {
 	}
 	for p := range r.files() {
 		if p == ownUpdater {
-			continue // no link may lead to it
+			continue // a link must not lead to it
 		}
 		at := filepath.Join(d.root, binDir, filepath.Base(p))
 		want := "/opt/tope/versions/current/" + p
@@ -141,9 +141,9 @@ func (d *Device) linksOf(version string) error {
 	return nil
 }
 
-// committed checks that the committed updater is whole, and the right one: the
-// version's own once the update is over, and from its commit on at the earliest;
-// before, the one that was there.
+// committed checks that the committed updater is whole, and the right one. Before
+// the commit, it is the one that was there. From the commit on it may be the
+// version's own, and once the update is over it must be.
 func (d *Device) committed(f facts, over bool) error {
 	got, err := os.ReadFile(filepath.Join(d.root, committedUpdater))
 	if err != nil {

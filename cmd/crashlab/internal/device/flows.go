@@ -2,16 +2,16 @@ package device
 
 import "fmt"
 
-// Where things listen, on every machine's own loopback interface.
+// The addresses, on every machine's own loopback interface.
 const (
 	addrAPI      = "127.0.0.1:9080"
 	addrWeb      = "127.0.0.1:8080"
 	addrPackages = "127.0.0.1:8000"
 )
 
-// The releases. The device comes with before, was at factory before that, and
-// was born with it. The good one is slow to be ready, as real services are: a
-// gate that looks too soon after a boot takes it for a bad one.
+// The releases. The device comes with before, was at factory before that, and was
+// born with factory. The good release is slow to be ready, as real services are:
+// a gate that looks too soon after a boot takes it for a bad one.
 func factory() Release { return Release{Version: "0.9.0"} }
 func before() Release  { return Release{Version: "1.0.0", Tool: "old-tool", Web: "afraid"} }
 func good() Release    { return Release{Version: "1.1.0", Tool: "new-tool", API: "ready-after=200ms"} }
@@ -19,8 +19,8 @@ func broken() Release  { return Release{Version: "1.2.0", Tool: "new-tool", Web:
 func hostile() Release { return Release{Version: "1.3.0", Tool: "new-tool", Web: "poison unhealthy"} }
 func later() Release   { return Release{Version: "1.4.0"} }
 
-// The releases of the flows with native bundles: of trusted, a device with
-// resident needs only what is new in it.
+// The releases of the flows with native bundles: a device with resident needs
+// only the new parts of trusted.
 func resident() Release { return Release{Version: "1.0.1", Tool: "old-tool", Art: true} }
 
 func trusted() Release {
@@ -39,10 +39,10 @@ func releases() []Release {
 	return []Release{factory(), before(), good(), broken(), hostile(), later(), resident(), trusted(), renewed()}
 }
 
-// Flow is one thing that a device is made to do.
+// Flow is one task for a device.
 type Flow struct {
 	Name string
-	// About is for people.
+	// About describes the flow for people.
 	About string
 	// Args are the verb and its arguments.
 	Args []string
@@ -53,17 +53,17 @@ type Flow struct {
 	Signed bool
 	// Spoilt are files of the installed version that are damaged beforehand.
 	Spoilt []string
-	// Part is the flow's fraction of a sample: one of so many; 0 for the whole.
+	// Part makes the flow try one point of so many of a sample; 0 for all of them.
 	Part int
-	// Exit is the exit status of a run that nothing disturbs.
+	// Exit is the exit status of an undisturbed run.
 	Exit int
 	// Ends are how the device may end after one power cut. Unchanged is always
 	// allowed as long as nothing was accepted.
 	Ends []End
-	// Lost may come out too when the cut took what was not synced: the poison,
-	// which no service syncs.
+	// Lost may come out too when the cut took unsynced changes: the
+	// poison, which no service syncs.
 	Lost []End
-	// More may come out when it is cut again and again, or calls fail.
+	// More may come out when the device is cut again and again, or calls fail.
 	More []End
 	// Full may come out when the disk has no room even for a link: then previous
 	// may stay where the update has put it.
@@ -112,7 +112,7 @@ func (f Flow) later() string {
 	return url(later())
 }
 
-// release finds a release by its version, as it is when it is installed.
+// release finds a release by its version, in the state in which it is installed.
 func (f Flow) release(version string) (Release, error) {
 	for _, r := range append([]Release{f.before()}, releases()...) {
 		if r.Version == version {
@@ -122,7 +122,7 @@ func (f Flow) release(version string) (Release, error) {
 	return Release{}, fmt.Errorf("there is no release %q", version)
 }
 
-// Flows are all the flows there are.
+// Flows are all flows.
 func Flows() []Flow {
 	at := func(state string, current, previous Release) End {
 		return End{state, current.Version, previous.Version}
@@ -148,7 +148,7 @@ func Flows() []Flow {
 			Ends: []End{at("FellBack", factory, factory)},
 			Lost: []End{at("RolledBack", before, factory)},
 			More: []End{at("RolledBack", before, factory), at("Failed", before, factory)},
-			// The way back to 1.0.0 is there in the marker; none to the factory's.
+			// The marker tells the way back to 1.0.0, but not the way to the factory's.
 			Full: []End{at("RolledBack", before, before), at("NeedsAttention", before, before), at("NeedsAttention", before, factory)},
 		},
 		{
@@ -201,7 +201,7 @@ func FlowNamed(name string) (Flow, bool) {
 	return Flow{}, false
 }
 
-// checker is the device's own program that asks how the web server does.
+// checker is the device's own program that checks the web server.
 const checker = "/usr/lib/crashlab/check-web"
 
 // configuration is the device's configuration. A version must pass the gate or not

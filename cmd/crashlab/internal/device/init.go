@@ -18,8 +18,8 @@ import (
 // services, as its init would: crashlab-init ROOT CONFIG.
 const InitArg = "crashlab-init"
 
-// InitMain does so when the arguments ask for it, and does not return then. A
-// service that cannot be started is not an error: the gate judges that.
+// InitMain starts the services when the arguments ask for it, and does not return
+// then. A service that cannot be started is not an error: the gate judges that.
 func InitMain() {
 	if len(os.Args) < 4 || os.Args[1] != InitArg {
 		return

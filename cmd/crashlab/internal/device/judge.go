@@ -11,9 +11,9 @@ import (
 	"github.com/tope/updater/cmd/crashlab/internal/trace"
 )
 
-// Judge implements sweep.Bench. Already before the device boots, current leads
-// to a whole version: the old one, the new one or the factory's. Then it boots;
-// what must hold then, holds whatever had happened before:
+// Judge implements sweep.Bench. Already before the device boots, current leads to
+// a whole version: the old one, the new one or the factory's. Then the device
+// boots. These rules hold after that boot, whatever had happened before:
 //
 //   - recover ends, and a second recover changes nothing;
 //   - every pointer leads to a whole version, byte for byte the release;
@@ -22,9 +22,8 @@ import (
 //     marker is;
 //   - the journal can be read, its chain verifies, it is not damaged.
 //
-// To the end, the update is over, the pointers are as its outcome says, nothing
-// temporary is left, success that was reported is there. And the next update
-// works.
+// At the end, the update is over, the pointers are as its outcome says, nothing
+// temporary is left, and success that was reported is there. And the next update works.
 func (d *Device) Judge(ctx context.Context, s sweep.Story, depth sweep.Depth) (string, error) {
 	if s.Hung {
 		return "", sweep.Violate("the updater did not end within %s; it printed: %s", trace.Timeout, d.printed())
@@ -76,7 +75,7 @@ func (d *Device) asFound() error {
 	return d.leadsToWhole("before recovery current", current)
 }
 
-// recovered boots as far as the services, and checks what holds then.
+// recovered boots as far as the services, and checks the rules for that point.
 func (d *Device) recovered(ctx context.Context, m *machine, s sweep.Story) (facts, error) {
 	if err := d.mustRecover(ctx, m, s); err != nil {
 		return facts{}, err
@@ -102,12 +101,12 @@ func (d *Device) mustRecover(ctx context.Context, m *machine, s sweep.Story) err
 	}
 	f, ferr := d.look()
 	if ferr == nil && d.flow.Empty && (exit == 1 && f.journal == nil || exit == 13 && f.current == "") {
-		return nil // it says so where there is no journal, or no version
+		return nil // it fails like this where there is no journal, or no version
 	}
 	return sweep.Violate("recover ended with %d", exit)
 }
 
-// holds checks what holds of every device that has recovered.
+// holds checks the rules for every device that has recovered.
 func (d *Device) holds(f facts, s sweep.Story) error {
 	allowed := []string{d.base.current, d.base.factory}
 	for _, e := range slices.Concat(d.flow.Ends, d.flow.More) {
@@ -145,7 +144,7 @@ func (d *Device) holds(f facts, s sweep.Story) error {
 	return d.journalHolds(f, s)
 }
 
-// journalHolds checks the journal against the rest.
+// journalHolds checks the journal against the rest of the device.
 func (d *Device) journalHolds(f facts, s sweep.Story) error {
 	if f.journal == nil {
 		if !d.flow.Empty || f.current != "" {
@@ -195,7 +194,7 @@ func (d *Device) finished(ctx context.Context, m *machine, s sweep.Story) (End, 
 	return end, d.unmoved("finishing again", func() error { return d.mustFinish(ctx, m) })
 }
 
-// mustFinish does the daemon's part. Its exit status tells of the update.
+// mustFinish does the daemon's part. Its exit status says how the update ended.
 func (d *Device) mustFinish(ctx context.Context, m *machine) error {
 	exit, err := m.updater(ctx, false, "recover", "--finish")
 	if errors.Is(err, errHung) {
@@ -207,7 +206,7 @@ func (d *Device) mustFinish(ctx context.Context, m *machine) error {
 	return err
 }
 
-// end is how the device stands.
+// end is how the device ended.
 func (d *Device) end(f facts) End {
 	e := End{unchanged, f.current, f.previous}
 	if u := f.since(d.base.seq()); u != nil {

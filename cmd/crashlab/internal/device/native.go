@@ -21,8 +21,8 @@ import (
 	"github.com/tope/updater/steps/bundle/pack"
 )
 
-// native is the release as a native bundle, with patches against resident. It
-// is the same each time: a kept device must still know it.
+// native is the release as a native bundle, with patches against resident. It is
+// the same each time, because a kept device must still recognize it.
 func (r Release) native(scratch string) (_ []byte, err error) {
 	dir, err := os.MkdirTemp(scratch, "pack-")
 	if err != nil {
@@ -49,7 +49,7 @@ func (r Release) native(scratch string) (_ []byte, err error) {
 			Created: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		},
 		Bases: []*pack.Base{base}, Limits: limits, Scratch: dir,
-		// Not the zstd program: there may be none, or another version.
+		// The zstd program may be missing, or have another version.
 		Compressor: pack.Compressor{},
 	})
 	if err != nil {
@@ -84,7 +84,7 @@ func (r Release) lay(dir string) error {
 }
 
 // publisher is the key that signs the laboratory's bundles. It is not secret, and
-// the same each time; minisign makes keys at random only, so this one is put
+// the same each time. minisign makes only random keys, so this one is put
 // together from minisign's format of a key that is not encrypted.
 func publisher() (key minisign.PrivateKey, err error) {
 	const (

@@ -19,16 +19,16 @@ type Release struct {
 	API, Web string
 	// Tool names a program that only this release has.
 	Tool string
-	// Updater is what its own updater says, if it carries one; it is never run.
+	// Updater is the content of its own updater, if it carries one; it is never run.
 	Updater string
-	// Art: it has a font, the same in all such releases, and a picture of which
-	// each release changes a little. Neither can be compressed.
+	// Art: it has a font, which is the same in all such releases, and a picture
+	// that changes a little in each release. Neither can be compressed.
 	Art bool
 	// Spoilt are files that are damaged where this release is installed.
 	Spoilt []string
 }
 
-// Files that a native bundle need not bring.
+// Files that a native bundle may leave out.
 const (
 	font    = "services/web-server/font.bin"
 	picture = "services/web-server/picture.bin"
@@ -40,7 +40,7 @@ const (
 	committedUpdater = "usr/lib/tope-updater/tope-updater"
 )
 
-// updater is a release's own: longer than a page, and different in each.
+// updater is a release's own updater: longer than a page, and different in each release.
 func (r Release) updater() []byte {
 	return append([]byte("updater "+r.Updater+"\n"), noise(9000)...)
 }
@@ -85,7 +85,7 @@ func (r Release) installed() map[string][]byte {
 	return files
 }
 
-// spoil is what a bad sector makes of a file.
+// spoil changes a file as a bad sector does.
 func spoil(data []byte) []byte {
 	bad := bytes.Clone(data)
 	for i := len(bad) / 2; i < len(bad) && i < len(bad)/2+8; i++ {
@@ -160,9 +160,9 @@ func (r Release) zip() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// whole says what is wrong with the version at dir, which should be this
-// release: its files, their bytes, their bits, and nothing else. Files that were
-// spoilt beforehand must be as bad as they were.
+// whole returns the fault of the version at dir, which should be this release:
+// its files, their bytes, their bits, and nothing else. Files that were spoilt
+// beforehand must be as bad as they were.
 func (r Release) whole(dir string) error {
 	want := r.installed()
 	err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {

@@ -11,23 +11,23 @@ import (
 	"github.com/tope/updater/cmd/internal/fixtures/program"
 )
 
-// ServiceArg is the first argument that makes this program a service: it is
-// in the first line of the scripts of a release.
+// ServiceArg is the first argument that makes this program a service. It is in
+// the first line of the scripts of a release.
 const ServiceArg = "crashlab-service"
 
 // rootVariable tells services where the device's / is.
 const rootVariable = "CRASHLAB_ROOT"
 
-// poison is a file in the shared directory: a release may leave it behind for
-// an older one to die of, like data in a format that only it can read.
+// poison is a file in the shared directory. A release may leave it behind, and an
+// older release dies of it, as of data in a format that only the newer one can read.
 const poison = "opt/tope/shared/poison"
 
-// checkerArg is the same for the checker.
+// checkerArg is the first argument that makes this program the checker.
 const checkerArg = "crashlab-checker"
 
 // ServiceMain runs a service, or the checker, when the arguments ask for it, and
 // does not return then. Besides the fixtures' behaviours a service has two:
-// "poison" leaves the poison behind, "afraid" is unhealthy where there is some.
+// "poison" leaves the poison behind, "afraid" is unhealthy where there is poison.
 func ServiceMain() {
 	if len(os.Args) < 3 || os.Args[1] != ServiceArg && os.Args[1] != checkerArg {
 		return
@@ -66,7 +66,7 @@ func health() (status int, err error) {
 	return r.StatusCode, r.Body.Close()
 }
 
-// checkerPatience is a little less than the updater's for one look.
+// checkerPatience is a little less than the updater's patience for one check.
 const checkerPatience = 4500 * time.Millisecond
 
 func serviceMain(script string) error {
@@ -92,7 +92,7 @@ func serviceMain(script string) error {
 	return nil
 }
 
-// readScript reads a service's script. One that is not whole is refused.
+// readScript reads a service's script. A script that is not whole is refused.
 func readScript(path string) (p program.Program, own []string, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -88,8 +88,8 @@ func (d *Device) born(ctx context.Context) error {
 	return sweep.CopyTree(d.root, d.template)
 }
 
-// trust gives the device its key; from then on it takes no legacy packages.
-// What is spoilt is spoilt now: a write that the updater knows nothing of.
+// trust gives the device its key; from then on it takes no legacy packages. The
+// files to spoil are spoilt now, by a write that the updater knows nothing of.
 func (d *Device) trust() error {
 	key, err := publisher()
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/tope/updater/cmd/crashlab/internal/trace"
 )
 
-// Apply carries out a recorded call. One that the kernel refused is refused
-// here for the same reason. An error means the recording cannot be trusted.
+// Apply carries out a recorded call. A call that the kernel refused is refused
+// here for the same reason. An error means that the recording cannot be trusted.
 func (fs *FS) Apply(c *trace.Call) error {
 	switch c.Op {
 	case trace.Create, trace.Mkdir, trace.Symlink, trace.TmpFile, trace.Mknod:
@@ -94,7 +94,7 @@ func (fs *FS) rename(c *trace.Call) {
 		d.change(move{sname: old, name: src})
 		return
 	}
-	// Two directories, two queues: each half lands by itself.
+	// Two directories have two queues: each half lands by itself.
 	sd.change(move{sname: old})
 	d.change(move{name: src})
 }

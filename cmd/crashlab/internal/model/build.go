@@ -9,12 +9,12 @@ import (
 	"sort"
 )
 
-// option is what n turned out to be in s.
+// option is the option that s has chosen for n.
 func (s State) option(n *inode) option {
 	return s.v.opts[n][s.chosen[n]]
 }
 
-// Hash is the same for states that are the same tree.
+// Hash is the same for states that have the same tree.
 func (s State) Hash() [32]byte { return s.sum(s.v.root) }
 
 func (s State) sum(n *inode) [32]byte {
@@ -87,8 +87,8 @@ func (s State) build(n *inode, at string, made map[*inode]string) error {
 	return o.content.save(at, fileMode(o.mode))
 }
 
-// Same returns an error that tells the first difference between the live view
-// and the tree at the path at. Paths for which skip is true may differ; nil skips none.
+// Same returns an error with the first difference between the live view and the tree
+// at the path at. Paths for which skip is true may differ; a nil skip skips none.
 func (fs *FS) Same(at string, skip func(rel string) bool) error {
 	real, err := Load(at)
 	if err != nil {

@@ -92,8 +92,8 @@ func (c content) hash(w hash.Hash) {
 	var n [8]byte
 	binary.LittleEndian.PutUint64(n[:], uint64(c.size))
 	w.Write(n[:])
-	// The order of pages must not matter, nor cost a sort: sums are XORed with
-	// their index hashed in.
+	// The hash must not depend on the order of pages, and a sort would cost: the
+	// sums, with their index hashed in, are XORed.
 	var all [sha256.Size]byte
 	for i, p := range c.pages {
 		binary.LittleEndian.PutUint64(n[:], uint64(i))

@@ -1,11 +1,10 @@
-// Package model says what a file system may hold after a power cut, by the
-// weakest reading of POSIX: what was not synced may be there or not, in any
-// combination.
+// Package model says what a file system may hold after a power cut, by the weakest reading
+// of POSIX: each change that was not synced may be there or not, in any combination.
 //
 // An FS is loaded from a directory, all of it durable, and then follows a
-// recording call by call. At any point States lists what a cut at that instant
-// may leave, and Build makes one of these states on a real file system, so that
-// a real program can be started on it.
+// recording call by call. At any point States lists the states that a cut at that
+// instant may leave, and Build makes one of these states on a real file system,
+// so that a real program can be started on it.
 //
 // The rules:
 //
@@ -22,8 +21,8 @@
 //     bits. syncfs makes everything durable. Nothing else does.
 //
 // This is weaker than any file system in use: ext4, for one, orders a rename
-// after the data in many cases. A program that survives it survives them all; a
-// state it fails on need not be reachable on a given disk.
+// after the data in many cases. A program that survives the model survives them
+// all; a state on which it fails need not be reachable on a given disk.
 //
 // After a recording, Same compares the model's live view with the real tree.
 // They differ when a call was missed or misunderstood; then the model proves

@@ -36,8 +36,8 @@ type inode struct {
 type change struct {
 	off  int64
 	data []byte
-	// size, when not negative, is what the file is cut or grown to instead;
-	// zeroTo, when not zero, the end of a range of zeros from off.
+	// size, when not negative, is the size that the file is cut or grown to instead
+	// of the write; zeroTo, when not zero, is the end of a range of zeros from off.
 	size   int64
 	zeroTo int64
 }
@@ -52,7 +52,7 @@ func (w change) apply(c content) content {
 	return c.write(w.off, w.data)
 }
 
-// move is one change of a directory: names that come to lead to an inode, or, nil, to nothing.
+// move is one change of a directory: each name leads to an inode afterwards; nil removes it.
 type move map[string]*inode
 
 // FS is a file system that knows which of its changes are durable.
@@ -145,7 +145,7 @@ func (fs *FS) get(p string) *inode {
 	return n
 }
 
-// parent is the live directory p is in, and p's name there.
+// parent is the live directory of p, and p's name there.
 func (fs *FS) parent(p string) (*inode, string) {
 	d := fs.get(filepath.Dir(p))
 	if d == nil || d.kind != dir {

@@ -1,6 +1,6 @@
 package model
 
-// option is one thing a single inode may be after the cut.
+// option is one state that a single inode may have after the cut.
 type option struct {
 	content content
 	// landed is how many queued moves of a directory landed.
@@ -14,13 +14,15 @@ const (
 	everything = 1 // all of them did
 )
 
-// wholeSubsets is up to how many writes over durable bytes every subset is tried.
+// wholeSubsets is the largest number of writes over durable bytes of
+// which every subset is tried.
 const wholeSubsets = 6
 
-// manyWrites is up to how many writes every prefix is tried; of more, this many.
+// manyWrites is the largest number of writes of which every prefix is tried; of
+// more writes, about this many are.
 const manyWrites = 16
 
-// options lists what n may be. A single one means n is durable as it is.
+// options lists the states that n may have. A single one means that n is durable as it is.
 func (n *inode) options() []option {
 	var opts []option
 	switch {
@@ -101,7 +103,7 @@ func (n *inode) overwrites() bool {
 	return false
 }
 
-// subsets adds every subset of few writes; of many, each alone and all but each.
+// subsets adds every subset of few writes; of many writes, each alone, and all but each.
 func (n *inode) subsets(add func(content)) {
 	apply := func(take func(i int) bool) {
 		c := n.dur

@@ -11,7 +11,7 @@ type State struct {
 	chosen map[*inode]int
 }
 
-// view is an FS frozen at one call, with facts that are worth computing once.
+// view is an FS frozen at one call, with facts that are computed once.
 type view struct {
 	root *inode
 	opts map[*inode][]option
@@ -19,11 +19,11 @@ type view struct {
 	sums map[*inode][32]byte
 }
 
-// States lists what a cut at this point may leave: all of it when that is at
-// most limit states, else limit of them, drawn by seed, and exhaustive false.
-// A drawn set has both ends, nothing and everything landed, and each single
-// inode's deviations from both, before chance has its say. The states are good
-// until the next Apply.
+// States lists the states that a cut at this point may leave. If there are at
+// most limit, it lists all; of more, it draws limit by seed, and exhaustive is
+// false. A drawn set begins with both ends, nothing and everything landed, and
+// each single inode's deviations from both; random states follow. The states are
+// good until the next Apply.
 func (fs *FS) States(limit int, seed uint64) (states []State, exhaustive bool) {
 	v := fs.view()
 	exhaustive = v.each(limit, func(s State) { states = append(states, s) })
@@ -56,7 +56,7 @@ func (fs *FS) view() *view {
 	return v
 }
 
-// everLed is every inode a name in n may turn out to lead to.
+// everLed are the inodes that a name in n may turn out to lead to.
 func (n *inode) everLed() []*inode {
 	var all []*inode
 	for _, c := range n.durEnts {
@@ -92,7 +92,7 @@ func (v *view) children(n *inode, o option) []*inode {
 	return out
 }
 
-// each yields every state, unless there are more than limit: then it gives up.
+// each yields every state; when there are more than limit, it gives up.
 func (v *view) each(limit int, yield func(State)) bool {
 	count := 0
 	chosen := map[*inode]int{}
@@ -132,7 +132,7 @@ func (v *view) state(chosen map[*inode]int) State {
 	return State{v, c}
 }
 
-// pick makes a state by asking for each inode it meets which option it gets.
+// pick makes a state. It calls which for the option of each inode that it meets.
 func (v *view) pick(which func(n *inode, of int) int) State {
 	s := State{v, map[*inode]int{}}
 	list := []*inode{v.root}
@@ -194,7 +194,7 @@ func (v *view) draw(n int, rng *rand.Rand) []State {
 	return out
 }
 
-// undecided are the inodes with a choice, in the state all of whose choices are end.
+// undecided are the inodes with a choice in the state in which every choice is end.
 func (v *view) undecided(end int) []*inode {
 	var out []*inode
 	v.pick(func(n *inode, _ int) int {

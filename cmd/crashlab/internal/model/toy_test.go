@@ -24,8 +24,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// replay records the toy and returns what is wrong with the states the model
-// says a power cut may leave, and how many states there were.
+// replay records the toy and returns the faults of the states that, by the model,
+// a power cut may leave, and how many states there were.
 func replay(t *testing.T, bugs ...string) (wrong map[string]bool, states int) {
 	roottest.Need(t, "a machine of its own")
 	dir := filepath.Join(t.TempDir(), "dir")
@@ -65,7 +65,7 @@ func replay(t *testing.T, bugs ...string) (wrong map[string]bool, states int) {
 		}
 	}
 	require.NoError(t, fs.Same(dir, nil))
-	if promised { // what was said last holds in every state after it
+	if promised { // a report holds in every state after it
 		list, _ := fs.States(4096, 1)
 		for k, s := range list {
 			at := filepath.Join(t.TempDir(), fmt.Sprint("end-", k))
@@ -78,7 +78,7 @@ func replay(t *testing.T, bugs ...string) (wrong map[string]bool, states int) {
 	return wrong, states
 }
 
-// oracle says what is wrong with a leftover of the toy.
+// oracle returns the fault of a leftover of the toy.
 func oracle(dir string, promised bool) string {
 	b, err := os.ReadFile(filepath.Join(dir, toy.File))
 	switch {

@@ -1,13 +1,13 @@
 package plant
 
-// Bug is one thing done wrong.
+// Bug is one mistake to plant.
 type Bug struct {
 	Name string
 	// About says what is wrong, and why it matters.
 	About string
 	// File is edited: Old, which must be there exactly once, becomes New.
 	File, Old, New string
-	// Mode and Flow are where it must be found.
+	// Mode and Flow must find the bug.
 	Mode, Flow string
 	// From is the call from which Lose begins; empty for the first.
 	From string
@@ -20,7 +20,7 @@ const (
 	Lose  = "lose"
 )
 
-// Bugs are the bugs there are.
+// Bugs are all the bugs.
 func Bugs() []Bug {
 	return []Bug{
 		{

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Copy copies the source tree at from to to, and nothing but source.
+// Copy copies the source files of the tree at from to to, and no others.
 func Copy(from, to string) error {
 	return filepath.WalkDir(from, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {

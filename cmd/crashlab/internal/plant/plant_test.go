@@ -11,8 +11,8 @@ import (
 	"github.com/tope/updater/cmd/crashlab/internal/plant"
 )
 
-// Every bug still has its place in the source. That it compiles and is found is
-// for crashlab plant to show, which takes minutes.
+// Every bug still has its place in the source. crashlab plant shows that the bug
+// compiles and is found, which takes minutes.
 func TestBugsApply(t *testing.T) {
 	copied := t.TempDir()
 	require.NoError(t, plant.Copy("../../../..", copied))

@@ -4,7 +4,7 @@ package sweep
 
 import "context"
 
-// Again judges one device as a crash left it.
+// Again judges one device in the state that a crash left.
 func Again(ctx context.Context, b Bench, opt Options, state string, s Story) (*Report, error) {
 	r := begin(opt, "judge")
 	if err := b.Reset(state); err != nil {

@@ -20,30 +20,31 @@ type Bench interface {
 	// Volatile reports whether a path is in memory only: it is gone after a
 	// power cut and nothing about it can be lost.
 	Volatile(path string) bool
-	// Reset brings the device to where the flow begins; with from set, to the
+	// Reset brings the device to the beginning of the flow; with from set, to the
 	// tree at that path instead.
 	Reset(from string) error
 	// Act boots the device and carries out the flow. The handler, which may be
-	// nil, sees its calls only, not those of what is started before it.
+	// nil, sees the flow's calls only, not those of programs started before it.
 	Act(ctx context.Context, w Watch) (Story, error)
-	// Recover boots the device and lets it recover to the end, likewise.
+	// Recover boots the device and lets it recover to the end. The handler sees
+	// the recovery's calls only.
 	Recover(ctx context.Context, w Watch) (Story, error)
 	// Promises reports whether the text tells somebody of success.
 	Promises(said []byte) bool
-	// Judge boots the device, lets it recover, and checks what must hold. It
-	// returns how the device ended, in words that are the same for the same
-	// end. A *Violation is the device's fault, any other error the laboratory's.
+	// Judge boots the device, lets it recover, and checks the rules. It returns
+	// how the device ended, in words that are the same for the same end. A
+	// *Violation is the device's fault, any other error the laboratory's.
 	Judge(ctx context.Context, s Story, d Depth) (end string, err error)
 }
 
-// Watch is how a run is watched.
+// Watch says how to watch a run.
 type Watch struct {
 	Handler trace.Handler
 	// Record makes writes carry their data.
 	Record bool
 }
 
-// Story is what happened to a device before it is judged.
+// Story is the history of a device before it is judged.
 type Story struct {
 	// Cut is set when the power was cut, Exit is the exit status otherwise.
 	Cut  bool
@@ -52,9 +53,8 @@ type Story struct {
 	Promised bool
 	// Fault names the errno that was injected, or is FullDisk; empty for none.
 	Fault string
-	// Rough is set when more happened to the device than one cut: another one,
-	// or a failed call. It may then turn back from an update that it would have
-	// finished otherwise.
+	// Rough is set when the device had more than one cut: another cut, or a failed
+	// call. Then it may turn back from an update that it would have finished otherwise.
 	Rough bool
 	// Lost is set when unsynced changes were lost in the cut.
 	Lost bool
@@ -65,9 +65,9 @@ type Story struct {
 // Depth says how much Judge checks of a device.
 type Depth int
 
-// From the cheapest to the dearest; each asks what those before it ask.
+// From the cheapest to the dearest; each includes the checks of those before it.
 const (
-	// Quick checks what a boot must establish.
+	// Quick checks the state that a boot must establish.
 	Quick Depth = iota
 	// Finish checks that the open update comes to its end, and that recovering
 	// again changes nothing.

@@ -10,8 +10,8 @@ import (
 	"github.com/tope/updater/cmd/crashlab/internal/trace"
 )
 
-// Errno makes each call of the flow fail, once, with e; the program goes on as
-// it sees fit, and the power stays on until it has ended.
+// Errno makes each call of the flow fail, once, with e. The program may go on,
+// and the power stays on until it has ended.
 func Errno(ctx context.Context, benches []Bench, opt Options, e unix.Errno) (*Report, error) {
 	fault := unix.ErrnoName(e)
 	r := begin(opt, fault)

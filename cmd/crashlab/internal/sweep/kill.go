@@ -9,8 +9,8 @@ import (
 	"github.com/tope/updater/cmd/crashlab/internal/trace"
 )
 
-// Kill cuts the power at each call of the flow; with torn, at each write, the
-// first half of which is let through.
+// Kill cuts the power at each call of the flow. With torn, it cuts at each write,
+// and lets the first half through.
 func Kill(ctx context.Context, benches []Bench, opt Options, torn bool) (*Report, error) {
 	mode := "kill"
 	if torn {
@@ -67,8 +67,8 @@ func (r *run) choose(ctx context.Context, b Bench, pts *points, counts func(*tra
 }
 
 // killOnce runs the flow once, cuts it at the first call not tried yet, and has
-// the device judged. The name is empty when there was none: the run that was
-// not cut is judged like the others.
+// the device judged. The name is empty when there was no such call: then the run
+// without a cut is judged like the others.
 func (r *run) killOnce(ctx context.Context, b Bench, torn bool, pts *points) (string, error) {
 	depth := r.depth()
 	name, end, err := r.killed(ctx, b, torn, pts.take, depth)

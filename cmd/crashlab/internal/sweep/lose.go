@@ -12,13 +12,12 @@ import (
 	"github.com/tope/updater/cmd/crashlab/internal/trace"
 )
 
-// MostStates is up to how many states a call is tried exhaustively.
+// MostStates is the largest number of states at one call that are all tried.
 const MostStates = 4096
 
-// Lose records the flow once, and tries what a power cut may have left at each
-// of its calls. Options.Sample is the most states tried for one call; 0 stands
-// for MostStates. The recording is checked: replayed whole, it must give the
-// tree that is really there.
+// Lose records the flow once, and tries the states that a power cut may leave at each
+// of its calls. Options.Sample is the most states tried for one call; 0 stands for
+// MostStates. The recording is checked: replayed whole, it must give the real tree.
 func Lose(ctx context.Context, benches []Bench, opt Options) (*Report, error) {
 	r := begin(opt, "lose")
 	b := benches[0]
@@ -33,7 +32,7 @@ func Lose(ctx context.Context, benches []Bench, opt Options) (*Report, error) {
 }
 
 // record runs the flow, or the recovery, once from a tree. It returns its calls,
-// with what was promised between them, and the tree they began from.
+// with the promises between them, and the tree they began from.
 func (r *run) record(ctx context.Context, b Bench, from string, act func(context.Context, Watch) (Story, error)) (*model.FS, []*trace.Call, error) {
 	if err := b.Reset(from); err != nil {
 		return nil, nil, err

@@ -21,21 +21,21 @@ type Options struct {
 	Seed uint64
 	// Sample is how many points are tried; 0 for all.
 	Sample int
-	// Firsts is of how many first crashes Relapse tries the recovery; 0 for all.
+	// Firsts is how many first crashes Relapse draws; 0 for all.
 	Firsts int
 	// Count makes Lose count its states and try none.
 	Count bool
 	// At, when not empty, is the only point tried.
 	At string
-	// Every is of how many calls Lose and Relapse try one; 0 for all.
+	// Every makes Lose and Relapse try one call of so many; 0 for all.
 	Every int
 	// From, when not empty, is the first call that Lose tries.
 	From string
-	// Rerun is of how many points one is tried again, to compare; 0 for none.
+	// Rerun makes one point of so many be tried again, to compare; 0 for none.
 	Rerun int
-	// NextEvery and FinishEvery are of how many one is judged that deep.
+	// NextEvery and FinishEvery make one device of so many be judged that deep.
 	NextEvery, FinishEvery int
-	// Keep is the directory devices with findings are kept in; it must exist.
+	// Keep is the directory for devices with findings; it must exist.
 	Keep string
 	// Most ends the sweep after so many findings; 0 for never.
 	Most int
@@ -45,7 +45,7 @@ type Options struct {
 	Log func(format string, a ...any)
 }
 
-// run is what all sweeps share.
+// run is the state that all sweeps share.
 type run struct {
 	opt    Options
 	mode   string
@@ -64,7 +64,7 @@ func (r *run) end() *Report {
 	return r.report
 }
 
-// enough reports whether there are so many findings that more would not help.
+// enough reports whether there are so many findings that the sweep ends.
 func (r *run) enough() bool {
 	r.report.mu.Lock()
 	defer r.report.mu.Unlock()
@@ -102,7 +102,7 @@ func (r *run) depth() Depth {
 // bad is the end of a device with a finding.
 const bad = "in violation"
 
-// judge has a device judged and keeps it, as it was before, when it violates something.
+// judge has a device judged. When it violates a rule, judge keeps it as it was before.
 func (r *run) judge(ctx context.Context, b Bench, s Story, d Depth, where string) (string, error) {
 	before := filepath.Join(r.opt.Keep, fmt.Sprintf(".before-%s-%d", r.mode, r.kept.Add(1)))
 	if err := CopyTree(b.Root(), before); err != nil {
@@ -112,8 +112,8 @@ func (r *run) judge(ctx context.Context, b Bench, s Story, d Depth, where string
 	return r.verdict(end, err, where, before)
 }
 
-// verdict turns a violation into a finding and keeps the device at before for
-// it; without one it removes that. Any other error is passed on.
+// verdict turns a violation into a finding and keeps the device at before for it;
+// without a violation it removes that copy. Any other error is passed on.
 func (r *run) verdict(end string, err error, where, before string) (string, error) {
 	var v *Violation
 	if !errors.As(err, &v) {

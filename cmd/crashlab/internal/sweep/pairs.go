@@ -26,7 +26,7 @@ func Pairs(ctx context.Context, benches []Bench, opt Options) (*Report, error) {
 	r.opt.At = one
 	perFirst := 0
 	if opt.Sample > 0 {
-		// A few seconds at as many first calls as the sample has room for.
+		// As many first calls as the sample has room for, a few second calls at each.
 		perFirst = pairsEach
 		r.opt.Sample = max(1, opt.Sample/pairsEach)
 	}
@@ -89,7 +89,7 @@ func (r *run) pairsOf(ctx context.Context, b Bench, first *points, only string, 
 	if only != "" {
 		second.only = map[string]bool{only: true}
 	} else if n > 0 {
-		// One run that counts, from the same leftover.
+		// This run counts the calls, from the same leftover.
 		w := newWatcher(b, nil)
 		if _, err := r.recoverFrom(ctx, b, left, w); err != nil {
 			return name, 0, err

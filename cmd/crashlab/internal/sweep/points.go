@@ -10,11 +10,11 @@ import (
 	"github.com/tope/updater/cmd/crashlab/internal/trace"
 )
 
-// points hands out the names of calls, each once, to whichever run meets it first.
+// points hands out the names of calls, each once, to the run that meets it first.
 type points struct {
 	mu    sync.Mutex
 	taken map[string]bool
-	// only, when not nil, are the names that are handed out at all.
+	// only, when not nil, has the names that may be handed out.
 	only map[string]bool
 }
 
@@ -38,7 +38,7 @@ func (p *points) restrict(names []string, n int, seed uint64) {
 	}
 }
 
-// names lists what was handed out.
+// names lists the names that were handed out.
 func (p *points) names() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 )
 
 // Relapse cuts the power at calls of the flow, records each recovery, and tries
-// what another cut may have left at each of its calls, as Lose does: recovery
-// has syncs to forget too. Options.Firsts is how many first calls are drawn.
+// the states that another cut may leave at each of its calls, as Lose does:
+// recovery may lack a sync too. Options.Firsts is how many first calls are drawn.
 func Relapse(ctx context.Context, benches []Bench, opt Options) (*Report, error) {
 	r := begin(opt, "relapse")
 	b := benches[0]
@@ -44,7 +44,7 @@ func Relapse(ctx context.Context, benches []Bench, opt Options) (*Report, error)
 }
 
 // relapse is one first cut, and all losses of the recovery from it. It reports
-// whether there was a call left to cut at.
+// whether there was still a call to cut at.
 func (l *loss) relapse(ctx context.Context, benches []Bench, pts *points) (more bool, err error) {
 	b := benches[0]
 	if err := b.Reset(""); err != nil {

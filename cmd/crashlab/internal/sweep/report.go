@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// Report is what a sweep counted.
+// Report is the result of a sweep.
 type Report struct {
 	Flow, Mode string
-	// Points is how many calls, or pairs of calls, or states were tried; Of how
-	// many there were, when a sample was drawn.
+	// Points is how many calls, pairs of calls or states were tried. When a
+	// sample was drawn, Of is how many there were.
 	Points, Of int
-	// Reruns were done again and ended the same way.
+	// Reruns is how many points were tried again and ended the same way.
 	Reruns int
 	// Recovery is how many of the crashes were during recovery.
 	Recovery int
-	// Extra has further counts, in the order they are to be shown.
+	// Extra has further counts, in the order to show them.
 	Extra []string
 	// Ends counts how devices ended.
 	Ends map[string]int
@@ -97,7 +97,7 @@ func (r *Report) String() string {
 	fmt.Fprintf(&b, "; ended: %s; %d violations (%.1f s)", strings.Join(ends, ", "), len(r.Violations), r.Took.Seconds())
 	shown := map[string]int{}
 	for _, f := range r.Violations {
-		// The same complaint, but for what was printed, is shown three times.
+		// Complaints that differ only in the printed text are shown three times.
 		kind, _, _ := strings.Cut(f.What, ";")
 		if shown[kind]++; shown[kind] > 3 {
 			continue

@@ -93,7 +93,7 @@ func copyFile(from, to string, mode fs.FileMode) error {
 }
 
 // RemoveTree removes a directory whatever its permission bits; absent is fine.
-// The laboratory is root, whom bits do not stop.
+// The laboratory is root, so the bits do not stop it.
 func RemoveTree(path string) error { return os.RemoveAll(path) }
 
 // Digest is the same for trees with the same names, bytes, targets and bits.

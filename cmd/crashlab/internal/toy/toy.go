@@ -1,6 +1,5 @@
-// Package toy is a small program with known weaknesses, on which the laboratory has
-// to prove itself: it replaces a file through a temporary one, in a right way and
-// in wrong ways.
+// Package toy is a small program with known weaknesses, which tests the laboratory
+// itself. It replaces a file through a temporary one, in a right way and in wrong ways.
 package toy
 
 import (
@@ -13,8 +12,8 @@ import (
 // Arg is the first argument that makes a test binary run the toy.
 const Arg = "crashlab-toy"
 
-// Env is for the environment of a test binary that runs the toy: one that has
-// the race detector in it would sleep for a second before it exits.
+// Env is for the environment of a test binary that runs the toy: a binary with
+// the race detector would sleep for a second before it exits.
 const Env = "GORACE=atexit_sleep_ms=0"
 
 // File is the file that the toy replaces, Old and New its contents.

@@ -45,8 +45,8 @@ type Call struct {
 	From string
 	// Ino is the inode behind the descriptor of calls that take one, else 0.
 	Ino uint64
-	// Off, Data and Size: where and what a write writes, and how long the file
-	// is before it; how long a truncate leaves the file; the range of a fallocate.
+	// Off, Data and Size: the place and the bytes of a write, and the file's length
+	// before it; the length that a truncate leaves; the range of a fallocate.
 	Off  int64
 	Data []byte
 	Size int64
@@ -54,10 +54,10 @@ type Call struct {
 	Len int
 	// Mode is the permission bits of a new entry, or the new ones of a chmod.
 	Mode uint32
-	// Flags are the call's own (rename, fallocate), or the open file's for writes.
+	// Flags are the flags of the call (rename, fallocate), or of the open file (writes).
 	Flags uint64
 	// Said is set on writes to standard output, a pipe or a socket outside the
-	// tree: Data is what the program told somebody. Op is Write, Path is empty.
+	// tree: Data is the program's message. Op is Write, Path is empty.
 	Said bool
 }
 
@@ -86,8 +86,8 @@ type Namer struct {
 	seen  map[string]int
 }
 
-// Name is c's name: its operation, its path's class, and how many calls of that
-// operation and class there were, this one counted.
+// Name is c's name: its operation, its path's class, and the count of calls of
+// that operation and class, this one included.
 func (n *Namer) Name(c *Call) string {
 	p := c.Path
 	if n.Class != nil {

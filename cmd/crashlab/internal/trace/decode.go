@@ -12,9 +12,9 @@ import (
 
 const atEmptyCWD = 0xffffff9c // AT_FDCWD as the lower half of a register
 
-// decode tells what the thread is about to do to the watched tree: a call; an errno
-// to return whatever the handler thinks; or neither, for a call that does not
-// concern the tree.
+// decode tells how the thread is about to change the watched tree: with a call;
+// or with an errno to return without asking the handler; or neither, for a call
+// that does not concern the tree.
 func (t target) decode(q *question) (*Call, unix.Errno) {
 	a := q.args
 	switch q.nr {
@@ -49,7 +49,7 @@ func (t target) inTree(c *Call, host string) *Call {
 		if c.Op != Rename {
 			return nil
 		}
-		// Moved out of the tree is as good as removed.
+		// A file moved out of the tree is as good as removed.
 		if p, ok = below(t.cfg.Dir, c.From); !ok {
 			return nil
 		}
@@ -128,7 +128,8 @@ func (t target) named(q *question) (*Call, string) {
 	return nil, ""
 }
 
-// opened decodes calls that open a file. One that finds it, and leaves it as it is, changes nothing.
+// opened decodes calls that open a file. An open that leaves an existing
+// file as it is changes nothing.
 func (t target) opened(q *question) (*Call, string) {
 	var flags, mode uint64
 	dirfd, name := uint64(atEmptyCWD), q.args[0]

@@ -1,17 +1,17 @@
 // Package trace runs an unmodified program in a machine that can lose its
 // power at any system call.
 //
-// A Machine is a PID namespace of its own: this program's stub is its PID 1; all
-// others are the program under test and its children. When the stub is killed the
-// kernel kills all the others with it, at once, as a power cut does; the next
-// Machine has another PID 1 with another start time, by which a program can tell
-// that it is another boot.
+// A Machine is a PID namespace of its own: this program's stub is its PID 1, and
+// the other processes are the program under test and its children. When the stub
+// is killed the kernel kills all the others with it, at once, as a power cut
+// does. The next Machine has another PID 1 with another start time, which tells a
+// program that this is another boot.
 //
 // The stub installs a seccomp filter that stops every call that changes a file
-// system before it is carried out, and asks the Handler what to do with it: let it
-// be, make it fail with an errno, cut the power before it, or let half of a write
-// through and cut the power then. Filters are inherited by children
-// and apply to all threads, so there is one sequence of calls over the whole
+// system before it is carried out, and asks the Handler for a verdict: let the
+// call be, make it fail with an errno, cut the power before it, or let half of a
+// write through and cut the power then. Children inherit the filter, and it
+// applies to all threads, so there is one sequence of calls over the whole
 // machine, in the order in which they were about to happen. The program under
 // test needs no hooks and cannot tell.
 //

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The seccomp interface, as far as x/sys does not name it.
+// The parts of the seccomp interface that x/sys does not name.
 const (
 	retUserNotif = 0x7fc00000
 	retErrno     = 0x00050000
@@ -19,8 +19,8 @@ const (
 	flagTsync      = 1 << 0 // on all threads
 	flagListener   = 1 << 3 // return a descriptor to listen on
 	flagTsyncEsrch = 1 << 4
-	// Without this a signal (Go preempts with SIGURG) makes the kernel forget a
-	// call that was already handed out and ask again: it would be counted twice.
+	// Without this flag a signal (Go preempts with SIGURG) makes the kernel forget
+	// a call that was already handed out and ask again: it would be counted twice.
 	flagWaitKillable = 1 << 5
 
 	offNr, offArch = 0, 4
@@ -29,7 +29,7 @@ const (
 // offArg is where the lower half of argument i is in struct seccomp_data.
 func offArg(i int) uint32 { return uint32(16 + 8*i) }
 
-// watched are the calls that stop whatever their arguments.
+// watched are the calls that stop with any arguments.
 func watched() []uint32 {
 	return []uint32{
 		unix.SYS_WRITE, unix.SYS_PWRITE64, unix.SYS_WRITEV, unix.SYS_PWRITEV, unix.SYS_PWRITEV2,
@@ -46,13 +46,13 @@ func watched() []uint32 {
 	}
 }
 
-// Clone requests: they copy bytes nobody sees.
+// Clone requests: they copy bytes without showing them.
 const (
 	ficlone      = 0x40049409
 	ficloneRange = 0x4020940d
 )
 
-// program is the filter: calls that it does not name are carried out at full speed.
+// program is the filter: calls that it does not name run at full speed.
 func program() []unix.SockFilter {
 	const (
 		ld  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
@@ -70,7 +70,7 @@ func program() []unix.SockFilter {
 	for _, nr := range watched() {
 		f = append(f, unix.SockFilter{Code: jeq, K: nr, Jf: 1}, ask)
 	}
-	// An io_uring would write past the filter: there is none here.
+	// An io_uring would write past the filter: the machine does not have any.
 	f = append(f, unix.SockFilter{Code: jeq, K: unix.SYS_IO_URING_SETUP, Jf: 1},
 		unix.SockFilter{Code: ret, K: retErrno | uint32(unix.ENOSYS)})
 	// Opens count when they can create or empty a file.
@@ -89,8 +89,8 @@ func program() []unix.SockFilter {
 	return append(f, allow)
 }
 
-// install puts the filter on all threads of this process, for good, and
-// returns the descriptor its questions arrive at.
+// install puts the filter on all threads of this process, for good, and returns
+// the descriptor at which its questions arrive.
 func install() (int, error) {
 	f := program()
 	prog := unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]}

@@ -74,14 +74,14 @@ func (m *Machine) listen(fd int) {
 	}
 }
 
-// alone reports whether no process is left under the filter.
+// alone reports whether all processes under the filter are gone.
 func (m *Machine) alone(fd int) bool {
 	p := []unix.PollFd{{Fd: int32(fd)}}
 	_, err := unix.Poll(p, 0)
 	return err != nil && err != unix.EINTR || p[0].Revents&unix.POLLHUP != 0
 }
 
-// judge turns a question into a call, asks the handler and carries out what it says.
+// judge turns a question into a call, asks the handler and carries out the verdict.
 func (m *Machine) judge(q *question) answer {
 	t := target{pid: int(q.pid), cfg: &m.cfg}
 	c, v := t.decode(q)

@@ -37,9 +37,9 @@ type Config struct {
 	Record bool
 	// Says also hands writes to standard output, pipes and sockets to Handler.
 	Says bool
-	// Exe is the program whose main calls Stub; empty for this one.
+	// Exe is the program whose main calls Stub; empty for this program.
 	Exe string
-	// NotTick is the Tick of an earlier boot this one must differ from.
+	// NotTick is the Tick of an earlier boot; this boot gets another one.
 	NotTick uint64
 	// Listen, when not empty, gives the machine a loopback network of its own,
 	// with a listener at this address that the laboratory serves: see Listener.
@@ -57,7 +57,7 @@ type Machine struct {
 	listened chan struct{}
 }
 
-// Boot starts a machine in which nothing runs yet. Off must be called.
+// Boot starts a machine without processes of the device yet. The caller must call Off.
 func Boot(cfg Config) (*Machine, error) {
 	if cfg.Handler != nil {
 		dir, err := filepath.EvalSymlinks(cfg.Dir)
@@ -74,8 +74,8 @@ func Boot(cfg Config) (*Machine, error) {
 		if err != nil {
 			return nil, fmt.Errorf("boot a machine: %w", err)
 		}
-		// PID 1's start time counts in hundredths of a second, and a program
-		// that tells boots apart by it must see another one.
+		// PID 1's start time counts in hundredths of a second, and a program that tells
+		// boots apart by it must see a new one.
 		if m.tick != cfg.NotTick {
 			return m, nil
 		}
@@ -100,7 +100,7 @@ func start(cfg Config) (*Machine, error) {
 	if cfg.Listen != "" {
 		flags |= unix.CLONE_NEWNET
 	}
-	// No context: what ends a machine is Off.
+	// No context: Off ends a machine.
 	m.cmd = exec.Command(cfg.Exe, StubArg, filter, cfg.Listen) //nolint:noctx // see above
 	m.cmd.Stderr = os.Stderr
 	m.cmd.ExtraFiles = []*os.File{theirs}

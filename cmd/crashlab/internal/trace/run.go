@@ -15,10 +15,10 @@ type Command struct {
 	Args []string `json:"args"`
 	// Env is its whole environment.
 	Env []string `json:"env"`
-	// Stdout and Stderr are files it appends to; empty for /dev/null.
+	// Stdout and Stderr are files that the command appends to; empty for /dev/null.
 	Stdout string `json:"stdout"`
 	Stderr string `json:"stderr"`
-	// Background returns as soon as it has started.
+	// Background makes Run return as soon as the command has started.
 	Background bool `json:"background"`
 }
 
@@ -74,7 +74,7 @@ func (m *Machine) gone(ctx context.Context, err error) error {
 }
 
 // Watch runs one command in a machine of its own until it ends or the power is
-// cut; what it left running is killed.
+// cut. Processes that it left running are killed.
 func Watch(ctx context.Context, cfg Config, c Command) (exit int, err error) {
 	m, err := Boot(cfg)
 	if err != nil {
@@ -82,7 +82,7 @@ func Watch(ctx context.Context, cfg Config, c Command) (exit int, err error) {
 	}
 	defer m.Off()
 	exit, err = m.Run(ctx, c)
-	// Its exit status is known: the processes that are left must not call any more.
+	// Its exit status is known: the processes that are left must not make more calls.
 	m.powerOff()
 	return exit, err
 }

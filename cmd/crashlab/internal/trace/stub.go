@@ -31,8 +31,8 @@ func Stub() {
 		os.Exit(1)
 	}
 	for _, fd := range fds {
-		// The laboratory has the other one; when it dies, calls get ENOSYS
-		// instead of waiting.
+		// The laboratory has a descriptor of its own; when the laboratory dies, calls
+		// get ENOSYS instead of waiting.
 		unix.Close(fd)
 	}
 	serve(c)
@@ -113,8 +113,8 @@ func serve(c *conn) {
 	}
 }
 
-// initd is PID 1's work: it reaps every orphan, at once, as a program that looks
-// for a process by its pid must not find a zombie.
+// initd is PID 1's work: it reaps every orphan at once, because a program that
+// looks for a process by its pid must not find a zombie.
 type initd struct {
 	mu      sync.Mutex
 	waiting map[int]chan syscall.WaitStatus
@@ -136,7 +136,7 @@ func (in *initd) reap() {
 		pid, err := syscall.Wait4(-1, &ws, 0, nil)
 		in.mu.Lock()
 		if errors.Is(err, syscall.ECHILD) {
-			// One may have been born since.
+			// A child may have been born since.
 			pid, err = syscall.Wait4(-1, &ws, syscall.WNOHANG, nil)
 		}
 		if errors.Is(err, syscall.ECHILD) {

@@ -13,18 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// target is the thread that waits, seen from outside.
+// target is the waiting thread, seen from outside.
 type target struct {
 	pid int
 	cfg *Config
 }
 
-// read copies n bytes at addr out of the thread's memory; fewer when there are fewer.
+// read copies n bytes at addr out of the thread's memory, or as many as there are.
 func (t target) read(addr uint64, n int) []byte {
 	b := make([]byte, n)
 	got := 0
 	for got < n {
-		// Page by page: a range that runs into a hole is refused whole.
+		// Read page by page: the kernel refuses a whole range that runs into a hole.
 		step := min(n-got, 4096-int((addr+uint64(got))%4096))
 		if n > 1<<16 {
 			step = n - got
@@ -71,8 +71,8 @@ func (t target) fd(fd uint64) string {
 	return p
 }
 
-// at is the path named by a directory descriptor and a string. Its parents'
-// symlinks are resolved, and with follow its own, as the kernel is about to.
+// at is the path named by a directory descriptor and a string. Symlinks of its parents
+// are resolved, and with follow a symlink at its end, as the kernel is about to do.
 func (t target) at(dirfd, addr uint64, follow bool) string {
 	s := t.str(addr)
 	if s == "" {
@@ -99,7 +99,7 @@ func (t target) at(dirfd, addr uint64, follow bool) string {
 	return s
 }
 
-// iovecs gathers what a vectored write writes.
+// iovecs gathers the bytes of a vectored write.
 func (t target) iovecs(addr, n uint64, data bool) (b []byte, total int) {
 	raw := t.read(addr, int(n)*16)
 	for i := 0; i+16 <= len(raw); i += 16 {
@@ -120,7 +120,7 @@ func (t target) fdinfo(fd uint64) (pos int64, flags uint64) {
 	return pos, flags
 }
 
-// tear writes the first half of what the thread was about to write.
+// tear writes the first half of the bytes that the thread was about to write.
 func (t target) tear(q *question, c *Call) {
 	b, _ := t.written(q, true)
 	// The descriptor is opened anew: the thread's own position must not move.

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// said bounds how much of a program's output is looked at.
+// said bounds the part of a program's output that is looked at.
 const said = 1 << 16
 
 // write decodes the five ways of writing.

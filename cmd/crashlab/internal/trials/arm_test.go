@@ -15,9 +15,9 @@ import (
 )
 
 // TestArm takes the programs for the other processors through a device's life,
-// emulated: a good update, a bad one, a rollback by hand, a boot, and the
-// journal of it, which this processor's program reads too. Words have another
-// size there, and 64-bit counters another alignment.
+// emulated: a good update, a bad one, a rollback by hand, a boot, and the journal
+// of all that, which this processor's program reads too. Words have another size
+// there, and 64-bit counters another alignment.
 func TestArm(t *testing.T) {
 	tried(t)
 	good := packageOf(t, builttest.Services(t), fixtures.Release{Version: "1.1.0"})
@@ -35,7 +35,7 @@ func TestArm(t *testing.T) {
 			require.NoError(t, err, "install Debian's qemu-user-static")
 			program := builttest.Program(t, "tope-updater", builttest.Version, arm.env...)
 
-			// It is slow: the gate has time.
+			// The emulation is slow, so the gate gets more time.
 			d := newDevice(t, filepath.Join(t.TempDir(), "device"), builttest.Services(t), fixtures.Options{Timeout: 10 * time.Second})
 			d.program = []string{emulator, program}
 			d.must(0, "recover") // there is no journal yet, and nothing is owed

@@ -15,16 +15,16 @@ import (
 	"github.com/tope/updater/journal"
 )
 
-// damage is one thing that can happen to a journal while nothing runs.
+// damage is one kind of harm that a journal may suffer while nothing runs.
 type damage struct {
 	name string
 	harm func(t *testing.T, path string)
-	// opens: it can go on as it is, so that the oneshot at boot can use it.
+	// opens: the journal can be used as it is, also by the oneshot at boot.
 	opens bool
-	// kept: what was there is kept beside the new journal.
+	// kept: the damaged journal is kept beside the new one.
 	kept bool
-	// either: it can go on or not, as it happens. A commit that was cut may have
-	// begun to use pages of the transaction before the one that is lost.
+	// either: the journal can be used or not, by chance. A commit that was cut
+	// may have begun to use pages of the transaction before the lost one.
 	either bool
 }
 
@@ -35,7 +35,7 @@ func damages() []damage {
 	repaired := func(name string, harm func(*testing.T, string)) damage {
 		return damage{name: name, harm: harm, opens: true}
 	}
-	// What only reading everything finds; the daemon does when it has started.
+	// Damage that only a look at every record finds; the daemon finds it after its start.
 	hidden := func(name string, harm func(*testing.T, string)) damage {
 		return damage{name: name, harm: harm, opens: true, kept: true}
 	}
@@ -110,7 +110,7 @@ func overwrite(t *testing.T, path string, page uint64, data []byte) {
 	require.NoError(t, f.Close())
 }
 
-// used is how many pages are in use.
+// used is the number of pages in use.
 func used(t *testing.T, path string) uint64 {
 	t.Helper()
 	r, err := journal.OpenReader(path, journal.Options{})
@@ -120,7 +120,7 @@ func used(t *testing.T, path string) uint64 {
 	return report.Pages
 }
 
-// root is the page a bucket begins at.
+// root is the page at which a bucket begins.
 func root(t *testing.T, path, bucket string) (page uint64) {
 	t.Helper()
 	look(t, path, bucket, func(b *bolt.Bucket) { page = uint64(b.Root()) })
@@ -128,9 +128,9 @@ func root(t *testing.T, path, bucket string) (page uint64) {
 	return page
 }
 
-// leaves are the pages that have a bucket's entries, in order. A branch page
-// has its number of children at byte 10, and 16 bytes for each from byte 16 on,
-// the last 8 of them its page.
+// leaves are the pages that have a bucket's entries, in order. A branch page has
+// the number of its children at byte 10, and 16 bytes for each child from byte 16
+// on, of which the last 8 are its page.
 func leaves(t *testing.T, path, bucket string) []uint64 {
 	t.Helper()
 	top := root(t, path, bucket)

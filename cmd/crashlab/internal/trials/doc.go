@@ -7,10 +7,10 @@
 //     update (damage_test.go has the ways, states_test.go keeps the states,
 //     standing_test.go stops an update in each, lost_test.go is the trial)
 //
-// Package sweep finds out what power cuts do, and the tests of each package what
-// its functions do with an error. The trials ask what a device's owner would ask:
-// does it run one whole version, does it say what happened, does the next update
-// work? Start with lab_test.go, which is the device and its owner.
+// Package sweep finds out what power cuts do, and each package's own tests find
+// out what its functions do with an error. The trials ask the questions of a
+// device's owner: does it run one whole version, does it say what happened, does
+// the next update work? Start with lab_test.go, which is the device and its owner.
 //
 // There is nothing here but tests. They need root, for loop devices.
 package trials

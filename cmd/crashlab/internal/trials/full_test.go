@@ -20,7 +20,7 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// payload is what a release of the trials brings besides its services.
+// payload is the size of the files that a release of the trials has besides its services.
 const payload = 1 << 20
 
 // bulk cannot be compressed.
@@ -62,7 +62,7 @@ func fullDevice(t *testing.T, size int64, p fixtures.Programs, manager string) (
 	return d, e
 }
 
-// failed demands that an update failed for want of space, and did nothing else.
+// failedFull demands that an update failed for want of space, and did nothing else.
 func (d *device) failedFull(r ran, before versions.Pointers) {
 	d.t.Helper()
 	require.Equal(d.t, 1, r.exit, "%s", r)
@@ -83,8 +83,8 @@ func (d *device) failedFull(r ran, before versions.Pointers) {
 	d.journalWorks()
 }
 
-// TestFullDisk installs with nothing free, then with a little more, and so on
-// until it fits: each time it fails cleanly, until it does not fail.
+// TestFullDisk installs with nothing free, then with a little more, until the
+// update fits: each time before that it fails cleanly.
 func TestFullDisk(t *testing.T) {
 	tried(t)
 	stubs := fixtures.Stubs()
@@ -129,7 +129,7 @@ func TestFullDiskServices(t *testing.T) {
 	d.failedFull(d.run("--json", "install", pack), before)
 	d.runs("1.1.0")
 
-	// Pointers need no space: the way back is open, and so is the way forth.
+	// Pointers need no space: rollbacks work, and so does the way forward again.
 	d.must(0, "rollback")
 	require.Equal(t, "1.0.0", d.isWhole("1.0.0"))
 	d.runs("1.0.0")
@@ -148,13 +148,13 @@ func TestFullDiskServices(t *testing.T) {
 	d.isTidy()
 }
 
-// TestFullStateDirectory: only what holds the journal and the downloads is full.
+// TestFullStateDirectory: only the directory of the journal and the downloads is full.
 func TestFullStateDirectory(t *testing.T) {
 	tried(t)
 	onItsOwnDisk(t, "var/lib/tope-updater", "Download")
 }
 
-// TestFullVersionsDirectory: only what holds the versions is full.
+// TestFullVersionsDirectory: only the directory of the versions is full.
 func TestFullVersionsDirectory(t *testing.T) {
 	tried(t)
 	onItsOwnDisk(t, "opt/tope/versions", "Verify")
@@ -222,7 +222,7 @@ func TestFullOfFiles(t *testing.T) {
 	d.isTidy()
 }
 
-// fillInodes leaves so many, in a directory of its own for each caller.
+// fillInodes leaves that many inodes free; each caller gets a directory of its own.
 func fillInodes(t *testing.T, e *disktest.Ext4, free int) (release func()) {
 	t.Helper()
 	dir, err := os.MkdirTemp(e.Dir, ".crowd-")
@@ -242,11 +242,11 @@ func fillInodes(t *testing.T, e *disktest.Ext4, free int) (release func()) {
 	return func() { require.NoError(t, os.RemoveAll(dir)) }
 }
 
-// fewInodes is what a disk has left where inodes are used up again and again.
+// fewInodes is how many inodes a disk has left where they are used up again and again.
 const fewInodes = 600
 
 // TestFirstUpdateOnAFullDisk: there is no journal yet, and no room for one.
-// Without a journal nothing is begun.
+// Without a journal, an update does not begin.
 func TestFirstUpdateOnAFullDisk(t *testing.T) {
 	tried(t)
 	stubs := fixtures.Stubs()
@@ -282,7 +282,7 @@ func TestServingOnAFullDisk(t *testing.T) {
 	d.must(0, "install", pack)
 }
 
-// TestFillingUpMeanwhile: the disk is filled by others in each state of an
+// TestFillingUpMeanwhile: other programs fill the disk in each state of an
 // update, after the space was checked.
 func TestFillingUpMeanwhile(t *testing.T) {
 	tried(t)

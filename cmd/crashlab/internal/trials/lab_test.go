@@ -57,13 +57,13 @@ func updater(t testing.TB) string {
 	return builttest.Updater(t, builttest.Version)
 }
 
-// device is a device, and what its owner does with it.
+// device is a device with the actions of its owner.
 type device struct {
 	*fixtures.Device
 	t testing.TB
-	// program is the updater, and what it is run by, if any.
+	// program is the updater, behind the program that runs it, if any.
 	program []string
-	// host is where its services listen.
+	// host is the address of its services.
 	host   string
 	daemon *exec.Cmd
 	log    string
@@ -80,7 +80,7 @@ func newDevice(t testing.TB, root string, p fixtures.Programs, o fixtures.Option
 	return own(t, d, "127.0.0.1")
 }
 
-// own ends with the test what runs on a device.
+// own ends the device's processes at the end of the test.
 func own(t testing.TB, d *fixtures.Device, host string) *device {
 	dev := &device{Device: d, t: t, program: []string{updater(t)}, host: host, log: filepath.Join(t.TempDir(), "daemon.log")}
 	t.Cleanup(func() {
@@ -198,7 +198,7 @@ func (d *device) journalPath() string {
 	return filepath.Join(d.Root, "var/lib/tope-updater/journal.db")
 }
 
-// fold is the journal's newest state, read beside whoever writes it.
+// fold is the journal's newest state, read beside the process that writes it.
 func (d *device) fold() *journal.Fold {
 	d.t.Helper()
 	r, err := journal.OpenReader(d.journalPath(), journal.Options{})
@@ -223,15 +223,15 @@ func (d *device) isWhole(allowed ...string) string {
 	return p.Current
 }
 
-// isTidy demands that nothing is left behind by an update. What a cut left, the
-// daemon removes when it has started.
+// isTidy demands that an update has left nothing behind. The daemon removes the
+// leftovers of a cut after its start.
 func (d *device) isTidy() {
 	d.t.Helper()
 	require.Empty(d.t, d.leftover())
 	d.eventually("the device to be tidy", func() bool { return len(d.untidy()) == 0 }, d.untidy)
 }
 
-// untidy is what nobody needs.
+// untidy lists the files that nobody needs.
 func (d *device) untidy() []string {
 	var left []string
 	for _, pattern := range []string{
@@ -244,7 +244,7 @@ func (d *device) untidy() []string {
 	return left
 }
 
-// leftover is what the newest update's clean-up could not remove.
+// leftover lists the files that the newest update's clean-up could not remove.
 func (d *device) leftover() string {
 	d.t.Helper()
 	r, err := journal.OpenReader(d.journalPath(), journal.Options{})
@@ -280,7 +280,7 @@ func (d *device) about(port int) string {
 		return ""
 	}
 	defer res.Body.Close()
-	body, _ := io.ReadAll(res.Body) // an answer cut short is none
+	body, _ := io.ReadAll(res.Body) // an answer cut short does not count
 	return string(body)
 }
 

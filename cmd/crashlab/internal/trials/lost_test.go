@@ -73,7 +73,7 @@ func trial(t *testing.T, s scene, dam damage, rescue bool) {
 	d.serve()
 	api := client.Socket(d.socket())
 	defer api.Close()
-	// What only reading it all finds is found while the daemon works already.
+	// The daemon already works when it finds damage that only a look at every record finds.
 	d.eventually("the damage to be known", func() bool {
 		st, err := api.Status(t.Context())
 		return err == nil && st.State == engine.Idle && st.Journal.Damaged
@@ -94,7 +94,7 @@ func trial(t *testing.T, s scene, dam damage, rescue bool) {
 	require.True(t, d.status().Journal.Damaged, "it is not forgotten")
 }
 
-// isSound demands that current is whole and where the flow may have led.
+// isSound demands that current is whole, and a version to which the flow may have led.
 func (d *device) isSound(f flow) string {
 	d.t.Helper()
 	if !f.broken {
@@ -111,8 +111,8 @@ func (d *device) currently() string {
 	return p.Current
 }
 
-// toldOf demands that the journal says what happened to it, and that what was
-// damaged is where it says.
+// toldOf demands that the journal tells of its damage, and that the damaged file
+// is at the path that the journal tells.
 func (d *device) toldOf(dam damage, harmed []byte) {
 	d.t.Helper()
 	r, err := journal.OpenReader(d.journalPath(), journal.Options{})
@@ -133,15 +133,15 @@ func (d *device) toldOf(dam damage, harmed []byte) {
 	require.Equal(d.t, []string{found.Kept}, kept)
 	require.Contains(d.t, story, filepath.Base(found.Kept))
 	if info, err := os.Stat(found.Kept); dam.opens || err == nil && info.IsDir() {
-		return // it went on for a while; or was not a file
+		return // it was used for a while, or was not a file
 	}
 	data, err := os.ReadFile(found.Kept)
 	require.NoError(d.t, err)
 	require.True(d.t, bytes.Equal(harmed, data), "what is kept is what was found")
 }
 
-// unwritable boots a device whose journal cannot be written: nothing is begun
-// without it, and everything goes on when it can be.
+// unwritable boots a device whose journal cannot be written. No update begins
+// without the journal, and everything goes on when the journal can be written again.
 func unwritable(t *testing.T, s scene) {
 	d := copyOf(t, s.from, filepath.Join(t.TempDir(), "device"))
 	immutable(t, d.journalPath(), true)
@@ -195,9 +195,9 @@ func immutable(t *testing.T, path string, on bool) {
 	require.NoError(t, unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags))
 }
 
-// TestJournalLostWhileServicesAreStopped: the updater is killed, not the device,
-// when it has stopped the services to switch; and the journal, which would say
-// so, is lost. The marker tells.
+// TestJournalLostWhileServicesAreStopped: the updater, not the device, is killed
+// when it has stopped the services to switch. The journal, which would tell that
+// they are stopped, is lost. The marker tells it.
 func TestJournalLostWhileServicesAreStopped(t *testing.T) {
 	tried(t)
 	for _, dam := range damages()[:3] {

@@ -20,15 +20,15 @@ import (
 type machine struct {
 	*trace.Machine
 	d *device
-	// watched: calls wait until they are let go.
+	// watched: calls wait until they are released.
 	watched atomic.Bool
 	stands  chan struct{}
 	letGo   chan struct{}
 	free    chan struct{}
 }
 
-// boot starts a machine on which nothing runs yet. What runs on the device
-// elsewhere has to be stopped.
+// boot starts a machine on which nothing runs yet. Processes of the device
+// outside of it have to be stopped.
 func (d *device) boot() *machine {
 	d.t.Helper()
 	m := &machine{d: d, stands: make(chan struct{}), letGo: make(chan struct{}), free: make(chan struct{})}
@@ -48,7 +48,7 @@ func (m *machine) off() {
 	m.d.emptyRun()
 }
 
-// emptyRun makes /run what it is after a boot.
+// emptyRun gives /run the state that it has after a boot.
 func (d *device) emptyRun() {
 	d.t.Helper()
 	all, err := filepath.Glob(filepath.Join(d.Root, "run/*"))
@@ -95,10 +95,10 @@ func (m *machine) start(args ...string) {
 	require.NoError(m.d.t, err)
 }
 
-// standAtEach runs a verb that updates the device, and calls enough when the
-// update is first found in a state, while the machine stands still before the
-// call that would follow. It ends with the update, or while the machine stands
-// still when enough is true; it reports whether it was.
+// standAtEach runs a verb that updates the device. When the update is first found
+// in a state, it calls enough, while the machine stands still before the next
+// call. It ends with the update, or, when enough is true, while the machine
+// stands still; it reports whether enough was true.
 func (m *machine) standAtEach(enough func(engine.State) bool, args ...string) bool {
 	t := m.d.t
 	t.Helper()

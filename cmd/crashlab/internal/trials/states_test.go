@@ -25,15 +25,15 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// flow is an update that goes through some states, on a device with version
-// 1.1.0 current, 1.0.0 previous and factory's.
+// flow is an update that goes through some states, on a device on which 1.1.0 is
+// current, and 1.0.0 is previous and factory.
 type flow struct {
 	name    string
 	release fixtures.Release
 	states  []engine.State
 	// ends are the versions the device may end with when the flow is cut.
 	ends []string
-	// meanwhile happens when a state has been entered.
+	// meanwhile runs when a state has been entered.
 	meanwhile func(d *device, s engine.State)
 	// broken: version 1.1.0 does not run any more.
 	broken bool
@@ -102,7 +102,7 @@ func film(t *testing.T) []scene {
 		pack := packageOf(t, builttest.Services(t), f.release)
 		d := copyOf(t, base, filepath.Join(dir, fmt.Sprint(i)))
 		m := d.boot()
-		m.start("serve") // what runs before is what the gate wants back
+		m.start("serve") // the gate wants the services back that run before
 		d.becomesIdle()
 		var seen []engine.State
 		m.standAtEach(func(s engine.State) bool {
@@ -123,11 +123,10 @@ func film(t *testing.T) []scene {
 	return scenes
 }
 
-// addresses are told apart by this: each copy of a device listens on its own.
+// addresses tells copies of a device apart: each listens on an address of its own.
 var addresses atomic.Uint32
 
-// copyOf is a device like another one, as it is after a reboot, at an address
-// of its own.
+// copyOf is a copy of a device, as it is after a reboot, at an address of its own.
 func copyOf(t testing.TB, from *device, root string) *device {
 	t.Helper()
 	copyTree(t, from.Root, root)

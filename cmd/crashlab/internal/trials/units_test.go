@@ -22,7 +22,7 @@ const unitDir = "etc/systemd/system"
 
 // TestUnitFilesAreKilled kills recover before each call by which it makes the
 // unit files those of another version, and in the middle of each write. The next
-// recover finishes; and so does one that finds current back at the old version.
+// recover finishes the work, also when it finds current back at the old version.
 func TestUnitFilesAreKilled(t *testing.T) {
 	tried(t)
 	carry := func(version string, units ...string) fixtures.Release {
@@ -120,7 +120,7 @@ func point(t *testing.T, root, version string) {
 	require.NoError(t, store.Point(versions.Current, version))
 }
 
-// unitTree is what is below /etc/systemd/system, but for empty directories.
+// unitTree has the files below /etc/systemd/system, without empty directories.
 func unitTree(t *testing.T, root string) map[string]string {
 	t.Helper()
 	out := map[string]string{}

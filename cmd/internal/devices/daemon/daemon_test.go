@@ -36,7 +36,7 @@ func TestTheDaemonHangs(t *testing.T) {
 	require.Equal(t, "1", d.Property(devicetest.Daemon, "NRestarts"), "one that works is fed")
 }
 
-// A daemon that always dies is given up, with the start limits that are shipped;
+// A daemon that always dies is given up, with the start limits of the shipped unit;
 // the rescue unit brings the update to its end, and the daemon gets another chance.
 func TestADaemonThatDiesIsRescued(t *testing.T) {
 	t.Parallel()
@@ -57,7 +57,7 @@ func TestADaemonThatDiesIsRescued(t *testing.T) {
 	require.Contains(t, d.Journal("-u", devicetest.Daemon), "Start request repeated too quickly")
 }
 
-// What is shipped is what was tried, by systemd's own measure.
+// The shipped unit has the sandbox that was tested, by systemd's own measure.
 func TestTheSandbox(t *testing.T) {
 	t.Parallel()
 	d := devicetest.New(t, devicetest.Options{})
@@ -65,7 +65,7 @@ func TestTheSandbox(t *testing.T) {
 	out := d.MustRun("systemd-analyze", "security", "--no-pager", "--threshold=25", devicetest.Daemon)
 	t.Log(strings.TrimSpace(out[strings.LastIndex(strings.TrimSpace(out), "\n")+1:]))
 
-	// Bundles from where operators put them.
+	// Bundles may lie where operators put them.
 	for dir, version := range map[string]string{"/tmp": "1.1.0", "/var/tmp": "1.2.0", "/home": "1.3.0"} {
 		path := d.Offer(fixtures.Release{Version: version})
 		d.MustRun("mv", path, dir+"/")
@@ -78,7 +78,7 @@ func TestTheSandbox(t *testing.T) {
 	require.Empty(t, d.Failed())
 }
 
-// Who may do what through the socket, with the group that sysusers made.
+// The rights of users at the socket, with the group that sysusers made.
 func TestTheSocket(t *testing.T) {
 	t.Parallel()
 	for name, activated := range map[string]bool{"made by the daemon": false, "held by systemd": true} {
@@ -108,7 +108,7 @@ func TestTheSocket(t *testing.T) {
 			require.Contains(t, denied, "foreign-peer")
 			require.Contains(t, denied, "403")
 
-			// A request finds a daemon also while it restarts, if systemd holds the socket.
+			// With systemd holding the socket, a request finds a daemon also while it restarts.
 			d.MustRun("systemctl", "stop", devicetest.Daemon)
 			if activated {
 				first := as("fitter", look) // it says at least that the updater is starting
@@ -122,9 +122,9 @@ func TestTheSocket(t *testing.T) {
 	}
 }
 
-// The memory limit of the unit is one that an update keeps. Where the kernel's
-// controllers are those of cgroup v1, which systemd in a container may not use,
-// the test holds the daemon to the unit's figure itself.
+// An update stays within the unit's memory limit. Where the kernel has the
+// controllers of cgroup v1, which systemd in a container may not use, the test
+// itself holds the daemon to the unit's figure.
 func TestTheMemoryLimit(t *testing.T) {
 	t.Parallel()
 	// On a disk in memory, written pages would count without end.
@@ -141,7 +141,7 @@ func TestTheMemoryLimit(t *testing.T) {
 	peak()
 }
 
-// Whatever the preset says is enabled, and nothing else.
+// Exactly the units of the preset are enabled.
 func TestThePreset(t *testing.T) {
 	t.Parallel()
 	d := devicetest.New(t, devicetest.Options{})
@@ -150,7 +150,7 @@ func TestThePreset(t *testing.T) {
 	d.MustRun("systemctl", "disable", devicetest.Daemon, devicetest.Recover)
 	d.MustRun("systemctl", "preset", devicetest.Daemon, devicetest.Recover, "tope-updater.socket")
 	for unit, want := range map[string]string{devicetest.Daemon: "enabled", devicetest.Recover: "enabled", "tope-updater.socket": "disabled", devicetest.Rescue: "static"} {
-		out, _ := d.Run("systemctl", "is-enabled", unit) // it fails for what is not
+		out, _ := d.Run("systemctl", "is-enabled", unit) // it fails for a unit that is not enabled
 		require.Equal(t, want, strings.TrimSpace(out), unit)
 	}
 	d.Kill()
@@ -158,7 +158,7 @@ func TestThePreset(t *testing.T) {
 	d.RecoveredFirst()
 }
 
-// What a daemon has started does not outlive it: nothing goes on writing.
+// A process that the daemon has started does not outlive it: nothing goes on writing.
 func TestHelpersEndWithTheDaemon(t *testing.T) {
 	t.Parallel()
 	d := devicetest.New(t, devicetest.Options{

@@ -11,8 +11,8 @@ import (
 	"github.com/tope/updater/engine"
 )
 
-// A daemon that is killed is started again and goes on; what it had started
-// itself is gone with it.
+// A daemon that is killed is started again and goes on; the processes that it had
+// started itself are gone with it.
 func TestTheDaemonIsKilled(t *testing.T) {
 	t.Parallel()
 	d := devicetest.New(t, devicetest.Options{Stable: 3 * time.Second})
@@ -33,7 +33,7 @@ func TestTheDaemonIsKilled(t *testing.T) {
 	require.NotEmpty(t, services)
 }
 
-// A daemon in trouble: its bus goes, and its log.
+// A daemon in trouble: its bus goes away.
 func TestTheBusRestarts(t *testing.T) {
 	t.Parallel()
 	d := devicetest.New(t, devicetest.Options{Stable: 2 * time.Second})
@@ -51,8 +51,8 @@ func TestTheBusRestarts(t *testing.T) {
 	require.Equal(t, "0", d.Property(devicetest.Daemon, "NRestarts"))
 }
 
-// The bus is killed while services are started, and the daemon is, too: what
-// was stopped beside the services runs again afterwards.
+// The bus is killed while services are started, and so is the daemon: the units
+// that were stopped with the services run again afterwards.
 func TestNeitherBusNorDaemonIsMissed(t *testing.T) {
 	t.Parallel()
 	d := devicetest.New(t, devicetest.Options{Unit: "TimeoutStartSec=60", Timeout: 20 * time.Second})

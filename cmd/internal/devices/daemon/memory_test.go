@@ -22,8 +22,8 @@ func noise(n int) []byte {
 	return data
 }
 
-// limited sees to it that the daemon's processes have no more memory than that,
-// the page cache they cause included. The function it returns tells the peak.
+// limited gives the daemon's processes no more memory than bytes, the page cache
+// they cause included. The function it returns logs the peak.
 func limited(t *testing.T, d *devicetest.Device, bytes int64) (peak func()) {
 	t.Helper()
 	const v1 = "/sys/fs/cgroup/memory"
@@ -41,8 +41,8 @@ func limited(t *testing.T, d *devicetest.Device, bytes int64) (peak func()) {
 	}
 	require.NotEmpty(t, host)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(host), 0o644))
-	// It goes when the machine has, which is the clean-up before this one; the
-	// kernel lets go of it a moment later.
+	// The directory can be removed once the machine is gone. Its clean-up comes
+	// before this one, and the kernel lets go of the directory a moment later.
 	t.Cleanup(func() {
 		d.Kill()
 		for deadline := time.Now().Add(5 * time.Second); os.Remove(dir) != nil && time.Now().Before(deadline); {

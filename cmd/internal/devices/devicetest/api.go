@@ -68,8 +68,8 @@ func (d *Device) Records(id string) []journal.Record {
 	return said.Records
 }
 
-// Begin asks for the install of a package in the device, and returns when the
-// update has been accepted.
+// Begin asks for the install of a package that is on the device, and returns when
+// the update has been accepted.
 func (d *Device) Begin(path string) {
 	d.t.Helper()
 	code, said := d.Post("install", map[string]any{"url": path})
@@ -90,7 +90,7 @@ func (d *Device) Post(route string, body any) (code int, said string) {
 	return resp.StatusCode, string(text)
 }
 
-// Over waits for the open update's end, and returns how it ended.
+// Over waits for the end of the open update, and returns how it ended.
 func (d *Device) Over() engine.UpdateStatus {
 	d.t.Helper()
 	var st engine.Status
@@ -112,8 +112,8 @@ func (d *Device) In(state engine.State) {
 	})
 }
 
-// Serves is the version whose program runs as a service, "" when none does. The
-// program's file tells it, not a pointer.
+// Serves is the version of the program that runs as a service, "" when none runs.
+// It reads the file of the process, not a pointer.
 func (d *Device) Serves(unit string) string {
 	pid := d.Property(unit, "MainPID")
 	if pid == "0" {

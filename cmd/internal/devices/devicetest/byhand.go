@@ -15,9 +15,9 @@ import (
 	"github.com/tope/updater/cmd/internal/fixtures"
 )
 
-// ByHand makes a device that somebody has set up by hand: version 1.0.0 without
-// pointers or links, the units of deploy/systemd/examples, a configuration, and
-// no updater.
+// ByHand makes a device that an operator has set up by hand: version 1.0.0
+// without pointers or links, the units of deploy/systemd/examples, a
+// configuration, and no updater.
 func ByHand(t testing.TB) *Device {
 	t.Helper()
 	d := machine(t, Options{})
@@ -37,9 +37,9 @@ func ByHand(t testing.TB) *Device {
 	return d
 }
 
-// Deb is the path of a Debian package of a program, whose version is described
-// as git describes it. The project's script builds it from dist, a directory that
-// has the program; from the updater as builttest builds it when dist is "".
+// Deb is the path of a Debian package of a program, with a version as git
+// describes it. The project's script builds it from dist, a directory that has
+// the program; when dist is "", from the updater as builttest builds it.
 func Deb(t testing.TB, program, dist, version string) string {
 	t.Helper()
 	if dist == "" {

@@ -28,15 +28,15 @@ const (
 	WebServer = "web-server.service"
 )
 
-// What the units of the services execute.
+// The programs of the services' units.
 const (
 	DeviceAPIExec = "/usr/local/bin/device-api --listen 127.0.0.1:9080"
 	WebServerExec = "/opt/tope/services/web-server/web-server --listen 127.0.0.1:8080"
 )
 
-// Options are how a device differs from the usual one.
+// Options are the differences of a device from the usual one.
 type Options struct {
-	// Release is what it starts with; its version is 1.0.0 if it has none.
+	// Release is the first release on the device; its version is 1.0.0 if it has none.
 	Release fixtures.Release
 	// Stable is how long the gate wants a service to run, 300 ms if zero.
 	Stable time.Duration
@@ -46,13 +46,13 @@ type Options struct {
 	Unit string
 	// Brought: the release brings the units of its services, and there are no others.
 	Brought bool
-	// Bare leaves the updater out, to compare with.
+	// Bare leaves the updater out, for a comparison.
 	Bare bool
 	// Program is the updater, in place of the one built for tests.
 	Program string
 	// Config is appended to the configuration.
 	Config string
-	// OnDisk has its disk on the host's, not in memory.
+	// OnDisk puts its disk on a disk of the host, not in memory.
 	OnDisk bool
 	// Packages are Debian's, in addition to the usual ones.
 	Packages []string
@@ -84,7 +84,7 @@ func New(t testing.TB, o Options) *Device {
 	return d
 }
 
-// machine is a machine with nothing of ours on it, and the programs at hand.
+// machine is a machine without any of our files on it, and the programs at hand.
 func machine(t testing.TB, o Options) *Device {
 	t.Helper()
 	d := &Device{t: t}
@@ -97,8 +97,8 @@ func machine(t testing.TB, o Options) *Device {
 	return d
 }
 
-// software is made beside the machine and copied to its disk, whose path only
-// the kernel understands.
+// software makes the device's files beside the machine and copies them to its
+// disk, whose path only the kernel understands.
 func (d *Device) software(o Options) {
 	d.t.Helper()
 	root := filepath.Join(d.t.TempDir(), "root")

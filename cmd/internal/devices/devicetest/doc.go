@@ -11,9 +11,9 @@
 //	d.Up()
 //	require.Equal(t, engine.Committed, d.Over().State)
 //
-// It starts with version 1.0.0, which is also its factory version. A cut of its
-// power is systemdtest's Kill. ByHand gives the same device as it is before
-// anybody has installed the updater, for tests of what installs it.
+// It starts with version 1.0.0, which is also its factory version. Kill of
+// systemdtest cuts its power. ByHand gives the same device before the updater is
+// installed, for tests of the installation.
 //
 // A device is for one goroutine. Tests with devices of their own are parallel,
 // six at a time: a device waits most of its time. Under -short New and ByHand

@@ -10,8 +10,8 @@ import (
 	"github.com/tope/updater/engine"
 )
 
-// Install installs a release of that version, whose device-api behaves so, and
-// fails the test unless the update ends in that state.
+// Install installs a release of that version, with that behaviour of device-api,
+// and fails the test unless the update ends in the wanted state.
 func (d *Device) Install(version, behaviour string, want engine.State) {
 	d.t.Helper()
 	d.Begin(d.Offer(fixtures.Release{Version: version, DeviceAPI: behaviour}))
@@ -19,7 +19,7 @@ func (d *Device) Install(version, behaviour string, want engine.State) {
 	require.Equal(d.t, want, u.State, "%+v", u.Error)
 }
 
-// Properties are those of several units, by unit. The names have commas between them.
+// Properties are the properties of several units, by unit. names has commas between them.
 func (d *Device) Properties(names string, units ...string) map[string]map[string]string {
 	d.t.Helper()
 	all := map[string]map[string]string{}
@@ -53,7 +53,7 @@ func (d *Device) RecoveredFirst() {
 	}
 }
 
-// Number is a property of a unit that is one.
+// Number is the value of a unit's property that is a number.
 func (d *Device) Number(unit, name string) int64 {
 	d.t.Helper()
 	return d.number(d.Property(unit, name))

@@ -9,7 +9,7 @@ import (
 // processors: most of the time a device waits.
 const atOnce = "6"
 
-// Main runs a package's tests, as many at once as there may be devices.
+// Main runs a package's tests, at most atOnce of them at once.
 func Main(m *testing.M) int {
 	flag.Parse()
 	given := false

@@ -12,7 +12,7 @@ import (
 // "make boots BOOT=Cuts CUTS=1000 SEED=7" sets both.
 func Cuts(t testing.TB) int { return fromEnv(t, "TOPE_CUTS", 102) }
 
-// Seed is what a sweep draws its instants from: TOPE_SEED, or 1.
+// Seed is the seed from which a sweep draws its instants: TOPE_SEED, or 1.
 func Seed(t testing.TB) int { return fromEnv(t, "TOPE_SEED", 1) }
 
 func fromEnv(t testing.TB, name string, usual int) int {

@@ -17,14 +17,14 @@ import (
 // finding is a line of the doctor's, as --json tells it.
 type finding struct{ Check, Level, Text, Do string }
 
-// ailment is something that happens to a device, and what the doctor makes of it.
+// ailment is something that happens to a device, and the doctor's finding about it.
 type ailment struct {
 	name string
 	hurt string // a command for sh
-	// finding is how the doctor's has to begin; all of its fields have to be in
-	// what the doctor says.
+	// finding is the finding to expect: the doctor's own has the same check and
+	// level, and contains the texts of this one.
 	finding finding
-	// heal is the command that repairs it: what the doctor says, if empty.
+	// heal is the command that repairs the device; if empty, the doctor's advice.
 	heal string
 }
 
@@ -33,8 +33,8 @@ const (
 	examples = scripts + "examples/"
 )
 
-// ailments of units, programs and files. Those of file systems, ports and the
-// journal on the disk are tried without a machine, beside the doctor.
+// ailments of units, programs and files. Tests beside the doctor try those of
+// file systems, ports and the journal on the disk, without a machine.
 var ailments = []ailment{
 	{
 		"a unit that does not wait for recovery",
@@ -150,13 +150,13 @@ var ailments = []ailment{
 	},
 }
 
-// Each ailment is told with what to do about it, and when that has been done
+// Each ailment is told with the advice, and after the advice has been followed
 // the device is as well as before.
 func TestTheDoctorTellsWhatAilsADevice(t *testing.T) {
 	t.Parallel()
 	d := devicetest.ByHand(t)
 	pkg := d.Give(devicetest.Deb(t, "tope-updater", "", builttest.Version))
-	d.Put(builttest.Updater(t, builttest.Version), "/root/tope-updater", 0o755) // asks, whatever happens to the other one
+	d.Put(builttest.Updater(t, builttest.Version), "/root/tope-updater", 0o755) // a copy that examines, whatever happens to the installed one
 	d.Write("/etc/systemd/journald.conf.d/size.conf", "[Journal]\nSystemMaxUse=100M\n", 0o644)
 	d.Boot()
 	d.MustRun("dpkg", "-i", pkg)
@@ -168,7 +168,8 @@ func TestTheDoctorTellsWhatAilsADevice(t *testing.T) {
 	well, _, err := examine(t, d)
 	require.NoError(t, err)
 	for _, f := range well {
-		// Unsigned releases, for any product, on a container's overlay.
+		// Warnings are normal here for unsigned releases of any product,
+		// and for a container's overlay.
 		require.True(t, f.Level == "pass" || f.Check == "trust" || f.Check == "filesystems", "%+v", f)
 		require.NotEqual(t, "fail", f.Level, "%+v", f)
 	}
@@ -188,7 +189,7 @@ func TestTheDoctorTellsWhatAilsADevice(t *testing.T) {
 			t.Errorf("%s: %+v is not in %+v", a.name, a.finding, ill)
 		} else {
 			require.NotEmpty(t, ill[i].Do, a.name)
-			// Never an error of the doctor's own, and 13 for a fail, this one or another.
+			// The doctor itself never fails; it exits with 13 when any finding is a fail.
 			fails := strings.Contains(levels(ill), " fail\n")
 			require.Equal(t, fails, err != nil && strings.Contains(err.Error(), "exit status 13"), "%s: %v", a.name, err)
 			if a.heal == "" {
@@ -218,7 +219,7 @@ func examine(t *testing.T, d *devicetest.Device) (all []finding, said string, er
 	return answer.Findings, said, err
 }
 
-// levels are the checks and how bad each is, one a line.
+// levels lists the checks, each with the level of its finding, one a line.
 func levels(all []finding) string {
 	var b strings.Builder
 	for _, f := range all {

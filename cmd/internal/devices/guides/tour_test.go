@@ -22,7 +22,7 @@ import (
 	"github.com/tope/updater/platform/service/systemdtest"
 )
 
-// patience is what a command may take.
+// patience is how long a command may take.
 const patience = 2 * time.Minute
 
 // The English guides, played on one machine in the order of the tour.
@@ -42,7 +42,7 @@ func TestTheGuidesDoWhatTheySay(t *testing.T) {
 type brought map[string]string
 
 // bring makes the updater's program and package, some releases of the services,
-// and one that is only a directory.
+// and one release that is only a directory.
 func bring(t *testing.T) brought {
 	dir := t.TempDir()
 	programs := builttest.Services(t)
@@ -77,7 +77,7 @@ func bring(t *testing.T) brought {
 	return b
 }
 
-// device is a Debian as it comes from its maker, with what was brought.
+// device is a new Debian with the things that the operator has brought.
 func (b brought) device(t *testing.T) *systemdtest.Machine {
 	m := systemdtest.New(t)
 	for path, host := range b {
@@ -122,7 +122,7 @@ func (all brought) play(t *testing.T, m *systemdtest.Machine, path string) {
 	}
 }
 
-// sh runs a command as somebody would who sits in front of the machine.
+// sh runs a command as a person in front of the machine would.
 func sh(t *testing.T, m *systemdtest.Machine, command string) (said string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

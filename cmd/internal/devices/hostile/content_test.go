@@ -10,7 +10,7 @@ import (
 	"github.com/tope/updater/steps/bundle/native/nativetest"
 )
 
-// remade changes the members, and has the publisher sign what they are now.
+// remade changes the members, and has the publisher sign the result.
 func remade(edit func(b *nativetest.Bundle)) nativetest.Edit {
 	return signed(func(b *nativetest.Bundle) {
 		edit(b)
@@ -18,8 +18,8 @@ func remade(edit func(b *nativetest.Bundle)) nativetest.Edit {
 	})
 }
 
-// contents are payloads that are not what the list says: on the way something
-// else was put there, or the publisher signed what makes no such content.
+// contents are payloads that differ from the list: they were replaced on the way,
+// or the publisher signed members that do not give the listed content.
 func contents(t *testing.T) []hostile {
 	alone := func(f func(was []byte) []byte) nativetest.Edit {
 		return remade(func(b *nativetest.Bundle) {
@@ -54,7 +54,7 @@ func contents(t *testing.T) []hostile {
 		}), says: "cannot be decompressed"},
 		{name: "member with a block that is corrupt", edit: alone(func(was []byte) []byte {
 			was = window(was, 20)
-			was[6] |= 6 // the type of its first block: there is none of that number
+			was[6] |= 6 // the type of its first block: the number is not in use
 			return was
 		}), says: "cannot be decompressed"},
 		{name: "member that needs a dictionary", edit: alone(func([]byte) []byte {

@@ -21,8 +21,8 @@ import (
 
 const keysDir = "etc/tope-updater/keys/"
 
-// keyless are devices whose keys are gone or broken: nothing that is signed,
-// however well, may be taken then.
+// keyless are devices whose keys are gone or broken: they may not take a signed
+// bundle then, however well it is signed.
 func keyless(t *testing.T) []hostile {
 	_, root, err := minisign.GenerateKey(nil)
 	require.NoError(t, err)
@@ -159,7 +159,7 @@ func swaps() []hostile {
 	return list
 }
 
-// endless are servers whose file does not end, and says nothing of its size.
+// endless are servers whose file does not end and does not tell its size.
 func endless() []hostile {
 	// stream sends the first n bytes of the file, and then data without end.
 	stream := func(n int, data byte) func([]byte) http.Handler {

@@ -1,5 +1,5 @@
-// Package hostile tries whether the whole program, on a device, refuses bundles that
-// were made to harm it: with the right reason, journaled, and with nothing left
-// behind. Cases that are named after other updaters are flaws that those had. The
-// devices have no services and need no root.
+// Package hostile tries whether the whole program, on a device, refuses bundles
+// that were made to harm it: for the right reason, journaled, and with nothing
+// left behind. Cases with the name of another updater are flaws that it had. The
+// devices have no services and do not need root.
 package hostile

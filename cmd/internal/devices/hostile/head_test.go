@@ -14,7 +14,7 @@ import (
 	"github.com/tope/updater/steps/bundle/pack"
 )
 
-// signatures are not what the trusted key made of what was signed.
+// signatures are signatures that the trusted key did not make of the signed data.
 func signatures() []hostile {
 	sign := func(f func(k *nativetest.Kit, packed []byte) []byte) nativetest.Edit { return nativetest.Edit{Sign: f} }
 	text := func(f func(good string) string) nativetest.Edit {
@@ -85,7 +85,7 @@ func header512(header []byte, edit func(h []byte)) []byte {
 	return h
 }
 
-// heads have something wrong about the first two members of the tar.
+// heads have a fault in the first two members of the tar.
 func heads() []hostile {
 	member := func(i int, edit func(m *nativetest.Member)) nativetest.Edit {
 		return nativetest.Edit{Members: func(m *[]nativetest.Member) { edit(&(*m)[i]) }}

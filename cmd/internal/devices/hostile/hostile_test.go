@@ -31,14 +31,15 @@ type hostile struct {
 	name string
 	edit nativetest.Edit
 	code steps.Code
-	// says is part of the reason: that it is this one, and not an accident.
+	// says is a part of the message, which shows that the bundle is refused for
+	// this reason, not by accident.
 	says string
 
 	// bare: the device has nothing of the release, and takes the solid member.
 	bare bool
-	// device is done to the device first.
+	// device prepares the device.
 	device func(t *testing.T, v *victim)
-	// serve is done instead of serving the file; it is not tried from disk then.
+	// serve replaces the server of the file; the case is not tried from disk then.
 	serve func(file []byte) http.Handler
 }
 
@@ -101,10 +102,10 @@ func (v *victim) run(t *testing.T, args ...string) (exit int, stdout, stderr str
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// refused is the exit code of an update that was refused by verification.
+// refused is the exit code of an update that verification refused.
 const refused = 10
 
-// state is what an update that was refused must leave alone.
+// state is everything that a refused update must leave alone.
 type state struct {
 	pointers versions.Pointers
 	versions []string
@@ -129,8 +130,8 @@ func names(t *testing.T, dir string) (all []string) {
 	return all
 }
 
-// requireRefused installs source, which must be refused for that reason,
-// journaled, and leave nothing behind.
+// requireRefused installs source. The update must be refused for that reason and
+// journaled, and must leave nothing behind.
 func (v *victim) requireRefused(t *testing.T, source string, code steps.Code, says string) {
 	t.Helper()
 	before := v.state(t)
@@ -215,8 +216,8 @@ func (c hostile) run(t *testing.T, kit *nativetest.Kit) {
 	v.requireRefused(t, share, c.code, c.says)
 }
 
-// The bundle that all hostile ones are made of is taken: they are refused for
-// what was done to them.
+// The bundle that all hostile ones are made of is taken: so the changes are the
+// reason why they are refused.
 func TestTheSoundBundleIsTaken(t *testing.T) {
 	kit := nativetest.New(t)
 	file := kit.Make(t, nativetest.Edit{})

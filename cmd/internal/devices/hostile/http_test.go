@@ -36,7 +36,7 @@ func (v *victim) daemon(t *testing.T) (base string, c *client.Client) {
 	return fmt.Sprintf("http://127.0.0.1:%d", v.Ports.Updater), c
 }
 
-// What is refused on the command line is refused by the API too.
+// A bundle that the command line refuses is refused by the API too.
 func TestHostileBundlesByTheAPI(t *testing.T) {
 	kit := nativetest.New(t)
 	v := newVictim(t, kit, false)
@@ -73,8 +73,8 @@ func TestHostileBundlesByTheAPI(t *testing.T) {
 	}
 }
 
-// Nobody on a device reads a tar header behind the head: what is written there
-// names nothing, hides nothing, and changes nothing of what is installed.
+// No code on a device reads a tar header behind the head: its text names nothing,
+// hides nothing, and does not change the installed files.
 func TestTarHeadersBehindTheHeadMeanNothing(t *testing.T) {
 	kit := nativetest.New(t)
 	header := func(edit func(h []byte)) nativetest.Edit {

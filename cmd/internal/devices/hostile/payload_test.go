@@ -11,7 +11,7 @@ import (
 	"github.com/tope/updater/steps/bundle/native/nativetest"
 )
 
-// numbers are lengths, sizes and counts beside which sums would overflow.
+// numbers are lengths, sizes and counts that would make sums overflow.
 func numbers() []hostile {
 	var list []hostile
 	add := func(name, says string, edit func(b *nativetest.Bundle)) {
@@ -66,7 +66,7 @@ func numbers() []hostile {
 	return list
 }
 
-// unlisted are payloads with more or less in them than the list says.
+// unlisted are payloads that have more or less than the list says.
 func unlisted() []hostile {
 	sha := strings.Repeat("a", 64)
 	insert := func(at int, m nativetest.Member) nativetest.Edit {
@@ -95,7 +95,7 @@ func unlisted() []hostile {
 	return list
 }
 
-// trailing are sound bundles with something behind what was signed.
+// trailing are sound bundles with data behind the signed part.
 func trailing() []hostile {
 	behind := func(data []byte) nativetest.Edit {
 		return nativetest.Edit{File: func(f []byte) []byte { return append(f, data...) }}
@@ -138,7 +138,7 @@ func TestPayloadFilesNotInTheManifest_Mender_CVE_2025_67903(t *testing.T) {
 	attack(t, nativetest.New(t), unlisted())
 }
 
-// RAUC checked the signature of a part, and took what lay behind it.
+// RAUC checked the signature of a part, and took the data behind it.
 func TestTrailingDataBehindWhatWasSigned_RAUC_CVE_2026_34155(t *testing.T) {
 	attack(t, nativetest.New(t), trailing())
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/tope/updater/steps/bundle/native/nativetest"
 )
 
-// signed is an edit of what the publisher signs.
+// signed is an edit of the data that the publisher signs.
 func signed(edit func(b *nativetest.Bundle)) nativetest.Edit { return nativetest.Edit{Release: edit} }
 
 // file edits one file of the list.
@@ -78,7 +78,7 @@ func traversals() []hostile {
 	}...)
 }
 
-// links and modes are what a tree must not be talked into.
+// linksAndModes are links and modes that a release must not bring into a tree.
 func linksAndModes() []hostile {
 	link := func(target string) nativetest.Edit {
 		return file("services/app/link", func(f *native.File) { f.Link = target })
@@ -122,13 +122,13 @@ func linksAndModes() []hostile {
 	return list
 }
 
-// checked is a release that brings a health check: one that an older tope-bundle
-// may have packed, for it looked less closely.
+// checked is a release that brings a health check. An older tope-bundle may have
+// packed a bad one, because it looked less closely.
 func checked(h health.Check) nativetest.Edit {
 	return signed(func(b *nativetest.Bundle) { b.Release.Health = []health.Check{h} })
 }
 
-// descriptions are releases that say of themselves what cannot be.
+// descriptions are releases whose statements about themselves cannot be true.
 func descriptions() []hostile {
 	r := func(edit func(r *native.Release)) nativetest.Edit {
 		return signed(func(b *nativetest.Bundle) { edit(&b.Release) })
@@ -200,9 +200,9 @@ func TestReleasesThatSayWhatCannotBe(t *testing.T) {
 	attack(t, nativetest.New(t), descriptions())
 }
 
-// A release whose check cannot pass on any device was packed by an older
-// tope-bundle: it is refused, and leaves no trace that a repaired release of the
-// same version would have to get past.
+// A release with a check that cannot pass on any device was packed by an older
+// tope-bundle. It is refused, and leaves no trace that would stop a repaired
+// release of the same version.
 func TestAReleaseWithABadCheckIsNotQuarantined(t *testing.T) {
 	kit := nativetest.New(t)
 	v := newVictim(t, kit, false)

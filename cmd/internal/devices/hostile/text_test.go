@@ -17,7 +17,7 @@ func replace(old, text string) nativetest.Edit {
 	return nativetest.Edit{Text: func(s string) string { return strings.Replace(s, old, text, 1) }}
 }
 
-// texts are release files that two programs could read differently, or none.
+// texts are release files that two programs could read differently, or that none can read.
 func texts() []hostile {
 	put := func(text string) nativetest.Edit { return replace(`{"schema":1`, `{`+text+`"schema":1`) }
 	list := []hostile{
@@ -68,7 +68,7 @@ func texts() []hostile {
 	return list
 }
 
-// frames are release files that are compressed as they must not be.
+// frames are release files with a forbidden form of compression.
 func frames(t *testing.T) []hostile {
 	packed := func(edit func([]byte) []byte) nativetest.Edit { return nativetest.Edit{Packed: edit} }
 	list := []hostile{
@@ -105,7 +105,7 @@ func frames(t *testing.T) []hostile {
 	return list
 }
 
-// window is a frame with the header that asks for 2 to the log bytes of memory.
+// window is frame with a header that asks for 2 to the log bytes of memory.
 func window(frame []byte, log byte) []byte {
 	var h zstd.Header
 	if err := h.Decode(frame); err != nil {
@@ -115,8 +115,8 @@ func window(frame []byte, log byte) []byte {
 	return append(append(bytes.Clone(frame[:4]), 0, (log-10)<<3), frame[h.HeaderSize:]...)
 }
 
-// hugeSegment is a frame of one segment that says to have size bytes, which a
-// decoder may take for its window; it has none.
+// hugeSegment is a frame of one segment that claims to have size bytes, which a
+// decoder may take for its window; the segment is empty.
 func hugeSegment(size uint64) []byte {
 	frame := []byte{0x28, 0xb5, 0x2f, 0xfd, 0xe0}
 	for range 8 {

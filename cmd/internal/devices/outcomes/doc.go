@@ -1,5 +1,5 @@
-// Package outcomes tries whether an update that nothing disturbs ends as the table
-// says: a good release, a release that is bad in each way there is, a device whose
-// way back is barred, a release whose units would end the updater, a service that
-// is masked, a device without any version.
+// Package outcomes tries whether an update without disturbance ends as the table
+// says: a good release, a release that is bad in each possible way, a device
+// whose way back is barred, a release whose units would end the updater, a
+// service that is masked, a device without any version.
 package outcomes

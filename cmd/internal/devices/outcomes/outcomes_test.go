@@ -28,8 +28,8 @@ func TestAGoodUpdate(t *testing.T) {
 	require.Empty(t, d.Failed())
 }
 
-// Every way in which a release can be bad leads back to the old version, which
-// is down for no longer than that takes, and the next good release is installed.
+// Every way in which a release can be bad leads back to the old version, which is
+// down only as long as the way back takes. The next good release is installed.
 func TestABadReleaseRollsBack(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -62,9 +62,8 @@ func TestABadReleaseRollsBack(t *testing.T) {
 	}
 }
 
-// The old version has stopped to work in the meantime: the factory's is next;
-// and when that is dead, too, somebody has to come, but the API is up and a good
-// release is taken.
+// The old version has stopped working in the meantime, so the factory's is next. When
+// that one is dead too, a person has to come, but the API is up and takes a good release.
 func TestWhenTheWayBackIsBarred(t *testing.T) {
 	t.Parallel()
 	dying := func(t *testing.T, spoilt ...string) *devicetest.Device {
@@ -99,8 +98,8 @@ func TestWhenTheWayBackIsBarred(t *testing.T) {
 	})
 }
 
-// A release that ties the updater to one of its units must not end with it: the
-// device would have neither services nor anybody to start them.
+// A release that ties the updater to one of its units must not end the updater:
+// the device would have neither services nor a program to start them.
 func TestAReleaseThatTiesTheUpdater(t *testing.T) {
 	t.Parallel()
 	for name, tie := range map[string]string{
@@ -121,14 +120,14 @@ func TestAReleaseThatTiesTheUpdater(t *testing.T) {
 	}
 }
 
-// A service that could not be started again stops an update before it has
-// touched anything, and costs no release its good name.
+// A service that could not be started again stops an update before the update has
+// touched anything, and the release is not put into quarantine.
 func TestAMaskedService(t *testing.T) {
 	t.Parallel()
 	d := devicetest.New(t, devicetest.Options{})
 	d.Up()
 	before := d.Property(devicetest.DeviceAPI, "MainPID")
-	// A unit whose file is in /etc can't be masked but for this boot.
+	// A unit whose file is in /etc can only be masked for this boot.
 	d.MustRun("systemctl", "stop", devicetest.WebServer)
 	d.MustRun("sh", "-c", "mv /etc/systemd/system/web-server.service /root; ln -s /dev/null /etc/systemd/system/web-server.service; systemctl daemon-reload")
 	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0"}))
@@ -145,15 +144,15 @@ func TestAMaskedService(t *testing.T) {
 	d.Whole("1.1.0")
 }
 
-// The first boot of a device with the updater and nothing else is quiet, and it
-// takes its first version.
+// The first boot of a device with the updater and nothing else is quiet, and the
+// device takes its first version.
 func TestNothingIsInstalledYet(t *testing.T) {
 	t.Parallel()
 	d := devicetest.New(t, devicetest.Options{})
 	for _, dir := range []string{"/opt/tope", "/var/lib/tope-updater"} {
 		require.NoError(t, os.RemoveAll(d.Disk(dir)))
 	}
-	// As a package's scripts do it.
+	// The package's scripts do the same.
 	out, err := exec.Command("systemd-tmpfiles", "--root="+d.Disk("/"), "--create", "--prefix=/opt/tope", "--prefix=/var/lib/tope-updater").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	for _, unit := range []string{devicetest.DeviceAPI, devicetest.WebServer} {

@@ -14,7 +14,7 @@ import (
 	"github.com/tope/updater/cmd/internal/devices/devicetest"
 )
 
-// The same tree gives the same package; and the publisher has one, too.
+// The same tree gives the same package. The publisher's program has a package too.
 func TestPackagesAreReproducible(t *testing.T) {
 	t.Parallel()
 	first, second := deb(t, older), deb(t, older)

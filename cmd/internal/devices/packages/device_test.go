@@ -14,13 +14,13 @@ const (
 	scripts   = "/usr/share/tope-updater/"
 )
 
-// Versions of the updater itself; those of the device's software are others.
+// Versions of the updater itself, not of the device's software.
 const (
 	older = "v1.0.0"
 	newer = "v1.1.0"
 )
 
-// deb is the updater's package of a version.
+// deb is the updater's package in a version.
 func deb(t *testing.T, version string) string {
 	t.Helper()
 	return devicetest.Deb(t, "tope-updater", "", version)
@@ -44,7 +44,7 @@ func (d *device) program() string {
 	return strings.TrimPrefix(first, "tope-updater ")
 }
 
-// software lists all there is of the device's: names, modes, sizes, targets, digests.
+// software lists everything of the device's software: names, modes, sizes, targets, digests.
 func (d *device) software() string {
 	d.t.Helper()
 	return d.MustRun("sh", "-c", `find /opt/tope /usr/local/bin -printf '%p %y %m %s %l %u\n' | grep -v '^/usr/local/bin d' | sort; find /opt/tope -type f | sort | xargs sha256sum`)

@@ -12,8 +12,8 @@ import (
 	"github.com/tope/updater/cmd/internal/builttest"
 )
 
-// In a tree that is being built no systemd runs; the device has everything at
-// its first boot.
+// systemd does not run in a tree that is being built; the device has
+// everything at its first boot.
 func TestPackageInAnImage(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t)
@@ -38,7 +38,7 @@ func (d *device) firstBoot() {
 	require.Equal(d.t, "tope-updater\n", d.MustRun("stat", "-c", "%G", "/run/tope-updater/api.sock"))
 }
 
-// A device without dpkg, and a tool box that has nothing of systemd's in it.
+// A device without dpkg, and a build host without any tool of systemd.
 func TestInstallScriptIntoAnImage(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t)
@@ -63,7 +63,7 @@ func TestInstallScriptIntoAnImage(t *testing.T) {
 	d.firstBoot()
 }
 
-// On a device that runs: twice, an upgrade, and away again.
+// On a running device: installed twice, upgraded, and removed again.
 func TestInstallScript(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t)

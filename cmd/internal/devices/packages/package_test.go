@@ -35,7 +35,7 @@ func TestInstallUpgradeRemovePurge(t *testing.T) {
 	d.MustRun("tope-updater", "install", d.Offer(fixtures.Release{Version: "1.1.0"}))
 	d.switches()
 
-	// The power goes in the middle of an upgrade: the old program does its duty.
+	// The power goes in the middle of an upgrade: the old program still recovers the device.
 	d.MustRun("dpkg", "--unpack", second)
 	d.Kill()
 	d.Boot()
@@ -43,7 +43,7 @@ func TestInstallUpgradeRemovePurge(t *testing.T) {
 	require.Equal(t, older, d.program())
 	require.Equal(t, "active", d.Property(daemon, "ActiveState"))
 
-	// The upgrade goes on: the daemon is another process, and all else is as it was.
+	// The upgrade continues: the daemon is another process, and all else is as it was.
 	pid, journal, software := d.Property(daemon, "MainPID"), d.updates(), d.software()
 	d.MustRun("dpkg", "--configure", "-a")
 	require.Equal(t, newer, d.program())
@@ -52,8 +52,8 @@ func TestInstallUpgradeRemovePurge(t *testing.T) {
 	require.Equal(t, journal, d.updates())
 	require.Equal(t, software, d.software())
 
-	// Somebody asks for the older package and gets it. Then the device updates
-	// itself, and the package does not take that back.
+	// The operator asks for the older package and gets it. Then the device
+	// updates itself, and the package does not undo that update.
 	d.MustRun("dpkg", "-i", first)
 	require.Equal(t, older, d.program())
 	program, err := os.ReadFile(builttest.Updater(t, newer))
@@ -66,7 +66,7 @@ func TestInstallUpgradeRemovePurge(t *testing.T) {
 	d.MustRun("dpkg", "-i", second)
 	require.Equal(t, newer, d.program())
 
-	// What an operator has disabled stays so, also when the package comes back.
+	// Units that an operator has disabled stay disabled, also when the package comes back.
 	d.MustRun("systemctl", "disable", recovery)
 	d.MustRun("dpkg", "-i", second)
 	require.Equal(t, "multi-user.target.wants/tope-updater.service", d.enabled())
@@ -87,7 +87,7 @@ func TestInstallUpgradeRemovePurge(t *testing.T) {
 	require.NoDirExists(t, d.Path("/etc/tope-updater"))
 }
 
-// An upgrade or a removal in the middle of an update: it goes on from the
+// An upgrade or a removal in the middle of an update: the update goes on from the
 // journal, or comes to an end first. No service stays down.
 func TestInTheMiddleOfAnUpdate(t *testing.T) {
 	t.Parallel()
@@ -121,10 +121,10 @@ func TestInTheMiddleOfAnUpdate(t *testing.T) {
 	}
 }
 
-// updates is what the journal tells of them.
+// updates is the journal's list of updates.
 func (d *device) updates() string { return d.MustRun("tope-updater", "journal", "list") }
 
-// gone: nothing of the updater runs or will, and the device's software is what it was.
+// gone: nothing of the updater runs or will run, and the device's software has not changed.
 func (d *device) gone(software string) {
 	d.t.Helper()
 	require.Equal(d.t, software, d.software())
@@ -135,6 +135,6 @@ func (d *device) gone(software string) {
 	require.NotContains(d.t, d.Property("device-api.service", "DropInPaths"), "tope-updater")
 	require.Equal(d.t, "active", d.Property("device-api.service", "ActiveState"))
 	require.Empty(d.t, d.Failed())
-	left := d.MustRun("find", "/usr", "/etc/systemd", "-name", "*tope-updater*", "!", "-path", "/usr/local/bin/*") // that is a version's
+	left := d.MustRun("find", "/usr", "/etc/systemd", "-name", "*tope-updater*", "!", "-path", "/usr/local/bin/*") // the links there belong to a version
 	require.Empty(d.t, strings.TrimSpace(left))
 }

@@ -6,10 +6,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// setUp goes the way of the guide: each script twice.
+// setUp follows the guide, and runs each script twice.
 func (d *device) setUp() {
 	d.t.Helper()
-	// The programs there were are in the way of the links.
+	// The programs that were there before are in the way of the links.
 	d.Write("/usr/local/bin/device-api", "precious", 0o755)
 	out, err := d.Run(scripts + "setup_symlinks.sh")
 	require.Error(d.t, err)
@@ -40,7 +40,7 @@ func (d *device) setUp() {
 	require.NotContains(d.t, out, "fail ")
 }
 
-// switches: to the other version and back, with a reader beside it.
+// switches to the other version and back, while a reader uses current.
 func (d *device) switches() {
 	d.t.Helper()
 	out := d.MustRun(scripts + "test_symlink_switch.sh")

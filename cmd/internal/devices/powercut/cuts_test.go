@@ -32,8 +32,8 @@ func TestACutAtTheGate(t *testing.T) {
 	d.Whole("1.1.0")
 }
 
-// Three boots without a commit are one too many: the third is on the old
-// version, from the start.
+// Three boots without a commit are one too many: the third starts the
+// old version from the beginning.
 func TestThreeBootsUncommitted(t *testing.T) {
 	t.Parallel()
 	d := checking(t)
@@ -57,7 +57,7 @@ func TestThreeBootsUncommitted(t *testing.T) {
 // evidence against the release.
 func TestARebootWhileSwitching(t *testing.T) {
 	t.Parallel()
-	// What does not stop at once makes Switching long enough to be seen.
+	// A service that does not stop at once makes Switching long enough to be seen.
 	d := devicetest.New(t, devicetest.Options{Unit: "TimeoutStopSec=1s", Release: fixtures.Release{DeviceAPI: "stubborn"}})
 	d.Up()
 	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0"}))

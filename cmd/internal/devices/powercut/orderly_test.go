@@ -13,7 +13,8 @@ import (
 )
 
 // An operator's reboot in mid-update is a cut like any other: services that end
-// because the system does are nobody's fault. While none runs it waits.
+// because the system does are not evidence against the release. While no
+// service runs, the reboot waits.
 func TestAnOperatorReboots(t *testing.T) {
 	t.Parallel()
 	for _, at := range []engine.State{engine.Restarting, engine.CheckingHealth} {

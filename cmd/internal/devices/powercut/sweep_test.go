@@ -20,17 +20,17 @@ import (
 // lookEvery is the pause between two looks at a device's status.
 const lookEvery = 2 * time.Millisecond
 
-// sweepers are how many devices are cut beside each other, each again and again.
+// sweepers are how many devices are cut at the same time, each again and again.
 const sweepers = 6
 
 // TestCutsAtEveryState cuts the power of devices in the middle of updates, good
-// and bad ones: half of them shortly after a record of the journal, the others
-// somewhere in a state, since records come closely in some and seldom in others;
-// one in four once more, while the device recovers.
+// and bad ones. Half of the cuts come shortly after a record of the journal; the
+// others come somewhere in a state, since some states have many records and some
+// have few. One cut in four is followed by another, while the device recovers.
 //
 // After each boot recovery has run before the services, which come up on one
-// whole version; then the update goes on, or goes back, to what the table says;
-// and the next one works: it is the next to be cut.
+// whole version. Then the update goes on, or goes back, to the state that the
+// table says. The next update works: it is the next to be cut.
 func TestCutsAtEveryState(t *testing.T) {
 	roottest.Need(t, "devices that boot")
 	cuts, seed := devicetest.Cuts(t), devicetest.Seed(t)
@@ -68,13 +68,13 @@ type sweep struct {
 	t       *testing.T
 	rand    *rand.Rand
 	current string // committed
-	// records is how many the last update left, a good one and a bad one.
+	// records is how many records the last good update left, and the last bad one.
 	records map[bool]int
 }
 
-// cut begins an update, cuts the power in it, and sees it to its end. It
-// returns the state in which the cut came. The place among all cuts chooses the
-// record, so that they spread over all of an update's.
+// cut begins an update, cuts the power in it, and sees it to its end. It returns
+// the state in which the cut came. The place of a cut among all cuts chooses its
+// record, so that the cuts spread over all records of an update.
 func (s *sweep) cut(n, place int) engine.State {
 	bad := place%2 == 0
 	r := fixtures.Release{Version: fmt.Sprintf("1.1.%d", n)}
@@ -84,7 +84,7 @@ func (s *sweep) cut(n, place int) engine.State {
 	before, _ := s.Status()
 	s.Begin(s.Offer(r))
 	there, within := s.target(place, bad, before.Journal.Seq)
-	// Whatever comes first: that, or the end of the update.
+	// Wait for that instant or the end of the update, whichever comes first.
 	deadline := time.Now().Add(time.Minute)
 	for {
 		st, ok := s.Status()
@@ -92,15 +92,15 @@ func (s *sweep) cut(n, place int) engine.State {
 		if ok && (there(st) || st.Update == nil && !engine.Busy(st.State)) {
 			break
 		}
-		// No state is as short as that. Without it the lanes take the processors
-		// from each other.
+		// No state is as short as this pause. Without the pause the sweeps take the
+		// processors from each other.
 		time.Sleep(lookEvery)
 	}
-	time.Sleep(time.Duration(s.rand.Int64N(int64(within)))) // a random instant of it
+	time.Sleep(time.Duration(s.rand.Int64N(int64(within)))) // a random instant within it
 	s.Kill()
 	again := s.rand.IntN(4) == 0
 	if again {
-		// Once more, while it recovers or has just done so.
+		// Cut once more, while the device recovers or has just recovered.
 		s.Start()
 		time.Sleep(time.Duration(s.rand.IntN(1200)) * time.Millisecond)
 		s.Kill()
@@ -138,7 +138,7 @@ func (s *sweep) cut(n, place int) engine.State {
 	return stateAtCut(records)
 }
 
-// target is when the power is to be cut: shortly after something is true.
+// target says when to cut the power: shortly after there becomes true.
 func (s *sweep) target(place int, bad bool, seq uint64) (there func(engine.Status) bool, within time.Duration) {
 	if place/2%2 == 0 {
 		at := seq + 1 + uint64(place/4*7%s.records[bad])

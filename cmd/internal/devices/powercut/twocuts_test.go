@@ -15,9 +15,9 @@ import (
 )
 
 // TestTwoCutsInARow cuts the power in an update, and again while the device
-// recovers from that or has just done so. The second may spend the state's budget,
-// so more than one end is right; half a version, or a device that takes no
-// further update, is not.
+// recovers or has just recovered. The second cut may spend the state's budget, so
+// more than one end is right. Half a version is wrong, and so is a device that
+// does not take a further update.
 func TestTwoCutsInARow(t *testing.T) {
 	t.Parallel()
 	const devices = 3

@@ -17,7 +17,7 @@ func pretender(what string) []byte {
 	return []byte("#!/bin/sh\nif [ \"$1\" = version ]; then echo '{\"version\":\"9\",\"takeover\":1}'; exit; fi\n" + what + "\n")
 }
 
-// Whatever is wrong with the new updater, the old one comes back with the old
+// Whatever fault the new updater has, the old one comes back with the old
 // version, says why, and installs the next release.
 func TestABrokenUpdaterRollsBack(t *testing.T) {
 	t.Parallel()
@@ -56,7 +56,7 @@ func TestABrokenUpdaterRollsBack(t *testing.T) {
 	}
 }
 
-// With the journal goes the count of its chances: it gets no further one.
+// The count of the new updater's chances is lost with the journal: it gets no further one.
 func TestANewUpdaterSpoilsTheJournal(t *testing.T) {
 	t.Parallel()
 	for name, what := range map[string]string{
@@ -85,7 +85,7 @@ func TestANewUpdaterSpoilsTheJournal(t *testing.T) {
 	}
 }
 
-// A new updater whose version fails the gate hands the way back to the old one.
+// When its version fails the gate, a new updater hands the way back to the old one.
 func TestANewUpdaterOfABadVersion(t *testing.T) {
 	t.Parallel()
 	d := newSelfDevice(t, devicetest.Options{Timeout: time.Second})
@@ -102,7 +102,7 @@ func TestANewUpdaterOfABadVersion(t *testing.T) {
 	require.Empty(t, d.Failed())
 }
 
-// It is killed each time it has begun: two chances, then it is over.
+// The new updater is killed each time it has begun: after two chances, the update is over.
 func TestANewUpdaterDiesBeforeTheCommit(t *testing.T) {
 	t.Parallel()
 	d := newSelfDevice(t, devicetest.Options{Stable: 5 * time.Second, Timeout: 20 * time.Second})
@@ -125,13 +125,13 @@ func TestANewUpdaterDiesBeforeTheCommit(t *testing.T) {
 	d.is(d.old)
 }
 
-// A configuration that the new one refuses is only found when it is started for
-// good: it is the same as one that exits at once.
+// Only the real start of a new updater shows that it refuses the configuration:
+// that is the same as an updater that exits at once.
 func TestANewUpdaterRefusesTheJournal(t *testing.T) {
 	t.Parallel()
 	d := newSelfDevice(t, devicetest.Options{})
 	d.Up()
-	// The real program, but with a configuration that is none.
+	// The real program, but with an invalid configuration.
 	d.Write("/etc/tope-updater/other.toml", "nonsense = 1\n", 0o644)
 	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0", Files: map[string][]byte{
 		carried: pretender(`exec /usr/lib/tope-updater/tope-updater --config /etc/tope-updater/other.toml "$@"`),
@@ -141,7 +141,7 @@ func TestANewUpdaterRefusesTheJournal(t *testing.T) {
 	d.Whole("1.0.0")
 }
 
-// A committed copy that cannot be replaced stays whole; the new one goes on
+// A committed copy that cannot be replaced stays whole. The new updater goes on
 // running, and the update stays committed.
 func TestTheCommittedCopyCannotBeReplaced(t *testing.T) {
 	t.Parallel()
@@ -154,7 +154,7 @@ func TestTheCommittedCopyCannotBeReplaced(t *testing.T) {
 	require.Equal(t, digest(d.fresh), d.runs())
 	require.Equal(t, digest(d.old), d.digest(devicetest.Updater))
 	require.Contains(t, d.story(), "not the committed one yet")
-	// Once it can be written, the next start of the daemon makes up for it.
+	// Once the copy can be written, the next start of the daemon replaces it.
 	require.NoError(t, os.Remove(d.Path("/etc/systemd/system/tope-updater.service.d/test.conf")))
 	d.MustRun("systemctl", "daemon-reload")
 	d.MustRun("systemctl", "restart", devicetest.Daemon)

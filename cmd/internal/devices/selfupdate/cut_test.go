@@ -16,10 +16,9 @@ import (
 // selfCuts is how many cuts of the power a self-update has to bear here.
 const selfCuts = 16
 
-// The power is cut at some instant from the first stop of a service to the end
-// of the clean-up, in every second case once more soon after the next boot. The
-// update ends all the same, services and updater are of one version, and the
-// boot after it finds the same.
+// The power is cut at some instant from the first stop of a service to the end of the
+// clean-up, and in every second case once more soon after the next boot. The update ends
+// all the same, services and updater are of one version, and the next boot finds the same.
 func TestPowerCutsInASelfUpdate(t *testing.T) {
 	t.Parallel()
 	seed := uint64(devicetest.Seed(t))
@@ -68,8 +67,8 @@ func TestPowerCutsInASelfUpdate(t *testing.T) {
 	}
 }
 
-// Three boots without a commit, and it is rolled back before a service starts:
-// by the committed updater, which no version has been able to replace.
+// After three boots without a commit, the update is rolled back before a service starts.
+// The committed updater does it, because no version has been able to replace it.
 func TestThreeBootsInASelfUpdate(t *testing.T) {
 	t.Parallel()
 	d := newSelfDevice(t, devicetest.Options{Stable: 20 * time.Second, Timeout: time.Minute})

@@ -1,5 +1,5 @@
 // Package selfupdate tries whether a release can bring a new updater safely: it
-// takes over before the commit, becomes the committed copy after it, and the old one
-// comes back whatever is wrong with the new one, and whenever the power is cut. An
-// updater from before all this follows the journal, too.
+// takes over before the commit, and becomes the committed copy after it. The old
+// one comes back whatever fault the new one has, and whenever the power is cut.
+// An updater from before takeovers can still use the journal.
 package selfupdate

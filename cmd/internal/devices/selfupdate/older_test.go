@@ -13,7 +13,7 @@ import (
 	"github.com/tope/updater/engine"
 )
 
-// before is the newest revision that knows nothing of updaters in releases.
+// before is the newest revision that does not know of updaters in releases.
 const before = "dc0f8878cc9697a3f6b8fe5cd9eb2de0a76e5951"
 
 // older builds the updater of that revision.
@@ -33,9 +33,9 @@ func older(t *testing.T) []byte {
 	return program
 }
 
-// An updater from before all this is left with a journal that has takeovers in
-// it, by a rescue or a rollback by hand: it follows it, installs and rolls back;
-// and the newer one follows what it has written.
+// By a rescue or a rollback by hand, an updater of that revision may meet a
+// journal that has takeovers in it. It can use the journal, installs and rolls
+// back; and the newer updater can use the records that the older one has written.
 func TestAnOlderUpdaterFollowsTheJournal(t *testing.T) {
 	t.Parallel()
 	d := newSelfDevice(t, devicetest.Options{})
@@ -73,7 +73,7 @@ func TestAnOlderUpdaterFollowsTheJournal(t *testing.T) {
 	d.is(program)
 
 	become(d.fresh)
-	// A version that carries the older one does not get it: it could not take over.
+	// A version that carries the older updater keeps it to itself: it could not take over.
 	d.Begin(d.Offer(updater("1.4.0", program)))
 	require.Equal(t, engine.Committed, d.Over().State)
 	d.is(d.fresh)

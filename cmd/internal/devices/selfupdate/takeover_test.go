@@ -21,7 +21,7 @@ const carried = "bin/tope-updater"
 type selfDevice struct {
 	*devicetest.Device
 	t *testing.T
-	// old is the program it begins with, fresh another one that does the same.
+	// old is the program it begins with; fresh differs from it, but does the same.
 	old, fresh []byte
 }
 
@@ -31,7 +31,7 @@ func newSelfDevice(t *testing.T, o devicetest.Options) *selfDevice {
 	var err error
 	d.old, err = os.ReadFile(d.Disk(devicetest.Updater))
 	require.NoError(t, err)
-	// What follows an ELF program's last section is nobody's, but of its digest.
+	// Bytes behind an ELF program's last section change its digest and nothing else.
 	d.fresh = append(append([]byte{}, d.old...), "another one"...)
 	return d
 }
@@ -60,15 +60,15 @@ func digest(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// is fails the test unless the committed copy and the daemon are this program,
-// as soon as the daemon has cleaned up.
+// is fails the test unless the committed copy and the daemon are this program once
+// the daemon has cleaned up.
 func (d *selfDevice) is(program []byte) {
 	d.t.Helper()
 	d.Wait("the committed copy is the right one", func() bool { return d.digest(devicetest.Updater) == digest(program) })
 	d.Wait("the daemon is the right program", func() bool { return d.runs() == digest(program) })
 }
 
-// story is what the journal has of the newest update.
+// story is the journal's story of the newest update.
 func (d *selfDevice) story() string {
 	st, _ := d.Status()
 	if st.Last == nil {
@@ -103,7 +103,7 @@ func TestANewUpdaterTakesOver(t *testing.T) {
 	_, err := d.Run("test", "-e", "/usr/local/bin/tope-updater")
 	require.Error(t, err, "a link to the version's own updater would be found first")
 
-	// It is the program of the next boot, and of the next update.
+	// The new updater is the program of the next boot, and of the next update.
 	d.Kill()
 	d.Up()
 	d.is(d.fresh)
@@ -111,8 +111,8 @@ func TestANewUpdaterTakesOver(t *testing.T) {
 	require.Equal(t, engine.Committed, d.Over().State)
 	d.is(d.fresh)
 
-	// A version that carries none leaves it; one that carries an older one brings
-	// that back, by hand as well.
+	// A version without an updater leaves the committed one. A version with an
+	// older updater brings that one back, also in a rollback by hand.
 	d.Begin(d.Offer(updater("1.3.0", d.old)))
 	require.Equal(t, engine.Committed, d.Over().State)
 	d.is(d.old)
@@ -123,7 +123,7 @@ func TestANewUpdaterTakesOver(t *testing.T) {
 	require.Empty(t, d.Failed())
 }
 
-// With systemd holding the socket, the other program gets it handed over.
+// When systemd holds the socket, it is handed to the new program.
 func TestANewUpdaterTakesTheSocketOver(t *testing.T) {
 	t.Parallel()
 	d := newSelfDevice(t, devicetest.Options{})

@@ -17,7 +17,7 @@ import (
 	"github.com/tope/updater/engine"
 )
 
-// entries are what the machine's journal has of the updater that matches.
+// entries are the matching entries of the updater in the machine's journal.
 func entries(t *testing.T, d *devicetest.Device, match ...string) (all []map[string]string) {
 	t.Helper()
 	d.MustRun("journalctl", "--sync")
@@ -76,10 +76,10 @@ func TestTheJournalOfSystemd(t *testing.T) {
 	told := d.MustRun("journalctl", "--no-pager", "-x", "UPDATE_ID="+back[0]["UPDATE_ID"])
 	require.Contains(t, told, "Subject: An update was rolled back")
 	require.Contains(t, told, "the device runs version 1.1.0 again")
-	// The tree has no Chinese locale to ask in; the explanations are there.
+	// The tree has no Chinese locale for a query; the explanations are there.
 	require.Contains(t, d.Read("/var/lib/systemd/catalog/database"), "更新已回滚")
 
-	// A cut in the middle: recover tells, before there is a daemon.
+	// A cut in the middle: recover logs it, before there is a daemon.
 	d.MustRun(devicetest.Updater, "install", "--no-wait", d.Offer(fixtures.Release{Version: "1.3.0", DeviceAPI: "unhealthy"}))
 	d.In(engine.CheckingHealth)
 	d.Kill()
@@ -90,13 +90,13 @@ func TestTheJournalOfSystemd(t *testing.T) {
 	require.Equal(t, []string{"forward", "1.1.0", "1.3.0"}, []string{recovered[0]["RULE"], recovered[0]["FROM"], recovered[0]["TO"]})
 }
 
-// An update needs nobody to read its log.
+// An update does not need a reader of its log.
 func TestAJournalThatHangsOrIsGone(t *testing.T) {
 	t.Parallel()
 	d := devicetest.New(t, devicetest.Options{Stable: time.Second})
 	d.Up()
 	d.MustRun("sh", "-c", "kill -STOP $(pidof systemd-journald)")
-	// Enough to fill every socket on the way.
+	// Fill every socket on the way.
 	d.MustRun("sh", "-c", "i=0; while [ $i -lt 400 ]; do timeout 5 "+devicetest.Updater+" status >/dev/null; i=$((i+1)); done")
 	d.MustRun(devicetest.Updater, "install", d.Offer(fixtures.Release{Version: "1.1.0"}))
 	d.MustRun("sh", "-c", "kill -CONT $(pidof systemd-journald)")

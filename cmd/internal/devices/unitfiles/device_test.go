@@ -24,7 +24,7 @@ type device struct {
 	t *testing.T
 }
 
-// unit is a service of a release that tells of each of its starts.
+// unit is a service of a release that records each of its starts.
 func unit(version, exec string) []byte {
 	return fmt.Appendf(nil, `[Unit]
 Description=of release %[1]s
@@ -76,7 +76,7 @@ func (d *device) starts(unit string) []string {
 
 func (d *device) forget() { _ = os.Remove(d.Path("/var/lib/starts")) }
 
-// downtime is what the newest Restart in the journal says it was.
+// downtime is the time in the newest Restart record of the journal.
 func (d *device) downtime() time.Duration {
 	d.t.Helper()
 	m := regexp.MustCompile(`"downtime_ns": ?(\d+)`).FindAllStringSubmatch(d.MustRun(updater, "--json", "journal", "show"), -1)

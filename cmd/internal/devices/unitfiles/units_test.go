@@ -29,7 +29,7 @@ func TestUnitsComeAndGoWithTheirRelease(t *testing.T) {
 	require.Equal(t, "inactive", d.Property("old.service", "ActiveState"))
 	require.Contains(t, d.MustRun(updater, "--json", "journal", "show"), `/etc/systemd/system/fresh.service`)
 
-	// A bad one: all of it is as before.
+	// A bad update: everything is as before.
 	d.forget()
 	out, err := d.Run(updater, "install", d.Offer(release("1.2.0", "unhealthy", "worse")))
 	require.ErrorContains(t, err, "exit status 12", out)
@@ -95,8 +95,8 @@ func TestACutBetweenFlipAndUnitFiles(t *testing.T) {
 	require.Equal(t, "1.0.0", d.status().Pointers.Current)
 }
 
-// Three boots that commit nothing: recover goes back, and what starts then is
-// the old version under its old units.
+// Three boots without a commit: recover goes back, and the old
+// version starts under its old units.
 func TestASpentBudgetPutsTheUnitFilesBack(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, "", "old")
@@ -153,7 +153,8 @@ func TestTriggersComeAndGo(t *testing.T) {
 	require.Equal(t, "active", d.Property("say.socket", "ActiveState"))
 	require.Equal(t, "inactive", d.Property("say.service", "ActiveState"), "nobody has asked for it")
 
-	// The next release has them too; what the socket had started runs from the old one.
+	// The next release has them too; the service that the socket had
+	// started runs from the old one.
 	d.MustRun("systemctl", "start", "say.service")
 	r2 := release("1.2.0", "")
 	for name, text := range r.Files {
@@ -173,7 +174,7 @@ func TestTriggersComeAndGo(t *testing.T) {
 	require.Empty(t, d.Failed())
 }
 
-// A oneshot that remains is stopped with its version, and so is up again afterwards.
+// A oneshot that remains is stopped with its version, and so is started again afterwards.
 func TestAOneshotThatRemains(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, "")
@@ -195,8 +196,8 @@ WantedBy=multi-user.target
 	}
 }
 
-// Instances of a release's template run from its version, whoever started them:
-// they end with it, and run from the next one if that has the template.
+// Instances of a release's template run from its version, whoever started them.
+// They end with it, and run from the next version if that has the template.
 func TestInstancesOfATemplate(t *testing.T) {
 	t.Parallel()
 	d := newDevice(t, "")
