@@ -156,10 +156,10 @@ func (z *archive) checkPlacement(m *manifest) error {
 // Release implements bundle.Bundle.
 func (z *archive) Release() bundle.Release { return z.release }
 
-// Totals implements bundle.Bundle.
 // InOrder implements bundle.Bundle.
 func (z *archive) InOrder() bool { return false }
 
+// Totals implements bundle.Bundle.
 func (z *archive) Totals() bundle.Totals { return z.totals }
 
 // Close implements bundle.Bundle.
