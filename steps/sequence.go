@@ -61,7 +61,7 @@ func (s Sequence) Do(ctx context.Context, t *Task) (Outcome, error) {
 	return Outcome{Evidence: got}, nil
 }
 
-// Undo undoes the parts in reverse order, all of them, whatever fails.
+// Undo undoes the parts in reverse order. It undoes all of them, also when one fails.
 func (s Sequence) Undo(ctx context.Context, t *Task) error {
 	var errs []error
 	for i := len(s) - 1; i >= 0; i-- {

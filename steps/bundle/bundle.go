@@ -28,12 +28,12 @@ type Entry struct {
 	// Path is relative to the version's directory, with slashes.
 	Path string
 	Type Type
-	// Mode has permission bits only; 0 when the bundle does not say.
+	// Mode has permission bits only; 0 when the bundle has no mode for the entry.
 	Mode fs.FileMode
 	// Size is how many bytes Open yields; 0 for anything but a file.
 	Size int64
-	// SHA256 is what a file's content must hash to, 64 hex digits; empty when
-	// the format does not say.
+	// SHA256 is the digest that a file's content must have, 64 hex digits; empty
+	// when the format has none.
 	SHA256 string
 	// Spare is set for a content that is made of files on this device. When these
 	// files are damaged or missing, the bundle's own copy can be fetched

@@ -16,7 +16,7 @@ import (
 // unknown stands for a size that is not known.
 const unknown = -1
 
-// want describes a request, and what is known of the file so far.
+// want describes a request, and the facts about the file that are known so far.
 type want struct {
 	// offset is where the range begins; 0 asks for the whole file.
 	offset int64
@@ -136,8 +136,8 @@ func judgeNoRange(o *offer, header string, w want) (*offer, error) {
 	}
 }
 
-// checkTotal compares the file's size with what was declared, before a byte of
-// it is read.
+// checkTotal compares the file's size with the declared one, before a byte of the file
+// is read.
 func checkTotal(o *offer, w want) error {
 	file := cmp.Or(w.file, serversFile)
 	switch {

@@ -46,7 +46,7 @@ func unavailable(hint, format string, args ...any) error {
 	return &steps.Error{Class: steps.Unavailable, Code: steps.DownloadFailed, Err: fmt.Errorf(format, args...), Hint: hint}
 }
 
-// refused says that the source does not have the bundle that was asked for.
+// refused is the error for a source that does not have the requested bundle.
 func refused(code steps.Code, hint, format string, args ...any) error {
 	return &steps.Error{Class: steps.Refused, Code: code, Err: fmt.Errorf(format, args...), Hint: hint}
 }

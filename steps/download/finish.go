@@ -16,7 +16,7 @@ import (
 	"github.com/tope/updater/steps/bundle"
 )
 
-// finish compares the part file with what was declared and publishes it.
+// finish compares the part file with the declared size and MD5, and publishes it.
 func (r *run) finish() error {
 	sum := r.sink.sum()
 	if declared := r.task.Source.MD5; declared != "" && declared != sum {

@@ -35,7 +35,7 @@ type Config struct {
 	// one checkpoint before the next.
 	CheckpointTime  time.Duration
 	CheckpointBytes int64
-	// Reserve is what a download leaves free on the file system: 4 MiB.
+	// Reserve is the space that a download leaves free on the file system: 4 MiB.
 	Reserve uint64
 	Limits  Limits
 	// Outside is the path of the device's / for files that this process cannot see
@@ -46,7 +46,7 @@ type Config struct {
 	// Partial is the format of which only parts are fetched; nil for none. A
 	// source with a declared MD5 is always downloaded whole.
 	Partial Partial
-	// Preflight says whether there is room: disk.Preflight.
+	// Preflight returns an error when there is not enough room: disk.Preflight.
 	Preflight func(path string, bytes, inodes uint64) error
 	// Random gives the jitter, in [0,1): math/rand.
 	Random func() float64

@@ -133,7 +133,7 @@ func (r *run) advance(p []byte) error {
 	return nil
 }
 
-// preflight asks for room for what is still missing.
+// preflight asks for room for the bytes that are still missing.
 func (r *run) preflight() error {
 	total := r.total()
 	if total == unknown {

@@ -28,19 +28,19 @@ import (
 	"github.com/tope/updater/steps/bundle/filelist"
 )
 
-// Versions is what the step needs of *versions.Store.
+// Versions are the methods of *versions.Store that the step needs.
 type Versions interface {
 	// Staging is the host path of the update's staging directory.
 	Staging(update string) string
 }
 
-// Config is what the step needs. Everything but Limits, Writable and Workers is
+// Config configures the step. All fields except Limits, Writable and Workers are
 // required.
 type Config struct {
 	Versions Versions
 	Formats  []bundle.Format
 	Limits   bundle.Limits
-	// Preflight says whether there is room: disk.Preflight.
+	// Preflight returns an error when there is not enough room: disk.Preflight.
 	Preflight func(path string, bytes, inodes uint64) error
 	// Writable maps a directory that the version's programs write to, to the host
 	// path of a shared directory. In the version, a link to the shared directory
@@ -70,7 +70,7 @@ func New(cfg Config) *Step {
 	return &Step{cfg}
 }
 
-// Evidence counts what was unpacked.
+// Evidence counts the unpacked entries.
 type Evidence struct {
 	filelist.Summary
 	// Writable are the directories that were linked to shared ones.

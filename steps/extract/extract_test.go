@@ -86,7 +86,7 @@ func (w *world) picture() any {
 	return tree
 }
 
-// wreck leaves what a cut may leave: some of the tree, with wrong contents.
+// wreck leaves a tree as a cut may leave it: incomplete, with wrong contents.
 func wreck(t *testing.T, staging string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Join(staging, "services/device-api/stray"), 0o755))

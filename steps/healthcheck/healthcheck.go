@@ -31,7 +31,7 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// Config is what the gate works with.
+// Config configures the gate.
 type Config struct {
 	Manager  service.Manager
 	Services []service.Service

@@ -16,8 +16,8 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// Hook is the kind of a version's health hook: the hook exits with 0. Nobody
-// writes such a check; the release's hooks name it.
+// Hook is the kind of a version's health hook: the hook exits with 0. No configuration
+// or release names such a check; the gate makes it from the release's hooks.
 const Hook health.Kind = "hook"
 
 // once is how long one look may take at most; a hook has its own limit.

@@ -21,12 +21,12 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// Config is what the step works with.
+// Config configures the step.
 type Config struct {
 	Manager  service.Manager
 	Services []service.Service
 	Clock    clock.Clock
-	// Versions tells what the version brings; nil for nothing.
+	// Versions has the hooks that versions bring; nil when they bring none.
 	Versions running.Installed
 	// Hold is the hold on a shutdown that Switch has taken; may be nil.
 	Hold *service.Hold
@@ -111,7 +111,7 @@ func (s *Step) Probe(ctx context.Context, t *steps.Task) (steps.Reach, error) {
 	}
 	switch {
 	case up == len(list) && whole && !owed:
-		// A shutdown need not wait any longer: Do is not called.
+		// Do is not called, so the hold on a shutdown ends here.
 		s.cfg.Hold.Release()
 		return steps.Done, nil
 	case up == 0:

@@ -7,8 +7,8 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Installed is where steps find what an installed version brings besides its
-// files: *versions.Store.
+// Installed gives steps what an installed version brings besides its files:
+// *versions.Store.
 type Installed interface {
 	// Manifest returns ErrNoManifest for a version made by hand, and ErrNotFound when
 	// there is no such version.

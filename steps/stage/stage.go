@@ -23,7 +23,7 @@ import (
 	"github.com/tope/updater/steps/bundle/filelist"
 )
 
-// Versions is what the step needs of *versions.Store.
+// Versions are the methods of *versions.Store that the step needs.
 type Versions interface {
 	Staging(update string) string
 	DropStaging(update string) error

@@ -4,7 +4,7 @@
 //
 // The package cannot be called switch, which is a keyword of Go.
 //
-// Order, and what is on disk if the power goes:
+// The order of the work, and the state on disk if the power goes:
 //
 //   - the target's pre-switch hook, while the services still run: the hook's own
 //     files are on disk, and it may run twice;
@@ -53,7 +53,7 @@ type Pointers interface {
 	running.Installed
 }
 
-// Config is what the step works with.
+// Config configures the step.
 type Config struct {
 	Manager  service.Manager
 	Services []service.Service

@@ -25,7 +25,7 @@ import (
 	"github.com/tope/updater/steps/bundle"
 )
 
-// Config is what the step needs. Everything but Limits and Space.MakeRoom is required.
+// Config configures the step. All fields except Limits and Space.MakeRoom are required.
 type Config struct {
 	Clock   clock.Clock
 	Formats []bundle.Format
@@ -159,7 +159,7 @@ func (s *Step) prove(ctx context.Context, t *steps.Task, path string) (steps.Fet
 	return fetched, true, err
 }
 
-// declared compares the bundle with what the request declared of it.
+// declared compares the bundle with the request's declarations.
 func declared(src steps.Source, f steps.Fetched) error {
 	if src.Size != 0 && src.Size != f.Size {
 		return &steps.Error{

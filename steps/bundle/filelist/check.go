@@ -14,7 +14,7 @@ import (
 // ErrDiffers means that the tree on disk does not match the list.
 var ErrDiffers = errors.New("the files on disk are not what was extracted")
 
-// Summary counts what is in a list.
+// Summary counts the entries of a list, and their bytes.
 type Summary struct {
 	Files int   `json:"files"`
 	Dirs  int   `json:"dirs"`

@@ -17,5 +17,5 @@
 //
 // This package is pure: it reads its input, holds no state, and knows neither keys nor
 // network. It trusts no input: a release or head that ParseRelease and ReadHead return
-// keeps every rule, whoever wrote it. Start at Head.
+// keeps every rule. Start at Head.
 package native

@@ -182,7 +182,7 @@ func (f *File) Perm() fs.FileMode {
 	return fs.FileMode(mode) & fs.ModePerm
 }
 
-// Type is what the entry is.
+// Type returns the type of the entry.
 func (f *File) Type() bundle.Type {
 	switch {
 	case strings.HasSuffix(f.Path, "/"):

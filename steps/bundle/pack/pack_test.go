@@ -135,7 +135,7 @@ func TestCheckFindsEachFlippedByte(t *testing.T) {
 	for range 400 {
 		at := random.IntN(len(file))
 		if at >= comment && at < comment+60 {
-			continue // nobody trusts it
+			continue // no device trusts it
 		}
 		bad := bytes.Clone(file)
 		bad[at] ^= byte(1 + random.IntN(255))

@@ -134,7 +134,7 @@ func scanFile(p, rel string, info fs.FileInfo) (f native.File, warning string, e
 	return f, warnProgram(rel, in), problemProgram(rel, in)
 }
 
-// problemProgram refuses a program that nobody could start.
+// problemProgram refuses a program that cannot be started.
 func problemProgram(rel string, in io.ReaderAt) error {
 	script, program := looksLike(in)
 	if program || script && strings.HasPrefix(rel, "bin/") {

@@ -62,7 +62,7 @@ func Head(packed, signature []byte) []byte {
 
 func pad(n int64) int64 { return -n & 511 }
 
-// Sign signs the head. The comment is trusted: it is part of what is signed.
+// Sign signs the head. The signature has a trusted comment, which is signed too.
 func (b *Bundle) Sign(key minisign.PrivateKey) {
 	b.Signature = Sign(key, b.Packed, fmt.Sprintf("%s %s epoch %d created %s",
 		b.Release.Product, b.Release.Version, b.Release.Epoch, b.Release.Created.Format("2006-01-02T15:04:05Z07:00")))

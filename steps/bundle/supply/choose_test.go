@@ -11,7 +11,8 @@ import (
 	"github.com/tope/updater/steps/bundle/native/nativetest"
 )
 
-// planFrom makes a head and what a device has out of bytes, three a content.
+// planFrom makes a head, and the contents of a device, from data: three bytes for each
+// content.
 func planFrom(data []byte) (*native.Head, map[string]string) {
 	r := &native.Release{}
 	have := map[string]string{}

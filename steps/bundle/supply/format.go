@@ -192,7 +192,7 @@ func (p *pooled) Close() error {
 }
 
 // installed opens a file of an installed version. The version is read-only and a
-// pointer leads to it; the hash tells whether the file is what it should be.
+// pointer leads to it; the hash shows whether the file has the right content.
 func (b *opened) installed(at string) (io.ReadCloser, error) {
 	version, path, ok := strings.Cut(at, "/")
 	if !ok || versions.ValidVersion(version) != nil || !filepath.IsLocal(path) {

@@ -13,7 +13,7 @@ import (
 
 // document is a keys.json that enough root keys signed.
 type document struct {
-	// text is what was signed.
+	// text is the signed file.
 	text    []byte
 	serial  int64
 	expires time.Time // zero for never

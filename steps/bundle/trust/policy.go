@@ -105,7 +105,7 @@ func (g guarded) Open(f *os.File, size int64, limits bundle.Limits) (bundle.Bund
 type Standing struct {
 	// Text is one line of text that goes after "this device trusts".
 	Text string
-	// Anybody: releases are installed whoever made them.
+	// Anybody: releases of any maker are installed.
 	Anybody bool
 	// NoKeys: there is no key at all.
 	NoKeys bool

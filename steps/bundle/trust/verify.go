@@ -40,7 +40,7 @@ func (k *Keys) Verify(message, signature []byte) (Key, error) {
 	if err := s.UnmarshalText(signature); err != nil {
 		return Key{}, fmt.Errorf("%w: %w; fetch the .minisig file again", ErrBadSignature, err)
 	}
-	// A key id is no more than a hint: all that have it are tried.
+	// A key id is only a hint: all keys with this id are tried.
 	known := false
 	for _, e := range k.keys {
 		if e.pub.ID() != s.KeyID {
