@@ -8,10 +8,10 @@
 //
 // The engine journals its intent and calls Probe. Unless Probe finds the work Done
 // already, the engine calls Do. It journals the answer together with the state that
-// the answer leads to. The power may go, or the process be killed, between any two of
-// these instructions; at the next start the same step is entered again with the same
-// Task. So every method must be safe to run again from wherever it was cut, any number
-// of times:
+// the answer leads to. The power may go, or the process be killed, between any two
+// instructions of this sequence; at the next start the same step is entered again with
+// the same Task. So every method must be safe to run again from wherever it was cut,
+// any number of times:
 //
 //   - Probe looks at the world (files, pointers, units), never at the journal, and
 //     changes nothing.

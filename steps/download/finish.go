@@ -99,8 +99,8 @@ func (r *run) discard(path string) error {
 			return err
 		}
 	}
-	// If the power goes here, the bundle is still there; the next run judges it
-	// again and removes it.
+	// If the power goes from here on, the bundle may still be there; the next run
+	// judges it again and removes it.
 	if err := os.Remove(path); err != nil {
 		return steps.FromOS(err, "cannot remove the bundle")
 	}

@@ -6,8 +6,8 @@
 //
 // The order of the work, and the state on disk if the power goes:
 //
-//   - the target's pre-switch hook, while the services still run: the hook's own
-//     files are on disk, and it may run twice;
+//   - the target's pre-switch hook, while the services still run: only the hook's
+//     own writes are on disk, and it may run twice;
 //   - links of the target version, made while the services still run: a link leads
 //     through current, and dangles until current has the program, which does no harm;
 //   - a note in the journal of the further units that ran;
