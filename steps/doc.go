@@ -6,16 +6,17 @@
 //
 // # How a step is used
 //
-// The engine journals its intent, calls Probe, and, unless Probe finds the work
-// Done already, calls Do. The answer is journaled together with the state it leads
-// to. Power may go, or the process be killed, between any two instructions of that;
-// at the next start the same step is entered again with the same Task. So every
-// method must be safe to run again from wherever it was cut, any number of times:
+// The engine journals its intent and calls Probe. Unless Probe finds the work Done
+// already, the engine calls Do. It journals the answer together with the state that
+// the answer leads to. The power may go, or the process be killed, between any two
+// instructions of this sequence; at the next start the same step is entered again with
+// the same Task. So every method must be safe to run again from wherever it was cut,
+// any number of times:
 //
 //   - Probe looks at the world (files, pointers, units), never at the journal, and
 //     changes nothing.
 //   - Do brings the world from any of those places to where the step should leave
-//     it. Everything that it reports as done is on disk: it has synced it.
+//     it. Everything that Do reports as done is on disk, because Do has synced it.
 //   - Undo removes what Do made. When an update ends without having switched, the
 //     engine calls it for each step before Switch, in reverse order, also for steps
 //     that never ran.
@@ -23,19 +24,19 @@
 // # What a step returns
 //
 // Evidence is a plain struct, exported by the step's package, that goes into the
-// journal as JSON: what was seen and done, with numbers. A failed step may return
-// evidence too. An error is a *Error: its Class tells the engine what to do, its
-// Code is what clients see, and its text says what failed, on which path or URL,
-// and what to do.
+// journal as JSON: findings and results, with numbers. A failed step may return
+// evidence too. An error is a *Error: its Class tells the engine how to react, its
+// Code is for clients, and its text says what failed, on which path or URL, and what
+// a person can do about it.
 //
-// A step that waits does so on ctx; the engine cancels it for a cancel request, for
-// a deadline and at shutdown, and context.Cause tells which.
+// A step stops waiting when ctx ends. The engine cancels ctx for a cancel request, for
+// a deadline and at shutdown; context.Cause tells which of the three it was.
 //
 // # What one step tells another
 //
-// A step that later ones rely on embeds a fact (Downloaded, Verified, Switched) in
-// its evidence, and they find it in Task.Facts. Files in the work directory go by
-// the names in package bundle.
+// A step that later steps rely on embeds a fact (Downloaded, Verified, Switched) in
+// its evidence. The later steps find the fact in Task.Facts. Package bundle has the
+// names of the files in the work directory.
 //
 // # Where to start reading
 //

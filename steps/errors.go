@@ -2,15 +2,15 @@ package steps
 
 import "errors"
 
-// Class is what the engine does about a failure.
+// Class tells the engine how to react to a failure.
 type Class string
 
 // The classes of failure.
 const (
 	// Refused: the bundle is not acceptable and never will be (exit code 10).
 	Refused Class = "refused"
-	// Unavailable: the source said no for good: 404, a changed file, a redirect
-	// to another scheme.
+	// Unavailable: the source cannot give the bundle, and waiting does not help:
+	// 404, a changed file, a redirect to another scheme.
 	Unavailable Class = "unavailable"
 	// Transient: worth another attempt; the step's attempt budget bounds how many.
 	Transient Class = "transient"
@@ -20,10 +20,11 @@ const (
 	// Unhealthy: the version failed its gate or could not be started. The
 	// release is quarantined.
 	Unhealthy Class = "unhealthy"
-	// Lacking: a part that was to come from this device is damaged or missing, and
-	// has to be fetched (the update goes back to Downloading).
+	// Lacking: a part that was planned to come from this device is damaged or
+	// missing, and has to be fetched (the update goes back to Downloading).
 	Lacking Class = "lacking"
-	// Interrupted: no verdict: the system is stopping, or ctx ended. The state stays.
+	// Interrupted: the system is stopping, or ctx ended, before there was a result.
+	// The update stays in its state.
 	Interrupted Class = "interrupted"
 )
 
@@ -64,7 +65,7 @@ type Error struct {
 	Code  Code
 	// Err says what failed, on which path or URL.
 	Err error
-	// Hint says what to do about it; may be empty.
+	// Hint says what a person can do about the failure; may be empty.
 	Hint string
 }
 

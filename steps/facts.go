@@ -10,13 +10,13 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// Facts are what the steps that succeeded have found out for later ones. A
-// pointer is nil when its step has not succeeded in this update, or has left
-// nothing. Facts are for reading only.
+// Facts are the findings that successful steps hand on to later ones. A pointer is
+// nil when its step has not succeeded in this update, or has left no fact. Facts
+// are for reading only.
 //
 // A step hands its fact on by embedding it in its Evidence: the journal has no
-// second copy, and this file is the only place that names the keys. Journals in
-// the field have them, so they stay (TestTheKeysInTheJournal).
+// second copy, and this file is the only place that names the JSON keys. Journals in
+// the field contain these keys, so the keys never change (TestTheKeysInTheJournal).
 type Facts struct {
 	Download *Downloaded
 	Verify   *Verified
@@ -31,9 +31,9 @@ func (d Downloaded) tell(f *Facts) { f.Download = &d }
 func (v Verified) tell(f *Facts)   { f.Verify = &v }
 func (s Switched) tell(f *Facts)   { f.Switch = &s }
 
-// ReadFacts reads the facts out of the evidence that a journal keeps of each
-// step by its name. It returns all that it can read; the error names the steps
-// whose evidence it cannot.
+// ReadFacts reads the facts out of the journal's evidence; found maps a step's name
+// to its evidence. ReadFacts returns every fact that it can read, and the error names
+// the steps whose evidence is unreadable.
 func ReadFacts[N ~string](found map[N]json.RawMessage) (Facts, error) {
 	var f Facts
 	return f, errors.Join(
@@ -58,12 +58,13 @@ func read[N ~string, F any](found map[N]json.RawMessage, step Name, fact **F) er
 // Downloaded is what Download leaves.
 type Downloaded struct {
 	Fetched
-	// Wire is nil for a bundle that was fetched whole, whatever was on the device.
+	// Wire is nil for a bundle that was fetched whole, also when the device had
+	// parts of it.
 	Wire *Wire `json:"wire,omitempty"`
 }
 
-// Fetched is what is proved of the bundle's bytes, so that nobody hashes them
-// twice. Verify has it in its evidence as well, as it found it.
+// Fetched is the proof of the bundle's bytes, so that no step hashes them twice.
+// Verify's evidence also has one, with Verify's own findings.
 type Fetched struct {
 	// Size is the bundle's size in bytes, as it is on disk.
 	Size int64 `json:"size"`
@@ -76,9 +77,9 @@ type Fetched struct {
 	At time.Time `json:"at"`
 }
 
-// Fresh reports whether the digest still counts now: it does for as long as
-// window, and not at all when the clock went backwards since. A window of zero
-// or less never ends, but a clock that went backwards still counts.
+// Fresh reports whether the digest still counts at now. It counts for the length of
+// window; a window of zero or less never ends. If the clock went backwards since the
+// digest was taken, the digest does not count, whatever the window.
 func (f Fetched) Fresh(now time.Time, window time.Duration) bool {
 	if f.At.IsZero() || now.Before(f.At) {
 		return false
@@ -86,17 +87,19 @@ func (f Fetched) Fresh(now time.Time, window time.Duration) bool {
 	return window <= 0 || now.Sub(f.At) <= window
 }
 
-// Wire is what a bundle cost, and what did not have to come because it was on the
-// device. All sizes are in bytes.
+// Wire tells how much of a bundle was downloaded, and how much was on the device
+// already. All sizes are in bytes.
 type Wire struct {
-	// Head and Payload are what had to come, Whole what a device with nothing
-	// to reuse downloads (head and solid member), Saved the difference.
+	// Head and Payload are the sizes that had to be downloaded. Whole is the size for
+	// a device that has nothing to reuse (head and solid member). Saved is the
+	// difference.
 	Head    int64 `json:"head"`
 	Payload int64 `json:"payload"`
 	Whole   int64 `json:"whole"`
 	Saved   int64 `json:"saved"`
-	// Local, Patched and Alone count contents: taken from the device, made by
-	// patches, fetched as members of their own; with the bytes of the contents.
+	// Local counts the contents taken from the device, Patched those made by
+	// patches, and Alone those fetched as members of their own. LocalBytes,
+	// PatchedBytes and AloneBytes are the sizes of these contents.
 	Local        int   `json:"local,omitempty"`
 	LocalBytes   int64 `json:"local_bytes,omitempty"`
 	Patched      int   `json:"patched,omitempty"`
@@ -105,11 +108,11 @@ type Wire struct {
 	AloneBytes   int64 `json:"alone_bytes,omitempty"`
 	// Solid says that everything came as the solid member.
 	Solid bool `json:"solid,omitempty"`
-	// Lacking counts contents that were to come from the device and were not
-	// what they should be: their own members were fetched instead.
+	// Lacking counts contents that were planned to come from the device and turned
+	// out damaged or missing: their own members were fetched instead.
 	Lacking int `json:"lacking,omitempty"`
-	// SignedBy is the key that signed the head; empty when nobody's signature
-	// was asked for.
+	// SignedBy is the key that signed the head; empty when the device required no
+	// signature.
 	SignedBy string `json:"signed_by,omitempty"`
 }
 
@@ -117,10 +120,10 @@ type Wire struct {
 type Verified struct {
 	// Commands are for Restart to run.
 	Commands []Command `json:"commands,omitempty"`
-	// Epoch and Brought are what a signed release brings with its files. Extract
-	// makes the links for its writable directories, and Stage writes both into
-	// the version's manifest, where the steps after it find them, also when the
-	// version is gone back to later.
+	// Epoch and Brought are what a signed release brings besides its files. Extract
+	// makes the links for the release's writable directories. Stage writes both
+	// fields into the version's manifest, where later steps find them, also in a
+	// later rollback to this version.
 	Epoch   int64            `json:"epoch,omitempty"`
 	Brought versions.Brought `json:"brought,omitzero"`
 }
@@ -135,20 +138,21 @@ type Command struct {
 
 // Switched is what Switch leaves.
 type Switched struct {
-	// StoppedAt is when the first service was told to stop: the downtime begins.
+	// StoppedAt is when the first service was told to stop, the beginning of the
+	// downtime.
 	StoppedAt Moment `json:"stopped_at"`
-	// Units is what was done to unit files; nil when all of them were right.
+	// Units lists the changes to unit files; nil when all of them were right.
 	Units *unitfiles.Changes `json:"units,omitempty"`
 }
 
-// Prepared is the note (Task.Notes) that Switch keeps once it has done all that
-// must come before the flip, for versions that ask for any of it. Until it is
-// there recovery must not complete the switch by itself.
+// Prepared is the note (Task.Notes) that Switch saves once the hook and the snapshots
+// that must come before the flip are done, for versions that ask for any of them.
+// Without the note, recovery must not complete the switch by itself.
 type Prepared struct {
 	Prepared bool `json:"prepared"`
 }
 
-// Moment is a point in time, comparable with another of the same boot.
+// Moment is a point in time. It can be compared with another moment of the same boot.
 type Moment struct {
 	Boot string        `json:"boot"`
 	Mono time.Duration `json:"mono_ns"`

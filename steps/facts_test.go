@@ -15,7 +15,7 @@ import (
 )
 
 // kept are facts as journals in the field have them, by step. Every later version
-// reads them, so a key never changes: add to this text, and alter nothing in it.
+// reads them, so a key never changes: add to this text, and change nothing in it.
 var kept = map[string]string{
 	"Download": `{
 		"size": 4096, "md5": "", "digest": "sha256:12ab", "at": "2026-01-02T03:04:05Z",
@@ -83,8 +83,8 @@ func TestTheKeysInTheJournal(t *testing.T) {
 	require.Equal(t, `{"prepared":true}`, string(note))
 }
 
-// A step that left nothing is told apart from one that left a fact without much
-// in it, and what other programs add does no harm.
+// A step without a fact is told apart from a step with an almost empty one, and keys
+// that other programs add do no harm.
 func TestNoFactAndAnEmptyOne(t *testing.T) {
 	read, err := steps.ReadFacts[string](nil)
 	require.NoError(t, err)

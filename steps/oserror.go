@@ -10,9 +10,9 @@ import (
 )
 
 // FromOS makes a *Error of an error of the operating system. what names the operation
-// and the path: "cannot write /opt/tope/versions/x". A full disk and a failing one
-// get codes of their own; all of them are Local, since the release is not to blame.
-// The end of a context is Interrupted. A *Error keeps its class and code, and nil
+// and the path: "cannot write /opt/tope/versions/x". A full disk and a failing disk
+// have codes of their own. The class is Local, since the release is not to blame, but
+// the end of a context is Interrupted. A *Error keeps its class and code, and nil
 // stays nil.
 func FromOS(err error, what string) error {
 	if err == nil {

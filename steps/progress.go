@@ -3,8 +3,8 @@ package steps
 import "sync/atomic"
 
 // Notes keeps one small value for a step of an update, such as a download's
-// checkpoint; each Save replaces it. It survives power cuts from the moment Save
-// returns, and goes with the update. Each Save costs a journal transaction.
+// checkpoint; each Save replaces it. The value survives power cuts from the moment
+// Save returns, and is removed with the update. Each Save costs a journal transaction.
 type Notes interface {
 	Load(v any) (bool, error)
 	Save(v any) error
@@ -27,10 +27,10 @@ func (m *Meter) Add(n int64) { m.done.Add(n) }
 func (m *Meter) Read() (done, total int64) { return m.done.Load(), m.total.Load() }
 
 // SetNote says in a few words why the counters stand still, such as "waiting for the
-// network"; "" removes it.
+// network"; "" removes the note.
 func (m *Meter) SetNote(note string) { m.note.Store(&note) }
 
-// Note returns what SetNote said last.
+// Note returns the note that SetNote set last.
 func (m *Meter) Note() string {
 	if note := m.note.Load(); note != nil {
 		return *note

@@ -11,12 +11,12 @@ type Part struct {
 	Step Step
 }
 
-// Sequence is a step that runs others one after the other. It skips a part whose
-// probe finds it done, and hands the facts of each part on to the next ones. It may
-// be run again from wherever it was cut because each part may.
+// Sequence is a step that runs other steps one after the other. It skips a part that
+// is done according to its Probe, and hands the facts of each part on to the next ones.
+// A Sequence may be run again from wherever it was cut because each part may.
 type Sequence []Part
 
-// Probe is Done when every part is.
+// Probe answers Done when every part does.
 func (s Sequence) Probe(ctx context.Context, t *Task) (Reach, error) {
 	reach := Done
 	for i, p := range s {
@@ -34,7 +34,8 @@ func (s Sequence) Probe(ctx context.Context, t *Task) (Reach, error) {
 	return reach, nil
 }
 
-// Do runs what is left. Its evidence is each part's, by name.
+// Do runs the parts that are not done. Its evidence maps each part's name to that
+// part's evidence.
 func (s Sequence) Do(ctx context.Context, t *Task) (Outcome, error) {
 	got := map[Name]any{}
 	u := *t
@@ -60,7 +61,7 @@ func (s Sequence) Do(ctx context.Context, t *Task) (Outcome, error) {
 	return Outcome{Evidence: got}, nil
 }
 
-// Undo undoes the parts in reverse order, all of them, whatever fails.
+// Undo undoes the parts in reverse order. It undoes all of them, also when one fails.
 func (s Sequence) Undo(ctx context.Context, t *Task) error {
 	var errs []error
 	for i := len(s) - 1; i >= 0; i-- {

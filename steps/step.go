@@ -7,16 +7,17 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// Reach is how far a probe found a step to have got.
+// Reach is how far a step has got, as its Probe finds it.
 type Reach string
 
-// What Probe answers.
+// The answers of Probe.
 const (
 	// NotStarted: nothing of this step's work is there.
 	NotStarted Reach = "not started"
-	// Partly: some of it is; Do goes on from there or begins again, as it sees fit.
+	// Partly: some of the work is there; Do goes on from there or begins again, as
+	// it sees fit.
 	Partly Reach = "partly done"
-	// Done: all of it is there and durable; Do would change nothing.
+	// Done: all of the work is there and durable; Do would change nothing.
 	Done Reach = "done"
 )
 
@@ -27,14 +28,14 @@ type Step interface {
 	Undo(ctx context.Context, t *Task) error
 }
 
-// Task is what the engine tells a step. It is made anew for each run; the step
-// may read all of it and must not keep it.
+// Task is the engine's input for a step. The engine makes a new Task for each run; a
+// step may read all of it and must not keep it after the run.
 type Task struct {
 	// Update is the update's id: letters, digits and dashes.
 	Update string
 	Kind   Kind
 	Source Source
-	// Release is what earlier steps have learnt of the release.
+	// Release has the findings of earlier steps about the release.
 	Release Release
 	// Before is where the pointers were when the update was accepted.
 	Before versions.Pointers
@@ -48,22 +49,23 @@ type Task struct {
 	Attempt int
 	// WorkDir is the update's own directory below the state directory, as a
 	// host path. It exists when a step before Switch is run, survives power
-	// cuts, and goes with the update.
+	// cuts, and is removed with the update.
 	WorkDir string
-	// Facts are what the steps that succeeded have found out. They are shared
-	// between runs: not to be written to.
+	// Facts are the findings of the steps that succeeded. Runs share them, so a
+	// step must not write to them.
 	Facts Facts
-	// Baseline is what the gate said of the version that ran before Switching.
+	// Baseline is the gate's verdict on the version that ran before Switching.
 	Baseline json.RawMessage
 	// Since is the moment from which on a main process counts as started after
-	// the flip. Any process of another boot does.
+	// the flip. A process of another boot always counts as started after it.
 	Since Moment
-	// EpochFloor is the highest epoch this device has committed: no release of a
-	// lower one is installed, unless Force says so.
+	// EpochFloor is the highest epoch this device has committed. A release of a
+	// lower epoch is refused, unless Force is set.
 	EpochFloor int64
 	Force      bool
-	// Accept asks the engine whether a release that the step has learnt of, and
-	// not returned yet, may go on: quarantine, already current. nil accepts all.
+	// Accept asks the engine whether the update may go on with a release that the
+	// step has found and not returned yet. The engine refuses a release that is in
+	// quarantine or already current. A nil Accept accepts all.
 	Accept func(Release) error
 	// Meter is where the step shows its progress. Never nil.
 	Meter *Meter
@@ -74,11 +76,11 @@ type Task struct {
 	Units Notes
 }
 
-// Outcome is what Do leaves behind in the journal.
+// Outcome is the result of Do for the journal.
 type Outcome struct {
-	// Evidence is marshalled to JSON; nil for none. If it is a Fact, later steps
-	// find that in Task.Facts.
+	// Evidence is marshalled to JSON; nil for none. If the evidence is a Fact, later
+	// steps find that fact in Task.Facts.
 	Evidence any
-	// Release is merged into the update's.
+	// Release is merged into the update's release.
 	Release Release
 }

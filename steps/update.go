@@ -17,7 +17,7 @@ const (
 	Factory     Name = "Factory"
 )
 
-// Kind is what an update is for.
+// Kind is the purpose of an update.
 type Kind string
 
 // The kinds of update.
@@ -28,11 +28,12 @@ const (
 	ByHand Kind = "rollback"
 	// Restore goes to the factory version (factory restore).
 	Restore Kind = "factory"
-	// Recovered is an update whose journal was lost; only its gate is owed.
+	// Recovered is an update whose journal was lost; only its health gate is left
+	// to run.
 	Recovered Kind = "recovered"
 )
 
-// Source is the bundle as it was asked for.
+// Source is the bundle as the request describes it.
 type Source struct {
 	// URL is http, https or file; a bare absolute path is a local file.
 	URL string `json:"url,omitempty"`
@@ -42,12 +43,12 @@ type Source struct {
 	Size int64 `json:"size,omitempty"`
 	// MD5 is the declared digest, 32 lower-case hex digits; empty when it was not declared.
 	MD5 string `json:"md5,omitempty"`
-	// Version is the declared version; empty when the bundle's own counts.
+	// Version is the declared version; empty to take the bundle's own.
 	Version string `json:"version,omitempty"`
 }
 
-// Release is what a step has learnt of the release: Download its digest,
-// Verify the rest. Fields a step leaves zero keep what an earlier one said.
+// Release has a step's findings about the release: Download finds its digest,
+// Verify the rest. A field that a step leaves zero keeps the value of an earlier step.
 type Release struct {
 	// Version is the release's version, without "v".
 	Version string `json:"version,omitempty"`
@@ -55,6 +56,6 @@ type Release struct {
 	// manifest: "md5:…" for a legacy package.
 	Digest string `json:"digest,omitempty"`
 	// Services are services the release names beyond the configured ones, in
-	// the order they are to be started.
+	// the order in which they have to start.
 	Services []string `json:"services,omitempty"`
 }

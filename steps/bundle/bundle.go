@@ -16,8 +16,7 @@ import (
 // Type is what an entry becomes on disk.
 type Type uint8
 
-// The types an entry can have: devices, pipes, sockets and hard links cannot be in
-// a bundle.
+// The types of an entry. Devices, pipes, sockets and hard links cannot be in a bundle.
 const (
 	File Type = iota
 	Dir
@@ -29,15 +28,16 @@ type Entry struct {
 	// Path is relative to the version's directory, with slashes.
 	Path string
 	Type Type
-	// Mode has permission bits only; 0 when the bundle does not say.
+	// Mode has permission bits only; 0 when the bundle has no mode for the entry.
 	Mode fs.FileMode
 	// Size is how many bytes Open yields; 0 for anything but a file.
 	Size int64
-	// SHA256 is what a file's content must hash to, 64 hex digits; empty when
-	// the format does not say.
+	// SHA256 is the digest that a file's content must have, 64 hex digits; empty
+	// when the format has none.
 	SHA256 string
 	// Spare is set for a content that is made of files on this device. When these
-	// are not as they should be, the bundle's own copy can be had (steps.Lacking).
+	// files are damaged or missing, the bundle's own copy can be fetched
+	// (steps.Lacking).
 	Spare bool
 	// Target is a link's target.
 	Target string
@@ -46,27 +46,30 @@ type Entry struct {
 	Open func() (io.ReadCloser, error)
 }
 
-// Release is what a bundle of any format says of itself.
+// Release is a bundle's description of its release, the same for all formats.
 type Release struct {
 	// Version is without "v" and fit to name a directory.
 	Version string
-	// Services are to be restarted, in the order they are to be started.
+	// Services have to be restarted. They are in the order in which they start.
 	Services []string
 	// Commands are shell commands the bundle wants run.
 	Commands []steps.Command
-	// Digest names the release when the format does; else the file's MD5 does.
+	// Digest names the release, for formats that have a digest. It is empty for
+	// others; then the file's MD5 names the release.
 	Digest string
-	// Epoch is compared with the device's floor. Formats without epochs have 0.
+	// Epoch is compared with the device's floor. It is 0 in formats without epochs.
 	Epoch int64
-	// Expires is the time from which it may not be installed; zero for never.
+	// Expires is the time from which the release may not be installed; zero for no
+	// limit.
 	Expires time.Time
 	// Brought is what the release brings besides its files.
 	Brought versions.Brought
-	// SignedBy is the key that signed it; empty when no signature is required.
+	// SignedBy is the key that signed the release; empty when the device requires
+	// no signature.
 	SignedBy string
 }
 
-// Totals is what unpacking takes.
+// Totals counts the entries and bytes of an unpacked bundle.
 type Totals struct {
 	// Files counts files and links, Dirs directories, implied ones included.
 	Files, Dirs int
@@ -79,11 +82,12 @@ type Totals struct {
 type Bundle interface {
 	Release() Release
 	Totals() Totals
-	// Entries walks all entries in the order of the bundle; a directory may be
-	// missing, or come after what is in it, or twice. The walk ends after an error.
+	// Entries walks all entries in the order of the bundle. A directory may be
+	// missing, or come after its contents, or come twice. The walk ends after an
+	// error.
 	Entries() iter.Seq2[Entry, error]
-	// InOrder says that the files can only be opened in the order of Entries,
-	// each read before the next: they come out of one stream.
+	// InOrder reports that the files come out of one stream: they can only be
+	// opened in the order of Entries, and each has to be read before the next.
 	InOrder() bool
 	Close() error
 }
@@ -95,7 +99,7 @@ type Format interface {
 	// Match reports whether a file that begins with head (up to 512 bytes) is of
 	// this kind.
 	Match(head []byte) bool
-	// Open takes over f when it succeeds: closing the bundle closes it.
+	// Open takes over f when it succeeds: closing the bundle closes f.
 	Open(f *os.File, size int64, limits Limits) (Bundle, error)
 }
 
@@ -139,7 +143,7 @@ func Invalid(format string, args ...any) error {
 	return &steps.Error{Class: steps.Refused, Code: steps.InvalidPackage, Err: fmt.Errorf(format, args...)}
 }
 
-// InvalidManifest refuses a bundle for what it says of itself.
+// InvalidManifest refuses a bundle for its description of the release.
 func InvalidManifest(format string, args ...any) error {
 	return &steps.Error{Class: steps.Refused, Code: steps.InvalidManifest, Err: fmt.Errorf(format, args...)}
 }

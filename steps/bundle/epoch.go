@@ -7,9 +7,9 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// CheckAge refuses a release that is too old, validly signed or not: its epoch is
-// lower than one that this device has committed, or it has expired. A forced task
-// accepts both.
+// CheckAge refuses a release that is too old, also when it is validly signed: its epoch
+// is lower than one that this device has committed, or it has expired. A forced task
+// accepts it in both cases.
 func CheckAge(t *steps.Task, r Release, now time.Time) error {
 	if t.Force {
 		return nil

@@ -2,25 +2,25 @@ package bundle
 
 import "github.com/tope/updater/platform/versions"
 
-// Limits bounds what a bundle may ask of the device. A field that is zero
-// means its default.
+// Limits bounds the resources that a bundle may take on the device. A field that is
+// zero means its default.
 type Limits struct {
-	// Entries counts everything in the bundle, used or not, and everything it
-	// makes of the version.
+	// Entries is the most entries in the bundle, used or not, and also the most
+	// entries in the version made from it.
 	Entries int
 	// Path is the longest path in bytes, Depth the most components in one.
 	Path, Depth int
 	// File is the largest file, Total the sum of all, in bytes unpacked.
 	File, Total int64
-	// Ratio is how many times larger than packed a file, or the whole, may
-	// become. It does not bind what unpacks to less than RatioFloor bytes.
+	// Ratio is how many times larger than its packed size a file, or the whole
+	// bundle, may become. Below RatioFloor unpacked bytes there is no limit.
 	Ratio, RatioFloor int64
 	// Manifest is the largest description of a release, in bytes.
 	Manifest int64
 }
 
-// DefaultLimits is generous to every release such a device could hold, and
-// keeps the memory for opening one below a few megabytes.
+// DefaultLimits leaves ample room for every release that a device could hold, and
+// keeps the memory for opening a bundle below a few megabytes.
 func DefaultLimits() Limits {
 	return Limits{
 		Entries:    versions.MaxFiles,

@@ -5,9 +5,9 @@ import (
 	"io/fs"
 )
 
-// ModeOf is the mode a file gets: readable by its owner, written by nobody,
-// executable as the bundle says or, when it says nothing, if its content begins
-// as a program's does.
+// ModeOf returns the mode for a file: readable by its owner and read-only. A file is
+// executable when the bundle says so. When the bundle does not say, it is executable
+// if its content begins like a program.
 func ModeOf(said fs.FileMode, head []byte) fs.FileMode {
 	if said != 0 {
 		return said&0o555 | 0o400

@@ -42,10 +42,10 @@ func CheckPath(p string, limits Limits) error {
 	return nil
 }
 
-// CheckTarget refuses the target of a link at p unless it is relative and
-// stays in the version, whatever other links there are: ".." may only come
-// first, where the directories above the link are real ones, and not more
-// often than there are any.
+// CheckTarget refuses the target of a link at p unless it is relative and stays in the
+// version, whatever other links there are. ".." is allowed only at the beginning of the
+// target, because the directories above the link are real ones, and not more often
+// than there are such directories.
 func CheckTarget(p, target string, limits Limits) error {
 	if target == "" || strings.HasPrefix(target, "/") {
 		return Invalid("link %q: its target %q is not relative", p, target)

@@ -1,8 +1,8 @@
 package bundle
 
-// Room is what unpacking needs on a file system, in bytes and inodes, rounded
-// up: a block more for each path, what the version's manifest takes, and a
-// margin that keeps the rest of the device alive.
+// Room is the room that unpacking needs on a file system, in bytes and inodes, rounded
+// up. It includes one more block for each path, the version's manifest, and a margin
+// that the rest of the device needs to go on running.
 func (t Totals) Room() (bytes, inodes uint64) {
 	const (
 		block    = 4096

@@ -11,13 +11,14 @@ import (
 type Space struct {
 	// Versions is the host path of the versions directory.
 	Versions string
-	// Preflight says whether there is room: disk.Preflight.
+	// Preflight returns an error when there is not enough room: disk.Preflight.
 	Preflight func(path string, bytes, inodes uint64) error
-	// MakeRoom removes versions that nothing needs and returns which.
+	// MakeRoom removes versions that nothing needs, and returns them.
 	MakeRoom func(ctx context.Context, t *steps.Task) ([]string, error)
 }
 
-// Room asks for space, and again after unused versions have gone; freed are those.
+// Room asks for space. If there is too little, it removes unused versions and asks
+// again; freed are the removed versions.
 func (s Space) Room(ctx context.Context, t *steps.Task, bytes, inodes uint64) (freed []string, err error) {
 	const what = "cannot unpack the bundle"
 	short := s.Preflight(s.Versions, bytes, inodes)

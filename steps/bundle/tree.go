@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// Tree finds entries that cannot lie in one tree: the same path twice, paths
-// that differ only in case, and something below a file or a link. It
-// keeps sixteen bytes for each path, hashes under a random seed instead of
-// names, so that 50,000 entries cost a few megabytes while a bundle is opened.
+// Tree finds entries that cannot lie in one tree: the same path twice, paths that
+// differ only in case, and an entry below a file or a link. Instead of names it keeps
+// hashes under a random seed, sixteen bytes for each path, so that 50,000 entries cost
+// a few megabytes while a bundle is opened.
 type Tree struct {
 	seed maphash.Seed
 	// seen maps the hash of the case-folded path to the hash of the path itself,
@@ -31,7 +31,7 @@ func (t *Tree) Add(path string, typ Type) error {
 	if err != nil || !added {
 		return err
 	}
-	// From the bottom up: a directory that is there has its parents there too.
+	// The loop goes upwards: the parents of a directory in the tree are there too.
 	for i := strings.LastIndexByte(path, '/'); i > 0; i = strings.LastIndexByte(path[:i], '/') {
 		added, err := t.add(path[:i], Dir)
 		if err != nil || !added {
@@ -79,7 +79,7 @@ func fold(s string) string {
 
 func foldRune(r rune) rune {
 	if 'a' <= r && r <= 'z' {
-		r -= 'a' - 'A' // and on: 'K' folds with the Kelvin sign, which is larger
+		r -= 'a' - 'A' // and the loop goes on: 'K' folds with the Kelvin sign, which is larger
 	}
 	least := r
 	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {

@@ -6,8 +6,9 @@ const (
 	// FileName is the bundle. Download leaves it there, whole and synced, and the
 	// steps after it read it there.
 	FileName = "bundle"
-	// PlanFile has what Download decided about a bundle of which it brings only
-	// parts, and LackingFile what then turned out to be missing: see package supply.
+	// PlanFile has Download's plan for a bundle of which it brings only parts.
+	// LackingFile lists the contents that then turned out to be missing. See
+	// package supply.
 	PlanFile    = "plan.json"
 	LackingFile = "lacking.json"
 )

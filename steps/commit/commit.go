@@ -2,8 +2,8 @@
 // last moment at which the update can still turn back.
 //
 // The step has no effect of its own. The point of no return is the journal
-// record the engine writes when the step has succeeded; everything that tidies
-// up after an update comes behind that record, and is the engine's clean-up.
+// record the engine writes when the step has succeeded. Tidying up after an update
+// comes after that record, in the engine's clean-up.
 package commit
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Judge looks at every health check, and fails when one that must pass does not:
-// Once without waiting, Do with the patience of the gate.
+// Judge looks at every health check, and fails when a check that must pass does not.
+// Once looks without waiting; Do waits as long as the gate does.
 type Judge interface {
 	Once(ctx context.Context, t *steps.Task) (evidence any, err error)
 	Do(ctx context.Context, t *steps.Task) (steps.Outcome, error)
@@ -25,14 +25,14 @@ type Step struct{ judge Judge }
 // New makes the step.
 func New(j Judge) *Step { return &Step{judge: j} }
 
-// Probe is never Done: the last look is to be taken now.
+// Probe never answers Done: the last look has to be taken now.
 func (s *Step) Probe(context.Context, *steps.Task) (steps.Reach, error) {
 	return steps.NotStarted, nil
 }
 
-// Do takes the last look. Begun again after a cut, it waits like the gate does:
-// the boot has only just started the services, and one that does not listen yet
-// must not cost a healthy version its commit.
+// Do takes the last look. When it begins again after a cut, it waits like the gate:
+// the boot has only just started the services, and a service that does not listen yet
+// must not keep a healthy version from its commit.
 func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if t.Attempt > 1 {
 		return s.judge.Do(ctx, t)

@@ -16,7 +16,7 @@ import (
 // unknown stands for a size that is not known.
 const unknown = -1
 
-// want describes a request, and what is known of the file so far.
+// want describes a request, and the facts about the file that are known so far.
 type want struct {
 	// offset is where the range begins; 0 asks for the whole file.
 	offset int64
@@ -24,11 +24,11 @@ type want struct {
 	end int64
 	// declared is the size the source declared, or unknown.
 	declared int64
-	// total is the size the server told earlier, or unknown.
+	// total is the file's size as the server told it earlier, or unknown.
 	total int64
-	// max bounds the size of a file that was not declared.
+	// max bounds the size of a file whose size was not declared.
 	max int64
-	// file is what messages call the file; empty for a server's.
+	// file is the word for the file in messages; empty for a file of a server.
 	file string
 	mark mark
 	now  time.Time
@@ -38,7 +38,7 @@ type want struct {
 // offer describes the body of a usable answer.
 type offer struct {
 	// offset is where the body begins in the file: want.offset, or 0 when the
-	// server sends the whole file anyway; event says why then.
+	// server sends the whole file anyway. In that case event says why.
 	offset int64
 	event  string
 	// end is where the body ends; unknown when the server does not tell.
@@ -47,15 +47,15 @@ type offer struct {
 	total int64
 	// whole says that the server answered with the whole file.
 	whole bool
-	// marked says that a body of unknown length has a visible end (chunked):
-	// without it a cut and the end look the same.
+	// marked says that a body of unknown length has a visible end (chunked).
+	// Without such an end, a cut connection looks like the end of the file.
 	marked      bool
 	mark        mark
 	contentType string
 }
 
-// judge decides what the header of an answer means. It is pure, and nothing else
-// does so. See failure.go for the kinds of error.
+// judge decides what the header of an answer means. It is a pure function, and the only
+// one that decides this. See failure.go for the kinds of error.
 func judge(resp *http.Response, w want) (*offer, error) {
 	o := &offer{mark: markOf(resp.Header), contentType: mediaType(resp.Header), end: unknown, total: unknown}
 	o.marked = len(resp.TransferEncoding) > 0
@@ -121,8 +121,8 @@ func judgeRange(o *offer, resp *http.Response, w want) (*offer, error) {
 	return o, checkTotal(o, w)
 }
 
-// judgeNoRange: 416, there is nothing from our offset on. That is good news when
-// the file ends right there: its size was not known until now.
+// judgeNoRange: 416, the file has no bytes from our offset on. When the file ends
+// exactly at our offset, it is complete; its size was not known until now.
 func judgeNoRange(o *offer, header string, w want) (*offer, error) {
 	if size, ok := strings.CutPrefix(header, "bytes */"); ok && !w.mark.differs(o.mark) {
 		if total, err := strconv.ParseInt(size, 10, 64); err == nil && total == w.offset {
@@ -136,8 +136,8 @@ func judgeNoRange(o *offer, header string, w want) (*offer, error) {
 	}
 }
 
-// checkTotal compares the file's size with what was declared, before a byte of
-// it is read.
+// checkTotal compares the file's size with the declared one, before a byte of the file
+// is read.
 func checkTotal(o *offer, w want) error {
 	file := cmp.Or(w.file, serversFile)
 	switch {
@@ -153,8 +153,8 @@ func checkTotal(o *offer, w want) error {
 	return nil
 }
 
-// pageHint says that the answer looks like a page rather than a bundle, where its
-// type does.
+// pageHint returns a hint when the content type is that of a web page and not of a
+// bundle.
 func pageHint(contentType string) string {
 	switch contentType {
 	case "text/html", "application/xhtml+xml", "text/plain", "application/json", "text/xml", "application/xml":
@@ -190,9 +190,9 @@ func mediaType(h http.Header) string {
 	return t
 }
 
-// markOf reads the validators. A Last-Modified may stand in If-Range only when
-// it is strong (RFC 9110, 8.8.2.2): the file was not changed again within the
-// same second that it tells. A validator too long to keep counts as absent.
+// markOf reads the validators. A Last-Modified may stand in If-Range only when it is
+// strong (RFC 9110, 8.8.2.2): the file was not changed again within the second that
+// the header names. A validator that is too long to keep counts as absent.
 func markOf(h http.Header) mark {
 	const longest = 512
 	m := mark{ETag: h.Get("ETag"), Modified: h.Get("Last-Modified")}
@@ -213,8 +213,8 @@ func markOf(h http.Header) mark {
 	return m
 }
 
-// retryAfter reads seconds or a date, which is compared with the server's own
-// clock where that is known. 0 when there is nothing usable.
+// retryAfter reads the header's seconds or its date. A date is compared with the
+// server's own clock where that is known. The result is 0 when the header is not usable.
 func retryAfter(h http.Header, now time.Time, longest time.Duration) time.Duration {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {

@@ -97,7 +97,7 @@ func TestContentRange(t *testing.T) {
 	}
 }
 
-// FuzzJudge: no header of any answer makes judge accept what it must not.
+// FuzzJudge: no header of any answer makes judge accept an answer that it must refuse.
 func FuzzJudge(f *testing.F) {
 	f.Add(206, "bytes 5-9/10", int64(5), int64(5), int64(10), `"a"`, "")
 	f.Add(200, "", int64(10), int64(5), int64(-1), `"b"`, "gzip")

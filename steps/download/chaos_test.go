@@ -16,8 +16,8 @@ import (
 	"github.com/tope/updater/steps/stepstest"
 )
 
-// TestChaos: random servers, random kills, random leftovers beyond the
-// checkpoint. Whatever the order, the download ends with the right bytes.
+// TestChaos: random servers, random kills, random bytes beyond the checkpoint. In any
+// order, the download ends with the right bytes.
 func TestChaos(t *testing.T) {
 	for seed := range uint64(40) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { chaos(t, rand.New(rand.NewPCG(seed, 1))) })
@@ -26,7 +26,7 @@ func TestChaos(t *testing.T) {
 
 func chaos(t *testing.T, r *rand.Rand) {
 	b, other := bundleOf(400_000, 1), bundleOf(400_000, 2)
-	tags := r.IntN(3) > 0 // else there is nothing but the MD5 to hold on to
+	tags := r.IntN(3) > 0 // else only the MD5 identifies the file
 	plan := make([]int, 12)
 	for i := range plan {
 		plan[i] = r.IntN(1000)
@@ -72,7 +72,7 @@ func chaos(t *testing.T, r *rand.Rand) {
 		go func() {
 			select {
 			case <-kill:
-				notes.Fail(errors.New("killed")) // a kill saves nothing more
+				notes.Fail(errors.New("killed")) // nothing is saved after a kill
 				cancel()
 			case <-done:
 			}
@@ -85,7 +85,7 @@ func chaos(t *testing.T, r *rand.Rand) {
 			return
 		}
 		if class := steps.AsError(err).Class; class == steps.Refused {
-			// Fresh and whole, but the other file: what the MD5 is for.
+			// Fresh and whole, but the other file: only the MD5 shows that.
 			require.Equal(t, steps.MD5Mismatch, steps.AsError(err).Code)
 			return
 		}
@@ -96,7 +96,7 @@ func chaos(t *testing.T, r *rand.Rand) {
 	}
 }
 
-// scribble makes of the bytes beyond the checkpoint what a power cut may.
+// scribble changes the bytes beyond the checkpoint as a power cut may.
 func scribble(t *testing.T, r *rand.Rand, task *steps.Task, notes *stepstest.Notes) {
 	var c checkpoint
 	_, err := notes.Load(&c)

@@ -6,11 +6,11 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// checkpoint is the download's note: where it stands, and everything needed to
-// go on from there. A reader may rely on this: the first Offset bytes
-// of the part file are on disk, and Hash is the MD5's state after exactly them.
-// To keep that true, bytes are synced before the note is saved, and the note is
-// set back before bytes it speaks of are overwritten.
+// checkpoint is the download's note: how far the download is, and everything needed
+// to go on from there. A reader may rely on this: the first Offset bytes of the part
+// file are on disk, and Hash is the MD5's state after exactly these bytes. To keep
+// that true, bytes are synced before the note is saved, and the note is set back
+// before bytes that it covers are overwritten.
 type checkpoint struct {
 	URL    string `json:"url"`
 	Offset int64  `json:"offset"`
@@ -18,8 +18,8 @@ type checkpoint struct {
 	Total int64  `json:"total"`
 	Hash  []byte `json:"hash,omitempty"`
 	Mark  mark   `json:"mark"`
-	// Partial is set for a bundle of which parts are fetched; Offset then counts
-	// the bytes of them, and Hash is empty.
+	// Partial is set for a bundle of which only parts are fetched. Offset then counts
+	// the bytes of these parts, and Hash is empty.
 	Partial *partialNote `json:"partial,omitempty"`
 	History
 }
@@ -28,8 +28,8 @@ type checkpoint struct {
 type mark struct {
 	ETag     string `json:"etag,omitempty"`
 	Modified string `json:"last_modified,omitempty"`
-	// Strong is the validator that may stand in If-Range: an equal one means
-	// byte-for-byte the same file. Empty when there is none.
+	// Strong is the validator that may stand in If-Range: a file with the same
+	// validator is the same byte for byte. It is empty when there is none.
 	Strong string `json:"strong,omitempty"`
 }
 
@@ -42,7 +42,7 @@ func (m mark) differs(o mark) bool {
 	return m.Modified != "" && o.Modified != "" && m.Modified != o.Modified
 }
 
-// load returns the note; an empty one when there is none for this URL.
+// load returns the note, or an empty note when there is none for this URL.
 func load(notes steps.Notes, url string) (checkpoint, error) {
 	fresh := checkpoint{URL: url, Total: unknown}
 	var c checkpoint
@@ -56,13 +56,13 @@ func load(notes steps.Notes, url string) (checkpoint, error) {
 	return c, nil
 }
 
-// checkpoint makes the bytes so far durable, with the note that tells of them.
+// checkpoint makes the bytes so far durable, and then the note that covers them.
 func (r *run) checkpoint() error {
 	state, err := r.sink.sync()
 	if err != nil {
 		return err
 	}
-	// Power lost here: the note before this one, which still holds.
+	// If the power goes here, the earlier note is on disk, and it is still true.
 	return r.save(r.sink.offset, state)
 }
 

@@ -16,7 +16,7 @@ import (
 	"github.com/tope/updater/steps/stepstest"
 )
 
-// journaled is the step with an engine around it that remembers what it left.
+// journaled is the step with an engine around it that remembers the step's evidence.
 type journaled struct {
 	*Step
 	t    testing.TB
@@ -82,8 +82,8 @@ func TestConform(t *testing.T) {
 	}
 }
 
-// TestNotesThatFail: a journal that cannot be written ends the step, as this
-// device's fault.
+// TestNotesThatFail: a journal that cannot be written ends the step, with an error that
+// blames this device.
 func TestNotesThatFail(t *testing.T) {
 	b := bundleOf(1<<20, 1)
 	path := filepath.Join(t.TempDir(), "r.zip")
@@ -96,8 +96,8 @@ func TestNotesThatFail(t *testing.T) {
 	stepstest.Fails(t, step, task, steps.Local, steps.DiskFull)
 }
 
-// TestDiskFull: found out before the first byte where the size is known, and at
-// the write otherwise; with room again the same update succeeds.
+// TestDiskFull: the step finds out before the first byte where the size is known, and
+// otherwise at the write. When there is room again, the same update succeeds.
 func TestDiskFull(t *testing.T) {
 	b := bundleOf(3<<20, 1)
 	for name, c := range map[string]struct {

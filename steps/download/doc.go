@@ -1,31 +1,31 @@
-// Package download is the first step of an update: it brings the bundle from
-// where it is published (http, https, a local file) into the update's own
-// directory, and gives up only when going on has no point.
+// Package download is the first step of an update: it brings the bundle from its
+// source (http, https, a local file) into the update's own directory. It gives up only
+// when another try cannot help.
 //
 // # What it promises
 //
 //   - Success means that WorkDir/bundle is there, whole, of the declared size and
 //     MD5 (where declared), and durable. Until then the bytes are in
 //     WorkDir/bundle.part: a file called bundle is always complete.
-//   - What was fetched and hashed before a checkpoint is neither fetched nor
-//     hashed again, whatever happened in between: a kill, a power cut, a server
-//     that went away for a week. A checkpoint is made at most every 2 s and
-//     4 MiB; its bytes are synced before it is saved, so it never claims what
-//     the disk does not have.
-//   - Never more bytes on disk than the source declared, or, where nothing was
-//     declared, than Config.MaxSize.
+//   - Bytes that were fetched and hashed before a checkpoint are neither fetched nor
+//     hashed again, whatever happens: a kill, a power cut, a server that goes away
+//     for a week. A checkpoint is made at most every 2 s and 4 MiB. The bytes are
+//     synced before the checkpoint is saved, so it never covers bytes that the disk
+//     does not have.
+//   - The bundle never takes more bytes on disk than the source declared, or, where
+//     no size was declared, than Config.MaxSize.
 //   - The step waits for the end of an outage as long as it takes, with exponential
 //     back-off and jitter. A failure that waiting will not cure (404, a redirect to
 //     another scheme, a wrong size) is reported at once.
-//   - Memory: one buffer, whatever the size of the bundle.
+//   - The step needs memory for one buffer, whatever the size of the bundle.
 //
-// A bundle of which only parts are needed (Config.Partial) is brought as a file
-// with holes: its head first, which Partial.Plan judges and plans by, then the
-// pieces that the plan names, each compared with its SHA-256. A piece whose
-// bytes are on disk does not come again, whoever brought it.
+// A bundle of which only parts are needed (Config.Partial) becomes a file with holes.
+// Its head is fetched first, and Partial.Plan judges the head and makes the plan from
+// it. Then come the pieces that the plan names, each compared with its SHA-256. A piece
+// whose bytes are on disk already is not fetched again.
 //
-// It never looks inside the bundle (that is Verify), and trusts no server:
-// every answer is judged, in one pure function, before a byte of it is used.
+// The step never looks inside the bundle; that is Verify's task. It trusts no server:
+// one pure function judges every answer before a byte of it is used.
 //
 // # Where to start reading
 //

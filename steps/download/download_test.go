@@ -39,14 +39,14 @@ type patient struct {
 	*clocktest.Fake
 	mu    sync.Mutex
 	waits []time.Duration
-	ticks chan struct{} // holds a token while somebody waits for a tick
+	ticks chan struct{} // holds a token while a watcher waits for a tick
 }
 
 func newPatient() *patient {
 	return &patient{Fake: clocktest.New(), ticks: make(chan struct{}, 1)}
 }
 
-// forLimits is a Connect limit no back-off is as long as.
+// forLimits is a Connect limit that is longer than every back-off.
 const forLimits = 1000 * time.Hour
 
 func (c *patient) After(d time.Duration) <-chan time.Time {
@@ -73,9 +73,9 @@ func (c *patient) slept() []time.Duration {
 	return append([]time.Duration(nil), c.waits...)
 }
 
-// passUntil lets time pass, a tick whenever the watcher waits for one, until
-// done or until the client has given up and backed off: for servers that keep a
-// client waiting. Before each tick each is called.
+// passUntil lets time pass, a tick whenever the watcher waits for one. It ends when
+// done is closed, or when the client has given up and backs off. It is for servers that
+// keep a client waiting. Before each tick it calls each.
 func (c *patient) passUntil(done <-chan struct{}, each func(second int)) {
 	naps := len(c.slept())
 	for second := 0; ; second++ {
@@ -116,7 +116,7 @@ type server struct {
 	mu   sync.Mutex
 	seen []*http.Request
 	sent int64 // bytes of bundle sent
-	// meter is the client's, for handlers that go on when it has got something.
+	// meter is the client's, for handlers that go on when the client has some bytes.
 	meter atomic.Pointer[steps.Meter]
 }
 
@@ -243,9 +243,9 @@ func (k talk) asked() int {
 	return n
 }
 
-// file answers like a good server with one file under one ETag, and closes the
-// connection after most bytes of body; negative for none of that. It returns
-// how far into the file it came.
+// file answers like a good server with one file under one ETag. It closes the
+// connection after most bytes of body; a negative most means no such limit. It returns
+// the offset in the file at which it ended.
 func (k talk) file(b []byte, etag string, most int) int {
 	from := k.asked()
 	if ir := k.req.Header.Get("If-Range"); ir != "" && ir != etag {
@@ -303,7 +303,7 @@ func from(url string, b []byte) func(*steps.Task) {
 	}
 }
 
-// requireBundle checks everything that success promises.
+// requireBundle checks everything that the step promises when it succeeds.
 func requireBundle(t *testing.T, task *steps.Task, b []byte, out steps.Outcome) Evidence {
 	t.Helper()
 	got, err := os.ReadFile(filepath.Join(task.WorkDir, bundle.FileName))
@@ -322,8 +322,8 @@ func requireBundle(t *testing.T, task *steps.Task, b []byte, out steps.Outcome) 
 	return ev
 }
 
-// requireNoBundle checks everything that failure promises: nothing under the
-// bundle's name, and no more than size bytes under any.
+// requireNoBundle checks everything that the step promises when it fails: no file under
+// the bundle's name, and no more than size bytes under any name.
 func requireNoBundle(t *testing.T, task *steps.Task, size int64) {
 	t.Helper()
 	require.NoFileExists(t, filepath.Join(task.WorkDir, bundle.FileName))

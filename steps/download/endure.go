@@ -10,12 +10,12 @@ import (
 	"github.com/tope/updater/platform/source"
 )
 
-// worthwhile is how many bytes count as progress: fewer neither end a series of
-// failures nor are worth a checkpoint of their own when the step is stopped.
+// worthwhile is how many bytes count as progress. Fewer bytes do not end a series of
+// failures, and are not worth a checkpoint of their own when the step is stopped.
 const worthwhile = 64 << 10
 
-// endure waits before the next attempt, or returns the error when there shall be
-// none.
+// endure waits before the next attempt, or returns the error when there is to be no
+// other attempt.
 func (r *run) endure(ctx context.Context, err error) error {
 	var (
 		out   *outage

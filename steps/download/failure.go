@@ -22,7 +22,7 @@ import (
 type outage struct {
 	what string
 	err  error
-	// after is what the server asked us to wait; 0 when it did not say.
+	// after is how long the server asked us to wait; 0 when it did not say.
 	after time.Duration
 }
 
@@ -30,7 +30,7 @@ func (o *outage) Error() string { return o.err.Error() }
 func (o *outage) Unwrap() error { return o.err }
 
 // fault is an answer that cannot be used. Unlike an outage it is the source's own
-// fault, so its number is limited (Limits.Faults).
+// fault, so the number of faults is limited (Limits.Faults).
 type fault struct {
 	what string
 	err  error
@@ -41,18 +41,18 @@ type fault struct {
 func (f *fault) Error() string { return f.err.Error() }
 func (f *fault) Unwrap() error { return f.err }
 
-// unavailable is the source's final no.
+// unavailable is the error for a source that cannot give the bundle, now or later.
 func unavailable(hint, format string, args ...any) error {
 	return &steps.Error{Class: steps.Unavailable, Code: steps.DownloadFailed, Err: fmt.Errorf(format, args...), Hint: hint}
 }
 
-// refused says that the source does not have the bundle that was asked for.
+// refused is the error for a source that does not have the requested bundle.
 func refused(code steps.Code, hint, format string, args ...any) error {
 	return &steps.Error{Class: steps.Refused, Code: code, Err: fmt.Errorf(format, args...), Hint: hint}
 }
 
-// classify says what an error of the HTTP client means. When a limit was broken
-// the error only says that the request was cancelled; the context knows why.
+// classify turns an error of the HTTP client into one of these kinds. When a limit was
+// exceeded, err only says that the request was cancelled, and the cause of ctx says why.
 func classify(ctx context.Context, err error) error {
 	var (
 		final *steps.Error
@@ -68,7 +68,7 @@ func classify(ctx context.Context, err error) error {
 	}
 	var request *url.Error
 	if errors.As(err, &request) {
-		err = request.Err // the caller's report names the URL
+		err = request.Err // the caller's message names the URL already
 	}
 	if err := classifyTLS(err); err != nil {
 		return err
@@ -99,7 +99,8 @@ func classifyTLS(err error) error {
 	return nil
 }
 
-// networkFailure tells a broken connection from a broken answer; "" is the latter.
+// networkFailure tells a broken connection from a broken answer. It returns "" for a
+// broken answer.
 func networkFailure(err error) string {
 	var (
 		op    *net.OpError

@@ -16,12 +16,12 @@ import (
 	"github.com/tope/updater/steps/bundle"
 )
 
-// finish compares the part file with what was declared and publishes it.
+// finish compares the part file with the declared size and MD5, and publishes it.
 func (r *run) finish() error {
 	sum := r.sink.sum()
 	if declared := r.task.Source.MD5; declared != "" && declared != sum {
 		if r.note.Resumed > 0 && !r.again {
-			// Pieces of two different files, from a server that has them under
+			// The part file may have pieces of two files that the server has under
 			// one name: a fresh copy is worth one try.
 			r.again = true
 			return &fault{what: mixedContent, restart: true, err: fmt.Errorf("the MD5 is %s, %s was declared", sum, declared)}
@@ -32,9 +32,10 @@ func (r *run) finish() error {
 	return r.sink.publish()
 }
 
-// adopt is true when an earlier run has brought the bundle and was cut before
-// the journal knew. The file is whole and synced, or it would not bear the name;
-// only its digest is missing, and that is read on from the checkpoint's.
+// adopt returns true when an earlier run has brought the whole bundle and was cut
+// before its answer was journaled. The file is whole and synced, because only such a
+// file gets the name. Only its digest is missing: adopt computes it, from the
+// checkpoint's hash state on.
 func (r *run) adopt(ctx context.Context) (bool, error) {
 	path := filepath.Join(r.task.WorkDir, bundle.FileName)
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
@@ -51,11 +52,11 @@ func (r *run) adopt(ctx context.Context) (bool, error) {
 	}
 	source := r.task.Source
 	if (source.Size > 0 && source.Size != s.offset) || (source.MD5 != "" && source.MD5 != s.sum()) || s.offset == 0 {
-		// Nobody but this step writes there, so this is the disk's fault.
+		// Only this step writes there, so the disk is at fault.
 		r.event(lostBundle, fmt.Sprintf("%d bytes, MD5 %s", s.offset, s.sum()))
 		return false, r.discard(path)
 	}
-	// The name may not be durable yet: the cut may have come just before that.
+	// The name may not be durable yet: the cut may have come before it was synced.
 	if err := disk.SyncDir(r.task.WorkDir); err != nil {
 		return false, steps.FromOS(err, "cannot sync the download")
 	}
@@ -65,7 +66,7 @@ func (r *run) adopt(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// rehash brings a sink that is whole to its end.
+// rehash moves the sink of a whole file to the file's end, and its hash too.
 func (r *run) rehash(ctx context.Context, s *sink) error {
 	info, err := s.f.Stat()
 	if err != nil {
@@ -91,14 +92,15 @@ func (r *run) rehash(ctx context.Context, s *sink) error {
 	}
 }
 
-// discard removes a bundle that is not what it should be.
+// discard removes a bundle that has another size or digest than declared.
 func (r *run) discard(path string) error {
 	if r.noted != 0 {
 		if err := r.save(0, nil); err != nil {
 			return err
 		}
 	}
-	// Power lost here: the bundle again, to be judged and removed again.
+	// If the power goes from here on, the bundle may still be there; the next run
+	// judges it again and removes it.
 	if err := os.Remove(path); err != nil {
 		return steps.FromOS(err, "cannot remove the bundle")
 	}

@@ -10,7 +10,7 @@ import (
 type Evidence struct {
 	steps.Downloaded
 	URL string `json:"url"`
-	// ETag, LastModified and ContentType are the server's words on what it sent.
+	// ETag, LastModified and ContentType are the headers of the server's answer.
 	ETag         string `json:"etag,omitempty"`
 	LastModified string `json:"last_modified,omitempty"`
 	ContentType  string `json:"content_type,omitempty"`
@@ -19,32 +19,33 @@ type Evidence struct {
 
 var _ steps.Fact = Evidence{}
 
-// History is what happened during the download. It is kept in the checkpoint, so
-// that it tells of the whole download and not only of its last process.
+// History tells the course of the download. It is kept in the checkpoint, so that it
+// covers the whole download and not only its last process.
 type History struct {
-	// Received counts bytes of bundle received, thrown away ones included.
+	// Received counts the bytes of the bundle that were received, discarded ones
+	// included.
 	Received int64 `json:"received"`
-	// Resumed counts how often a download went on from where it had been cut,
-	// ResumedBytes the bytes that did not have to come again.
+	// Resumed counts how often the download went on from where it had been cut.
+	// ResumedBytes counts the bytes that were not fetched again.
 	Resumed      int   `json:"resumed,omitempty"`
 	ResumedBytes int64 `json:"resumed_bytes,omitempty"`
 	// Retries counts the waits before another try.
 	Retries int `json:"retries,omitempty"`
-	// Events are the notable events, each kind once, in the order they came first.
+	// Events are the notable events: each kind once, in the order of its first event.
 	Events []Event `json:"events,omitempty"`
 }
 
-// Event is something that a person at 3 a.m. wants to know of.
+// Event is an event that helps a person to find out what went wrong.
 type Event struct {
 	What  string    `json:"what"`
 	Count int       `json:"count"`
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
-	// Detail is what was seen the last time.
+	// Detail describes the last event of this kind.
 	Detail string `json:"detail,omitempty"`
 }
 
-// The kinds of event. There are few, so the list is bounded by itself.
+// The kinds of event. There are few, so History.Events needs no other bound.
 const (
 	cannotConnect   = "cannot connect"
 	connectionLost  = "connection lost"

@@ -9,7 +9,7 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// hostileCases is the table of what servers do with the bundle b.
+// hostileCases is the table of servers that send the bundle b, or do not.
 func hostileCases(b []byte) []hostile {
 	other := bundleOf(300_000, 2)
 	half := len(b) / 2
@@ -233,7 +233,7 @@ func hostileCases(b []byte) []hostile {
 			handle: answer("HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: 300000"),
 		},
 
-		// no
+		// refusals
 		{name: "404", requests: 1, class: steps.Unavailable, code: steps.DownloadFailed, text: "404 Not Found; check the URL", handle: answer("HTTP/1.1 404 Nope\nContent-Length: 0")},
 		{name: "410", requests: 1, class: steps.Unavailable, code: steps.DownloadFailed, text: "410 Gone", handle: answer("HTTP/1.1 410 Gone\nContent-Length: 0")},
 		{name: "401", requests: 1, class: steps.Unavailable, code: steps.DownloadFailed, text: "not allowed", handle: answer("HTTP/1.1 401 No\nContent-Length: 0")},
@@ -265,7 +265,7 @@ func hostileCases(b []byte) []hostile {
 		{name: "304", requests: 1, class: steps.Unavailable, code: steps.DownloadFailed, text: "304", handle: answer("HTTP/1.1 304 Not Modified")},
 		{name: "300", requests: 1, class: steps.Unavailable, code: steps.DownloadFailed, text: "300", handle: answer("HTTP/1.1 300 Multiple\nContent-Length: 0")},
 
-		// later
+		// answers that ask for a later try
 		{name: "500, then well", requests: 2, events: []string{serverBusy}, handle: first(answer("HTTP/1.1 500 Oh\nContent-Length: 0"), whole)},
 		{name: "503 for a while", requests: 40, events: []string{serverBusy}, handle: func(k talk) {
 			if k.n < 39 {

@@ -26,7 +26,7 @@ func answer(head string) func(talk) {
 	return func(k talk) { k.printf("%s", strings.ReplaceAll(head, "\n", "\r\n")+"\r\n\r\n") }
 }
 
-// hostile is a server that does one thing, and what is to come of it.
+// hostile is a server with one behaviour, and the expected result.
 type hostile struct {
 	name   string
 	handle func(talk)
@@ -36,13 +36,13 @@ type hostile struct {
 	class steps.Class
 	code  steps.Code
 	text  string
-	// events, in order; requests; 0 for any number.
+	// events, in order, and the number of requests; 0 for any number.
 	events   []string
 	requests int
 }
 
-// TestHostileServers: each of hostileCases ends well, with the right bytes, or
-// with the right refusal and nothing left behind.
+// TestHostileServers: each of hostileCases ends with the right bytes, or with the right
+// refusal and no file left behind.
 func TestHostileServers(t *testing.T) {
 	b := bundleOf(300_000, 1)
 	cases := hostileCases(b)

@@ -14,8 +14,8 @@ import (
 	"github.com/tope/updater/platform/clock"
 )
 
-// httpSource reads one URL. Each request has a connection of its own: nothing
-// stays open during an outage, and no half-dead connection is reused after it.
+// httpSource reads one URL. Each request has a connection of its own: no connection
+// stays open during an outage, and none that is half dead is reused after it.
 type httpSource struct {
 	cfg       Config
 	url       *url.URL
@@ -69,7 +69,7 @@ func (s *httpSource) open(ctx context.Context, w want) (*stream, error) {
 	o, err := judge(resp, w)
 	if err != nil {
 		cancel()
-		_ = resp.Body.Close() // nothing of it is wanted
+		_ = resp.Body.Close() // the body is not needed
 		return nil, err
 	}
 	return &stream{

@@ -17,7 +17,7 @@ import (
 	"github.com/tope/updater/steps/stepstest"
 )
 
-// TestPace: the limits to the second, on a fake clock.
+// TestPace: the limits are exact to the second, on a fake clock.
 func TestPace(t *testing.T) {
 	type do func(c *clocktest.Fake, p *pace)
 	wait := func(d time.Duration) do { return func(c *clocktest.Fake, _ *pace) { c.Advance(d) } }
@@ -74,8 +74,8 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestOutageOfAWeek: nobody listens for a week; the download waits it out, 1 s
-// at first and 5 min at most, and says on the meter why nothing moves.
+// TestOutageOfAWeek: no server listens for a week. The download waits, 1 s at first and
+// 5 min at most, and the meter's note says why there is no progress.
 func TestOutageOfAWeek(t *testing.T) {
 	b := bundleOf(100_000, 1)
 	s := serve(t, func(k talk) { k.file(b, tag, -1) })
@@ -110,7 +110,7 @@ func TestOutageOfAWeek(t *testing.T) {
 	require.Greater(t, ev.Events[0].Last.Sub(ev.Events[0].First), 6*24*time.Hour)
 }
 
-// comeBack serves on port what s serves.
+// comeBack makes s reachable on port.
 func comeBack(t *testing.T, s *server, port int) {
 	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
 	require.NoError(t, err)
@@ -158,8 +158,8 @@ func TestBackoff(t *testing.T) {
 	require.Equal(t, []time.Duration{77 * time.Second}, s.clk.slept())
 }
 
-// TestTricklesDoNotResetTheBackoff: a server that gives a byte a connection is
-// asked more and more seldom, not once a second.
+// TestTricklesDoNotResetTheBackoff: a server that gives one byte for each connection is
+// asked less and less often, and not once a second.
 func TestTricklesDoNotResetTheBackoff(t *testing.T) {
 	b := bundleOf(30, 1)
 	s := serve(t, func(k talk) { k.file(b, tag, 1) })
@@ -171,8 +171,8 @@ func TestTricklesDoNotResetTheBackoff(t *testing.T) {
 	require.Equal(t, 225*time.Second, waits[len(waits)-1])
 }
 
-// TestConnectLimit: a host that swallows connection attempts (a full backlog
-// drops them like a firewall does) is given up after 10 s of the clock.
+// TestConnectLimit: the step gives up a host that drops connection attempts after 10 s
+// of the clock. A full backlog drops them like a firewall does.
 func TestConnectLimit(t *testing.T) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	require.NoError(t, err)

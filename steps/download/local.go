@@ -14,13 +14,13 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// localSource copies a file, from a USB stick for instance, as a download does:
-// with progress, and resumed when the same file is still there. Unlike for a
-// server, the step does not wait for a file that cannot be read now.
+// localSource copies a local file, for instance from a USB stick. The copy shows its
+// progress, and is resumed when the same file is still there. A file that cannot be
+// read is an error at once: the step waits only for servers.
 type localSource struct{ path string }
 
-// newLocalSource finds the file the operator means: a path that is not in this
-// process's own /tmp may be in the device's.
+// newLocalSource finds the file that the operator means: a path that does not exist in
+// this process's own /tmp may exist in the device's.
 func newLocalSource(cfg Config, path string) localSource {
 	path = filepath.Clean(path)
 	if cfg.Outside != "" {

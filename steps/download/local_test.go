@@ -74,8 +74,8 @@ func TestLocalFiles(t *testing.T) {
 	}
 }
 
-// TestLocalFileResumes: the same file goes on from the checkpoint, another one
-// under its name from the start.
+// TestLocalFileResumes: the copy of the same file goes on from the checkpoint; that of
+// another file under its name begins again.
 func TestLocalFileResumes(t *testing.T) {
 	b := bundleOf(300_000, 1)
 	for name, c := range map[string]struct {

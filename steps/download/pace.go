@@ -9,8 +9,8 @@ import (
 	"github.com/tope/updater/platform/clock"
 )
 
-// pace measures how long a server has kept us waiting, and says when that is too
-// long. Only waiting counts: the disk's time between two reads does not.
+// pace measures how long the step has waited for the server, and reports when the wait
+// is too long. Only waiting counts: time that the disk takes between two reads does not.
 type pace struct {
 	clk    clock.Clock
 	limits Limits
@@ -19,8 +19,8 @@ type pace struct {
 	waiting phase
 	since   time.Duration // when the wait began
 
-	// The window in which the low speed is judged: windows follow each other
-	// and hold SlowTime of waiting each.
+	// The window over which the speed is judged. Windows follow each other, and
+	// each has SlowTime of waiting.
 	waited time.Duration
 	got    int64
 }
@@ -61,7 +61,7 @@ func (p *pace) slow() bool {
 	return p.got < p.limits.SlowBytes*int64(p.limits.SlowTime/time.Second)
 }
 
-// judge returns an *outage when a limit is broken at this moment.
+// judge returns an *outage when a limit is exceeded at this moment.
 func (p *pace) judge() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,8 +81,8 @@ func (p *pace) judge() error {
 	return nil
 }
 
-// watch ends the returned context, with the *outage as its cause, as soon as a
-// limit is broken. The CancelFunc must be called.
+// watch returns a context that ends as soon as a limit is exceeded, with the *outage
+// as its cause. The CancelFunc must be called.
 func (p *pace) watch(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {

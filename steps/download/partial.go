@@ -21,19 +21,19 @@ import (
 type Partial interface {
 	// Match reports whether a file that begins with these 512 bytes is of the format.
 	Match(begin []byte) bool
-	// HeadSize tells how many bytes of the beginning have to be fetched next; done
-	// when they are the whole head.
+	// HeadSize returns how many bytes of the file's beginning are needed next. done
+	// says that these bytes are the whole head.
 	HeadSize(begin []byte) (need int64, done bool, err error)
-	// Plan refuses the bundle, or says what to fetch; its decision is durable when
-	// it returns. ranged says whether the source can be read in pieces.
+	// Plan refuses the bundle, or lists the pieces to fetch; its decision is durable
+	// when it returns. ranged says whether the source can be read in pieces.
 	Plan(ctx context.Context, t *steps.Task, begin []byte, ranged bool) (bundle.Parts, error)
-	// Lack notes that contents cannot be made as planned; the next Plan replaces
-	// them. Amended tells the format that such a plan has arrived.
+	// Lack notes that contents cannot be made as planned; the next Plan takes them
+	// from other pieces. Amended tells the format that the step has this new plan.
 	Lack(t *steps.Task, contents []string) error
 	Amended(t *steps.Task) error
 }
 
-// probeSize is how much is asked for to learn what a file is.
+// probeSize is how many bytes are fetched to find out a file's format.
 const probeSize = 512
 
 // mergeGap is how many unwanted bytes are read to save a request, which costs
@@ -47,8 +47,9 @@ type partial struct {
 	f     *os.File
 	begin []byte
 	parts bundle.Parts
-	key   string // of the pieces
-	// at is the piece being fetched, within how much of it is there, sum its hash.
+	key   string // of the list of pieces
+	// at is the piece being fetched, within the number of its bytes that are there,
+	// and sum their hash.
 	at     int
 	have   []bool
 	within int64
@@ -59,7 +60,7 @@ type partial struct {
 	got      int64
 	unsynced int64
 	linked   bool
-	// found says that the head was on disk, and that nobody has judged it yet.
+	// found says that the head was on disk, and that it has not been judged yet.
 	found bool
 
 	st    *stream
@@ -67,7 +68,7 @@ type partial struct {
 	scrap []byte
 }
 
-// partially brings a bundle of the partial format; it is false for other bundles.
+// partially brings a bundle of the partial format; it returns false for other bundles.
 func (r *run) partially(ctx context.Context) (bool, error) {
 	if r.cfg.Partial == nil || r.task.Source.MD5 != "" {
 		return false, nil
@@ -112,8 +113,8 @@ func (p *partial) drop() {
 	}
 }
 
-// onDisk looks at what an earlier run has left. known: there is something that
-// tells the format; ours: it is the partial one.
+// onDisk looks for the file of an earlier run. known says that the file shows its
+// format, and ours that this is the partial format.
 func (p *partial) onDisk() (known, ours bool, err error) {
 	for _, name := range []string{bundle.FileName, PartFile} {
 		path := filepath.Join(p.task.WorkDir, name)
@@ -134,17 +135,18 @@ func (p *partial) onDisk() (known, ours bool, err error) {
 				return false, false, steps.FromOS(err, "cannot read the download")
 			}
 			if name == PartFile && (p.note.Offset == 0 || p.note.Partial != nil) {
-				// These bytes cannot be trusted: they may be what a power cut has
-				// left of a head. The source says which format it is.
+				// These bytes may be the rest of a head after a power cut, so they do not
+				// tell the format. The source does.
 				continue
 			}
-			// A legacy package grows there, if something does.
+			// If the file has any bytes, they are the beginning of a legacy package.
 			return n > 0, false, nil
 		}
 		p.f, p.begin, p.found = f, begin, true
 		if name == bundle.FileName {
-			// More of it has to be fetched, so it gets the part file's name again.
-			// If the power goes, it has one name or the other, and is found under both.
+			// More of the bundle has to be fetched, so the file gets the part file's name
+			// again. If the power goes, it has one name or the other, and is found under
+			// both.
 			err = os.Rename(path, filepath.Join(p.task.WorkDir, PartFile))
 		}
 		return true, true, steps.FromOS(err, "cannot go on with the bundle")
@@ -152,7 +154,7 @@ func (p *partial) onDisk() (known, ours bool, err error) {
 	return false, false, nil
 }
 
-// all brings every piece. It is false when the source is of another format.
+// all brings every piece. It returns false when the source has another format.
 func (p *partial) all(ctx context.Context) (bool, error) {
 	is, err := p.once(ctx)
 	var judged *steps.Error
@@ -160,7 +162,7 @@ func (p *partial) all(ctx context.Context) (bool, error) {
 		return is, err
 	}
 	// A head from before a power cut was perhaps never synced, and may have any
-	// bytes: only what the server sends now refuses the bundle.
+	// bytes: only a head that the server sends now can refuse the bundle.
 	p.event(lostCheckpoint, err.Error())
 	if err := p.restart(); err != nil {
 		return true, err
@@ -189,7 +191,7 @@ var (
 	errAmended = errors.New("the plan has to be amended")
 )
 
-// head brings the head and opens the part file. A whole head on disk is taken.
+// head brings the head and opens the part file. A whole head on disk is used as it is.
 func (p *partial) head(ctx context.Context) error {
 	for {
 		need, done, err := int64(probeSize), false, error(nil)
@@ -203,13 +205,13 @@ func (p *partial) head(ctx context.Context) error {
 			p.begin = p.begin[:need]
 			return p.openPart()
 		}
-		if p.f != nil { // the disk has it, if it has the beginning
+		if p.f != nil { // a disk with the beginning may have the whole head
 			begin := make([]byte, need)
 			if _, err := p.f.ReadAt(begin, 0); err == nil {
 				p.begin = begin
 				continue
 			}
-			_ = p.f.Close() // nothing of it is kept
+			_ = p.f.Close() // the file is not kept
 			p.f, p.begin, p.found = nil, nil, false
 			continue
 		}
@@ -232,13 +234,13 @@ func (p *partial) head(ctx context.Context) error {
 	}
 }
 
-// openPart makes the part file that begins with the head. A head that is on
-// disk was written by an earlier run, and is judged again like any other.
+// openPart makes the part file that begins with the head. A head on disk was written by
+// an earlier run, and is judged again like a new one.
 func (p *partial) openPart() error {
 	if p.f != nil {
 		return nil
 	}
-	// The note goes first, so that it never speaks of bytes that are not there.
+	// The note is emptied first, so that it never covers bytes that are not there.
 	if p.note.Partial != nil {
 		p.note.Partial = nil
 		if err := p.save(0, nil); err != nil {
@@ -250,15 +252,16 @@ func (p *partial) openPart() error {
 		return steps.FromOS(err, "cannot write the download")
 	}
 	p.f = f
-	// If the power goes before the next sync: any part of it, zeros between. The
-	// signature shows that it is not whole, and it is fetched again.
+	// If the power goes before the next sync: any part of the head is on disk, with
+	// zeros between. The signature shows that the head is not whole, and it is
+	// fetched again.
 	if _, err := f.WriteAt(p.begin, 0); err != nil {
 		return steps.FromOS(err, "cannot write the download")
 	}
 	return nil
 }
 
-// payload fetches what the plan names, and publishes the file.
+// payload fetches the pieces that the plan names, and publishes the file.
 func (p *partial) payload(ctx context.Context) error {
 	parts, err := p.cfg.Partial.Plan(ctx, p.task, p.begin, !p.unranged)
 	if err != nil {
@@ -291,7 +294,7 @@ func (p *partial) payload(ctx context.Context) error {
 	return p.publish()
 }
 
-// show sets the meter: what is wanted, without the gaps.
+// show sets the meter, which counts the planned pieces without the gaps.
 func (p *partial) show() {
 	done := p.parts.Head + p.sofar()
 	p.task.Meter.SetNote("")
@@ -332,12 +335,13 @@ func (p *partial) piece(ctx context.Context) error {
 	return nil
 }
 
-// wrong decides about a piece whose bytes are not those that were signed: it is
-// fetched again once; then something else takes its place, or the source is refused.
+// wrong decides about a piece with other bytes than the signed ones. The piece is
+// fetched again once. If it is wrong again, another piece takes its place, or the
+// source is refused.
 func (p *partial) wrong(piece bundle.Piece) error {
 	p.within = 0
 	p.sum.Reset()
-	if p.noted != 0 { // the note must not speak of bytes that are fetched anew
+	if p.noted != 0 { // the note must not cover bytes that are fetched anew
 		if err := p.checkpointNow(); err != nil {
 			return err
 		}
@@ -357,8 +361,8 @@ func (p *partial) wrong(piece bundle.Piece) error {
 		"the %d bytes from %d on are not what was signed", piece.Length, piece.Offset)
 }
 
-// requestEnd is where a request from the present position on should end: behind
-// the last piece that is near enough to the one before it.
+// requestEnd is where a request from the present position on should end: after the last
+// piece in a row of pieces that are close enough to each other.
 func (p *partial) requestEnd() int64 {
 	end := p.parts.Pieces[p.at].End()
 	for i := p.at + 1; i < len(p.have); i++ {

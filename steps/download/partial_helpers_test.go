@@ -23,7 +23,7 @@ import (
 )
 
 // halved is a format whose head is two blocks and of which only some pieces are
-// wanted. What is lacking is had from stand.
+// wanted. stand replaces lacking pieces.
 type halved struct {
 	mu     sync.Mutex
 	b      []byte

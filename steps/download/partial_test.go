@@ -15,8 +15,8 @@ import (
 	"github.com/tope/updater/steps/stepstest"
 )
 
-// TestPartsAlone: the head, the pieces, and gaps too small for a request of
-// their own: not a byte more is asked for.
+// TestPartsAlone: the step requests the head, the pieces, and gaps too small for a
+// request of their own, and not a byte more.
 func TestPartsAlone(t *testing.T) {
 	h := published(1<<20, [2]int64{2000, 3000}, [2]int64{5500, 500}, [2]int64{500_000, 100_000})
 	p := publish(t, always(h.b), nil)
@@ -34,7 +34,7 @@ func mustDo(t *testing.T, s *Step, task *steps.Task) steps.Outcome {
 	return out
 }
 
-// TestNothingChanged: the head alone.
+// TestNothingChanged: the step requests only the head.
 func TestNothingChanged(t *testing.T) {
 	h := published(1 << 20)
 	p := publish(t, always(h.b), nil)
@@ -43,8 +43,8 @@ func TestNothingChanged(t *testing.T) {
 	require.Equal(t, int64(headSize), p.bytes())
 }
 
-// TestRefusedBeforeThePayload: what the head says is judged before any of the
-// payload is asked for.
+// TestRefusedBeforeThePayload: the head is judged before any of the payload is
+// requested.
 func TestRefusedBeforeThePayload(t *testing.T) {
 	h := published(1<<20, [2]int64{2000, 500_000})
 	h.refuse = refused(steps.BadSignature, "", "no")
@@ -54,7 +54,7 @@ func TestRefusedBeforeThePayload(t *testing.T) {
 	require.Equal(t, []string{"0-511", "512-1023"}, p.asked())
 }
 
-// TestTrailingData: a file that is longer than what was signed is refused.
+// TestTrailingData: a file that is longer than the signed bundle is refused.
 func TestTrailingData(t *testing.T) {
 	h := published(1<<20, [2]int64{2000, 500_000})
 	p := publish(t, always(append(bytes.Clone(h.b), "more"...)), nil)
@@ -82,19 +82,19 @@ func (c *cutting) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// TestPartsOverABadLine: each connection is cut; a byte that has been written
-// never comes again.
+// TestPartsOverABadLine: each connection is cut; a byte that has been written is never
+// fetched again.
 func TestPartsOverABadLine(t *testing.T) {
 	h := published(1<<20, [2]int64{2000, 300_000}, [2]int64{400_000, 300_000})
 	p := publish(t, always(h.b), cutAfter(bufferSize+1))
 	task := newTask(t, at(p.URL))
 	ev := requirePieces(t, h, task, mustDo(t, partialStep(h), task))
 	require.Contains(t, kinds(ev), connectionLost)
-	// What was received of a buffer that was never full comes again; no more.
+	// Only the bytes of a buffer that was never full are fetched again.
 	require.LessOrEqual(t, p.bytes(), int64(headSize+600_000+2*bufferSize))
 }
 
-// TestPartsAfterAKill: the next process goes on from what is on disk.
+// TestPartsAfterAKill: the next process goes on from the bytes on disk.
 func TestPartsAfterAKill(t *testing.T) {
 	h := published(4<<20, [2]int64{2000, 1 << 20}, [2]int64{2 << 20, 1 << 20})
 	ctx, cancel := contextWithCause(t)
@@ -117,7 +117,7 @@ func TestPartsAfterAKill(t *testing.T) {
 	}
 }
 
-// TestPartsWithoutRange: the plan is asked again, and one stream does.
+// TestPartsWithoutRange: Plan is called again, and one stream brings everything.
 func TestPartsWithoutRange(t *testing.T) {
 	h := published(1<<20, [2]int64{2000, 100_000}, [2]int64{400_000, 1000})
 	p := publish(t, always(h.b), func(_ int, w http.ResponseWriter, r *http.Request) http.ResponseWriter {
@@ -131,9 +131,9 @@ func TestPartsWithoutRange(t *testing.T) {
 	require.Len(t, p.asked(), 1)
 }
 
-// TestWrongPieces: bytes that are not what was signed are asked for once more;
-// then something else takes the place of what can be replaced, and the rest is
-// refused.
+// TestWrongPieces: a piece with other bytes than the signed ones is fetched once more.
+// If it is wrong again, another piece takes its place, or the bundle is refused when
+// none can.
 func TestWrongPieces(t *testing.T) {
 	good := func() *halved { return published(1<<20, [2]int64{2000, 50_000}, [2]int64{400_000, 1000}) }
 	spoilt := func(h *halved, from int) func(int) []byte {
@@ -173,8 +173,8 @@ func TestWrongPieces(t *testing.T) {
 	})
 }
 
-// TestPublishedAnew: another file under the same name is another release: its
-// head is judged, and nothing of the old one stays.
+// TestPublishedAnew: another file under the same name is another release: its head is
+// judged, and no byte of the old file stays.
 func TestPublishedAnew(t *testing.T) {
 	h := published(1<<20, [2]int64{2000, 50_000})
 	old := bytes.Clone(h.b)
@@ -190,7 +190,7 @@ func TestPublishedAnew(t *testing.T) {
 	require.Contains(t, kinds(ev), fileChanged)
 }
 
-// TestOtherFormats: a file that is none of the format's is downloaded whole.
+// TestOtherFormats: a file of another format is downloaded whole.
 func TestOtherFormats(t *testing.T) {
 	for name, n := range map[string]int{"large": 600_000, "smaller than a head": 100} {
 		t.Run(name, func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestOtherFormats(t *testing.T) {
 	}
 }
 
-// TestADeclaredMD5IsOfTheWhole: then the whole is downloaded.
+// TestADeclaredMD5IsOfTheWhole: with a declared MD5 the whole bundle is downloaded.
 func TestADeclaredMD5IsOfTheWhole(t *testing.T) {
 	h := published(1<<20, [2]int64{2000, 50_000})
 	p := publish(t, always(h.b), nil)
@@ -212,7 +212,7 @@ func TestADeclaredMD5IsOfTheWhole(t *testing.T) {
 	requireBundle(t, task, h.b, mustDo(t, partialStep(h), task))
 }
 
-// TestConformParts: the contract of a step, from whatever a cut has left.
+// TestConformParts: the step keeps its contract from every state that a cut may leave.
 func TestConformParts(t *testing.T) {
 	h := published(1<<20, [2]int64{2000, 300_000}, [2]int64{400_000, 300_000})
 	p := publish(t, always(h.b), nil)
@@ -232,7 +232,7 @@ func TestConformParts(t *testing.T) {
 				Step: journaled{partialStep(h), t, new(steps.Task)}, Task: task,
 				Picture: func() any {
 					tree := stepstest.Tree(t, task.WorkDir)
-					// Gaps that were read and gaps that were not look different, and mean nothing.
+					// The bytes in the gaps do not matter, and depend on whether a gap was read.
 					if data, err := os.ReadFile(filepath.Join(task.WorkDir, bundle.FileName)); err == nil {
 						return []any{len(tree), len(data), sum(data[2000:302_000]), sum(data[400_000:700_000])}
 					}

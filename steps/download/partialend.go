@@ -9,8 +9,8 @@ import (
 	"github.com/tope/updater/steps/bundle"
 )
 
-// restart forgets everything: the server has another file. The note goes first, so
-// that it never speaks of bytes that are not there.
+// restart forgets everything, because the server has another file. It empties the note
+// first, so that the note never covers bytes that are not there.
 func (p *partial) restart() error {
 	p.drop()
 	p.note.Total, p.note.Mark, p.note.Partial = unknown, mark{}, nil
@@ -29,15 +29,15 @@ func (p *partial) restart() error {
 
 // publish gives the file its size and its name.
 func (p *partial) publish() error {
-	// The end of the file need not be there; with its size the file says which
-	// bundle it is.
+	// The last piece may end before the bundle does. The file gets the bundle's whole
+	// size all the same, because the size tells which bundle it is.
 	if err := p.f.Truncate(p.parts.Total); err != nil {
 		return steps.FromOS(err, "cannot write the download")
 	}
 	if err := p.f.Sync(); err != nil {
 		return steps.FromOS(err, "cannot sync the download")
 	}
-	// Power lost from here on: all pieces are on disk, at worst under the part
+	// If the power goes from here on, all pieces are on disk, at worst under the part
 	// file's name and with an older note; they are found by their digests.
 	if err := os.Rename(filepath.Join(p.task.WorkDir, PartFile), filepath.Join(p.task.WorkDir, bundle.FileName)); err != nil {
 		return steps.FromOS(err, "cannot name the download")

@@ -13,8 +13,8 @@ import (
 	"github.com/tope/updater/steps/bundle"
 )
 
-// partialNote is the checkpoint: the first At pieces are on disk, and the first
-// Within bytes of the next, after which Sum is the hash's state.
+// partialNote is the checkpoint: on disk are the first At pieces, and the first Within
+// bytes of the next piece. Sum is the hash's state after these bytes.
 type partialNote struct {
 	Key    string `json:"key"`
 	At     int    `json:"at"`
@@ -32,8 +32,8 @@ func keyOf(parts bundle.Parts) string {
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
-// resumeAt finds out which pieces are there: those that this process or the note
-// knows of, and those whose digests are right. They are not fetched again.
+// resumeAt finds out which pieces are there: those that this process or the note has
+// recorded, and those whose digests are right. They are not fetched again.
 func (p *partial) resumeAt(ctx context.Context, planned string) error {
 	if p.sum != nil && p.key == planned {
 		return nil // another attempt of the same process
@@ -64,7 +64,7 @@ func (p *partial) resumeAt(ctx context.Context, planned string) error {
 	return nil
 }
 
-// sofar is how many bytes of the pieces are there.
+// sofar returns how many bytes of the pieces are there.
 func (p *partial) sofar() int64 {
 	n := p.within
 	for i, have := range p.have {
@@ -75,7 +75,7 @@ func (p *partial) sofar() int64 {
 	return n
 }
 
-// missing is how many bytes of the pieces are still to come.
+// missing returns how many bytes of the pieces have still to be fetched.
 func (p *partial) missing() int64 {
 	n := -p.sofar()
 	for _, piece := range p.parts.Pieces {
@@ -84,7 +84,7 @@ func (p *partial) missing() int64 {
 	return n
 }
 
-// there reads a piece's place in the file.
+// there reads a piece's place in the file, and reports whether the piece is there.
 func (p *partial) there(piece bundle.Piece) (bool, error) {
 	info, err := p.f.Stat()
 	if err != nil {
@@ -108,7 +108,7 @@ func (p *partial) due() error {
 	return p.checkpointNow()
 }
 
-// checkpointNow makes the bytes so far durable, with the note that tells of them.
+// checkpointNow makes the bytes so far durable, and then the note that covers them.
 func (p *partial) checkpointNow() error {
 	if err := datasync(p.f); err != nil {
 		return steps.FromOS(err, "cannot sync the download")
@@ -119,7 +119,7 @@ func (p *partial) checkpointNow() error {
 		}
 		p.linked = true
 	}
-	// Power lost here: the note before this one, which still holds.
+	// If the power goes here, the earlier note is on disk, and it is still true.
 	return p.saveNote()
 }
 
@@ -140,7 +140,7 @@ func (p *partial) saveNote() error {
 	return p.save(p.sofar(), nil)
 }
 
-// keep saves the last bytes of a download that is stopped, as far as it can.
+// keep saves the last bytes of a download that is stopped, as far as that is possible.
 func (p *partial) keep() {
 	if p.f == nil || p.unsynced < worthwhile {
 		return

@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// errEnds: the source ends before the bytes that were asked for.
+// errEnds: the source ends before the requested bytes.
 var errEnds = errors.New("the file ends before that")
 
 // read fills buf with the source's bytes from offset on. It goes on with an open
@@ -28,7 +28,8 @@ func (p *partial) read(ctx context.Context, buf []byte, offset, end int64) error
 		}
 	}
 	if p.st.end != unknown && p.st.end-p.pos < int64(len(buf)) {
-		// The server sent less than was asked for: the rest is another request.
+		// The server may send less than the request asks for: another request
+		// fetches the rest.
 		n := p.st.end - p.pos
 		if n > 0 {
 			if err := p.fill(buf[:n]); err != nil {
@@ -77,7 +78,7 @@ func (p *partial) ask(ctx context.Context, offset, end int64) error {
 	}
 	p.contentType = st.contentType
 	if st.offset < w.offset || st.whole && w.end != unknown {
-		// The source has no ranges: the plan has to be another.
+		// The source has no ranges, so another plan is needed.
 		p.event(rangeIgnored, fmt.Sprintf("at byte %d", offset))
 		p.unranged = true
 		if len(p.parts.Pieces) > 0 {

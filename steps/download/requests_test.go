@@ -28,7 +28,7 @@ func TestDripIsTooSlow(t *testing.T) {
 	require.NoError(t, err)
 	ev := requireBundle(t, task, b, out)
 	require.Equal(t, []string{tooSlow}, kinds(ev))
-	// Not to the second: what passes while the client writes is not counted.
+	// Not exact to the second: time in which the client writes is not counted.
 	waited := <-took
 	require.GreaterOrEqual(t, waited, 60*time.Second)
 	require.Less(t, waited, time.Hour, "the whole file would take almost three")

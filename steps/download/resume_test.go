@@ -18,8 +18,8 @@ import (
 	"github.com/tope/updater/steps/stepstest"
 )
 
-// honest are notes that check, at every save, what a checkpoint promises: its
-// bytes are in the file, and its hash is theirs.
+// honest are notes that check a checkpoint's promise at every save: its bytes are in
+// the file, and its hash is the hash of these bytes.
 type honest struct {
 	*stepstest.Notes
 	t   *testing.T
@@ -47,8 +47,8 @@ func (h honest) check(c checkpoint) {
 	require.Equal(h.t, want.Sum(nil), got.Sum(nil), "the checkpoint's hash is of other bytes")
 }
 
-// image is what the disk holds at this moment: the task as the engine makes it
-// after a kill.
+// image copies the disk as it is at this moment, and returns the task as the engine
+// makes it after a kill.
 func image(t *testing.T, task *steps.Task, notes *stepstest.Notes) (*steps.Task, *stepstest.Notes) {
 	t.Helper()
 	next := stepstest.Again(task)
@@ -69,8 +69,8 @@ func saved(t *testing.T, notes *stepstest.Notes) checkpoint {
 	return c
 }
 
-// TestResumeAfterKill kills a download in the middle and counts, at the server,
-// what the next one fetches: exactly what the checkpoint does not have.
+// TestResumeAfterKill kills a download in the middle and counts, at the server, the
+// bytes that the next one fetches: exactly those that the checkpoint does not cover.
 func TestResumeAfterKill(t *testing.T) {
 	b := bundleOf(10<<20, 1)
 	tails := map[string]func(t *testing.T, part string, at int64){
@@ -131,8 +131,8 @@ func TestResumeAfterKill(t *testing.T) {
 	}
 }
 
-// TestCutsCostNothing: within one process, not even the bytes since the
-// checkpoint come again.
+// TestCutsCostNothing: within one process, not even the bytes since the checkpoint are
+// fetched again.
 func TestCutsCostNothing(t *testing.T) {
 	b := bundleOf(1<<20, 1)
 	s := serve(t, func(k talk) { k.file(b, tag, 100_000) })
@@ -184,8 +184,8 @@ func TestCheckpointRate(t *testing.T) {
 	}
 }
 
-// TestStopKeepsWhatItHas: a step that is told to stop says so, and leaves a
-// checkpoint behind even before one is due.
+// TestStopKeepsWhatItHas: a step that is told to stop returns an error that says so, and
+// saves a checkpoint even before one is due.
 func TestStopKeepsWhatItHas(t *testing.T) {
 	b := bundleOf(1<<20, 1)
 	stop := errors.New("the system is stopping")
@@ -233,7 +233,7 @@ func TestStopDuringAnOutage(t *testing.T) {
 	require.Contains(t, task.Meter.Note(), "trying again in 1s")
 }
 
-// TestCheckpointsThatDoNotFit: whatever is left on disk, the download ends well.
+// TestCheckpointsThatDoNotFit: the download succeeds whatever files are on disk.
 func TestCheckpointsThatDoNotFit(t *testing.T) {
 	b := bundleOf(300_000, 1)
 	half := md5.New()
@@ -302,8 +302,8 @@ func stateOf(b []byte) []byte {
 	return state
 }
 
-// TestFoundWhole: a bundle that was published before the journal knew is not
-// fetched again; a damaged one is.
+// TestFoundWhole: a bundle that got its name before a cut, and is not in the journal, is
+// not fetched again, unless it is damaged.
 func TestFoundWhole(t *testing.T) {
 	b := bundleOf(300_000, 1)
 	damaged := append([]byte(nil), b...)

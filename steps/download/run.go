@@ -18,13 +18,13 @@ type run struct {
 	sink *sink
 	buf  []byte
 
-	note    checkpoint    // what is known of the file, and the history
+	note    checkpoint    // the known facts about the file, and the history
 	noted   int64         // offset of the note as saved
 	notedAt time.Duration // when it was saved, or the run began
 	high    int64         // the furthest this run has been: progress that counts
 	tries   int           // waits in a row without progress
 	faults  int           // faults in a row without progress
-	cutAt   int64         // where an unmarked end was met last
+	cutAt   int64         // where the last unmarked end was
 	again   bool          // a wrong digest has been forgiven once
 
 	contentType string
@@ -47,7 +47,7 @@ func (r *run) close() {
 	}
 }
 
-// do brings the bundle, in as many attempts as it takes.
+// do brings the bundle, in as many attempts as are needed.
 func (r *run) do(ctx context.Context) error {
 	if r.task.Source.Size > r.cfg.MaxSize {
 		return refused(steps.SizeMismatch, "", "the bundle is declared to have %d bytes, more than the %d this device takes",
@@ -108,8 +108,8 @@ func (r *run) resume() error {
 	return nil
 }
 
-// restart goes back to the first byte. The note goes first: it must never speak
-// of bytes that are being replaced, or a kill would let the next run trust them.
+// restart goes back to the first byte. It empties the note first: a note must never
+// cover bytes that are being replaced, or after a kill the next run would trust them.
 func (r *run) restart() error {
 	r.note.Total, r.note.Mark = unknown, mark{}
 	if r.noted != 0 {
@@ -117,7 +117,8 @@ func (r *run) restart() error {
 			return err
 		}
 	}
-	// Power lost from here on: an empty note, so whatever the part file has is cut off.
+	// If the power goes from here on, the note is empty, so the next run cuts the part
+	// file to nothing.
 	if _, err := r.sink.cutTo(0, nil); err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func (r *run) restart() error {
 	return nil
 }
 
-// whole makes one attempt to get everything that is missing. nil means that the
+// whole makes one attempt to fetch everything that is missing. When it returns nil, the
 // part file has the bundle's declared length.
 func (r *run) whole(ctx context.Context) error {
 	for {
@@ -185,7 +186,7 @@ func (r *run) evidence() Evidence {
 	}
 }
 
-// verdict is the error as the engine gets it.
+// verdict turns err into the error for the engine.
 func (r *run) verdict(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return steps.FromOS(err, "cannot "+r.says.doing)

@@ -38,9 +38,9 @@ func newSink(dir string, f *os.File) *sink {
 	return &sink{dir: dir, f: f, hash: md5.New()} //nolint:gosec // see above
 }
 
-// cutTo brings the sink to the first offset bytes of the file and the hash's state
-// after them, and cuts off the rest. It is false when the file is shorter or the
-// state unreadable; the sink is at 0 then, and empty.
+// cutTo puts the sink to offset, with the hash in the state after the bytes before it,
+// and cuts off the rest of the file. It returns false when the file is shorter or the
+// state unreadable; then the sink is at 0, and empty.
 func (s *sink) cutTo(offset int64, state []byte) (bool, error) {
 	info, err := s.f.Stat()
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *sink) cutTo(offset int64, state []byte) (bool, error) {
 	return ok, nil
 }
 
-// at puts position and hash to offset, or both to 0 when that cannot be.
+// at puts position and hash to offset, or both to 0 when that is not possible.
 func (s *sink) at(offset int64, state []byte, size int64) (bool, error) {
 	ok := offset == 0 || offset <= size && restore(s.hash, state) == nil
 	if !ok || offset == 0 {
@@ -109,18 +109,18 @@ func (s *sink) sync() ([]byte, error) {
 
 func (s *sink) sum() string { return hex.EncodeToString(s.hash.Sum(nil)) }
 
-// publish makes the part file the bundle.
+// publish gives the part file the bundle's name.
 func (s *sink) publish() error {
 	if err := s.f.Sync(); err != nil {
 		return steps.FromOS(err, "cannot sync the download")
 	}
-	// Power lost from here on: the part file is whole on disk, at worst under
-	// its old name and with an older checkpoint; at most its end comes again.
+	// If the power goes from here on, the part file is whole on disk, at worst under
+	// its old name and with an older checkpoint; at most its end is fetched again.
 	if err := os.Rename(s.f.Name(), filepath.Join(s.dir, bundle.FileName)); err != nil {
 		return steps.FromOS(err, "cannot name the download")
 	}
-	// Power lost here: one name or the other, the content is the same. After
-	// the next line: the bundle, for good.
+	// If the power goes here, the file has one name or the other, with the same
+	// content. After the next line it has the bundle's name, durably.
 	if err := disk.SyncDir(s.dir); err != nil {
 		return steps.FromOS(err, "cannot sync the download")
 	}

@@ -20,7 +20,7 @@ type nothing struct{}
 func (nothing) Path(string) string                          { return "/nonexistent" }
 func (nothing) Manifest(string) (*versions.Manifest, error) { return nil, versions.ErrNotFound }
 
-// slice answers a request for a range, up to byte most of the file; it is false
+// slice answers a request for a range, up to byte most of the file; it returns false
 // when it had to stop there.
 func (k talk) slice(b []byte, most int) bool {
 	from, to := 0, len(b)-1
@@ -61,7 +61,7 @@ func TestTricklingBundles(t *testing.T) {
 			out, err := do(t, step, task)
 			require.NoError(t, err)
 			ev := out.Evidence.(Evidence)
-			// Which limit it is depends on whether the answer's first line came first.
+			// Which limit ends the wait depends on whether the answer's first line came before.
 			require.NotEmpty(t, kinds(ev))
 			require.Subset(t, []string{noAnswer, wentQuiet}, kinds(ev))
 			require.Len(t, s.clk.slept(), ev.Retries)

@@ -10,8 +10,8 @@ import (
 
 // origin is where a bundle comes from.
 type origin interface {
-	// open begins to read at w.offset, or at 0 when that cannot be had; see
-	// failure.go for its errors. ctx also ends the reading.
+	// open begins to read at w.offset, or at 0 when the source cannot begin there; see
+	// failure.go for its errors. The end of ctx also ends the reading.
 	open(ctx context.Context, w want) (*stream, error)
 }
 
@@ -19,13 +19,14 @@ type origin interface {
 type stream struct {
 	offer
 	body io.ReadCloser
-	// fail turns an error of body.Read into one that failure.go speaks of.
+	// fail turns an error of body.Read into one of the kinds in failure.go.
 	fail func(error) error
-	// check says, after the last byte, whether it was one file throughout; may be nil.
+	// check is called after the last byte. It returns an error when the file changed
+	// during the reading. It may be nil.
 	check func() error
 }
 
-// newOrigin says what reads the bundle. Nothing is opened yet.
+// newOrigin returns the origin for a URL or path. It opens nothing yet.
 func newOrigin(cfg Config, raw string) (origin, error) {
 	at, err := source.Parse(raw)
 	var refused *source.Error
@@ -46,11 +47,12 @@ type words struct {
 	doing string
 	// file is the bundle as it lies there.
 	file string
-	// fault is the advice about a source that is at fault again and again.
+	// fault is the advice about a source whose answers are unusable again and again.
 	fault string
 }
 
-// wordsFor calls a local file a file, so that nobody looks for a server.
+// wordsFor returns the words for a source. It calls a local file a file, so that
+// nobody looks for a server.
 func wordsFor(raw string) words {
 	if at, err := source.Parse(raw); err == nil && at.Web == nil {
 		return words{"copy " + at.Path, "the file", "copy it there completely, then try again"}

@@ -22,30 +22,31 @@ import (
 // grows; it becomes bundle.FileName once it is whole and synced.
 const PartFile = bundle.FileName + ".part"
 
-// Config is what a download needs to know. Zero fields take the defaults named.
+// Config configures the step. A field that is zero takes the default named here.
 type Config struct {
 	// Clock is needed; Log is slog.Default() when nil.
 	Clock clock.Clock
 	Log   *slog.Logger
 	// Version is the updater's own, for the User-Agent header.
 	Version string
-	// MaxSize bounds a bundle whose size nobody declared: 8 GiB.
+	// MaxSize bounds a bundle whose size was not declared: 8 GiB.
 	MaxSize int64
-	// A checkpoint is made when both have passed since the last one: 2 s, 4 MiB.
+	// CheckpointTime (2 s) and the number of bytes (4 MiB) have both to pass after
+	// one checkpoint before the next.
 	CheckpointTime  time.Duration
 	CheckpointBytes int64
-	// Reserve is what a download leaves free on the file system: 4 MiB.
+	// Reserve is the space that a download leaves free on the file system: 4 MiB.
 	Reserve uint64
 	Limits  Limits
-	// Outside is where the device's / is found for files that this process cannot
-	// see under their own names, because it has a /tmp of its own; "" for nowhere.
+	// Outside is the path of the device's / for files that this process cannot see
+	// under their own names, because it has a /tmp of its own; "" for none.
 	Outside string
 	// RootCAs are trusted for https; nil is the system's.
 	RootCAs *x509.CertPool
 	// Partial is the format of which only parts are fetched; nil for none. A
 	// source with a declared MD5 is always downloaded whole.
 	Partial Partial
-	// Preflight says whether there is room: disk.Preflight.
+	// Preflight returns an error when there is not enough room: disk.Preflight.
 	Preflight func(path string, bytes, inodes uint64) error
 	// Random gives the jitter, in [0,1): math/rand.
 	Random func() float64
@@ -75,7 +76,8 @@ type Limits struct {
 	Faults int
 }
 
-// bufferSize is the one buffer: large enough that system calls do not matter.
+// bufferSize is the size of the one buffer: large enough that the cost of system calls
+// does not matter.
 const bufferSize = 256 << 10
 
 func (c Config) withDefaults() Config {
@@ -165,8 +167,8 @@ func (s *Step) Undo(_ context.Context, t *steps.Task) error {
 			return steps.FromOS(err, "cannot remove the download")
 		}
 	}
-	// Power lost before this line may bring the files back. They go with the
-	// update's directory, and the next Undo removes them again.
+	// If the power goes before the sync, the files may come back. The next Undo, or
+	// the removal of the update's directory, removes them again.
 	if err := disk.SyncDir(t.WorkDir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return steps.FromOS(err, "cannot remove the download")
 	}

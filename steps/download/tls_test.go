@@ -97,8 +97,8 @@ func TestTLS(t *testing.T) {
 	})
 }
 
-// TestWrongTimeIsWaitedOut: a device that boots without a clock finds every
-// certificate not valid yet; that cures itself.
+// TestWrongTimeIsWaitedOut: on a device that boots without a clock no certificate is
+// valid yet. The step waits until the device has the time.
 func TestWrongTimeIsWaitedOut(t *testing.T) {
 	err := fmt.Errorf("wrapped: %w", &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}})
 	var out *outage

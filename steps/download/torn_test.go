@@ -15,8 +15,8 @@ import (
 	"github.com/tope/updater/steps/bundle"
 )
 
-// sealed is a partial format for tests: a head that ends with its own SHA-256,
-// then two pieces that are wanted, and something between them that is not.
+// sealed is a partial format for tests: a head that ends with its own SHA-256, then two
+// wanted pieces with unwanted bytes between them.
 type sealed struct{ file []byte }
 
 const sealedHead, sealedPiece, sealedGap = 9000, 3000, 5000
@@ -53,8 +53,8 @@ func (sealed) pieces() []int { return []int{sealedHead, sealedHead + sealedPiece
 func (sealed) Lack(*steps.Task, []string) error { return nil }
 func (sealed) Amended(*steps.Task) error        { return nil }
 
-// What a power cut leaves of a part file that was never synced does not refuse
-// the bundle, does not make another format of it, and is not believed.
+// A part file that was never synced may have any bytes after a power cut. They do not
+// get the bundle refused or taken for another format, and they are not used.
 func TestTornPartFile(t *testing.T) {
 	s := newSealed()
 	path := filepath.Join(t.TempDir(), "r.tope")
@@ -105,7 +105,8 @@ func TestTornPartFile(t *testing.T) {
 	}
 }
 
-// A head that the source itself sends is refused, wherever it came from before.
+// A broken head is refused when the source itself sends it, also after a broken one was
+// found on disk.
 func TestBrokenSealIsRefused(t *testing.T) {
 	s := newSealed()
 	broken := bytes.Clone(s.file)

@@ -10,7 +10,7 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// take writes a stream to the part file. It is true when the file ends there.
+// take writes a stream to the part file. It returns true when the file is complete.
 func (r *run) take(ctx context.Context, st *stream) (bool, error) {
 	if st.event != "" {
 		r.event(st.event, fmt.Sprintf("at byte %d", r.sink.offset))
@@ -43,7 +43,8 @@ func (r *run) take(ctx context.Context, st *stream) (bool, error) {
 	return st.total == unknown || r.sink.offset == st.total, nil
 }
 
-// copy moves bytes until the stream ends. nil means that it ended where it should.
+// copy moves bytes until the stream ends. It returns nil when the stream ended where it
+// should.
 func (r *run) copy(ctx context.Context, st *stream) error {
 	limit := r.limit(st)
 	for st.end == unknown || r.sink.offset < st.end {
@@ -81,7 +82,8 @@ func (r *run) limit(st *stream) int64 {
 	return r.cfg.MaxSize
 }
 
-// tooMuch is the error of a stream that brings more; the surplus is not written.
+// tooMuch returns the error for a stream that brings more than limit; the surplus is
+// not written.
 func (r *run) tooMuch(st *stream, limit int64) error {
 	if st.check != nil {
 		if err := st.check(); err != nil {
@@ -110,8 +112,8 @@ func (r *run) ended(st *stream) error {
 		r.note.Total = r.sink.offset
 		return nil
 	case !st.marked && r.cutAt != r.sink.offset:
-		// Without a length or chunks, a cut looks like an end. An end in the
-		// same place a second time is one.
+		// Without a length or chunks, a cut connection looks like the end of the
+		// file. When the stream ends in the same place a second time, it is the end.
 		r.cutAt = r.sink.offset
 		return &outage{what: connectionLost, err: fmt.Errorf("the connection ended after %d of %d bytes", r.sink.offset, total)}
 	default:
@@ -131,7 +133,7 @@ func (r *run) advance(p []byte) error {
 	return nil
 }
 
-// preflight asks for room for what is still missing.
+// preflight asks for room for the bytes that are still missing.
 func (r *run) preflight() error {
 	total := r.total()
 	if total == unknown {
@@ -140,7 +142,7 @@ func (r *run) preflight() error {
 	return r.roomFor(total - r.sink.offset)
 }
 
-// roomFor asks for room for so many bytes more.
+// roomFor asks for room for missing more bytes.
 func (r *run) roomFor(missing int64) error {
 	need := uint64(missing) + r.cfg.Reserve //nolint:gosec // checked: not negative
 	if err := r.cfg.Preflight(r.task.WorkDir, need, 0); err != nil {

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clone makes out share in's blocks, where the file system can (reflink: btrfs,
-// xfs). Where it is false the caller has to copy the bytes.
+// clone makes out share the blocks of in, where the file system can (reflink: btrfs,
+// xfs). When it returns false the caller has to copy the bytes.
 func clone(out, in *os.File, size int64) (bool, error) {
 	info, err := in.Stat()
 	if err != nil || info.Size() != size {
-		return false, err // it is not what it should be; copying finds that out
+		return false, err // the file has changed; copying finds that out
 	}
 	err = unix.IoctlFileClone(int(out.Fd()), int(in.Fd()))
 	switch {
@@ -28,8 +28,8 @@ func clone(out, in *os.File, size int64) (bool, error) {
 	return false, fmt.Errorf("clone %s: %w", in.Name(), err)
 }
 
-// hash reads a cloned file: it shares its blocks with the original, and so any
-// damage in them.
+// hash reads a cloned file: a clone shares its blocks with the original, and so also
+// any damage in them.
 func (w *writer) hash(ctx context.Context, f *os.File, size int64) error {
 	w.sum.Reset()
 	for at := int64(0); at < size; {

@@ -10,7 +10,7 @@
 // When Do succeeds, the tree is synced, and the list of its entries (package
 // filelist) lies in the work directory under its final name. Probe relies on that
 // order: a list is only there if its tree is durable.
-// A tree without a list is rubbish from a cut, and is thrown away.
+// A tree without a list was left by a cut, and is removed.
 //
 // Start at Step.Do; run.go has the pipeline, file.go one file.
 package extract
@@ -28,34 +28,34 @@ import (
 	"github.com/tope/updater/steps/bundle/filelist"
 )
 
-// Versions is what the step needs of *versions.Store.
+// Versions are the methods of *versions.Store that the step needs.
 type Versions interface {
 	// Staging is the host path of the update's staging directory.
 	Staging(update string) string
 }
 
-// Config is what the step needs. Everything but Limits, Writable and Workers is
+// Config configures the step. All fields except Limits, Writable and Workers are
 // required.
 type Config struct {
 	Versions Versions
 	Formats  []bundle.Format
 	Limits   bundle.Limits
-	// Preflight says whether there is room: disk.Preflight.
+	// Preflight returns an error when there is not enough room: disk.Preflight.
 	Preflight func(path string, bytes, inodes uint64) error
-	// Writable maps directories of the version that its programs write to, to
-	// the host paths of the shared directories they are linked to. Shared
-	// directories are made as needed. One whose parent directory the release
-	// does not have is left out.
+	// Writable maps a directory that the version's programs write to, to the host
+	// path of a shared directory. In the version, a link to the shared directory
+	// stands in its place. Shared directories are made as needed. A writable
+	// directory is left out when the release does not have its parent directory.
 	Writable map[string]string
-	// Shared is the host path below which the release's own writable
-	// directories are linked to, by their path.
+	// Shared is the host path of a directory. The release's own writable directories
+	// are linked to directories below it of the same path.
 	Shared string
 	// Workers is how many files are unpacked at once; 0 means 2. Each takes
 	// some 250 KiB.
 	Workers int
-	// Lack notes, durably, which contents have to be fetched because those of this
-	// device are not what they should be: supply.Lack. Formats without spare
-	// contents need none.
+	// Lack notes, durably, which contents have to be fetched because this device's
+	// own copies are damaged or missing: supply.Lack. It may be nil for formats
+	// without spare contents.
 	Lack func(workDir string, sha256 []string) error
 }
 
@@ -70,12 +70,13 @@ func New(cfg Config) *Step {
 	return &Step{cfg}
 }
 
-// Evidence counts what was unpacked.
+// Evidence counts the unpacked entries.
 type Evidence struct {
 	filelist.Summary
 	// Writable are the directories that were linked to shared ones.
 	Writable []string `json:"writable,omitempty"`
-	// Lacking counts contents that this device turned out not to have.
+	// Lacking counts contents whose copies on this device turned out damaged or
+	// missing.
 	Lacking int `json:"lacking,omitempty"`
 }
 
@@ -95,7 +96,7 @@ func (s *Step) Probe(ctx context.Context, t *steps.Task) (steps.Reach, error) {
 	return steps.Partly, nil
 }
 
-// finished says whether the list is whole, belongs to this release, and
+// finished reports whether the list is whole, belongs to this release, and
 // describes the tree that is there.
 func (s *Step) finished(ctx context.Context, t *steps.Task, staging string) (filelist.Summary, bool, error) {
 	head, sum, err := filelist.Check(ctx, t.WorkDir, staging, nil)
@@ -103,8 +104,8 @@ func (s *Step) finished(ctx context.Context, t *steps.Task, staging string) (fil
 	case err == nil && head != headOf(t):
 		return sum, false, nil
 	case err == nil:
-		// The list may have been renamed and its writer killed before that was
-		// durable. Then this makes it so.
+		// The process may have been killed after it renamed the list and before the
+		// rename was durable. This sync makes it durable.
 		return sum, true, steps.FromOS(disk.SyncDir(t.WorkDir), "cannot keep the list of files")
 	case ctx.Err() != nil:
 		return sum, false, steps.Stopped(ctx, "look at "+staging)
@@ -155,7 +156,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	return steps.Outcome{Evidence: ev}, nil
 }
 
-// Undo implements steps.Step: staging directory and list go.
+// Undo implements steps.Step: it removes the staging directory and the list.
 func (s *Step) Undo(_ context.Context, t *steps.Task) error {
 	return wipe(t.WorkDir, s.cfg.Versions.Staging(t.Update))
 }
@@ -167,7 +168,7 @@ func wipe(workDir, staging string) error {
 	if err := filelist.Remove(workDir); err != nil {
 		return steps.FromOS(err, "cannot clear "+workDir)
 	}
-	// If the power goes from here on: no list, and any part of the tree, which
-	// is removed at the next try.
+	// If the power goes from here on: on disk there is no list, and any part of the
+	// tree, which the next try removes.
 	return steps.FromOS(disk.RemoveTree(staging), "cannot clear "+staging)
 }

@@ -75,8 +75,8 @@ func (w *world) listed() map[string]versions.File {
 	return all
 }
 
-// picture is the device and the work directory, the list aside: its order is
-// that in which the workers happened to finish.
+// picture is the device and the work directory without the list: the order of the
+// list depends on which worker happened to finish first.
 func (w *world) picture() any {
 	tree := stepstest.Tree(w.t, w.dev.Root, w.task.WorkDir)
 	list := filepath.Join(w.task.WorkDir, filelist.Name)
@@ -86,7 +86,7 @@ func (w *world) picture() any {
 	return tree
 }
 
-// wreck leaves what a cut may leave: some of the tree, with wrong contents.
+// wreck leaves a tree as a cut may leave it: incomplete, with wrong contents.
 func wreck(t *testing.T, staging string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Join(staging, "services/device-api/stray"), 0o755))
@@ -182,9 +182,9 @@ func TestExtracted(t *testing.T) {
 	for path, mode := range map[string]uint32{
 		"services/device-api/device-api":    0o555, // as the package says
 		"services/device-api/lib/libx.so.1": 0o444,
-		"services/web-server/run":           0o555, // "#!", and the package does not say
+		"services/web-server/run":           0o555, // "#!", and the package has no mode
 		"services/web-server/index.html":    0o444,
-		"bin/tope-tool":                     0o555, // ELF, and the package does not say
+		"bin/tope-tool":                     0o555, // ELF, and the package has no mode
 	} {
 		require.Equal(t, mode, list[path].Mode, path)
 		info, err := os.Lstat(w.in(path))
@@ -201,7 +201,7 @@ func TestExtracted(t *testing.T) {
 	require.Equal(t, versions.TypeDir, list["services/device-api/empty"].Type)
 }
 
-// The modes are the same whatever the umask of whoever started the updater.
+// The modes are the same whatever umask the updater was started with.
 func TestUmask(t *testing.T) {
 	roottest.Need(t, "a umask that takes all")
 	w := newWorld(t, bt.Package("1.2.0"))

@@ -38,7 +38,7 @@ func (w *writer) write(ctx context.Context, e bundle.Entry) error {
 	if !e.Spare || ctx.Err() != nil || !errors.As(err, &content) {
 		return err
 	}
-	// What is left of the file goes with the staging directory.
+	// The rest of the file is removed with the staging directory.
 	w.r.lack(e, err)
 	return nil
 }

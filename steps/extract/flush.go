@@ -8,7 +8,7 @@ import (
 
 // flusher asks the kernel to begin writing a file to the disk while the next
 // bytes are still being unpacked, so that the sync at the end finds little left
-// to do. It promises nothing: durability is SyncFS's.
+// to do. It makes nothing durable: only SyncFS does.
 type flusher struct {
 	f    *os.File
 	from int64

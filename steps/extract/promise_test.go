@@ -16,7 +16,7 @@ import (
 	"github.com/tope/updater/steps/extract"
 )
 
-// broken is a format that keeps no promise: it yields whatever it is told to.
+// broken is a format that keeps no promise: it yields the entries of the test.
 type broken struct{ entries []bundle.Entry }
 
 func (b broken) Name() string                                               { return "broken" }
@@ -101,7 +101,7 @@ func TestModesAreMasked(t *testing.T) {
 	require.Equal(t, os.FileMode(0o555), info.Mode())
 }
 
-// An error of the bundle's own disk is not the release's fault.
+// The release is not to blame for an error of the disk that has the bundle.
 func TestBundleUnreadable(t *testing.T) {
 	w := newWorld(t, bt.Zip{})
 	e := file("a", "x")

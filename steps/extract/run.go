@@ -37,8 +37,8 @@ type run struct {
 	parent string
 	links  bool
 
-	// lacking are contents of this device that the plan names and that are not what
-	// they should be, and why; guarded by mu.
+	// lacking maps a content that the plan takes from this device, and that is
+	// damaged or missing, to the error; guarded by mu.
 	lacking map[string]error
 }
 
@@ -71,8 +71,8 @@ func (s *Step) extract(ctx context.Context, t *steps.Task, b bundle.Bundle, stag
 		list.Abandon()
 		return ev, r.fetchAgain(t)
 	}
-	// If the power goes now: any part of the tree, and no list. Afterwards the
-	// list may be there, and the tree is whole.
+	// If the power goes now: any part of the tree is on disk, and no list. After
+	// the sync the tree is whole, and the list may be there.
 	if err := disk.SyncFS(ctx, staging); err != nil {
 		list.Abandon()
 		return Evidence{}, err
@@ -126,7 +126,7 @@ func (r *run) files(ctx context.Context) error {
 	err := r.hand(ctx, jobs)
 	close(jobs)
 	workers.Wait()
-	// A worker's error is the cause of whatever happened after it.
+	// A worker's error has caused all later errors, so it is the one to report.
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
@@ -169,9 +169,9 @@ func (r *run) hand(ctx context.Context, jobs chan<- bundle.Entry) error {
 	return nil
 }
 
-// underWritable tells what lies at or below a directory that is to become a
-// link. An empty directory there is what the link replaces; a file would never
-// be seen by the program it is meant for.
+// underWritable reports whether e lies at or below a directory that is to become a
+// link. It accepts an empty directory, which the link replaces. It refuses a file:
+// behind the link no program would ever see it.
 func (r *run) underWritable(e bundle.Entry) (bool, error) {
 	for dir := range r.cfg.Writable {
 		if e.Path != dir && !strings.HasPrefix(e.Path, dir+"/") {
@@ -219,7 +219,7 @@ func (r *run) makeLinks(ctx context.Context) error {
 		if err := r.makeLink(e.Path, e.Target); err != nil {
 			return err
 		}
-		// A target that is missing is the publisher's business; one outside is not.
+		// A missing target is up to the publisher; a target outside the version is refused.
 		if _, err := r.root.Stat(e.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return bundle.Invalid("link %q: its target %q cannot be reached in the version: %w", e.Path, e.Target, err)
 		}
@@ -234,8 +234,8 @@ func (r *run) makeLink(name, target string) error {
 	return r.add(versions.File{Path: name, Type: versions.TypeLink, Target: target})
 }
 
-// listDirs lists the directories, those nobody named included, and makes sure
-// that the tree has what was listed and nothing else.
+// listDirs lists the directories, also those that no entry names, and makes sure
+// that the tree has the listed entries and nothing else.
 func (r *run) listDirs(ctx context.Context) error {
 	found := 0
 	err := disk.Walk(r.root, func(name string, info fs.FileInfo) error {
@@ -264,7 +264,7 @@ func (r *run) add(f versions.File) error {
 	return r.list.Add(f)
 }
 
-// lack notes that a content of this device is not what it should be.
+// lack notes that this device's copy of a content is damaged or missing.
 func (r *run) lack(e bundle.Entry, why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -288,8 +288,8 @@ func (r *run) fetchAgain(t *steps.Task) error {
 	}
 }
 
-// collision refuses a bundle that wants two things at one path: its format
-// should have.
+// collision refuses a bundle that has two entries at one path. The bundle's format
+// should have refused it already.
 func collision(err error) error {
 	if errors.Is(err, fs.ErrExist) {
 		return bundle.Invalid("something else is there: %w", err)

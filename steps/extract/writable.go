@@ -14,8 +14,8 @@ import (
 	"github.com/tope/updater/steps/bundle"
 )
 
-// with adds the release's own writable directories to the configured ones, and
-// returns those it added: their parents are made.
+// with adds the release's own writable directories to the configured ones. own lists
+// the release's: for these the parent directories are made.
 func (c Config) with(t *steps.Task) (_ Config, own []string, err error) {
 	verified := t.Facts.Verify
 	if verified == nil {
@@ -38,8 +38,8 @@ func (c Config) with(t *steps.Task) (_ Config, own []string, err error) {
 	return c, own, nil
 }
 
-// writable links the directories that programs write to, to shared ones, and
-// returns which. The links are relative from one real directory to another, so
+// writable makes a link to a shared directory for each directory that programs write
+// to, and returns these. The links are relative from one real directory to another, so
 // that they mean the same below --root as on the device.
 func (r *run) writable(staging string) ([]string, error) {
 	if len(r.cfg.Writable) == 0 {

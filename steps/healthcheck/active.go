@@ -11,8 +11,8 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// active is what the service manager says once the service has settled: a job
-// that is done says nothing of that.
+// active asks the service manager for the state in which the service has settled: a
+// job that is done does not tell that state.
 func (g *Gate) active(ctx context.Context, t *steps.Task, p planned) error {
 	svc := p.svc
 	now, err := look.ServiceAt(ctx, g.cfg.Manager, svc)

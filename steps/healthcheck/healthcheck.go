@@ -2,14 +2,14 @@
 // version must pass before it is committed, or before a rollback to it is
 // called done.
 //
-// A version that goes forward must pass them all. A rollback has to regain the
-// baseline, no more: the checks that passed on the version that ran before
-// Switching (Gate.Baseline), so that a device whose web server was broken
-// before the update is not driven on to its factory version by the rollback.
+// On the way forward a version must pass all checks. A rollback only has to regain
+// the baseline: the checks that passed on the version that ran before Switching
+// (Gate.Baseline). Otherwise a device whose web server was broken before the update
+// would be driven on to its factory version by the rollback.
 //
-// To the configured checks come those of the version that is judged: its
-// manifest names them (release.go). That version is the running one for the
-// baseline and the task's target otherwise.
+// In addition to the configured checks there are those of the version that is judged,
+// which its manifest names (release.go). The judged version is the running one for the
+// baseline, and the task's target otherwise.
 //
 // The gate changes nothing on disk and may be run any number of times.
 package healthcheck
@@ -31,22 +31,23 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// Config is what the gate works with.
+// Config configures the gate.
 type Config struct {
 	Manager  service.Manager
 	Services []service.Service
 	Checks   []health.Check
 	Clock    clock.Clock
-	// Poll is how often a check that is not true yet looks again; default 200 ms.
+	// Poll is the time between two looks at a check; default 200 ms.
 	Poll time.Duration
-	// Versions tells what the judged version brings; nil for nothing.
+	// Versions has the checks and the hook that the judged version brings; nil when
+	// versions bring none.
 	Versions running.Installed
-	// Units are what versions carry; nil where there are none.
+	// Units are the unit files that versions carry; nil where systemd runs no services.
 	Units running.Units
 	// Resolve finds a device's program below --root; nil when that is "/".
 	Resolve func(device string) (string, error)
-	// HookOnly is set where somebody else runs and judges the services: of what
-	// a version brings, only its health hook is run.
+	// HookOnly is set where another program runs and judges the services: then of the
+	// version's own checks only its health hook is run.
 	HookOnly bool
 }
 
@@ -55,7 +56,7 @@ type Evidence struct {
 	Results []Result `json:"results"`
 }
 
-// Result is what one check said.
+// Result is the result of one check.
 type Result struct {
 	Service string      `json:"service"`
 	Kind    health.Kind `json:"kind"`
@@ -65,7 +66,7 @@ type Result struct {
 	Needed bool          `json:"needed"`
 	Took   time.Duration `json:"took_ns"`
 	Looks  int           `json:"looks"`
-	// Text says why it did not pass.
+	// Text says why the check did not pass.
 	Text string `json:"text,omitempty"`
 }
 
@@ -89,17 +90,17 @@ func New(cfg Config) *Gate {
 	if cfg.Poll <= 0 {
 		cfg.Poll = 200 * time.Millisecond
 	}
-	var http1 http.Protocols // one question, one answer: HTTP/2 has nothing to add
+	var http1 http.Protocols // HTTP/2 has no advantage for a single request
 	http1.SetHTTP1(true)
 	return &Gate{cfg: cfg, client: &http.Client{
-		// A check is about this process on this port: no proxy, no connection
-		// kept from the version before, no redirect to somebody else.
+		// A check is about this process on this port: no proxy, no connection kept
+		// from the version before, no redirect to another server.
 		Transport:     &http.Transport{Protocols: &http1, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// Probe is never Done: health is what is seen now.
+// Probe never answers Done: health has to be looked at now.
 func (g *Gate) Probe(context.Context, *steps.Task) (steps.Reach, error) {
 	return steps.NotStarted, nil
 }
@@ -119,9 +120,10 @@ func (g *Gate) Once(ctx context.Context, t *steps.Task) (any, error) {
 	return ev, err
 }
 
-// Baseline tells how healthy the version is that runs now. An unhealthy one is not
-// an error. A service that could not be started again, whatever the version, is one
-// (preflight); so is a system that is stopping, which tells nothing of the version.
+// Baseline tells how healthy the running version is. An unhealthy version is not an
+// error. Baseline fails when a service could not be started again, whatever the version
+// (preflight), and when the system is stopping, so that checks say nothing about the
+// version.
 func (g *Gate) Baseline(ctx context.Context, t *steps.Task) (json.RawMessage, error) {
 	before := *t
 	before.Since = steps.Moment{} // whatever runs now counts, whenever it was started
@@ -149,8 +151,8 @@ type planned struct {
 	check  health.Check
 	svc    service.Service
 	needed bool
-	// run is the command as it is found on this host, dir where it runs; empty
-	// for a configured one.
+	// run is the command with its path on this host, dir its working directory; both
+	// are empty for a configured check.
 	run []string
 	dir string
 }
@@ -176,7 +178,7 @@ func (g *Gate) plan(ctx context.Context, t *steps.Task, version string) ([]plann
 		}
 		base = map[string]bool{}
 		for _, r := range ev.Results {
-			before, twice := base[r.key()] // by the configuration and by the release
+			before, twice := base[r.key()] // named by the configuration and by the release
 			base[r.key()] = r.Passed && (before || !twice)
 		}
 	}
@@ -213,8 +215,8 @@ func (g *Gate) checksOf(svc service.Service) []health.Check {
 
 type looker func(context.Context, *steps.Task, planned) Result
 
-// all runs the checks at the same time: they are of different things, and the
-// gate's length is part of how long a device is uncommitted.
+// all runs the checks at the same time: they do not depend on each other, and a device
+// stays uncommitted for as long as the gate takes.
 func (g *Gate) all(ctx context.Context, t *steps.Task, plan []planned, look looker) []Result {
 	results := make([]Result, len(plan))
 	var wg sync.WaitGroup
@@ -249,7 +251,7 @@ func (g *Gate) judge(ctx context.Context, t *steps.Task, look looker) (Evidence,
 	return ev, &steps.Error{Class: steps.Unhealthy, Code: steps.HealthFailed, Err: errors.New(strings.Join(failed, "; "))}
 }
 
-// failures says what did not pass and had to.
+// failures lists the checks that had to pass and did not.
 func failures(results []Result) (failed []string) {
 	for _, r := range results {
 		if r.Needed && !r.Passed {
@@ -259,9 +261,9 @@ func failures(results []Result) (failed []string) {
 	return failed
 }
 
-// noVerdict is the reason, if there is one, why a check that failed says nothing
-// of the version: while the system goes down, services end; and a service
-// manager that cannot be asked tells neither that nor how services do.
+// noVerdict returns an error when a failed check says nothing about the version. While
+// the system stops, services end. A service manager that cannot be asked tells neither
+// whether the system stops nor how the services are.
 func (g *Gate) noVerdict(ctx context.Context) error {
 	switch down, err := g.cfg.Manager.Stopping(ctx); {
 	case errors.Is(err, service.ErrUnavailable):

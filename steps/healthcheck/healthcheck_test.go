@@ -148,7 +148,7 @@ func TestCommand(t *testing.T) {
 	require.Contains(t, text, "exit status 3")
 }
 
-// A rollback has to regain what was healthy before, no more.
+// A rollback only has to pass the checks that passed before the update.
 func TestBaseline(t *testing.T) {
 	up, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -16,15 +16,15 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// Hook is the kind of a version's health hook: the hook exits with 0. Nobody
-// writes such a check; the release's hooks name it.
+// Hook is the kind of a version's health hook: the hook exits with 0. No configuration
+// or release names such a check; the gate makes it from the release's hooks.
 const Hook health.Kind = "hook"
 
 // once is how long one look may take at most; a hook has its own limit.
 const once = 5 * time.Second
 
-// looks has, for each kind of check, how it looks once; nil means that all is as
-// it should be.
+// looks maps each kind of check to the function that looks once. The function returns
+// nil when the check passes.
 func looks() map[health.Kind]func(*Gate, context.Context, *steps.Task, planned) error {
 	return map[health.Kind]func(*Gate, context.Context, *steps.Task, planned) error{
 		health.Active:  (*Gate).active,
@@ -34,8 +34,8 @@ func looks() map[health.Kind]func(*Gate, context.Context, *steps.Task, planned) 
 	}
 }
 
-// look looks once. A version that is installed may have a check of a kind that
-// only a newer updater knows, and fails it.
+// look looks once. An installed version may have a check of a kind that only a newer
+// updater knows. Such a check fails.
 func (g *Gate) look(ctx context.Context, t *steps.Task, p planned) error {
 	if p.check.Kind == Hook {
 		_, err := running.RunHook(ctx, p.dir, t, versions.HealthHook, p.check.Command[0])

@@ -8,7 +8,8 @@ import (
 	"github.com/tope/updater/platform/health"
 )
 
-// A kind that can be written and not run would fail every update.
+// A kind of check that a configuration may name and the gate cannot run would fail every
+// update.
 func TestEachKindHasItsLook(t *testing.T) {
 	for _, k := range health.Kinds() {
 		require.Contains(t, looks(), k)
@@ -25,7 +26,7 @@ func TestChecksThatAreRefusedToday(t *testing.T) {
 	}
 }
 
-// What the journal and people get to see of a check has no password.
+// The text of a check in the journal and in messages has no password.
 func TestAnAnswerIsToldWithoutThePassword(t *testing.T) {
 	c := health.Check{Kind: health.HTTP, URL: "http://me:s3cr3t@127.0.0.1:1/"}
 	err := New(Config{}).look(t.Context(), nil, planned{check: c})

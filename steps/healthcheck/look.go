@@ -59,8 +59,8 @@ func (g *Gate) await(ctx context.Context, t *steps.Task, p planned) Result {
 	}
 }
 
-// hopeless ends an Active check early: a unit that failed for good, or that
-// restarted by itself since it was started, is not going to pass.
+// hopeless reports whether an Active check can end early: a unit that failed for good,
+// or that restarted by itself since it was started, is not going to pass.
 func (g *Gate) hopeless(ctx context.Context, p planned, err error) bool {
 	if p.check.Kind != health.Active || err == nil {
 		return false
@@ -73,15 +73,15 @@ func (g *Gate) hopeless(ctx context.Context, p planned, err error) bool {
 	return now.Active == service.Broken || now.Restarts > 0 || c == look.Unknown || c == look.Unusable
 }
 
-// fresh demands a main process that was started after the flip and that did
-// not come back by itself since.
+// fresh demands a main process that was started after the flip and that the service
+// manager has not restarted since.
 func (g *Gate) fresh(ctx context.Context, t *steps.Task, svc service.Service) error {
 	st, err := g.cfg.Manager.Status(ctx, svc)
 	switch {
 	case err != nil:
 		return err
 	case t.Since == (steps.Moment{}):
-		return nil // a baseline: what runs, runs
+		return nil // a baseline: the process may have started at any time
 	}
 	waits, err := g.waits(t, svc, st)
 	switch {

@@ -14,10 +14,10 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// preflight refuses a switch, while nothing has been touched yet, that would
-// end with services that cannot be started: a unit that is masked, or cannot be
-// read, or is missing and does not come with the release either; or one whose
-// stop would take the updater down with it. The version is not to blame.
+// preflight refuses a switch that would end with services that cannot be started. It
+// runs before anything has been touched. It refuses a unit that is masked, that cannot
+// be read, or that is missing and does not come with the release. It also refuses a
+// unit whose stop would take the updater down with it. The version is not to blame.
 func (g *Gate) preflight(ctx context.Context, t *steps.Task) error {
 	list, err := running.Services(ctx, g.cfg.Manager, g.cfg.Services, t)
 	if err != nil {

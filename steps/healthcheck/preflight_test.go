@@ -18,7 +18,7 @@ import (
 	"github.com/tope/updater/steps/stepstest"
 )
 
-// What no version could change stops an update before anything is touched.
+// A fault that no version could repair stops an update before anything is touched.
 func TestServicesThatCouldNotBeStartedAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		do    func(*servicetest.Fake)
@@ -81,7 +81,7 @@ func TestABaselineIsNotTakenWhileTheSystemStops(t *testing.T) {
 	require.Equal(t, steps.Interrupted, steps.AsError(err).Class)
 }
 
-// A gate that nobody answers tells nothing of the version.
+// A gate that gets no answer from the service manager gives no verdict on the version.
 func TestWithoutAServiceManagerThereIsNoVerdict(t *testing.T) {
 	b := newBench(t, health.Check{Service: "device-api", Kind: health.Active, Timeout: 1})
 	b.manager.Unreachable(true)

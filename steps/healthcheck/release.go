@@ -12,8 +12,8 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// brought lists the checks that the judged version brings: its own, and its
-// health hook.
+// brought lists what the judged version brings: its checks, and its health hook as one
+// more check.
 func (g *Gate) brought(ctx context.Context, list []service.Service, version string) ([]planned, error) {
 	b, err := running.BroughtBy(g.cfg.Versions, version)
 	if err != nil {

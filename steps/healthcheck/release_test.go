@@ -47,7 +47,7 @@ func (b *bench) sicken(t *testing.T) {
 
 var healthHook = map[versions.Hook]string{versions.HealthHook: "hooks/health"}
 
-// The checks of the version that is judged come to the configured ones.
+// The checks of the judged version are added to the configured ones.
 func TestChecksOfTheRelease(t *testing.T) {
 	now := versions.Brought{Hooks: healthHook, Health: []health.Check{
 		{Service: "device-api", Kind: "command", Command: []string{"bin/look", "deep"}},
@@ -83,7 +83,7 @@ func TestHealthHook(t *testing.T) {
 	require.Equal(t, "1.1.0", b.task.Target.Current)
 }
 
-// Going back, a version's own checks count as far as they passed before.
+// On the way back, only those of a version's own checks count that passed before.
 func TestReleaseChecksAgainstTheBaseline(t *testing.T) {
 	for name, sick := range map[string]bool{"healthy before": false, "sick before": true} {
 		t.Run(name, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestReleaseChecksAgainstTheBaseline(t *testing.T) {
 	}
 }
 
-// Where nobody is asked how services do, the version's own hook still is.
+// With HookOnly the version's checks do not run, but its hook does.
 func TestHookOnly(t *testing.T) {
 	now := versions.Brought{Hooks: healthHook, Health: []health.Check{{Service: "device-api", Kind: "command", Command: []string{"/no/such"}}}}
 	b := releases(t, versions.Brought{}, now, func(c *healthcheck.Config) { c.Services, c.HookOnly = nil, true })

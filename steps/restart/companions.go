@@ -13,8 +13,8 @@ import (
 )
 
 // begin starts the sockets, which come before the services. On the way forward a
-// socket that cannot be opened is a service that cannot be reached; on the way back
-// it does not keep the rest from being started.
+// socket that does not start is an error, because its service could not be reached. On
+// the way back begin only notes the error, so that the other units are started.
 func (s *Step) begin(ctx context.Context, t *steps.Task, list []service.Service, ev *Evidence) (running.Companions, error) {
 	units, err := s.companions(t)
 	if err != nil || units.Boot != s.cfg.Clock.Boot() {
@@ -29,7 +29,8 @@ func (s *Step) begin(ctx context.Context, t *steps.Task, list []service.Service,
 	return units, nil
 }
 
-// services lists those to start with the target, its own included.
+// services lists the services to start with the target, including those that the
+// target's own units add.
 func (s *Step) services(ctx context.Context, t *steps.Task) ([]service.Service, error) {
 	t, err := running.ToStart(s.cfg.Units, t, t.Target.Current)
 	if err != nil {
@@ -38,7 +39,7 @@ func (s *Step) services(ctx context.Context, t *steps.Task) ([]service.Service, 
 	return running.Services(ctx, s.cfg.Manager, s.cfg.Services, t)
 }
 
-// companions are the noted ones, as far as there are any in the target.
+// companions returns the noted companions that belong to the target.
 func (s *Step) companions(t *steps.Task) (running.Companions, error) {
 	units, err := running.LoadCompanions(t)
 	if err != nil {
@@ -47,8 +48,9 @@ func (s *Step) companions(t *steps.Task) (running.Companions, error) {
 	return units.ForTarget(s.cfg.Units, t, s.cfg.Clock.Boot())
 }
 
-// waits reports whether a service is to be left to its trigger: it did not run
-// before the switch, and if the trigger has started it already, that was after.
+// waits reports whether a service is to be left to its trigger, because it did not run
+// before the switch and does not run now. A trigger may have started it since the
+// switch; then it does not wait any more.
 func (s *Step) waits(ctx context.Context, t *steps.Task, units running.Companions, svc service.Service) (bool, error) {
 	if !slices.Contains(units.Idle, svc.Name) {
 		return false, nil
@@ -60,8 +62,8 @@ func (s *Step) waits(ctx context.Context, t *steps.Task, units running.Companion
 	return units.Waits(svc.Name, st), nil
 }
 
-// blocked notes, for people, an error that was not worth failing for: the health
-// gate judges services, and these units are not services.
+// blocked notes, for people, an error that does not fail the step: the health gate
+// judges services, and these units are not services.
 func (s *Step) blocked(ev *Evidence, err error) {
 	if err != nil {
 		ev.Blocked = strings.TrimSpace(ev.Blocked + " " + strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -69,8 +71,8 @@ func (s *Step) blocked(ev *Evidence, err error) {
 }
 
 // StartAll starts every service that does not run, and the units that were stopped
-// with them; one that fails does not stop it. Running ones are left alone. It serves
-// a device for which no version is left to try.
+// with the services. It goes on when one of them fails, and leaves running ones alone.
+// It is for a device for which no version is left to try.
 func (s *Step) StartAll(ctx context.Context, t *steps.Task) error {
 	defer s.cfg.Hold.Release()
 	list, err := s.services(ctx, t)
@@ -81,7 +83,7 @@ func (s *Step) StartAll(ctx context.Context, t *steps.Task) error {
 	if ordered, _, _, err := running.Ordered(ctx, s.cfg.Manager, list); err == nil {
 		list = ordered
 	} else {
-		errs = append(errs, err) // in the configured order, then
+		errs = append(errs, err) // the configured order has to do
 	}
 	units, err := s.companions(t)
 	here := err == nil && units.Boot == s.cfg.Clock.Boot()

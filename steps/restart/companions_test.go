@@ -17,8 +17,8 @@ import (
 	"github.com/tope/updater/steps/stepstest"
 )
 
-// switched is a device on which Switch has just stopped two services, the
-// second of which had waited for its socket, with what belongs to them.
+// switched is a device on which Switch has just stopped two services and their
+// companions. The second service had waited for its socket.
 func switched(t *testing.T) (*restart.Step, *servicetest.Fake, *service.Hold, *steps.Task) {
 	t.Helper()
 	_, m, c, task := bench(t)
@@ -59,8 +59,8 @@ func TestBringsBackWhatBelongsToTheServices(t *testing.T) {
 	require.Equal(t, steps.Partly, reach, "cut before it came to the last of them")
 }
 
-// A service that its socket has started since runs the new version, or is
-// restarted to do so.
+// A service that its socket has started since the switch runs the new version, or is
+// restarted to run it.
 func TestAServiceThatIsActivatedMeanwhile(t *testing.T) {
 	step, m, _, task := switched(t)
 	require.NoError(t, m.Start(t.Context(), service.Unit("web-server")))
@@ -126,7 +126,7 @@ func TestInAnotherBootTheyAreTheInitSystems(t *testing.T) {
 	require.Nil(t, out.Evidence.(restart.Evidence).Companions)
 }
 
-// Commands of a package that fail while the system goes down say nothing of it.
+// Commands of a package that fail while the system stops do not count against it.
 func TestCommandsAreNoVerdictWhileTheSystemStops(t *testing.T) {
 	step, m, _, task := bench(t)
 	task.Facts.Verify = &steps.Verified{Commands: []steps.Command{{Module: "m", Shell: "exit 1"}}}
@@ -134,7 +134,7 @@ func TestCommandsAreNoVerdictWhileTheSystemStops(t *testing.T) {
 	stepstest.Fails(t, step, task, steps.Interrupted, steps.DeploymentFailed)
 }
 
-// Units are read again when any of them may have changed, and not for nothing.
+// Units are read again only when one of them may have changed.
 func TestUnitsAreReadAgainWhenTheyChanged(t *testing.T) {
 	at := steps.Moment{Boot: "b", Mono: 1}
 	for name, c := range map[string]struct {

@@ -9,14 +9,14 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// hooked is the step's note: after a boot, services that run do not tell
-// whether the version's hook has.
+// hooked is the step's note: after a boot, running services do not tell whether the
+// version's hook has run.
 type hooked struct {
 	PostSwitch bool `json:"post_switch"`
 }
 
-// hookOwed reports whether the version has a post-switch hook that has not run in
-// this update. On the way back there is none: the version ran it when it was installed.
+// hookOwed reports whether the version has a post-switch hook that has not run in this
+// update. On the way back no hook is owed: it ran when the version was installed.
 func (s *Step) hookOwed(t *steps.Task) (bool, error) {
 	if t.Back {
 		return false, nil
@@ -32,9 +32,9 @@ func (s *Step) hookOwed(t *steps.Task) (bool, error) {
 	return !note.PostSwitch, nil
 }
 
-// runHook runs the version's post-switch hook while no service runs. After a
-// cut the init system may have started them already, without it: they are
-// stopped once more.
+// runHook runs the version's post-switch hook while no service runs. After a cut the
+// init system may have started the services already, without the hook: runHook stops
+// them once more.
 func (s *Step) runHook(ctx context.Context, t *steps.Task, list []service.Service, ev *Evidence) error {
 	owed, err := s.hookOwed(t)
 	if err != nil || !owed {
@@ -47,7 +47,7 @@ func (s *Step) runHook(ctx context.Context, t *steps.Task, list []service.Servic
 	if ev.Hook, err = hooks.Run(ctx, t, t.Target.Current, versions.PostSwitch); err != nil {
 		return err
 	}
-	// If the power goes before this is on disk, the hook has run and is run
+	// If the power goes before the note is on disk, the hook has run and is run
 	// again: a hook must bear that.
 	return steps.FromOS(t.Notes.Save(hooked{PostSwitch: true}), "note that the post-switch hook has run")
 }

@@ -37,8 +37,8 @@ func TestConformWithAHook(t *testing.T) {
 	}})
 }
 
-// After a boot the init system has started the services without the hook: they
-// are stopped for it once more, and it runs once.
+// After a boot the init system has started the services without the hook: the step
+// stops them once more, and the hook runs once.
 func TestPostSwitchHook(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	step, m, c, task := hookBench(t, "echo $TOPE_HOOK >> "+log+"; echo migrated\n")

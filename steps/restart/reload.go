@@ -8,9 +8,9 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// read lists the task's services, once the manager has read their units as they are
-// now. It reloads the units only when some have changed: with systemd that takes as
-// long as stopping and starting a service, while none runs.
+// read makes sure that the manager knows the units as they are now, and lists the
+// task's services. It reloads the units only when some have changed: with systemd a
+// reload takes as long as stopping and starting a service, and falls into the downtime.
 func (s *Step) read(ctx context.Context, t *steps.Task) ([]service.Service, error) {
 	known := unchanged(t)
 	if !known {
@@ -37,8 +37,8 @@ func (s *Step) read(ctx context.Context, t *steps.Task) ([]service.Service, erro
 	return list, nil
 }
 
-// unchanged reports whether Switch has told, in this try, that it changed no
-// unit file. What was cut in between is not relied on.
+// unchanged reports whether Switch's evidence says that it changed no unit file. After
+// a cut the answer is no, because the evidence is then not relied on.
 func unchanged(t *steps.Task) bool {
 	switched := t.Facts.Switch
 	return t.Attempt <= 1 && switched != nil && switched.StoppedAt != (steps.Moment{}) && switched.Units == nil

@@ -1,12 +1,13 @@
 // Package restart is the step Restart: it starts the services from the version
-// current leads to, in dependency order. Here the downtime ends, and is measured.
+// current leads to, in dependency order. The downtime ends here, and the step
+// measures it.
 // On the way forward the step first runs the commands of a
 // legacy package (post_cmds), where the configuration allows them, and the
 // version's post-switch hook.
 //
-// It restarts, and never merely starts: a service that something else started
-// between stop and flip would go on running the old program, and a start of it
-// would be a no-op. It changes nothing on disk.
+// The step restarts services instead of starting them: if something else started a
+// service between stop and flip, it runs the old program, and a start would do nothing.
+// The step changes nothing on disk.
 package restart
 
 import (
@@ -20,23 +21,24 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// Config is what the step works with.
+// Config configures the step.
 type Config struct {
 	Manager  service.Manager
 	Services []service.Service
 	Clock    clock.Clock
-	// Versions tells what the version brings; nil for nothing.
+	// Versions has the hooks that versions bring; nil when they bring none.
 	Versions running.Installed
-	// Hold is the one that Switch has taken; may be nil.
+	// Hold is the hold on a shutdown that Switch has taken; may be nil.
 	Hold *service.Hold
-	// Units are what versions carry; nil where there are none.
+	// Units are the unit files that versions carry; nil where systemd runs no services.
 	Units running.Units
 }
 
 // Evidence is what the journal keeps of a restart.
 type Evidence struct {
 	Started []Started `json:"started"`
-	// Waiting are services that are left to their sockets and timers, as before.
+	// Waiting are services that did not run before the switch and are left to their
+	// sockets and timers again.
 	Waiting []string `json:"waiting,omitempty"`
 	// Companions are the units that were started again with the services. Blocked
 	// says which of them could not be started.
@@ -46,8 +48,8 @@ type Evidence struct {
 	Commands []Ran `json:"commands,omitempty"`
 	// Hook is the version's post-switch hook.
 	Hook *running.HookRan `json:"hook,omitempty"`
-	// Downtime is from the first stop to the last start, when both were in
-	// this boot: what users of the device missed.
+	// Downtime is the time from the first stop to the last start, in which users
+	// of the device were without it. It is zero when a boot lies between the two.
 	Downtime time.Duration `json:"downtime_ns,omitempty"`
 }
 
@@ -74,9 +76,9 @@ type Step struct{ cfg Config }
 // New makes the step.
 func New(cfg Config) *Step { return &Step{cfg: cfg} }
 
-// Probe is Done when every service runs with a main process that was started
-// since the flip: after a boot the init system has done this step's work, but
-// for the version's hook.
+// Probe answers Done when every service runs with a main process that was started
+// since the flip. After a boot the init system has done this step's work, except for
+// the version's hook.
 func (s *Step) Probe(ctx context.Context, t *steps.Task) (steps.Reach, error) {
 	if t.Target.Current == "" {
 		return steps.Done, nil
@@ -109,7 +111,7 @@ func (s *Step) Probe(ctx context.Context, t *steps.Task) (steps.Reach, error) {
 	}
 	switch {
 	case up == len(list) && whole && !owed:
-		// A shutdown need not wait any longer: Do is not called.
+		// Do is not called, so the hold on a shutdown ends here.
 		s.cfg.Hold.Release()
 		return steps.Done, nil
 	case up == 0:
@@ -118,9 +120,9 @@ func (s *Step) Probe(ctx context.Context, t *steps.Task) (steps.Reach, error) {
 	return steps.Partly, nil
 }
 
-// Do restarts the services one after the other. The first that fails ends it:
-// what comes after depends on it. Then come the units that were stopped with
-// the services. A shutdown is put off until all that is over.
+// Do restarts the services one after the other, and then starts the units that were
+// stopped with them. The first service that fails ends the step, because later ones
+// depend on it. A shutdown is held back until Do returns.
 //
 // Nothing is changed on disk: if the power goes, the next boot starts everything.
 func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
@@ -145,7 +147,7 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	} else if !t.Back {
 		return steps.Outcome{Evidence: ev}, err
 	} else {
-		s.blocked(&ev, err) // in the configured order, then
+		s.blocked(&ev, err) // the configured order has to do
 	}
 	units, err := s.begin(ctx, t, list, &ev)
 	if err != nil {
@@ -175,8 +177,8 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	return steps.Outcome{Evidence: ev}, nil
 }
 
-// runCommands runs what the package asks for. After a cut it runs again from the
-// first: a command must bear that. On the way back none are run: the version's
+// runCommands runs the commands of a package. After a cut it begins again at the first
+// one: a command must bear that. On the way back it runs none, because a version's
 // commands ran when it was installed.
 func (s *Step) runCommands(ctx context.Context, t *steps.Task, ev *Evidence) error {
 	if t.Back || t.Kind != steps.Install || t.Facts.Verify == nil {

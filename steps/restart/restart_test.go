@@ -39,7 +39,7 @@ func TestConform(t *testing.T) {
 	}})
 }
 
-// Whatever runs already is restarted all the same: it may be the old program.
+// A service that runs already is restarted all the same: it may run the old program.
 func TestRestartsInOrder(t *testing.T) {
 	step, m, c, task := bench(t)
 	for _, s := range services {

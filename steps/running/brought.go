@@ -7,10 +7,11 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// Installed is where steps find what an installed version brings besides its
-// files: *versions.Store.
+// Installed gives steps what an installed version brings besides its files:
+// *versions.Store.
 type Installed interface {
-	// Manifest is ErrNoManifest for a version made by hand and ErrNotFound for none.
+	// Manifest returns ErrNoManifest for a version made by hand, and ErrNotFound when
+	// there is no such version.
 	Manifest(version string) (*versions.Manifest, error)
 	// Path is the host path of the version's directory.
 	Path(version string) string
@@ -33,7 +34,7 @@ func BroughtBy(v Installed, version string) (versions.Brought, error) {
 }
 
 // Owes reports whether Switch has to run a hook or take snapshots before current may
-// lead from one version to the other, and lists the paths to take snapshots of.
+// move from one version to the other, and lists the paths to take snapshots of.
 func Owes(v Installed, from, to string) (owes bool, snapshots []string, err error) {
 	for _, version := range []string{from, to} {
 		b, err := BroughtBy(v, version)

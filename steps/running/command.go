@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// maxOutput bounds what is kept of a command's output, in bytes.
+// maxOutput is the most of a command's output that is kept, in bytes.
 const maxOutput = 2 << 10
 
-// Run runs a command with a clean environment, in dir when that is not empty,
-// until ctx ends: then it and what it started are killed. The beginning of its
-// output is returned, and is in the error when there is one.
+// Run runs a command with a clean environment, in dir when that is not empty. When ctx
+// ends, Run kills the command and the processes that the command started. It returns
+// the beginning of the output, which is also in the error when there is one.
 func Run(ctx context.Context, dir string, command ...string) (output string, err error) {
 	return RunEnv(ctx, dir, nil, command...)
 }
@@ -31,7 +31,7 @@ func RunEnv(ctx context.Context, dir string, env []string, command ...string) (o
 	cmd.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second // somebody outside the group may keep the pipe open
+	cmd.WaitDelay = time.Second // a process outside the group may keep the pipe open
 	var out limited
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = cmd.Run()

@@ -12,11 +12,11 @@ import (
 )
 
 // Companions are the units that have to stop and start with the services. A switch
-// notes them (steps.Task.Units) before it stops the first one: a try that follows a
-// cut finds some of them stopped, and could not tell which ones had run.
+// notes them (steps.Task.Units) before it stops the first one: a try after a cut finds
+// some of them stopped, and without the note could not tell which ones had run.
 type Companions struct {
-	// Boot is the boot they ran in. In another one the init system has started
-	// them as far as they are to run.
+	// Boot is the boot in which the units ran. After another boot, the init system
+	// has already started those that are meant to run.
 	Boot string `json:"boot"`
 	// Triggers are sockets, timers and paths that could start a service while the
 	// pointers move.
@@ -29,11 +29,11 @@ type Companions struct {
 	Idle []string `json:"idle,omitempty"`
 }
 
-// Any reports whether there are any.
+// Any reports whether c has any units.
 func (c Companions) Any() bool { return len(c.Triggers)+len(c.Dependents)+len(c.Idle) > 0 }
 
-// LoadCompanions reads the companions that a switch of this update has noted; they
-// are zero when none has.
+// LoadCompanions reads the companions that a switch of this update has noted. It
+// returns zero Companions when no switch has.
 func LoadCompanions(t *steps.Task) (c Companions, err error) {
 	if t.Units != nil {
 		if _, err := t.Units.Load(&c); err != nil {
@@ -44,9 +44,9 @@ func LoadCompanions(t *steps.Task) (c Companions, err error) {
 }
 
 // StartSockets starts the sockets that were stopped with the services. It has to come
-// before the services start: one that starts first does not find its sockets at all.
-// A socket cannot be started while its service runs, so a service that something
-// else has started in the meantime is stopped for it.
+// before the services start: a service that starts before its sockets does not find
+// them at all. A socket cannot be started while its service runs, so StartSockets
+// stops a service that something else has started in the meantime.
 func (c Companions) StartSockets(ctx context.Context, m service.Manager, list []service.Service) error {
 	var errs []error
 	for _, name := range c.Triggers {
@@ -67,8 +67,8 @@ func (c Companions) StartSockets(ctx context.Context, m service.Manager, list []
 	return errors.Join(errs...)
 }
 
-// StartOthers starts the rest, after the services: dependents, timers and paths. It
-// tries all of them, also when one does not start.
+// StartOthers starts the other units, after the services: dependents, timers and
+// paths. It tries all of them, also when one does not start.
 func (c Companions) StartOthers(ctx context.Context, m service.Manager) error {
 	var errs []error
 	for _, name := range c.Dependents {
@@ -82,7 +82,7 @@ func (c Companions) StartOthers(ctx context.Context, m service.Manager) error {
 	return errors.Join(errs...)
 }
 
-// Up reports whether all of them run that have to be started again.
+// Up reports whether every companion that has to be started again runs.
 func (c Companions) Up(ctx context.Context, m service.Manager, boot string) (bool, error) {
 	if c.Boot != boot {
 		return true, nil

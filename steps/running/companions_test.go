@@ -72,7 +72,7 @@ func TestWhatIsStoppedAndBroughtBack(t *testing.T) {
 	require.True(t, up)
 }
 
-// Whichever stop the updater dies at, the next try knows what the first one saw.
+// Whichever unit's stop the updater dies at, the next try knows which units had run.
 func TestACutBetweenStopsLosesNothing(t *testing.T) {
 	want := func() running.Companions {
 		h := newHouse(t)

@@ -1,19 +1,22 @@
-// Package running has what the steps from Switch on share about the programs that
-// run on a device: the services of a task, the units that stop and start with them,
-// and the hooks and commands that a version brings. Switch stops with it, Restart
-// starts, and HealthCheck and the preflight ask which services those are.
+// Package running has the code about the programs on a device that the steps from
+// Switch on share: the services of a task, the units that stop and start with them,
+// and the hooks and commands that a version brings. Switch uses the package to stop
+// services and Restart to start them; HealthCheck and the preflight use it to list
+// the services.
 //
-// It promises that a step which is cut and entered again finds what it needs:
-// StopAll notes the units in the journal before it stops the first one. It moves no
-// pointers and writes no file of a version, and it does not decide whether an update
-// goes on: its errors are *steps.Error, and the engine decides by their class.
+// The package promises that a step which is cut and entered again finds the units
+// that ran: StopAll notes them in the journal before it stops the first one. The
+// package moves no pointers and writes no file of a version. It does not decide
+// whether an update goes on: its errors are *steps.Error, and the engine decides by
+// their class.
 //
 // # Where to start reading
 //
 // Each file uses only those before it:
 //
 //   - command.go runs one program, with a deadline and bounded output;
-//   - brought.go says what an installed version brings, and what Switch owes it;
+//   - brought.go reads an installed version's hooks and snapshot paths, and reports
+//     whether Switch has to act on them;
 //   - hook.go runs a version's hooks;
 //   - services.go lists the services of a task, and turns a manager's errors into
 //     those of a step;

@@ -18,13 +18,13 @@ const HookTimeout = time.Minute
 // HookRan is what the journal keeps of one run of a hook.
 type HookRan struct {
 	Hook versions.Hook `json:"hook"`
-	// Version whose hook it is, and the program's path in it.
+	// Version is the version that brings the hook, Path the program's path in it.
 	Version string        `json:"version"`
 	Path    string        `json:"path"`
 	Took    time.Duration `json:"took_ns"`
-	// Output is the beginning of what it printed.
+	// Output is the beginning of the hook's output.
 	Output string `json:"output,omitempty"`
-	// Text says why it failed; empty when it exited with 0.
+	// Text says why the hook failed; empty when it exited with 0.
 	Text string `json:"text,omitempty"`
 }
 
@@ -64,9 +64,9 @@ func (h Hooks) Run(ctx context.Context, t *steps.Task, version string, hook vers
 	}
 }
 
-// RunHook runs one program of the version in dir, with dir as its working
-// directory and the environment docs/hooks-and-data.md promises, for
-// HookTimeout at most: then it is killed with its process group.
+// RunHook runs one program of the version in dir, with dir as its working directory
+// and the environment that docs/hooks-and-data.md promises. After HookTimeout it
+// kills the program with its process group.
 func RunHook(ctx context.Context, dir string, t *steps.Task, hook versions.Hook, path string) (output string, err error) {
 	limited, cancel := context.WithTimeoutCause(ctx, HookTimeout, fmt.Errorf("it took longer than %s", HookTimeout))
 	defer cancel()
@@ -74,8 +74,8 @@ func RunHook(ctx context.Context, dir string, t *steps.Task, hook versions.Hook,
 		"TOPE_UPDATE=" + t.Update, "TOPE_FROM=" + t.Before.Current, "TOPE_TO=" + t.Target.Current,
 		"TOPE_VERSION_DIR=" + dir, "TOPE_HOOK=" + string(hook),
 	}
-	// By the version's own path, not through current: it is this version's
-	// program that runs, whatever current leads to.
+	// The path goes through the version's own directory, not through current: this
+	// version's program has to run, whatever current leads to.
 	output, err = RunEnv(limited, dir, env, filepath.Join(dir, filepath.FromSlash(path)))
 	if err != nil && limited.Err() != nil {
 		err = fmt.Errorf("%w: %w", context.Cause(limited), err)

@@ -20,7 +20,7 @@ import (
 	"github.com/tope/updater/steps/stepstest"
 )
 
-// What a hook started ends with it when its context does.
+// When the context ends, the hook ends together with the processes that it started.
 func TestAHookIsKilledWithItsProcessGroup(t *testing.T) {
 	d := stepstest.NewDevice(t, "")
 	pids := d.Path("pids")
@@ -32,7 +32,7 @@ func TestAHookIsKilledWithItsProcessGroup(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	child := make(chan int, 1)
 	go func() {
-		text, _ := os.ReadFile(pids) // opens when the hook does
+		text, _ := os.ReadFile(pids) // opens when the hook opens it
 		pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
 		child <- pid
 		cancel(errors.New("enough"))

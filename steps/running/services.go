@@ -18,7 +18,7 @@ func Services(ctx context.Context, m service.Manager, configured []service.Servi
 	last := ""
 	for _, name := range t.Release.Services {
 		if name == versions.Updater {
-			continue // the updater does not stop itself: the daemon hands over to the version's own
+			continue // the updater does not stop itself: the daemon hands over to the version's own updater
 		}
 		known := false
 		for _, s := range configured {
@@ -47,9 +47,9 @@ func Services(ctx context.Context, m service.Manager, configured []service.Servi
 	return ordered, nil
 }
 
-// Ordered puts services into the order they start in, which the configuration and
-// their units tell together. It also returns the manager's survey, and the orders
-// that were passed over because they close a cycle.
+// Ordered puts services into the order in which they start. The order comes from the
+// configuration and from their units. Ordered also returns the manager's survey, and
+// the orderings that it ignored because they close a cycle.
 func Ordered(ctx context.Context, m service.Manager, list []service.Service) ([]service.Service, service.Survey, []string, error) {
 	survey, err := m.Survey(ctx, list)
 	if err != nil {
@@ -66,10 +66,10 @@ func Ordered(ctx context.Context, m service.Manager, list []service.Service) ([]
 	return ordered, survey, said, nil
 }
 
-// ServiceError turns a manager's error into a *steps.Error. While the system stops
-// its class is Interrupted, for a manager that cannot be reached and a job that
-// another one replaced it is Transient, for a missing unit Local, and for the rest
-// the class that is given.
+// ServiceError turns a manager's error into a *steps.Error. The error's class is
+// Interrupted while the system stops. It is Transient for a manager that cannot be
+// reached and for a job that another job replaced. It is Local for a missing unit,
+// and class for every other error.
 func ServiceError(ctx context.Context, m service.Manager, class steps.Class, what string, err error) error {
 	if ctx.Err() != nil {
 		return &steps.Error{Class: steps.Interrupted, Code: steps.ServiceFailed, Err: fmt.Errorf("%s: %w", what, context.Cause(ctx))}
@@ -81,18 +81,19 @@ func ServiceError(ctx context.Context, m service.Manager, class steps.Class, wha
 	case errors.Is(err, service.ErrUnavailable), errors.Is(err, service.ErrCanceled):
 		class = steps.Transient
 	case errors.Is(err, service.ErrNotFound):
-		class = steps.Local // the release is not to blame for what this device has not got
+		class = steps.Local // the release is not to blame for a unit that this device lacks
 	}
 	return &steps.Error{Class: class, Code: steps.ServiceFailed, Err: fmt.Errorf("%s: %w", what, err)}
 }
 
-// StartedSince reports whether a service's main process started at or after m; it may
-// have ended well since then (a oneshot). In another boot than m's any process did.
+// StartedSince reports whether a service's main process started at or after m. The
+// process may have ended well since then (a oneshot). In another boot than m's, every
+// process counts as started after m.
 func StartedSince(s service.Status, m steps.Moment, boot string) bool {
 	ran := s.MainPID != 0 || s.Active == service.Running && s.Sub == "exited"
 	return ran && (m.Boot != boot || s.Started >= m.Mono-clockGrain)
 }
 
-// clockGrain is how inexact a process's start time may be: that of an adopted
-// process comes in the kernel's clock ticks, a hundredth of a second.
+// clockGrain is how inexact a process's start time may be. The start time of an
+// adopted process comes in the kernel's clock ticks, a hundredth of a second each.
 const clockGrain = 10 * time.Millisecond

@@ -14,19 +14,19 @@ import (
 type Stopped struct {
 	// At is when the first unit was told to stop.
 	At steps.Moment
-	// Stopped are the services, in that order.
+	// Stopped are the services, in the order in which they were stopped.
 	Stopped []string
 	Companions
-	// Cycles are orders between units that were passed over because they close a
-	// cycle. Blocked says what could not be stopped and was not worth an error.
+	// Cycles are the orderings between units that were ignored because they close a
+	// cycle. Blocked has the failures to stop a unit that were not worth an error.
 	Cycles  []string
 	Blocked string
 }
 
 // StopAll stops the services of a task in three groups: first the units that could
-// start one of them again, then those that the manager would stop with them, then
-// the services, in the reverse of the order they start in. Instances are further
-// units to stop.
+// start a service again, then the units that the manager would stop with the services,
+// then the services, in the reverse of their start order. instances are further units
+// to stop.
 //
 // The note of the companions is durable before the first unit stops. If the power
 // goes, the device starts all of them at the next boot, from the version that is
@@ -84,8 +84,8 @@ func StopAll(ctx context.Context, m service.Manager, c clock.Clock, list []servi
 	return s, nil
 }
 
-// lenient reports whether errors are passed over: a second try to go back goes on
-// although a unit does not stop.
+// lenient reports whether StopAll goes on after an error: a second try to go back does
+// so when a unit does not stop.
 func lenient(ctx context.Context, t *steps.Task) bool {
 	return t.Back && t.Attempt > 1 && ctx.Err() == nil
 }
@@ -101,7 +101,7 @@ func note(t *steps.Task, survey service.Survey, boot string) (Companions, error)
 		c.Triggers, c.Dependents = old.Triggers, old.Dependents
 	}
 	if old.Boot == "" && !t.Back {
-		// Later nobody can tell a service that waits from one that was stopped.
+		// Later a waiting service cannot be told from a stopped one.
 		c.Idle = survey.Idle
 	}
 	c.Triggers, c.Dependents = union(c.Triggers, survey.Triggers), union(c.Dependents, survey.Dependents)

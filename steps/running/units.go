@@ -21,8 +21,8 @@ type Units interface {
 }
 
 // ToStop returns the task with all services that its versions carry, for a step that
-// stops them. Those that run do so from the version that is being left, or from
-// the one that an earlier try had started.
+// stops them. A running service may be of the version that is being left, or of the
+// version that an earlier try had started.
 func ToStop(u Units, t *steps.Task) (*steps.Task, error) {
 	if u == nil {
 		return t, nil
@@ -39,9 +39,9 @@ func ToStop(u Units, t *steps.Task) (*steps.Task, error) {
 	return naming(t, names), nil
 }
 
-// Instances lists the running units that were made from a template of one of those
-// versions. The manager would let them go on running, from the version that is being
-// left, when the template has changed or is gone.
+// Instances lists the running units that were made from a template of one of the
+// task's versions. When the template has changed or is gone, the manager would let
+// them go on running from the version that is being left.
 func Instances(ctx context.Context, m service.Manager, u Units, t *steps.Task) (found []service.Instance, err error) {
 	lister, ok := m.(service.Instancer)
 	if u == nil || !ok {
@@ -79,7 +79,7 @@ func madeFrom(unit string) string {
 }
 
 // ToStart returns the task with the services of a version that are enabled and stay
-// up: those that start with it and that the gate judges.
+// up. These services start with the version, and the gate judges them.
 func ToStart(u Units, t *steps.Task, version string) (*steps.Task, error) {
 	if u == nil {
 		return t, nil
@@ -98,7 +98,7 @@ func naming(t *steps.Task, services []string) *steps.Task {
 	return &named
 }
 
-// more returns names with the services among the units that which selects.
+// more returns names, and in addition the services among the units that which selects.
 func more(names []string, units []unitfiles.Unit, which func(unitfiles.Unit) bool) []string {
 	names = slices.Clone(names)
 	for _, one := range units {
@@ -110,8 +110,8 @@ func more(names []string, units []unitfiles.Unit, which func(unitfiles.Unit) boo
 	return names
 }
 
-// ForTarget returns the companions that belong to the target: without those of the
-// version that was left, and with the triggers that the target carries and enables.
+// ForTarget returns the companions that belong to the target. It leaves out those of
+// the version that was left, and adds the triggers that the target carries and enables.
 func (c Companions) ForTarget(u Units, t *steps.Task, boot string) (Companions, error) {
 	if u == nil {
 		return c, nil
@@ -137,11 +137,12 @@ func (c Companions) ForTarget(u Units, t *steps.Task, boot string) (Companions, 
 	c.Triggers = slices.DeleteFunc(slices.Clone(c.Triggers), without)
 	c.Dependents = slices.DeleteFunc(slices.Clone(c.Dependents), without)
 	if c.Boot != boot {
-		// Noted before a reboot: the init system has started those.
+		// The note is from before a reboot: the init system has started these units.
 		c = Companions{Idle: c.Idle, Boot: boot}
 	}
 	for _, one := range target {
-		// A service is not a trigger; a passing one runs at boot, or when it is required.
+		// A service is not a trigger. One that does not stay up runs at boot, or when
+		// another unit requires it.
 		_, service := one.Service()
 		if !service && one.Enabled && !one.Template() && !strings.HasSuffix(one.Name, ".target") {
 			c.Triggers = union(c.Triggers, []string{one.Name})

@@ -49,7 +49,7 @@ func TestWhichBroughtServicesAreStoppedAndStarted(t *testing.T) {
 	require.Equal(t, []string{"named", "api", "new"}, staying.Release.Services)
 	require.Equal(t, []string{"named"}, task.Release.Services, "the task itself is the engine's")
 
-	// What is left may be damaged; what is gone to may not.
+	// The version that is left may be damaged; the target may not.
 	delete(u, "1")
 	_, err = running.ToStop(u, task)
 	require.NoError(t, err)

@@ -9,8 +9,8 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// brought puts into the manifest what, as Verify found, the release brings besides
-// its files.
+// brought copies from Verify's findings into the manifest what the release brings
+// besides its files.
 func brought(t *steps.Task, m *versions.Manifest) error {
 	verified := t.Facts.Verify
 	if verified == nil {
@@ -19,7 +19,7 @@ func brought(t *steps.Task, m *versions.Manifest) error {
 	if err := verified.Brought.Validate(); err != nil {
 		return invalid("release %s: %w", m.Version, err)
 	}
-	// Verify has asked the same, unless an older updater did its work.
+	// Verify has made the same check, unless an older updater ran Verify.
 	if err := health.Released(verified.Brought.Health); err != nil {
 		return invalid("release %s: %w", m.Version, err)
 	}
@@ -27,8 +27,8 @@ func brought(t *steps.Task, m *versions.Manifest) error {
 	return nil
 }
 
-// present refuses a release that names a file it does not have: a hook that cannot
-// be run would only be noticed when the services are stopped.
+// present refuses a release that names a file it does not have. Without this check, a
+// hook that cannot run would be noticed only when the services are stopped.
 func present(m *versions.Manifest) error {
 	files := make(map[string]versions.File, len(m.Files))
 	for _, f := range m.Files {

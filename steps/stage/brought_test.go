@@ -16,8 +16,8 @@ import (
 	"github.com/tope/updater/steps/stepstest"
 )
 
-// What Verify found that the release brings is in the version's manifest, where
-// it can be gone back to by.
+// Verify's findings about what the release brings are in the version's manifest, for
+// a later rollback to the version.
 func TestWhatTheReleaseBrings(t *testing.T) {
 	w := newWorld(t)
 	brought := steps.Verified{Epoch: 7, Brought: versions.Brought{

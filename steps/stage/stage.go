@@ -1,11 +1,11 @@
-// Package stage is the step that turns an extracted tree into a version: it
-// makes the version's manifest from what Extract listed, has every file on disk
-// compared with it, and gives the tree its name, versions/vX.Y.Z. After it the
-// version is complete and durable, and nothing leads to it yet.
+// Package stage is the step that turns an extracted tree into a version. It makes
+// the version's manifest from Extract's list, has every file on disk compared with
+// the manifest, and gives the tree its name, versions/vX.Y.Z. When the step is done
+// the version is complete and durable, and nothing leads to it yet.
 //
-// A version of that name may be there already. The same release is verified,
-// file by file from the disk, and used as it is. Another release, or a damaged
-// one, makes way if nothing needs it; otherwise the bundle is refused.
+// A version of that name may be there already. If it is the same release, it is
+// verified, file by file from the disk, and used as it is. If it is another release,
+// or damaged, it is removed when nothing needs it; otherwise the bundle is refused.
 package stage
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/tope/updater/steps/bundle/filelist"
 )
 
-// Versions is what the step needs of *versions.Store.
+// Versions are the methods of *versions.Store that the step needs.
 type Versions interface {
 	Staging(update string) string
 	DropStaging(update string) error
@@ -43,8 +43,8 @@ type Units interface {
 	Allows(files []unitfiles.File) error
 }
 
-// New returns the step. u is nil where systemd runs no services: units are then
-// files like others.
+// New returns the step. u is nil where systemd runs no services: there, unit files
+// are files like all others.
 func New(v Versions, u Units) *Step { return &Step{v, u} }
 
 // Evidence says what the version is made of.
@@ -55,7 +55,8 @@ type Evidence struct {
 	// Reused is set when the release was installed already, by another update or by
 	// this one before it was cut.
 	Reused bool `json:"reused,omitempty"`
-	// Replaced is set when another release of this version, or a damaged one, made way.
+	// Replaced is set when another release of this version, or a damaged one, was
+	// removed for it.
 	Replaced bool `json:"replaced,omitempty"`
 }
 
@@ -72,7 +73,8 @@ func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 	}
 	switch staged := err == nil; {
 	case ours && !staged:
-		// Its name may not be durable yet: the process that gave it may have been killed.
+		// The version's name may not be durable yet: the process that gave it the name may
+		// have been killed.
 		return steps.Done, steps.FromOS(disk.SyncDir(filepath.Dir(staging)), "cannot keep the version's name")
 	case ours:
 		return steps.Partly, nil
@@ -81,7 +83,8 @@ func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 	}
 }
 
-// published says whether the version is there, complete, of this release.
+// published reports whether this update has published the version: it is there,
+// complete, and of this release.
 func (s *Step) published(t *steps.Task) (bool, error) {
 	m, err := s.versions.Manifest(t.Release.Version)
 	if err == nil {
@@ -102,8 +105,8 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	before, err := s.versions.Manifest(t.Release.Version)
 	ev.Reused = err == nil && before.Digest == t.Release.Digest
 	m, err := s.manifest(ctx, t, &ev)
-	// Without the list a version that is there already can be used, but none
-	// can be made.
+	// Without the list the step can use a version that is there already, but cannot
+	// make one.
 	listed := err
 	if err != nil && (!ev.Reused || ctx.Err() != nil) {
 		return steps.Outcome{}, err
@@ -117,8 +120,8 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 		if err := s.makeWay(t, err); err != nil {
 			return steps.Outcome{Evidence: ev}, err
 		}
-		// If the power goes now there is no version of that name. Nothing led
-		// to it, and the new one is whole in its staging directory.
+		// If the power goes now there is no version of that name. Nothing led to
+		// the old one, and the new one is whole in its staging directory.
 		err = s.versions.Publish(ctx, t.Update, m)
 	}
 	if err != nil {
@@ -127,8 +130,8 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	return steps.Outcome{Evidence: ev}, nil
 }
 
-// manifest makes the version's manifest from the list that Extract left. With
-// an error it has no files.
+// manifest makes the version's manifest from the list that Extract left. If it
+// returns an error, the manifest has no files.
 func (s *Step) manifest(ctx context.Context, t *steps.Task, ev *Evidence) (*versions.Manifest, error) {
 	m := &versions.Manifest{Version: t.Release.Version, Digest: t.Release.Digest, Services: t.Release.Services}
 	if err := brought(t, m); err != nil {
@@ -156,7 +159,8 @@ func (s *Step) manifest(ctx context.Context, t *steps.Task, ev *Evidence) (*vers
 	return m, s.allowed(m)
 }
 
-// makeWay trashes the version whose name is wanted, unless something needs it.
+// makeWay trashes the version that has the new version's name, unless something
+// needs it.
 func (s *Step) makeWay(t *steps.Task, exists error) error {
 	v := t.Release.Version
 	err := versions.ErrInUse
@@ -187,7 +191,7 @@ func (s *Step) failure(ctx context.Context, t *steps.Task, err error) error {
 	}
 }
 
-// lost is the error when files that Extract had made durable are not there any more.
+// lost is the error for files that Extract had made durable and that have disappeared.
 func lost(err error) error {
 	return &steps.Error{
 		Class: steps.Local, Code: steps.IOError,

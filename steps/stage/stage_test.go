@@ -114,8 +114,8 @@ func TestWritable(t *testing.T) {
 func TestConform(t *testing.T) {
 	of := func(w *stepstest.World) *world { return w.Step.(*restaging).w }
 	stepstest.Conform(t, stepstest.Case{
-		// Extract's list stays; the staged tree is Extract's as well as Stage's,
-		// and Undo takes it, so Do after Undo needs it back.
+		// Extract's list stays. The staged tree belongs to Extract as well as to Stage,
+		// and Undo removes it, so Do after Undo needs it back.
 		New: func(t *testing.T) *stepstest.World {
 			w := newWorld(t)
 			step := &restaging{stage.New(w.dev.Store, nil), w}
@@ -146,7 +146,7 @@ func TestConform(t *testing.T) {
 	})
 }
 
-// restaging puts back what Extract leaves when an earlier Undo took it away.
+// restaging puts Extract's tree back when an earlier Undo has removed it.
 type restaging struct {
 	*stage.Step
 	w *world
@@ -257,8 +257,8 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// Undo may be called when the version has become somebody's target, and before
-// the version is known.
+// Undo may be called when a pointer leads to the version, and before the version is
+// known.
 func TestUndoKeepsWhatIsNeeded(t *testing.T) {
 	w := newWorld(t)
 	w.do()

@@ -13,10 +13,10 @@ import (
 // World is one step in a world of its own.
 type World struct {
 	Step steps.Step
-	// Task is what the engine would tell it. Each run gets a copy (Again).
+	// Task is the engine's input for the step. Each run gets a copy (Again).
 	Task *steps.Task
-	// Picture tells what the world looks like to everybody but the step:
-	// leave out what the step is free to do either way. Tree makes one.
+	// Picture describes the world as everybody but the step sees it. It leaves out
+	// details that the step is free to choose. Tree makes a picture.
 	Picture func() any
 }
 
@@ -24,8 +24,8 @@ type World struct {
 type Case struct {
 	// New makes a fresh world in which Do succeeds.
 	New func(t *testing.T) *World
-	// Halves bring a fresh world to where a cut could have left it, by name.
-	// From each of them Do must succeed and Undo must clean up.
+	// Halves, by name, bring a fresh world to a state in which a cut could have left
+	// it. From each state Do must succeed and Undo must clean up.
 	Halves map[string]func(t *testing.T, w *World)
 	// Stateless is set for a step that leaves nothing in the world, so that
 	// Probe has nothing to find and never answers Done.
@@ -104,8 +104,8 @@ func (c Case) fromHalf(t *testing.T, half func(*testing.T, *World)) {
 	}
 }
 
-// stopped ends the context at the first, second, third… look at it, until Do
-// gets through.
+// stopped runs Do again and again, and ends the context at the step's first, second,
+// third… look at it, until Do gets through.
 func (c Case) stopped(t *testing.T) {
 	w := c.New(t)
 	do(t, w)

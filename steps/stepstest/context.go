@@ -9,8 +9,8 @@ import (
 // ErrStopped is the cause of a context that a test has ended.
 var ErrStopped = errors.New("stopped by the test")
 
-// countdown is a context that ends when it has been looked at n times, by Err
-// or Done: a deterministic way to stop a step everywhere it can be stopped.
+// countdown is a context that ends after n calls of Err or Done: a deterministic way
+// to stop a step at every place where it can be stopped.
 type countdown struct {
 	context.Context
 	cancel context.CancelCauseFunc

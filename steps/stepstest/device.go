@@ -21,7 +21,7 @@ type Device struct {
 	Clock *clocktest.Fake
 }
 
-// NewDevice makes one, at dir or, if that is empty, in a temporary directory.
+// NewDevice makes a Device in dir, or in a temporary directory if dir is empty.
 func NewDevice(t testing.TB, dir string) *Device {
 	t.Helper()
 	if dir == "" {
@@ -38,8 +38,8 @@ func NewDevice(t testing.TB, dir string) *Device {
 		Bin: "/usr/local/bin", Shared: "/opt/tope/shared", Clock: clock,
 	})
 	require.NoError(t, err)
-	// Published versions are read-only, which the test's own clean-up minds
-	// unless it is root's.
+	// Published versions are read-only. The test's own clean-up can remove them only
+	// when it runs as root.
 	t.Cleanup(func() { require.NoError(t, disk.RemoveTree(filepath.Join(dir, "opt"))) })
 	return &Device{Store: store, Root: dir, Clock: clock}
 }

@@ -35,8 +35,8 @@ func Task(t testing.TB, edits ...func(*steps.Task)) *steps.Task {
 	return task
 }
 
-// HandOn makes the task's facts what they are after a step of that name has left
-// this evidence, by way of the journal's JSON.
+// HandOn gives the task the facts that it has after a step of that name has left this
+// evidence, by way of the journal's JSON.
 func HandOn(t testing.TB, task *steps.Task, step steps.Name, evidence any) {
 	t.Helper()
 	data, err := json.Marshal(evidence)
@@ -55,7 +55,7 @@ func HandOn(t testing.TB, task *steps.Task, step steps.Name, evidence any) {
 	}
 }
 
-// Again is the task as the engine makes it for the next run after a cut: the
+// Again returns the task as the engine makes it for the next run after a cut: the
 // same facts and the same notes, with a meter at zero.
 func Again(task *steps.Task) *steps.Task {
 	next := *task
@@ -64,8 +64,8 @@ func Again(task *steps.Task) *steps.Task {
 	return &next
 }
 
-// Notes is steps.Notes in memory, through JSON like the real ones. Safe for
-// concurrent use.
+// Notes is a steps.Notes in memory. Values go through JSON, as in the real one. It is
+// safe for concurrent use.
 type Notes struct {
 	mu    sync.Mutex
 	value []byte
@@ -108,21 +108,21 @@ func (n *Notes) Saves() int {
 	return n.saves
 }
 
-// Raw returns the value as it is kept, nil when there is none.
+// Raw returns the kept value as JSON, nil when there is none.
 func (n *Notes) Raw() []byte {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return append([]byte(nil), n.value...)
 }
 
-// SetRaw replaces the value behind the step's back; nil forgets it.
+// SetRaw replaces the value behind the step's back; nil removes the value.
 func (n *Notes) SetRaw(value []byte) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.value = value
 }
 
-// Fail makes every further Save return err; nil heals it.
+// Fail makes every further Save return err; after Fail(nil), Save succeeds again.
 func (n *Notes) Fail(err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

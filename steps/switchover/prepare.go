@@ -14,7 +14,7 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// Snapshots keeps what services wrote, and puts it back: *snapshot.Store.
+// Snapshots keeps the data that services wrote, and restores it: *snapshot.Store.
 type Snapshots interface {
 	Measure(ctx context.Context, paths []string) (snapshot.Size, error)
 	Fits(size snapshot.Size) error
@@ -23,22 +23,22 @@ type Snapshots interface {
 	Restore(update string) (snapshot.Restored, error)
 }
 
-// Snapshot is what the journal keeps of the one that was taken.
+// Snapshot is what the journal keeps of a snapshot that Switch took.
 type Snapshot struct {
 	snapshot.Taken
 	Took time.Duration `json:"took_ns"`
 }
 
-// remaining is what is left to do between the stop and the flip.
+// remaining is the work left between the stop and the flip.
 type remaining struct {
 	snapshots []string
 	note      bool
 }
 
-// prepare does what the versions ask for while the old one still runs. Once current
-// leads to the target there is nothing left to prepare: the new version may have
-// run, and a snapshot would hold what it wrote. Nor is there once the note says that
-// everything was done.
+// prepare does the work that the versions ask for while the old one still runs. It
+// does nothing when current leads to the target already: the new version may have
+// run, and a snapshot would hold the data that it wrote. It also does nothing when
+// the note says that everything was done.
 func (s *Step) prepare(ctx context.Context, t *steps.Task, ev *Evidence) (p remaining, err error) {
 	if t.Back || t.Target.Current == "" || ev.Before.Current == t.Target.Current {
 		return p, nil
@@ -75,9 +75,9 @@ func (s *Step) snapshotError(ctx context.Context, err error) error {
 	return steps.FromOS(err, "cannot take the snapshot of what the services wrote")
 }
 
-// capture takes the snapshots, with the services stopped. One that an earlier
-// try took is taken again: current never left the old version, which may have
-// run and written since.
+// capture takes the snapshots, with the services stopped. A snapshot of an earlier
+// try is taken again: current never left the old version, which may have run and
+// written since.
 //
 // If the power goes before the note is on disk, the old version runs at the
 // next boot, and all of this is done again. Afterwards recovery may flip.
@@ -97,8 +97,8 @@ func (s *Step) capture(ctx context.Context, t *steps.Task, p remaining, ev *Evid
 }
 
 // putBack puts back the data that the old version had, while nothing runs and
-// before current leads to that version. In a second attempt an error of it does not
-// keep current from being set right.
+// before current leads to that version. In a second attempt it only notes its error,
+// and current is set all the same.
 func (s *Step) putBack(t *steps.Task, ev *Evidence) error {
 	if !t.Back || s.cfg.Snapshots == nil {
 		return nil
@@ -114,7 +114,8 @@ func (s *Step) putBack(t *steps.Task, ev *Evidence) error {
 	return steps.FromOS(err, "cannot put back what the services had written")
 }
 
-// owed reports whether data has still to be put back. Do reports what cannot be read.
+// owed reports whether data has still to be put back. If it cannot tell, it answers
+// yes, and Do reports the error.
 func (s *Step) owed(t *steps.Task) bool {
 	if !t.Back || s.cfg.Snapshots == nil {
 		return false
@@ -123,8 +124,8 @@ func (s *Step) owed(t *steps.Task) bool {
 	return err != nil || len(pending) > 0
 }
 
-// indispensable refuses to go on without a link that the target's release
-// cannot do without.
+// indispensable returns an error when a link that the target's release requires
+// cannot be made.
 func (s *Step) indispensable(t *steps.Task, err error) error {
 	var blocked *versions.BlockedError
 	if !errors.As(err, &blocked) {

@@ -14,7 +14,7 @@ import (
 	"github.com/tope/updater/steps/switchover"
 )
 
-// bring publishes version 1.2.0 with a pre-switch hook, or what else it brings.
+// bring publishes version 1.2.0 with this pre-switch hook, and with brought.
 func (b *bench) bring(t *testing.T, hook string, brought versions.Brought) *steps.Task {
 	t.Helper()
 	programs := map[string]string{"bin/brand-new": "#!/bin/sh\n"}
@@ -74,8 +74,8 @@ func TestAPreSwitchHookThatFails(t *testing.T) {
 	stepstest.Fails(t, b.step, task, steps.Interrupted, steps.DeploymentFailed)
 }
 
-// A link that the release cannot do without is worth not going for; other links
-// are not, and nothing is on the way back.
+// A link that the release requires and that cannot be made stops the switch. Other
+// links do not stop it, and on the way back no link does.
 func TestALinkTheReleaseCannotDoWithout(t *testing.T) {
 	b := newBench(t)
 	task := b.bring(t, "", versions.Brought{Links: []string{"bin/brand-new"}})

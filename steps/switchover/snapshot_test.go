@@ -68,7 +68,7 @@ func (b *dataBench) picture(t *testing.T) func() any {
 	}
 }
 
-// halved is a step with the bench it stands on, for the halves.
+// halved is a step with its bench, for the halves.
 type halved struct {
 	steps.Step
 	*dataBench
@@ -106,8 +106,8 @@ func TestConformWithSnapshots(t *testing.T) {
 	}})
 }
 
-// The data is copied with the services stopped, before a pointer moves, and
-// put back on the way back with them stopped again.
+// The data is copied while the services are stopped, before a pointer moves. On the way
+// back it is put back while they are stopped again.
 func TestSnapshotThereAndBack(t *testing.T) {
 	b := newDataBench(t, nil)
 	out, err := b.step.Do(t.Context(), b.task)
@@ -138,7 +138,7 @@ func TestSnapshotThereAndBack(t *testing.T) {
 	require.Equal(t, "written since", b.read(t))
 }
 
-// recovery may have moved the pointers back already: the data is owed all the same.
+// Recovery may have moved the pointers back already: the data must still be put back.
 func TestDataOwedThoughPointersAreBack(t *testing.T) {
 	b := newDataBench(t, nil)
 	_, err := b.step.Do(t.Context(), b.task)
@@ -154,8 +154,8 @@ func TestDataOwedThoughPointersAreBack(t *testing.T) {
 	require.Equal(t, "old", b.read(t))
 }
 
-// A cut before the note: the old version ran on, and what it wrote is in the
-// next snapshot. A cut after it, or after the flip: the snapshot stays.
+// After a cut before the note, the old version ran on, and its data is in the next
+// snapshot. After a cut that follows the note or the flip, the snapshot stays.
 func TestRunAgainAfterACut(t *testing.T) {
 	for name, c := range map[string]struct {
 		half func(*testing.T, *dataBench)
@@ -193,7 +193,7 @@ func TestRunAgainAfterACut(t *testing.T) {
 	}
 }
 
-// The running version may be the one that asks, and the flip waits for the copy.
+// The running version may also ask for the snapshot, and the flip waits for the copy.
 func TestTheNoteComesAfterTheSnapshot(t *testing.T) {
 	b := newDataBench(t, nil)
 	b.task.Notes.(*stepstest.Notes).Fail(errors.New("journal: no"))
@@ -207,7 +207,7 @@ func TestTheNoteComesAfterTheSnapshot(t *testing.T) {
 	require.Equal(t, b.task.Before, p)
 }
 
-// faulty has no room, or cannot put back.
+// faulty has no room for a snapshot, or cannot put the data back.
 type faulty struct {
 	*snapshot.Store
 	fits, restore error
@@ -232,7 +232,7 @@ func TestNoRoomForASnapshot(t *testing.T) {
 	require.Empty(t, b.manager.Calls(), "no service was stopped")
 }
 
-// Data that cannot be put back does not keep current from being right in the end.
+// When data cannot be put back, current is set right in the end all the same.
 func TestDataThatCannotBePutBack(t *testing.T) {
 	var f *faulty
 	b := newDataBench(t, func(s *snapshot.Store) switchover.Snapshots { f = &faulty{Store: s}; return f })

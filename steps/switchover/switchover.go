@@ -1,30 +1,30 @@
 // Package switchover is the step Switch: it stops the services, writes previous and
-// flips current. The downtime begins here, so it does nothing else, except what the
-// version itself asks for (prepare.go).
+// flips current. The downtime begins here, so the step does nothing else, except the
+// hooks and snapshots that a version asks for (prepare.go).
 //
-// The package cannot be called switch, which is a word of the language.
+// The package cannot be called switch, which is a keyword of Go.
 //
-// Order, and what is on disk if the power goes:
+// The order of the work, and the state on disk if the power goes:
 //
-//   - the target's pre-switch hook, while the services still run: on disk is what
-//     the hook has written, and it may run twice;
-//   - links of the target version, made while the services still run: links
-//     through current to programs it does not have yet dangle, which harms nobody;
+//   - the target's pre-switch hook, while the services still run: only the hook's
+//     own writes are on disk, and it may run twice;
+//   - links of the target version, made while the services still run: a link leads
+//     through current, and dangles until current has the program, which does no harm;
 //   - a note in the journal of the further units that ran;
 //   - services stopped, with the sockets and timers that could start them in
 //     between, and with the units that depend on them: nothing more has changed on
 //     disk;
-//   - snapshots of what they wrote, where a version asks for that, complete or
-//     under a temporary name: the old version runs on at the next boot;
+//   - snapshots of the data that the services wrote, where a version asks for them,
+//     complete or under a temporary name: the old version runs on at the next boot;
 //   - previous at the old version: the old version still runs at the next boot;
-//   - current at the new one: the new version runs at the next boot, and all
-//     that is needed to go back is there;
-//   - unit files as the version that is now current carries them, which recovery
-//     sees to before the services start, if the power goes in between.
+//   - current at the new one: the new version runs at the next boot, and everything
+//     that a rollback needs is there;
+//   - unit files of the version that is now current: if the power goes before all of
+//     them are there, recovery completes them before the services start.
 //
-// Backwards (Task.Back) current goes first: the right version runs as early as
-// possible. Only the data is put back before it, by renames: the old version must
-// not run on what the new one wrote.
+// On the way back (Task.Back) current is set first, so that the right version runs as
+// early as possible. Only the data is put back before that, by renames: the old
+// version must not run on data that the new one wrote.
 package switchover
 
 import (
@@ -53,7 +53,7 @@ type Pointers interface {
 	running.Installed
 }
 
-// Config is what the step works with.
+// Config configures the step.
 type Config struct {
 	Manager  service.Manager
 	Services []service.Service
@@ -63,7 +63,7 @@ type Config struct {
 	Snapshots Snapshots
 	// Hold puts off a shutdown until the services run again; may be nil.
 	Hold *service.Hold
-	// Units are what versions carry; nil where there are none.
+	// Units are the unit files that versions carry; nil where systemd runs no services.
 	Units running.Units
 }
 
@@ -71,20 +71,20 @@ type Config struct {
 type Evidence struct {
 	// Stopped are the services, in the order they were stopped.
 	Stopped []string `json:"stopped"`
-	// Companions were stopped with them and have to be started again. The orders
-	// between units that would close a cycle were passed over.
+	// Companions were stopped with the services and have to be started again. Circles
+	// are the orderings between units that were ignored because they close a cycle.
 	Companions *running.Companions `json:"companions,omitempty"`
 	Circles    []string            `json:"circles,omitempty"`
 	Before     versions.Pointers   `json:"before"`
 	After      versions.Pointers   `json:"after"`
-	// Links are those made for programs that are new. Blocked says what could
-	// not be done and was not worth stopping for.
+	// Links are the links made for new programs. Blocked has the failures that were
+	// not worth an error.
 	Links   []string `json:"links,omitempty"`
 	Blocked string   `json:"blocked,omitempty"`
 	steps.Switched
 	// Hook is the target's pre-switch hook.
 	Hook *running.HookRan `json:"hook,omitempty"`
-	// Snapshot is what was kept of the data, Restored what was put back of it.
+	// Snapshot describes the data that was kept, Restored the data that was put back.
 	Snapshot *Snapshot          `json:"snapshot,omitempty"`
 	Restored *snapshot.Restored `json:"restored,omitempty"`
 	// StopTook and FlipTook are how long stopping and moving the pointers took.
@@ -100,8 +100,8 @@ type Step struct{ cfg Config }
 // New makes the step.
 func New(cfg Config) *Step { return &Step{cfg: cfg} }
 
-// Probe compares the pointers with the target. Links are made before current
-// moves, so pointers that are right mean that all is.
+// Probe compares the pointers with the target. Links are made before current moves,
+// so when the pointers are right the links are there too.
 func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 	p, err := s.cfg.Versions.Pointers()
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 	agree := true
 	if s.cfg.Units != nil {
 		if agree, err = s.cfg.Units.Agrees(t.Target.Current); err != nil {
-			agree = false // Do says what is wrong
+			agree = false // Do reports the error
 		}
 	}
 	switch {
@@ -122,8 +122,8 @@ func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 	return steps.NotStarted, nil
 }
 
-// Do stops the services, last started first, and moves the pointers. From the
-// first stop on a shutdown is put off, until Restart lets go of it.
+// Do stops the services, last started first, and moves the pointers. From the first
+// stop on it holds a shutdown back, until Restart releases the hold.
 func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	out, err := s.do(ctx, t)
 	if err != nil {
@@ -188,8 +188,9 @@ func (s *Step) do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	return steps.Outcome{Evidence: ev}, nil
 }
 
-// link makes the links of the target version. A file in a link's place is somebody
-// else's: it is left alone and reported. On the way back no link is worth an error.
+// link makes the links of the target version. A file in a link's place does not belong
+// to the updater: link leaves it alone and reports it. On the way back a link that
+// cannot be made is not worth an error.
 func (s *Step) link(t *steps.Task, ev *Evidence) error {
 	if t.Target.Current == "" {
 		return nil
@@ -234,8 +235,7 @@ func (s *Step) flip(t *steps.Task, ev *Evidence) error {
 	return nil
 }
 
-// set makes a pointer lead to a version, or removes it where there is none to
-// lead to.
+// set makes a pointer lead to a version, or removes the pointer when version is empty.
 func (s *Step) set(pointer, version string) error {
 	if version == "" {
 		return s.cfg.Versions.Unpoint(pointer)

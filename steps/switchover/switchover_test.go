@@ -103,8 +103,8 @@ func TestForward(t *testing.T) {
 	require.NotEmpty(t, ev.StoppedAt.Boot)
 }
 
-// From the first stop on an orderly shutdown is put off; a switch that fails
-// lets go of it.
+// From the first stop on an orderly shutdown is held back; a switch that fails releases
+// the hold.
 func TestAShutdownIsPutOff(t *testing.T) {
 	b := newBench(t)
 	hold := service.NewHold(b.manager, slog.New(slog.DiscardHandler))
@@ -193,8 +193,8 @@ func TestProbe(t *testing.T) {
 	require.Equal(t, steps.Done, probe())
 }
 
-// What an operator put where a link belongs is left alone, and told; the update
-// goes on.
+// A file that an operator put in the place of a link is left alone and reported; the
+// update goes on.
 func TestAFileInTheWayOfALink(t *testing.T) {
 	b := newBench(t)
 	bin := filepath.Join(b.root, "usr/local/bin")
@@ -208,7 +208,7 @@ func TestAFileInTheWayOfALink(t *testing.T) {
 	require.Equal(t, "mine", string(mine))
 }
 
-// A failed first installation takes current away again.
+// After a failed first installation the step removes current again.
 func TestBackToNothing(t *testing.T) {
 	b := newBench(t)
 	_, err := b.step.Do(t.Context(), stepstest.Task(t, func(task *steps.Task) { task.Back = true }))
@@ -218,8 +218,8 @@ func TestBackToNothing(t *testing.T) {
 	require.Equal(t, versions.Pointers{}, p)
 }
 
-// Going back, a second attempt does not let what matters less keep current from
-// being right.
+// On the way back, a second attempt sets current right in spite of less important
+// errors.
 func TestGoingBackPastWhatMattersLess(t *testing.T) {
 	b := newBench(t)
 	require.NoError(t, b.store.Point(versions.Current, "1.1.0"))

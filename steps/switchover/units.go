@@ -8,12 +8,12 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// follow makes the unit files those of the version that is now current, while none
-// of those units runs. Restart has systemd read them. In a second attempt to go
-// back, a unit file does not keep the services from being started.
+// follow replaces the device's unit files with those of the version that is now
+// current, while none of these units runs. Restart makes systemd read them. In a second
+// attempt to go back, follow only notes its error, so that the services are started.
 //
-// If the power goes, some of them are those of the one version and some of the
-// other, each whole; recovery goes on before a service is started.
+// If the power goes, some unit files are the old version's and some the new one's, each
+// of them whole. Recovery completes the work before a service is started.
 func (s *Step) follow(ctx context.Context, t *steps.Task, ev *Evidence) error {
 	if s.cfg.Units == nil {
 		return nil
@@ -30,7 +30,7 @@ func (s *Step) follow(ctx context.Context, t *steps.Task, ev *Evidence) error {
 		return steps.FromOS(err, "make the unit files those of version "+t.Target.Current)
 	}
 	if t.Target.Current == "" && done.Any() {
-		// Nothing will be started, so nobody else tells systemd.
+		// Nothing will be started, so Restart does not reload systemd.
 		if err := s.cfg.Manager.Reload(ctx); err != nil {
 			return running.ServiceError(ctx, s.cfg.Manager, steps.Local, "make the service manager read its units again", err)
 		}

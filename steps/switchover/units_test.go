@@ -12,15 +12,15 @@ import (
 	"github.com/tope/updater/steps/switchover"
 )
 
-// units is a fake of running.Units: versions carry none, and Follow did this.
+// units is a fake of running.Units: versions carry no units, and Follow returns did.
 type units struct{ did unitfiles.Changes }
 
 func (u units) Carried(string) ([]unitfiles.Unit, error)        { return nil, nil }
 func (u units) Follow(string) (done unitfiles.Changes, _ error) { return u.did, nil }
 func (u units) Agrees(string) (hasNothingToDo bool, _ error)    { return false, nil }
 
-// What was done to unit files is a fact for Restart, which has systemd read them
-// again for no other reason. No change, and no word of a switch, are two things.
+// The changes to unit files are a fact for Restart, which makes systemd read the files
+// again only after changes. No changes and no evidence of a switch are told apart.
 func TestRestartLearnsOfUnitFiles(t *testing.T) {
 	for name, c := range map[string]struct {
 		did  unitfiles.Changes

@@ -28,8 +28,8 @@ import (
 	"github.com/tope/updater/steps/turnback"
 )
 
-// product is the three steps on a machine with a real systemd: they are made
-// anew, as by a daemon that was restarted, by steps.
+// product is the three steps on a machine with a real systemd. Its method steps makes
+// them anew, as a restarted daemon does.
 type product struct {
 	m       *systemdtest.Machine
 	manager *systemd.Manager
@@ -76,9 +76,9 @@ func (p *product) states(t *testing.T) map[string]string {
 
 const runs = "[Service]\nExecStart=sleep infinity\n"
 
-// On a real systemd: whatever was running beside the services runs again after
-// a switch and after its rollback, also when the updater dies with everything
-// stopped; nothing activates a service in between; what did not run still does not.
+// On a real systemd: every unit that ran beside the services runs again after a switch
+// and after its rollback, also when the updater dies with everything stopped. No unit
+// activates a service in between. A unit that did not run before does not run after.
 func TestSocketsTimersAndDependentsAreBroughtBack(t *testing.T) {
 	m := systemdtest.New(t)
 	for name, text := range map[string]string{
@@ -127,7 +127,7 @@ func TestSocketsTimersAndDependentsAreBroughtBack(t *testing.T) {
 		require.Equal(t, "inactive", state, unit)
 	}
 
-	// The updater dies here. The next one knows nothing but the notes.
+	// The updater dies here. The next one knows only the notes.
 	task = stepstest.Again(task)
 	task.Since = now()
 	_, all := p.steps()

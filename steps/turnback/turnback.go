@@ -5,7 +5,7 @@ package turnback
 
 import "github.com/tope/updater/steps"
 
-// New makes the step out of the three it consists of.
+// New makes the step out of its three parts.
 func New(swtch, restart, healthCheck steps.Step) steps.Step {
 	return steps.Sequence{
 		{Name: steps.Switch, Step: swtch},

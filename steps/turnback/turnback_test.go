@@ -15,7 +15,7 @@ import (
 // evidence hands on a fact.
 type evidence struct{ steps.Switched }
 
-// part is a step that is done once it was run, and writes down that it was.
+// part is a step that is done once it has run, and records that it has.
 type part struct {
 	name string
 	log  *[]string

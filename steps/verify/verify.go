@@ -3,10 +3,10 @@
 // manifest are sound, its version is the one that was asked for, every path in it
 // is allowed in a version, and the device has room for it.
 //
-// It changes nothing but, when room is short, the number of unused versions.
-// So Probe never finds it done: after a cut it is run again, which costs a walk
-// through the bundle's directory. The digest that Download took is not taken
-// again as long as it counts (steps.Fetched).
+// Verify changes nothing on the device, except that it removes unused versions when
+// room is short. So Probe never finds it done: after a cut the step runs again, which
+// costs a walk through the bundle's directory. It does not take the bundle's digest
+// again as long as the one that Download took counts (steps.Fetched).
 package verify
 
 import (
@@ -25,12 +25,12 @@ import (
 	"github.com/tope/updater/steps/bundle"
 )
 
-// Config is what the step needs. Everything but Limits and Space.MakeRoom is required.
+// Config configures the step. All fields except Limits and Space.MakeRoom are required.
 type Config struct {
 	Clock   clock.Clock
 	Formats []bundle.Format
 	Limits  bundle.Limits
-	// TrustWindow is how long the digest that Download took counts; 0: without limit.
+	// TrustWindow is how long the digest that Download took counts; 0 for no limit.
 	TrustWindow time.Duration
 	// AllowCommands accepts bundles that want shell commands run.
 	AllowCommands bool
@@ -44,8 +44,8 @@ type Step struct{ cfg Config }
 // New returns the step.
 func New(cfg Config) *Step { return &Step{cfg} }
 
-// Evidence is what Verify found. The embedded Fetched says what is proved of the
-// bundle's bytes, and since when.
+// Evidence has Verify's findings. The embedded Fetched is the proof of the bundle's
+// bytes, and says when it was made.
 type Evidence struct {
 	steps.Fetched
 	Version string `json:"version"`
@@ -54,7 +54,7 @@ type Evidence struct {
 	Files  int   `json:"files"`
 	Dirs   int   `json:"dirs"`
 	Bytes  int64 `json:"bytes"`
-	// NeedBytes and NeedInodes are the room asked for.
+	// NeedBytes and NeedInodes are the room that Verify required.
 	NeedBytes  uint64   `json:"need_bytes"`
 	NeedInodes uint64   `json:"need_inodes"`
 	Services   []string `json:"services,omitempty"`
@@ -122,8 +122,8 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	}}, nil
 }
 
-// prove returns what is known of the bundle's bytes: what Download proved, if
-// that still counts, else what reading the file says.
+// prove returns the proof of the bundle's bytes: Download's, if it still counts,
+// or else one that it makes by reading the file.
 func (s *Step) prove(ctx context.Context, t *steps.Task, path string) (steps.Fetched, bool, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -141,7 +141,7 @@ func (s *Step) prove(ctx context.Context, t *steps.Task, path string) (steps.Fet
 		}
 	}
 	if fetched.Digest != "" {
-		// Its parts are proved by its head, which is read again anyway.
+		// The bundle's head proves its parts, and is read again anyway.
 		t.Meter.Set(fetched.Size, fetched.Size)
 		return fetched, false, nil
 	}
@@ -149,7 +149,7 @@ func (s *Step) prove(ctx context.Context, t *steps.Task, path string) (steps.Fet
 		t.Meter.Set(fetched.Size, fetched.Size)
 		return fetched, false, nil
 	}
-	// The size first: hashing a bundle that is wrong anyway costs more.
+	// The size comes first: a bundle of the wrong size need not be hashed.
 	fetched = steps.Fetched{Size: info.Size(), MD5: t.Source.MD5}
 	if err := declared(t.Source, fetched); err != nil {
 		return steps.Fetched{}, false, err
@@ -159,7 +159,7 @@ func (s *Step) prove(ctx context.Context, t *steps.Task, path string) (steps.Fet
 	return fetched, true, err
 }
 
-// declared compares the bundle with what the request declared of it.
+// declared compares the bundle with the request's declarations.
 func declared(src steps.Source, f steps.Fetched) error {
 	if src.Size != 0 && src.Size != f.Size {
 		return &steps.Error{
@@ -202,7 +202,7 @@ func digest(ctx context.Context, meter *steps.Meter, path string, size int64) (s
 	}
 	defer f.Close()
 	meter.Set(0, size)
-	sum := md5.New() // the legacy API declares nothing better
+	sum := md5.New() // the legacy API declares no better digest
 	buf := make([]byte, 128<<10)
 	for {
 		if ctx.Err() != nil {

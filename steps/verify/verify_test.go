@@ -23,7 +23,7 @@ import (
 
 const day = 24 * time.Hour
 
-// world is a bundle as Download leaves it, and what Verify may ask for.
+// world is a bundle as Download leaves it, with the surroundings that Verify needs.
 type world struct {
 	t     *testing.T
 	clock *clocktest.Fake
@@ -113,7 +113,7 @@ func TestUndeclaredBundle(t *testing.T) {
 	require.Equal(t, "md5:"+w.md5(), release.Digest)
 }
 
-// The digest is taken again when nothing proves it any more.
+// The digest is taken again when Download's does not count any more.
 func TestHashedAgain(t *testing.T) {
 	for name, change := range map[string]func(w *world){
 		"no evidence":         func(w *world) { w.task.Facts = steps.Facts{} },
@@ -183,7 +183,7 @@ func TestCommandsAllowed(t *testing.T) {
 	require.Equal(t, want, w.task.Facts.Verify.Commands, "Restart finds them")
 }
 
-// The device has room for so many bytes; MakeRoom frees more, once.
+// The device has room for a number of bytes; MakeRoom frees more, once.
 func TestRoom(t *testing.T) {
 	w := newWorld(t, bt.Package("1.2.0"))
 	have, freed := uint64(0), 0

@@ -29,8 +29,8 @@ func Manifest(version string, modules ...Module) Entry {
 	return Entry{Name: "manifest.json", Data: data, Store: true}
 }
 
-// Whole puts all of the package's directory "app" at services/app, which is
-// what most tests need.
+// Whole puts all of the package's directory "app" at services/app; most tests need no
+// more.
 func Whole() Module {
 	return Module{Name: "app", Src: "app", Dst: "/opt/tope/services/app", ProcessName: "app", Order: 1}
 }

@@ -1,5 +1,5 @@
-// Package bundletest makes legacy ZIP packages for tests, sound ones and those
-// that no honest program writes: every field of every record can be made to lie.
+// Package bundletest makes legacy ZIP packages for tests: sound ones, and malicious
+// ones, in which every field of every record can be made to lie.
 //
 // Start at Package for a sound one, and at Zip for the others.
 package bundletest
@@ -23,7 +23,7 @@ const (
 type Entry struct {
 	Name string
 	Data []byte
-	// Mode is Unix's, type included; 0 for an entry made on DOS.
+	// Mode is the Unix mode, type included; 0 for an entry made on DOS.
 	Mode  uint32
 	Store bool
 	// Descriptor writes sizes and checksum behind the data, as streaming

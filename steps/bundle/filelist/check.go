@@ -11,10 +11,10 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// ErrDiffers means that the tree on disk is not what the list says.
+// ErrDiffers means that the tree on disk does not match the list.
 var ErrDiffers = errors.New("the files on disk are not what was extracted")
 
-// Summary counts what is in a list.
+// Summary counts the entries of a list, and their bytes.
 type Summary struct {
 	Files int   `json:"files"`
 	Dirs  int   `json:"dirs"`
@@ -37,13 +37,13 @@ func (s *Summary) Count(f versions.File) {
 
 func (s *Summary) entries() int { return s.Files + s.Dirs + s.Links }
 
-// Check compares the tree at staging with the list in dir: everything listed is
-// there with its type, size, mode and target, and nothing else is. It reads no
-// content. Each is called for every entry and may be nil. A tree or a list that
-// is absent is os.ErrNotExist; see also ErrTorn and ErrDiffers.
+// Check compares the tree at staging with the list in dir: every listed entry is there
+// with its type, size, mode and target, and nothing else is there. It reads no
+// content. It calls each for every entry; each may be nil. It returns os.ErrNotExist
+// for an absent tree or list; see also ErrTorn and ErrDiffers.
 func Check(ctx context.Context, dir, staging string, each func(versions.File) error) (Head, Summary, error) {
 	var sum Summary
-	// Not through a link: that would compare another tree.
+	// A link is not followed: it leads to another tree.
 	info, err := os.Lstat(staging)
 	if err == nil && !info.IsDir() {
 		err = fmt.Errorf("%s: %w: it is not a directory", staging, ErrDiffers)

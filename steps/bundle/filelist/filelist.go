@@ -1,12 +1,12 @@
 // Package filelist is the list that Extract hands to Stage: every file, directory
-// and link of a version in the making, with sizes, modes and digests as they were
-// taken while they were written.
+// and link of a version in the making, with the sizes, modes and digests that were
+// taken during writing.
 //
-// It is JSON Lines, so that neither side holds the list in memory to write or
-// read it: a Head, then one versions.File a line, then a tail with the count
-// and the digest of all lines before it. A list without a matching tail was cut
-// and says nothing. Its final name proves more: Extract gives it that name after
-// the tree it describes has been synced.
+// The format is JSON Lines, so that neither step holds the list in memory: a Head,
+// then one versions.File a line, then a tail with the count and the digest of all
+// lines before it. A list without a matching tail was cut, and is not used. A list
+// under its final name also proves that its tree is durable: Extract gives it this
+// name after it has synced the tree.
 //
 // Start at Writer and Read.
 package filelist
@@ -31,13 +31,13 @@ import (
 // Name is the list's name in an update's work directory.
 const Name = "files.json"
 
-// maxLine is far more than a File with the longest path and target takes.
+// maxLine is far more than the line of a File with the longest path and target.
 const maxLine = 64 << 10
 
 // ErrTorn means that the list is cut short, damaged, or not a list at all.
 var ErrTorn = errors.New("the list of files is not whole")
 
-// Head says what the list belongs to.
+// Head names the update and the release that the list belongs to.
 type Head struct {
 	Schema  int    `json:"schema"`
 	Update  string `json:"update"`
@@ -61,8 +61,8 @@ type Writer struct {
 	count int
 }
 
-// Create begins the list in dir, in place of one that was begun before. The
-// list itself, if there is one, stays until Finish.
+// Create begins a new list in dir, and replaces an unfinished one. A finished list, if
+// there is one, stays until Finish.
 func Create(dir string, head Head) (*Writer, error) {
 	path := filepath.Join(dir, Name)
 	f, err := os.OpenFile(disk.TempName(path), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
@@ -86,8 +86,8 @@ func (w *Writer) Add(f versions.File) error {
 	return w.enc.Encode(f)
 }
 
-// Finish makes the list durable under its name. The caller has synced the tree
-// that it describes.
+// Finish makes the list durable under its name. The caller has to sync the list's tree
+// before.
 func (w *Writer) Finish() error {
 	end, err := json.Marshal(tail{End: true, Count: w.count, SHA256: hex.EncodeToString(w.sum.Sum(nil))})
 	if err != nil {
@@ -102,8 +102,8 @@ func (w *Writer) Finish() error {
 	if err != nil {
 		return fmt.Errorf("write the list of files: %w", err)
 	}
-	// If the power goes now there is a whole list under a temporary name, which
-	// nobody reads.
+	// If the power goes now there is a whole list under a temporary name, which no
+	// step reads.
 	if err := os.Rename(w.f.Name(), w.path); err != nil {
 		return fmt.Errorf("finish the list of files: %w", err)
 	}
@@ -112,13 +112,13 @@ func (w *Writer) Finish() error {
 
 // Abandon gives up a list that will not be finished.
 func (w *Writer) Abandon() {
-	// Best effort: what stays is a temporary that the next Create replaces.
+	// Best effort: if the removal fails, the next Create replaces the temporary file.
 	_ = w.f.Close()
 	_ = os.Remove(w.f.Name())
 }
 
-// Remove removes the list in dir, finished or begun, durably: afterwards no power
-// cut brings it back. The list and dir may be absent.
+// Remove removes the list in dir, finished or begun, durably: no power cut after
+// Remove brings it back. The list and dir may be absent.
 func Remove(dir string) error {
 	path := filepath.Join(dir, Name)
 	for _, name := range []string{path, disk.TempName(path)} {
@@ -132,9 +132,10 @@ func Remove(dir string) error {
 	return nil
 }
 
-// Read calls f for every entry of the list in dir and returns its head. A list
-// that is absent is os.ErrNotExist, one that is not whole ErrTorn; that is only
-// known at the end, so what f was told counts for nothing unless Read succeeds.
+// Read calls f for every entry of the list in dir and returns the list's head. It
+// returns os.ErrNotExist for an absent list, and ErrTorn for one that is not whole.
+// That is only known at the end, so the caller must not use the entries that f was
+// called with unless Read succeeds.
 func Read(dir string, f func(versions.File) error) (Head, error) {
 	file, err := os.Open(filepath.Join(dir, Name))
 	if err != nil {

@@ -66,7 +66,7 @@ func TestRoundTrip(t *testing.T) {
 	require.NoError(t, filelist.Remove(dir))
 }
 
-// A list that lost its end, or any of its bytes, says so.
+// Read reports a list that has lost its end, or that has a wrong byte.
 func TestTorn(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir)
@@ -74,7 +74,7 @@ func TestTorn(t *testing.T) {
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
 	for i := range whole {
-		// the last byte is the newline, which nothing depends on
+		// the last byte is the newline, which may be missing
 		if i < len(whole)-1 {
 			require.NoError(t, os.WriteFile(path, whole[:i], 0o600))
 			_, _, err := read(dir)

@@ -22,12 +22,12 @@ const (
 // Bits of the flags.
 const (
 	flagDescriptor = 1 << 3
-	// knownFlags: how hard deflate tried, a data descriptor, UTF-8 names. All
-	// others mean encryption or extensions.
+	// knownFlags: the level of deflate, a data descriptor, UTF-8 names. All other
+	// bits mean encryption or extensions.
 	knownFlags = 1<<1 | 1<<2 | flagDescriptor | 1<<11
 )
 
-// The file types of Unix, as the upper half of the external attributes has them.
+// The Unix file types, as in the upper half of the external attributes.
 const (
 	unixType    = 0o170000
 	unixRegular = 0o100000
@@ -38,10 +38,10 @@ const (
 
 // header is one entry of the central directory, checked by itself.
 type header struct {
-	// path has no slash at its end; typ tells directories.
+	// path has no slash at its end; typ says whether it is a directory.
 	path   string
 	typ    bundle.Type
-	mode   fs.FileMode // 0: not said
+	mode   fs.FileMode // 0: the entry has none
 	flags  uint16
 	method uint16
 	crc    uint32
@@ -50,8 +50,8 @@ type header struct {
 	offset int64
 }
 
-// headers walks the central directory. A directory whose bytes or entries are
-// more or fewer than its end record says ends in an error.
+// headers walks the central directory. The walk ends in an error when the directory
+// has more or fewer bytes or entries than its end record says.
 func (z *archive) headers() iter.Seq2[*header, error] {
 	return func(yield func(*header, error) bool) {
 		section := io.NewSectionReader(z.f, z.dir.offset, z.dir.size)
@@ -122,7 +122,7 @@ func (h *header) name(name string, limits bundle.Limits) error {
 	return bundle.CheckPath(h.path, limits)
 }
 
-// zip64 takes from the extra fields what did not fit into the header.
+// zip64 takes the numbers that did not fit into the header from the extra fields.
 func (h *header) zip64(extra []byte) error {
 	var fields []byte
 	found := false
@@ -152,8 +152,8 @@ func (h *header) zip64(extra []byte) error {
 	return nil
 }
 
-// attributes takes the Unix type and mode, if the entry was made on Unix. A
-// mode without a type, as Python's writestr makes them up, says nothing.
+// attributes takes the Unix type and mode, if the entry was made on Unix. It ignores a
+// mode without a type, since programs such as Python's writestr invent it.
 func (h *header) attributes(creator byte, attrs uint32) error {
 	const creatorUnix, creatorDarwin = 3, 19
 	if creator != creatorUnix && creator != creatorDarwin || attrs&unixType == 0 {

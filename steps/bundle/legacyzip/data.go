@@ -12,15 +12,15 @@ import (
 	"github.com/tope/updater/steps/bundle"
 )
 
-// unpacker holds what is needed to read one entry, to be used again for the
-// next: some 100 KiB.
+// unpacker holds the buffers for reading one entry, some 100 KiB. It is reused for the
+// next entry.
 type unpacker struct {
 	in      *bufio.Reader
 	inflate io.ReadCloser // a flate.Resetter
 }
 
-// content reads one entry's data: as many bytes as declared, no more and no
-// fewer, with the checksum declared, from exactly the packed bytes declared.
+// content reads one entry's data. It requires exactly the declared number of bytes,
+// with the declared checksum, from exactly the declared packed bytes.
 type content struct {
 	z    *archive
 	h    header

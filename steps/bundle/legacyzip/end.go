@@ -83,8 +83,8 @@ func findDirectory(r io.ReaderAt, size int64) (directory, error) {
 	return d, nil
 }
 
-// findDirectory64 reads the ZIP64 end record in front of the end record at
-// endAt. What the old record could hold must be the same in both.
+// findDirectory64 reads the ZIP64 end record in front of the end record at endAt. A
+// number that fits into the old record must be the same in both.
 func findDirectory64(r io.ReaderAt, endAt int64, old directory) (directory, int64, error) {
 	fail := func(what string) (directory, int64, error) {
 		return directory{}, 0, bundle.Invalid("the ZIP64 end record %s", what)

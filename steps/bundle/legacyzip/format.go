@@ -45,7 +45,7 @@ func (Format) Open(f *os.File, size int64, limits bundle.Limits) (bundle.Bundle,
 	return z, nil
 }
 
-// archive is an opened package. All but idle is fixed once it is opened.
+// archive is an opened package. All fields except idle are fixed once it is open.
 type archive struct {
 	f         *os.File
 	size      int64
@@ -115,7 +115,7 @@ func (z *archive) readManifest(h *header, data int64) (*manifest, error) {
 	return parseManifest(raw)
 }
 
-// checkPlacement checks the tree that the package makes of the version.
+// checkPlacement checks the version's tree, as the manifest makes it of the package.
 func (z *archive) checkPlacement(m *manifest) error {
 	tree := bundle.NewTree()
 	used := make([]bool, len(m.Modules))
@@ -156,10 +156,10 @@ func (z *archive) checkPlacement(m *manifest) error {
 // Release implements bundle.Bundle.
 func (z *archive) Release() bundle.Release { return z.release }
 
-// Totals implements bundle.Bundle.
 // InOrder implements bundle.Bundle.
 func (z *archive) InOrder() bool { return false }
 
+// Totals implements bundle.Bundle.
 func (z *archive) Totals() bundle.Totals { return z.totals }
 
 // Close implements bundle.Bundle.

@@ -15,8 +15,8 @@ func small() bundle.Limits {
 	return bundle.Limits{Entries: 200, File: 1 << 20, Total: 4 << 20}
 }
 
-// Whatever the bytes are, the reader refuses them or yields paths that can be
-// installed and contents that archive/zip agrees with.
+// For any bytes, the reader refuses them, or it yields paths that can be installed and
+// the same contents as archive/zip.
 func FuzzZip(f *testing.F) {
 	f.Add(bt.Package("1.2.0").Bytes())
 	f.Add(zip64(bt.Package("1.2.0")).Bytes())
@@ -54,7 +54,7 @@ func FuzzManifest(f *testing.F) {
 	})
 }
 
-// manifestIn is the text between the first local header and what follows.
+// manifestIn is the text between the first local header and the next record.
 func manifestIn(data []byte) []byte {
 	const header = 30 + len("manifest.json")
 	if len(data) < header || string(data[30:header]) != "manifest.json" {
@@ -67,7 +67,7 @@ func manifestIn(data []byte) []byte {
 	return data[header : header+n]
 }
 
-// requireInstallable checks what every bundle promises.
+// requireInstallable checks the promises of every bundle.
 func requireInstallable(t *testing.T, b bundle.Bundle) {
 	t.Helper()
 	tree, files := bundle.NewTree(), 0

@@ -6,7 +6,7 @@ import (
 	bt "github.com/tope/updater/steps/bundle/bundletest"
 )
 
-// hostileManifests are refused as INVALID_MANIFEST for what they say.
+// hostileManifests are refused as INVALID_MANIFEST for their content.
 func hostileManifests() []refusal {
 	return []refusal{
 		refused("empty archive", "no manifest.json", bt.Zip{}.Bytes()),

@@ -9,7 +9,7 @@ import (
 	bt "github.com/tope/updater/steps/bundle/bundletest"
 )
 
-// hostilePackages are refused as INVALID_PACKAGE for what they are made of.
+// hostilePackages are refused as INVALID_PACKAGE for their ZIP records or their entries.
 func hostilePackages() []refusal {
 	return []refusal{
 		// not a ZIP file, or not a whole one
@@ -110,7 +110,7 @@ func hostilePackages() []refusal {
 			bt.Manifest("1.2.0", bt.Module{Src: "l", Dst: "/opt/tope/l"}, bt.Module{Src: "x", Dst: "/opt/tope/l/x"}), link("l", "other"), file("x"),
 		}}.Bytes()),
 
-		// what may not be in a version
+		// entries that may not be in a version
 		refused("setuid", "setuid", edited(func(e *bt.Entry) { e.Mode = 0o104755 }).Bytes()),
 		refused("setgid", "setuid", edited(func(e *bt.Entry) { e.Mode = 0o102755 }).Bytes()),
 		refused("character device", "device", edited(func(e *bt.Entry) { e.Mode = 0o020666 }).Bytes()),
@@ -124,7 +124,7 @@ func hostilePackages() []refusal {
 		refused("unknown method", "method 99", edited(func(e *bt.Entry) { e.Central = put(10, uint16(99)) }).Bytes()),
 		refused("on another disk", "another disk", edited(func(e *bt.Entry) { e.Central = put(34, uint16(3)) }).Bytes()),
 
-		// local headers that tell another story
+		// local headers that do not agree with the directory
 		refused("other name", "another name", edited(func(e *bt.Entry) { e.LocalName = "app/ran" }).Bytes()),
 		refused("longer name", "another name", edited(func(e *bt.Entry) { e.LocalName = "app/run2" }).Bytes()),
 		refused("other method", "another method", edited(func(e *bt.Entry) { e.Local = put(8, uint16(0)) }).Bytes()),

@@ -18,8 +18,8 @@ import (
 	"github.com/tope/updater/steps/bundle/legacyzip"
 )
 
-// refusal is a package that must be refused, when it is opened or, when its lie
-// is in the data, when it is read.
+// refusal is a package that must be refused: when it is opened or, if its lie is in the
+// data, when it is read.
 type refusal struct {
 	name, says string
 	data       []byte
@@ -81,8 +81,8 @@ func readAll(b bundle.Bundle) error {
 	return nil
 }
 
-// A package changed in one bit of any byte is refused, or its files have the content
-// they had: nothing in between, and no panic.
+// When one bit of any byte of a package is changed, the package is refused, or its files
+// have the same content as before. There is no third result, and no panic.
 func TestEveryByteChanged(t *testing.T) {
 	sound := bt.Package("1.2.0").Bytes()
 	b, err := open(t, sound, bundle.Limits{})
@@ -108,8 +108,7 @@ func TestEveryByteChanged(t *testing.T) {
 	}
 }
 
-// The strict reader takes nothing that the standard library would read
-// differently.
+// The strict reader accepts no package that the standard library would read differently.
 func requireSameAsStandard(t *testing.T, data []byte, b bundle.Bundle) {
 	t.Helper()
 	std, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))

@@ -12,14 +12,13 @@ import (
 // its data.
 type span struct{ from, to int64 }
 
-// locate reads h's local header, requires that it agrees with the directory,
-// and returns where header and data lie and where the data begins.
+// locate reads the local header of h and requires that it agrees with the directory.
+// It returns where header and data lie, and where the data begins.
 func (z *archive) locate(h *header, buf []byte) (span, int64, []byte, error) {
 	fail := func(what string) (span, int64, []byte, error) {
 		return span{}, 0, buf, bundle.Invalid("%q: its local header %s", h.path, what)
 	}
-	// The name is as long as in the directory, so everything of interest is read
-	// at once.
+	// The name is as long as in the directory, so one read gets header and name.
 	name := len(h.path)
 	if h.typ == bundle.Dir {
 		name++
@@ -46,8 +45,9 @@ func (z *archive) locate(h *header, buf []byte) (span, int64, []byte, error) {
 		return fail("has other flags or another method")
 	}
 	crc, packed, size := le.Uint32(buf[14:]), int64(le.Uint32(buf[18:])), int64(le.Uint32(buf[22:]))
-	// With a data descriptor the local header was written before these were
-	// known; with escapes its ZIP64 field has them, which nothing here reads.
+	// With a data descriptor the local header was written before these numbers were
+	// known. With escapes they are in its ZIP64 field, which this function does not
+	// read.
 	later := flags&flagDescriptor != 0
 	if crc != h.crc && (!later || crc != 0) {
 		return fail("has another checksum")
@@ -63,8 +63,8 @@ func (z *archive) locate(h *header, buf []byte) (span, int64, []byte, error) {
 	return span{h.offset, data + h.packed}, data, buf, nil
 }
 
-// checkSpans refuses entries that share bytes: the way a small file unpacks to
-// petabytes.
+// checkSpans refuses entries that share bytes: with shared bytes a small file can
+// unpack to petabytes.
 func checkSpans(spans []span) error {
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	for i := 1; i < len(spans); i++ {

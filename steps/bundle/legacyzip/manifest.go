@@ -17,8 +17,8 @@ import (
 
 const manifestName = "manifest.json"
 
-// manifest is manifest.json. Fields it does not name are skipped: packages
-// carry notes for people.
+// manifest is manifest.json. Other fields than these are skipped: packages carry notes
+// for people.
 type manifest struct {
 	Version string   `json:"version"`
 	Modules []module `json:"modules"`
@@ -33,8 +33,8 @@ type module struct {
 	PostCmds    []string `json:"post_cmds"`
 }
 
-// parseManifest reads manifest.json and checks what can be checked without the
-// package around it.
+// parseManifest reads manifest.json and makes all checks that do not need the rest of
+// the package.
 func parseManifest(data []byte) (*manifest, error) {
 	var m manifest
 	if !utf8.Valid(data) {
@@ -79,7 +79,7 @@ func (m *manifest) release() bundle.Release {
 	return r
 }
 
-// validService accepts a name that systemd takes for a unit's, and never for an
+// validService accepts a name that systemd takes as a unit's name, and never as an
 // option or a path: letters, digits and :-_.@, not beginning with a dash or a dot.
 func validService(name string) bool {
 	if len(name) > 200 || name[0] == '-' || name[0] == '.' || name == ".service" {

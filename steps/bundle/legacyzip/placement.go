@@ -8,7 +8,7 @@ import (
 	"github.com/tope/updater/steps/bundle"
 )
 
-// Where packages may put things, and what is there in a version.
+// The directories of the device into which packages may put files.
 const (
 	topePrefix = "/opt/tope/"
 	binPrefix  = "/usr/local/bin/"
@@ -17,11 +17,11 @@ const (
 // place is one module's claim on a part of the package.
 type place struct {
 	module int
-	// to is the destination in the version; into says that it ended in a
-	// slash, so that a file goes below it under its own name.
+	// to is the destination in the version. into says that dst ended in a slash: a
+	// file then goes below to, under its own name.
 	to   string
 	into bool
-	// bin: the destination is a program, so a directory cannot go there.
+	// bin says that the destination is a program, so a directory cannot go there.
 	bin bool
 }
 
@@ -95,8 +95,8 @@ func (p *placement) each(h *header, f func(pl *place, to string) error) error {
 	}
 }
 
-// of is where the entry goes by a place for src, which is the entry itself or
-// a directory above it.
+// of returns where the place puts the entry. src is the path that the place is for: the
+// entry itself or a directory above it.
 func (pl *place) of(h *header, src string) (string, error) {
 	below := h.path[len(src):]
 	if pl.bin && (below != "" || h.typ == bundle.Dir) {

@@ -81,8 +81,8 @@ func totalBytes(all map[string]entry) (n int64) {
 	return n
 }
 
-// What other programs write must be read: Go's archive/zip streams with data
-// descriptors; ZIP64 records come from large or careful writers.
+// The reader must read packages of other programs. Go's archive/zip streams with data
+// descriptors; programs that write large files, or are careful, make ZIP64 records.
 func TestSoundVariants(t *testing.T) {
 	want := "<p>1.2.0"
 	variants := map[string][]byte{
@@ -120,7 +120,7 @@ func padded(z bundletest.Zip) bundletest.Zip {
 	return z
 }
 
-// reversed has its directory in another order than its data.
+// reversed has its directory in the reverse order of its data.
 func reversed(z bundletest.Zip) bundletest.Zip {
 	z.Central = func(dir []byte) []byte {
 		var records [][]byte

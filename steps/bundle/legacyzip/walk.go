@@ -23,10 +23,10 @@ func (z *archive) Entries() iter.Seq2[bundle.Entry, error] {
 	}
 }
 
-// errStop ends a walk whose caller has seen enough.
+// errStop ends a walk whose caller needs no more entries.
 var errStop = errors.New("stop")
 
-// walk calls f for every entry of the version, with the place that wants it there.
+// walk calls f for every entry of the version, with the place that puts it there.
 func (z *archive) walk(f func(*place, bundle.Entry) error) error {
 	var buf []byte
 	for h, err := range z.headers() {

@@ -10,12 +10,12 @@ import (
 	"github.com/tope/updater/steps/bundle"
 )
 
-// MaxWindow is the largest window a member may need, in bytes: what level 19
-// uses. It is what a decoder keeps in memory.
+// MaxWindow is the largest window a member may need, in bytes: the window of level 19.
+// A decoder keeps a window in memory.
 const MaxWindow = 8 << 20
 
-// patchSlack is how much larger than its base and result together the window of
-// a patch may be: zstd rounds it up to a power of two.
+// patchSlack is the factor by which the window of a patch may be larger than its base
+// and result together: zstd rounds the window up to a power of two.
 const patchSlack = 2
 
 // Decoder reads members of codec Zstd, one after the other. It is for one
@@ -25,8 +25,8 @@ type Decoder struct {
 	in  source
 }
 
-// Reader returns the content of a member of which r has the compressed bytes.
-// It is good until the next call.
+// Reader returns the content of a member; r has the member's compressed bytes. The
+// reader is valid until the next call.
 func (d *Decoder) Reader(r io.Reader) (io.Reader, error) {
 	d.in = source{r: r}
 	if d.dec != nil {

@@ -17,14 +17,14 @@ import (
 	"github.com/tope/updater/steps/bundle/pack"
 )
 
-// requireRefusal: the bytes are at fault, and the error says so.
+// requireRefusal requires an error that blames the bytes.
 func requireRefusal(t *testing.T, err error) {
 	t.Helper()
 	require.Equal(t, steps.Refused, steps.AsError(err).Class, "%v", err)
 }
 
-// Whatever the bytes are, what is read keeps the rules, lies behind the head
-// without overlap, and is read the same when it is written again.
+// For any bytes, a release that is read keeps the rules, and its members lie after the
+// head without overlap. When it is written again, it reads the same.
 func FuzzParseRelease(f *testing.F) {
 	parts := nativetest.New(f).Parts()
 	sound, err := parts.Release.Encode()
@@ -64,8 +64,8 @@ func FuzzParseRelease(f *testing.F) {
 	})
 }
 
-// The head is bounded, needs ever more of the file, and what it splits into is
-// what the tar has to have.
+// The head is bounded, and each answer of HeadSize asks for more of the file. The two
+// members that Split returns are those that the tar has to have.
 func FuzzHead(f *testing.F) {
 	kit := nativetest.New(f)
 	file := kit.Make(f, nativetest.Edit{})
@@ -101,7 +101,7 @@ func FuzzHead(f *testing.F) {
 	})
 }
 
-// A patch makes as many bytes as it says, or is refused.
+// A patch makes as many bytes as it declares, or is refused.
 func FuzzApplyPatch(f *testing.F) {
 	parts := nativetest.New(f).Parts()
 	p := parts.Release.Payload.Patches[0]

@@ -95,9 +95,8 @@ type Head struct {
 	Layout  Layout
 }
 
-// HeadSize tells, from the begin that is there, how many bytes of a bundle's
-// beginning have to be fetched next; done when they are the whole head. Errors are
-// refusals.
+// HeadSize returns how many bytes of a bundle's beginning are needed next, given those
+// in begin. done says that they are the whole head. Errors are refusals.
 func HeadSize(begin []byte) (need int64, done bool, err error) {
 	if len(begin) < block {
 		return block, false, nil
@@ -106,8 +105,8 @@ func HeadSize(begin []byte) (need int64, done bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
-	// A signature without long comments fits in one block: so that one more
-	// request gets it all.
+	// A signature without long comments fits in one block. Such a head is complete
+	// after one more request.
 	second := block + padded(packed)
 	need = second + 2*block
 	if int64(len(begin)) < need {
@@ -200,7 +199,7 @@ func unpackRelease(packed []byte) ([]byte, error) {
 	return raw, nil
 }
 
-// ReadBegin reads the head's bytes from a bundle that is at hand as a whole.
+// ReadBegin reads the head's bytes from a whole bundle.
 func ReadBegin(r io.ReaderAt) ([]byte, error) {
 	var begin []byte
 	for {
@@ -222,5 +221,5 @@ func ReadBegin(r io.ReaderAt) ([]byte, error) {
 	}
 }
 
-// Unsigned stands in place of the signature in a bundle that is not signed yet.
+// Unsigned is in the place of the signature in a bundle that is not signed yet.
 const Unsigned = "unsigned\n"

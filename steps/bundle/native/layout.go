@@ -12,8 +12,8 @@ type Content struct {
 	File int
 }
 
-// Contents are the distinct contents, in the order in which the list of files
-// has them first; Payload.Alone has a member for each.
+// Contents returns the distinct contents, in the order of their first file in the
+// list of files. Payload.Alone has a member for each.
 func (r *Release) Contents() []Content {
 	seen := make(map[string]bool, len(r.Files))
 	var out []Content
@@ -27,7 +27,7 @@ func (r *Release) Contents() []Content {
 	return out
 }
 
-// Totals is what unpacking takes.
+// Totals counts the entries and bytes of the unpacked release.
 func (r *Release) Totals() bundle.Totals {
 	var t bundle.Totals
 	tree := bundle.NewTree()
@@ -113,7 +113,7 @@ func (r *Release) validatePayload(limits bundle.Limits) error {
 // Span is where a member lies in the bundle, in bytes.
 type Span struct{ Offset, Length int64 }
 
-// End is the first byte behind it.
+// End is the offset of the first byte after the span.
 func (s Span) End() int64 { return s.Offset + s.Length }
 
 // Layout is where the payload lies. It follows from the lengths: each tar
@@ -126,7 +126,7 @@ type Layout struct {
 	Total int64
 }
 
-// Layout lays the payload out behind a head of that size. The sums cannot
+// Layout computes the payload's layout after a head of that size. The sums cannot
 // overflow: 50,000 members and as many patches of 16 GiB are less than 2^63.
 func (r *Release) Layout(head int64) Layout {
 	at := head
@@ -159,7 +159,7 @@ func (r *Release) Layout(head int64) Layout {
 	return l
 }
 
-// block is tar's.
+// block is the size of a tar block, in bytes.
 const block = 512
 
 func padded(n int64) int64 { return (n + block - 1) / block * block }

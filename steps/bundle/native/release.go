@@ -8,25 +8,26 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// Schema is the one this program writes and reads.
+// Schema is the version of the release file that this program writes and reads.
 const Schema = 1
 
-// Release is the release file: everything that is true of a release.
+// Release is the release file: the whole description of a release.
 type Release struct {
 	Schema  int    `json:"schema"`
 	Product string `json:"product"`
-	// Hardware lists what it runs on; empty for every hardware of the product.
+	// Hardware lists the hardware that the release runs on; empty for every hardware
+	// of the product.
 	Hardware []string `json:"hardware,omitempty"`
 	// Version is a semantic version, without "v".
 	Version string `json:"version"`
-	// Epoch only rises: a device that committed one refuses lower ones.
+	// Epoch only rises: a device that has committed an epoch refuses lower ones.
 	Epoch int64 `json:"epoch"`
 	// MinUpdater is the oldest updater that can install it; empty for any.
 	MinUpdater string    `json:"min_updater,omitempty"`
 	Created    time.Time `json:"created"`
-	// Expires is the time from which the publisher does not want it installed any
-	// more; zero for never. It limits for how long somebody in between can pass an
-	// old release off as the newest one.
+	// Expires is the time from which devices should not install the release any more;
+	// zero for no limit. It limits for how long an attacker between publisher and
+	// device can pass an old release off as the newest one.
 	Expires time.Time `json:"expires,omitzero"`
 	// Notes are for people, by language ("en", "zh").
 	Notes map[string]string `json:"notes,omitempty"`
@@ -34,8 +35,8 @@ type Release struct {
 	Services []string `json:"services,omitempty"`
 	versions.Brought
 	Payload Payload `json:"payload"`
-	// Files is everything in the version, sorted by path. Directories are listed
-	// when they are empty.
+	// Files lists the entries of the version, sorted by path. A directory is listed
+	// only when it is empty.
 	Files []File `json:"files"`
 }
 
@@ -46,7 +47,8 @@ type File struct {
 	// Mode is four octal digits; files only.
 	Mode string `json:"mode,omitempty"`
 	Size int64  `json:"size,omitempty"`
-	// SHA256 is of the content, 64 lower-case hex digits; absent from an empty file.
+	// SHA256 is the content's digest, 64 lower-case hex digits; absent from an
+	// empty file.
 	SHA256 string `json:"sha256,omitempty"`
 	Link   string `json:"link,omitempty"`
 }
@@ -55,8 +57,7 @@ type File struct {
 type Payload struct {
 	// Solid has all files of the list that are not empty, one after the other.
 	Solid *Member `json:"solid,omitempty"`
-	// Alone has one member for each distinct content, in the order in which the
-	// list of files has them first.
+	// Alone has one member for each distinct content, in the order of Contents.
 	Alone []Member `json:"alone,omitempty"`
 	// Patches lie one after the other in one tar member.
 	Patches []Patch `json:"patches,omitempty"`
@@ -74,19 +75,19 @@ const (
 // Member is a run of bytes in the payload.
 type Member struct {
 	Length int64 `json:"length"`
-	// SHA256 is of the member's bytes: 64 lower-case hex digits, or the first 32
-	// of them. It tells a broken transfer early; what a device installs is
-	// compared with its content's whole digest in any case.
+	// SHA256 is the digest of the member's bytes: 64 lower-case hex digits, or the
+	// first 32 of them. It shows a broken transfer early. Each installed content is
+	// also compared with its own whole digest in any case.
 	SHA256 string `json:"sha256"`
 	// Codec is Zstd when it is absent.
 	Codec string `json:"codec,omitempty"`
 }
 
-// Patch makes a content of another.
+// Patch makes one content from another.
 type Patch struct {
-	// File is the position in Files of a file with the content it makes.
+	// File is the position in Files of a file with the content that the patch makes.
 	File int `json:"file"`
-	// Base and BaseSize are the SHA-256 and size of the content it needs.
+	// Base and BaseSize are the SHA-256 and size of the content that the patch needs.
 	Base     string `json:"base"`
 	BaseSize int64  `json:"base_size"`
 	Member
@@ -103,8 +104,8 @@ func (r *Release) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The long lists go last, a line for each entry; the marshalled rest ends with
-	// the empty payload and the absent list.
+	// The long lists go last, with a line for each entry. The JSON of the other fields
+	// ends with the empty payload and the absent list.
 	data = bytes.TrimSuffix(data, []byte(`,"payload":{},"files":null}`))
 	out := bytes.NewBuffer(data)
 	out.WriteString(",\n\"payload\":{")

@@ -18,8 +18,8 @@ import (
 
 // Limits beyond bundle.Limits.
 const (
-	// MaxRelease is the most a release file may have, in bytes of JSON; MaxPacked
-	// compressed.
+	// MaxRelease is the largest size of a release file, in bytes of JSON, and
+	// MaxPacked the largest compressed size.
 	MaxRelease = 24 << 20
 	MaxPacked  = 8 << 20
 	// MaxPatches bounds the patches, MaxMember one payload member.
@@ -58,8 +58,8 @@ func (r *Release) validate(limits bundle.Limits) error {
 	return r.validatePayload(limits)
 }
 
-// CheckDescription refuses what a device would refuse of a release whose files
-// are listed and whose payload is not made yet.
+// CheckDescription makes a device's checks on a release whose files are listed and
+// whose payload is not made yet.
 func (r *Release) CheckDescription() error {
 	if err := r.validateWords(); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (r *Release) CheckDescription() error {
 	return r.validateBrought()
 }
 
-// validateWords judges what the release says of itself, but for its files.
+// validateWords judges the fields of the release other than the list of files.
 func (r *Release) validateWords() error {
 	if r.Schema != Schema {
 		return bundle.InvalidManifest("the release file has schema %d, this updater reads %d: update the updater first", r.Schema, Schema)
@@ -182,7 +182,7 @@ func (f *File) Perm() fs.FileMode {
 	return fs.FileMode(mode) & fs.ModePerm
 }
 
-// Type is what the entry is.
+// Type returns the type of the entry.
 func (f *File) Type() bundle.Type {
 	switch {
 	case strings.HasSuffix(f.Path, "/"):
@@ -205,8 +205,8 @@ func isHex(s string, digits int) bool {
 	return err == nil
 }
 
-// validateBrought compares what the release brings with its files: programs that
-// it names must be there, and can be started.
+// validateBrought compares Brought with the list of files: the programs that the release
+// names must be there, and it must be possible to start them.
 func (r *Release) validateBrought() error {
 	for when, p := range r.Hooks {
 		f := r.find(p)
@@ -243,9 +243,9 @@ func (r *Release) empty(dir string) error {
 	return nil
 }
 
-// program reports whether something that can be started may be at p once the
-// version is installed: an executable file, or what a link, or a directory that
-// programs write to, leads to.
+// program reports whether there may be a program at p once the version is installed:
+// an executable file, a link, or a path below a link or below a directory that programs
+// write to.
 func (r *Release) program(p string) bool {
 	if f := r.find(p); f != nil {
 		return f.Type() == bundle.Link || f.Type() == bundle.File && f.Perm()&0o111 != 0

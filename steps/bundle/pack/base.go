@@ -14,19 +14,19 @@ import (
 	"github.com/tope/updater/steps/bundle/native"
 )
 
-// Base is an earlier release that patches are made against.
+// Base is an earlier release; patches make new contents from its contents.
 type Base struct {
 	// Name is for people.
 	Name string
-	// paths maps the release's paths to contents; loose does too, with the parts
-	// of names left out that change from build to build; files has the contents.
+	// paths maps the release's paths to contents. loose does so too, without the
+	// parts of names that change from build to build. files has the contents.
 	paths, loose map[string]string
 	files        map[string]string
 	sizes        map[string]int64
 }
 
-// OpenBase reads an earlier release: its directory, or its native bundle, which
-// is unpacked to scratch.
+// OpenBase reads an earlier release from its directory, or from its native bundle,
+// which it unpacks to scratch.
 func OpenBase(ctx context.Context, name, scratch string, limits bundle.Limits) (*Base, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -63,8 +63,9 @@ func openBase(name, dir string, limits bundle.Limits) (*Base, error) {
 	return b, nil
 }
 
-// candidate is the content most likely to resemble the file's: that of the same
-// path, or of one that differs only in a digest or version in its name.
+// candidate returns the base's content that is most likely to resemble the file's: the
+// content at the same path, or at a path that differs only in a digest or version in
+// its name.
 func (b *Base) candidate(f native.File) (sha string, ok bool) {
 	if sha, ok = b.paths[f.Path]; ok {
 		return sha, true

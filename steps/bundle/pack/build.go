@@ -14,7 +14,7 @@ import (
 	"github.com/tope/updater/steps/bundle/native"
 )
 
-// Options is what Build works with.
+// Options are the inputs of Build.
 type Options struct {
 	Tree *Tree
 	// Release says everything but Files and Payload, which Build fills in.
@@ -22,13 +22,14 @@ type Options struct {
 	// Bases are earlier releases to make patches against.
 	Bases []*Base
 	// MaxPatch is the largest content, old or new, that patches are made for, in
-	// bytes; 0 means DefaultMaxPatch, what devices apply unless told otherwise.
+	// bytes; 0 means DefaultMaxPatch, which is also the default limit of devices.
 	MaxPatch   int64
 	Compressor Compressor
 	Limits     bundle.Limits
 	// Scratch is a directory for temporary files.
 	Scratch string
-	// Progress is called with the work under way, and how far it is; may be nil.
+	// Progress is called with the name of the work under way and how far that work
+	// is; may be nil.
 	Progress func(what string, done, total int64)
 }
 
@@ -49,7 +50,7 @@ func Build(ctx context.Context, o Options) (*Bundle, error) {
 	b.Release.Schema = native.Schema
 	b.Release.Files = o.Tree.Files
 	b.Release.Payload = native.Payload{}
-	// Told now rather than after minutes of compressing.
+	// Checked here, before minutes of compressing.
 	if err := b.Release.CheckDescription(); err != nil {
 		return nil, err
 	}
@@ -119,7 +120,7 @@ func copyFile(w io.Writer, path string, size int64) error {
 	return err
 }
 
-// alone compresses each content for itself, under its digest as name.
+// alone compresses each content to a file of its own, named by the content's digest.
 func (o *Options) alone(ctx context.Context, b *Bundle, contents []native.Content) error {
 	in, out := filepath.Join(o.Scratch, "contents"), filepath.Join(o.Scratch, "alone")
 	for _, dir := range []string{in, out} {
@@ -160,8 +161,8 @@ func (o *Options) alone(ctx context.Context, b *Bundle, contents []native.Conten
 	return nil
 }
 
-// secondName gives a file a second name: zstd follows no symlinks without being
-// forced to, so it is a hard link, or a copy where there cannot be one.
+// secondName gives a file a second name: a hard link, or a copy where a hard link is
+// not possible. A symlink does not serve, because zstd follows one only when forced to.
 func secondName(from, to string) error {
 	if os.Link(from, to) == nil {
 		return nil
@@ -178,9 +179,9 @@ func secondName(from, to string) error {
 	return errors.Join(err, in.Close(), out.Close())
 }
 
-// patches makes a patch for each changed content and base that is smaller than
-// the content alone. They are ordered by base, so that a device finds those it
-// needs next to each other.
+// patches makes a patch for each changed content and base. It keeps a patch only if it
+// is smaller than the content's own member. Patches are ordered by base, so that those
+// that a device needs lie next to each other.
 func (o *Options) patches(ctx context.Context, b *Bundle, contents []native.Content) error {
 	dir := filepath.Join(o.Scratch, "patches")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -223,7 +224,7 @@ func (o *Options) patches(ctx context.Context, b *Bundle, contents []native.Cont
 			return err
 		}
 		if m.Length >= b.Release.Payload.Alone[j.content].Length {
-			continue // it saves nothing
+			continue // the patch saves nothing
 		}
 		m.Codec = native.ZstdPatch
 		b.Release.Payload.Patches = append(b.Release.Payload.Patches, native.Patch{
@@ -234,7 +235,7 @@ func (o *Options) patches(ctx context.Context, b *Bundle, contents []native.Cont
 	return nil
 }
 
-// parallel runs n jobs, some at a time, and returns the first error.
+// parallel runs n jobs on a number of workers, and returns the first error.
 func parallel(ctx context.Context, workers, n int, do func(i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -15,8 +15,8 @@ import (
 	"github.com/tope/updater/steps/bundle/native"
 )
 
-// Compressor makes members. With a Program libzstd compresses, which is far better
-// at it than the Go encoder, above all for patches.
+// Compressor makes members. With a Program, libzstd compresses: its results are far
+// smaller than the Go encoder's, above all for patches.
 type Compressor struct {
 	// Program is the path of the zstd program; empty for the Go encoder.
 	Program string
@@ -24,7 +24,7 @@ type Compressor struct {
 	Level int
 }
 
-// FindCompressor uses the zstd program where there is one.
+// FindCompressor returns a Compressor that uses the zstd program where there is one.
 func FindCompressor() Compressor {
 	path, err := exec.LookPath("zstd")
 	if err != nil {
@@ -33,8 +33,8 @@ func FindCompressor() Compressor {
 	return Compressor{Program: path}
 }
 
-// Name names the compressor with its version: a bundle can only be reproduced with
-// the same one.
+// Name names the compressor with its version: only the same compressor reproduces a
+// bundle.
 func (c Compressor) Name() string {
 	if c.Program == "" {
 		return "the Go encoder (no zstd program was found: patches will be larger)"
@@ -64,7 +64,7 @@ func (c Compressor) stream(ctx context.Context, in io.Reader, out io.Writer, siz
 // files compresses each file to out/NAME.zst, NAME being its base name.
 func (c Compressor) files(ctx context.Context, out string, files []string) error {
 	if c.Program != "" {
-		const batch = 500 // command lines have an end
+		const batch = 500 // the length of a command line is limited
 		for len(files) > 0 {
 			n := min(batch, len(files))
 			args := append([]string{c.level(), "--single-thread", "--no-check", "--output-dir-flat", out, "--"}, files[:n]...)
@@ -134,7 +134,7 @@ func compressFile(from, to string, dict []byte) (err error) {
 		window *= 2
 	}
 	// A single segment: otherwise a frame of less than 256 bytes does not say its
-	// size, and a device refuses a patch that does not.
+	// size, and a device refuses a patch without a size.
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1),
 		zstd.WithEncoderCRC(false), zstd.WithWindowSize(window), zstd.WithSingleSegment(len(data) <= window),
 		zstd.WithEncoderDictRaw(0, dict))

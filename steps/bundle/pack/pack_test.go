@@ -107,7 +107,7 @@ func TestTheLayoutIsTheTars(t *testing.T) {
 	require.Equal(t, int64(len(file)), o.Layout.Total)
 }
 
-// No byte of a bundle can change without Check or the signature noticing.
+// Check or the signature finds a change to any byte of a bundle.
 func TestCheckFindsEachFlippedByte(t *testing.T) {
 	kit := nativetest.New(t)
 	file := kit.Make(t, nativetest.Edit{})
@@ -135,7 +135,7 @@ func TestCheckFindsEachFlippedByte(t *testing.T) {
 	for range 400 {
 		at := random.IntN(len(file))
 		if at >= comment && at < comment+60 {
-			continue // nobody trusts it
+			continue // no device trusts it
 		}
 		bad := bytes.Clone(file)
 		bad[at] ^= byte(1 + random.IntN(255))

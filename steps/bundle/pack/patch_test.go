@@ -18,8 +18,8 @@ import (
 
 var created = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// A device can apply what the Go encoder makes, however small the file is: a
-// zstd frame need not say its size, but a patch must.
+// A device can apply the Go encoder's patches, however small the file is: a zstd frame
+// need not say its size, but a patch must.
 func TestPatchesOfAnySizeApply(t *testing.T) {
 	for _, size := range []int{90, 255, 256, 257, 1023, 1024, 1025, 70_000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/tope/updater/steps/bundle/native"
 )
 
-// Opened is a whole bundle at hand.
+// Opened is an open bundle whose file is whole.
 type Opened struct {
 	*native.Head
 	f    *os.File
@@ -59,9 +59,9 @@ func open(f *os.File, limits bundle.Limits, verify func(packed, signature []byte
 // Close closes the file.
 func (o *Opened) Close() error { return o.f.Close() }
 
-// Check reads every byte: each tar header and padding is as the format wants it,
-// each member has its digest and makes its content. bases may be nil; patches whose
-// base is not among them are compared with their digest only.
+// Check reads every byte. Each tar header and padding must be as the format requires,
+// and each member must have its digest and make its content. bases may be nil; a patch
+// whose base is not among them is compared with its digest only.
 func (o *Opened) Check(ctx context.Context, bases []*Base, progress func(what string, done, total int64)) error {
 	contents := o.Release.Contents()
 	at := o.Size
@@ -141,8 +141,8 @@ func (o *Opened) checkSolid(ctx context.Context, dec *native.Decoder) error {
 	return o.eachOfSolid(ctx, dec, func(native.File, io.Reader) error { return nil })
 }
 
-// eachOfSolid reads the solid member, hands each file's content on, and fails
-// when one is not what the list says.
+// eachOfSolid reads the solid member and calls each with every file's content. It fails
+// when a content does not match the list of files.
 func (o *Opened) eachOfSolid(ctx context.Context, dec *native.Decoder, each func(native.File, io.Reader) error) error {
 	packed := sha256.New()
 	section := o.section(o.Layout.Solid)
@@ -173,7 +173,7 @@ func (o *Opened) eachOfSolid(ctx context.Context, dec *native.Decoder, each func
 	if n, err := io.Copy(io.Discard, r); err != nil || n > 0 {
 		return bundle.Invalid("the solid member has %d bytes more than the files (%v)", n, err)
 	}
-	if _, err := io.Copy(packed, section); err != nil { // what the decoder did not read
+	if _, err := io.Copy(packed, section); err != nil { // the bytes that the decoder did not read
 		return err
 	}
 	if !(bundle.Piece{SHA256: o.Release.Payload.Solid.SHA256}).Is(packed.Sum(nil)) {
@@ -242,8 +242,8 @@ func (o *Opened) checkPatch(i int, bases []*Base) error {
 	return nil
 }
 
-// Unpack writes a bundle's files to dir, whoever signed it: for comparing and
-// patching, not for installing.
+// Unpack writes a bundle's files to dir without checking the signature: for comparing
+// and patching, not for installing.
 func Unpack(ctx context.Context, path, dir string, limits bundle.Limits) (err error) {
 	o, err := Open(path, limits, func([]byte, []byte) error { return nil })
 	if err != nil {

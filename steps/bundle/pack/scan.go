@@ -32,9 +32,9 @@ type Problems []string
 
 func (p Problems) Error() string { return strings.Join(p, "\n") }
 
-// Scan reads a directory. It lists, as Problems, what every device would refuse: a
-// special file, a link that leaves the tree, a program that cannot be executed, a
-// file over the cap.
+// Scan reads a directory. Its Problems are the entries that every device would refuse:
+// a special file, a link that leads out of the tree, a program that cannot be executed,
+// a file over the size limit.
 func Scan(dir string, limits bundle.Limits) (*Tree, error) {
 	t := &Tree{Dir: dir}
 	var problems Problems
@@ -69,7 +69,7 @@ func Scan(dir string, limits bundle.Limits) (*Tree, error) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	// A directory that has something in it is implied by that.
+	// A directory that is not empty is implied by its entries.
 	t.Files = slices.DeleteFunc(t.Files, func(f native.File) bool {
 		return f.Type() == bundle.Dir && filled[filepath.FromSlash(strings.TrimSuffix(f.Path, "/"))]
 	})
@@ -118,8 +118,8 @@ func scanFile(p, rel string, info fs.FileInfo) (f native.File, warning string, e
 	if err != nil {
 		return f, "", fmt.Errorf("read %s: %w", p, err)
 	}
-	// A device clears the write bits and needs the owner's read bit: written
-	// so, one tree gives one bundle whatever the umask it was made under.
+	// A device clears the write bits and needs the owner's read bit. With these
+	// modes one tree gives one bundle, whatever umask the tree was made under.
 	mode := "0644"
 	if info.Mode()&0o111 != 0 {
 		mode = "0755"
@@ -134,7 +134,7 @@ func scanFile(p, rel string, info fs.FileInfo) (f native.File, warning string, e
 	return f, warnProgram(rel, in), problemProgram(rel, in)
 }
 
-// problemProgram refuses a program that nobody could start.
+// problemProgram refuses a program that cannot be started.
 func problemProgram(rel string, in io.ReaderAt) error {
 	script, program := looksLike(in)
 	if program || script && strings.HasPrefix(rel, "bin/") {
@@ -150,8 +150,8 @@ func warnProgram(rel string, in io.ReaderAt) string {
 	return ""
 }
 
-// looksLike tells scripts and ELF programs (with an interpreter, or static)
-// from everything else, shared libraries included.
+// looksLike reports whether a file is a script, or an ELF program (with an interpreter,
+// or static). A shared library is neither.
 func looksLike(in io.ReaderAt) (script, program bool) {
 	var head [4]byte
 	if n, err := in.ReadAt(head[:], 0); err != nil && !errors.Is(err, io.EOF) || n < 2 {

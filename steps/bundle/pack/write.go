@@ -62,7 +62,7 @@ func Head(packed, signature []byte) []byte {
 
 func pad(n int64) int64 { return -n & 511 }
 
-// Sign signs the head. The comment is trusted: it is part of what is signed.
+// Sign signs the head. The signature has a trusted comment, which is signed too.
 func (b *Bundle) Sign(key minisign.PrivateKey) {
 	b.Signature = Sign(key, b.Packed, fmt.Sprintf("%s %s epoch %d created %s",
 		b.Release.Product, b.Release.Version, b.Release.Epoch, b.Release.Created.Format("2006-01-02T15:04:05Z07:00")))
@@ -174,8 +174,8 @@ func memberOf(path string) (native.Member, error) {
 	return native.Member{Length: n, SHA256: hex.EncodeToString(sum.Sum(nil))}, err
 }
 
-// shortMemberOf is memberOf with half the digest: there are as many of these
-// members as contents, and their digests are a third of the head.
+// shortMemberOf is memberOf with half the digest: every content has such a member, and
+// the digests make up a third of the head.
 func shortMemberOf(path string) (native.Member, error) {
 	m, err := memberOf(path)
 	if err == nil {
@@ -184,9 +184,9 @@ func shortMemberOf(path string) (native.Member, error) {
 	return m, err
 }
 
-// Resign writes the bundle at from to another file, or to itself, with another
-// signature. The payload moves when the signature's size changes; nothing that
-// is signed says where it lies.
+// Resign writes the bundle at from to another file, or to the same one, with another
+// signature. The payload moves when the signature's size changes. The signed bytes do
+// not depend on the payload's place.
 func Resign(from, to string, key minisign.PrivateKey, limits bundle.Limits) error {
 	o, err := Open(from, limits, func([]byte, []byte) error { return nil })
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package strictjson decodes JSON that two readers cannot understand differently:
-// documents that are signed, and that programs with other decoders read too.
+// Package strictjson decodes JSON in a way that leaves only one reading. It is for
+// signed documents that programs with other decoders read too.
 package strictjson
 
 import (
@@ -16,11 +16,11 @@ import (
 // maxDepth bounds how deep JSON may be nested.
 const maxDepth = 16
 
-// Decode decodes one JSON document into v. Unlike encoding/json it refuses
-// what two readers could understand differently: unknown keys, known ones in
-// another case (encoding/json takes "Files", and "fileſ" too), a key that is
-// there twice, null, what is not UTF-8, and anything behind the document. The
-// objects at the keys in free have keys of their maker's choosing.
+// Decode decodes one JSON document into v. Unlike encoding/json it refuses documents
+// that two readers could understand differently: unknown keys, known keys in another
+// case (encoding/json accepts "Files", and "fileſ" too), a key that comes twice, null,
+// invalid UTF-8, and any bytes after the document. The objects at the keys in free may
+// have any keys.
 func Decode(data []byte, v any, free ...string) error {
 	if !utf8.Valid(data) {
 		return errors.New("it is not valid UTF-8")
@@ -40,7 +40,7 @@ func Decode(data []byte, v any, free ...string) error {
 	return nil
 }
 
-// unambiguous reads one value, which lies at key.
+// unambiguous reads and checks one value, which lies at key.
 func unambiguous(dec *json.Decoder, depth int, key string, free []string) error {
 	if depth > maxDepth {
 		return fmt.Errorf("nested more than %d deep", maxDepth)

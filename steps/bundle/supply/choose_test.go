@@ -11,7 +11,8 @@ import (
 	"github.com/tope/updater/steps/bundle/native/nativetest"
 )
 
-// planFrom makes a head and what a device has out of bytes, three a content.
+// planFrom makes a head, and the contents of a device, from data: three bytes for each
+// content.
 func planFrom(data []byte) (*native.Head, map[string]string) {
 	r := &native.Release{}
 	have := map[string]string{}
@@ -39,8 +40,8 @@ func planFrom(data []byte) (*native.Head, map[string]string) {
 	return h, have
 }
 
-// Whatever the device has: each content has a source that exists, the pieces
-// lie in the file and apart, and nothing costs more than the solid member.
+// For any contents on the device: each content has a source that exists, the pieces lie
+// in the file and do not overlap, and no plan costs more than the solid member.
 func FuzzChoose(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 4, 5, 6, 200, 100, 7}, int64(100_000), true)
 	f.Add([]byte{1, 2, 0, 4, 5, 0, 200, 100, 0}, int64(100_000), false)

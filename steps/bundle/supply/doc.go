@@ -19,11 +19,11 @@
 // they lie in the published file. The plan is durable before Download asks for
 // a piece, so that a piece is never there without it.
 //
-// A version's manifest is believed for planning only. Each content is hashed while
-// it is written, wherever it comes from; one that comes from the device and is not
-// what it should be is noted in lacking.json, and
-// the update goes back to Downloading to fetch its member: Planner changes the
-// plan and removes the note, in this order, and may be cut in between.
+// A version's manifest is trusted for planning only. Each content is hashed while it
+// is written, wherever it comes from. A content that comes from the device and has
+// another hash is noted in lacking.json, and the update goes back to Downloading to
+// fetch the content's own member. Planner changes the plan first and then removes the
+// note; it may be cut between the two.
 //
 // Start at Planner.Plan and Format.Open.
 package supply

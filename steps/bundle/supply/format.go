@@ -32,10 +32,10 @@ func (Format) Name() string { return "native bundle" }
 // Match implements bundle.Format.
 func (Format) Match(begin []byte) bool { return native.Match(begin) }
 
-// Open implements bundle.Format. The head is read once, into memory: the bytes that
-// are used are those whose signature was checked. Of the rest of the file only the
-// bytes that head and plan name are read, and each content is hashed while it is
-// read: a change to the file meanwhile is found or has no effect.
+// Open implements bundle.Format. It reads the head once, into memory, so that the bytes
+// in use are those whose signature was checked. From the rest of the file it reads only
+// the bytes that head and plan name, and each content is hashed while it is read. So a
+// change to the file in the meantime is either found or has no effect.
 func (f Format) Open(file *os.File, size int64, _ bundle.Limits) (bundle.Bundle, error) {
 	begin, err := native.ReadBegin(file)
 	if err != nil {
@@ -79,7 +79,7 @@ type opened struct {
 	plan     *plan
 	contents map[string]int
 
-	// patching lets one patch be applied at a time: each takes the memory of
+	// patching lets only one patch be applied at a time: each takes the memory of
 	// two contents.
 	patching sync.Mutex
 	decoders sync.Pool
@@ -140,7 +140,7 @@ func (b *opened) entry(f *native.File) bundle.Entry {
 	return e
 }
 
-// next is the next file of the solid member.
+// next returns the next file of the solid member.
 func (b *opened) next(f *native.File) (io.ReadCloser, error) {
 	if b.solidOut == nil {
 		r, err := b.solid.Reader(b.section(b.Layout.Solid))
@@ -150,7 +150,8 @@ func (b *opened) next(f *native.File) (io.ReadCloser, error) {
 		b.solidOut = r
 	}
 	if b.last == f.Path {
-		// Not limited: the reader has to find out that the member does not end there.
+		// Not limited: a read past the file's end has to find out whether the member
+		// has more bytes.
 		return io.NopCloser(b.solidOut), nil
 	}
 	return io.NopCloser(io.LimitReader(b.solidOut, f.Size)), nil
@@ -191,7 +192,7 @@ func (p *pooled) Close() error {
 }
 
 // installed opens a file of an installed version. The version is read-only and a
-// pointer leads to it; the hash tells whether the file is what it should be.
+// pointer leads to it; the hash shows whether the file has the right content.
 func (b *opened) installed(at string) (io.ReadCloser, error) {
 	version, path, ok := strings.Cut(at, "/")
 	if !ok || versions.ValidVersion(version) != nil || !filepath.IsLocal(path) {
@@ -216,7 +217,7 @@ func (b *opened) installed(at string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// patch makes a content of its base. The lock is held until it is closed.
+// patch makes a content from its base. It holds the lock until the content is closed.
 func (b *opened) patch(s source, f *native.File) (_ io.ReadCloser, err error) {
 	b.patching.Lock()
 	defer func() {

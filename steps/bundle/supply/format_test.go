@@ -46,7 +46,7 @@ func opened(t *testing.T, file []byte, plan any) (bundle.Bundle, string, error) 
 	return b, path, err
 }
 
-// read reads every file of the bundle, or why it cannot be read.
+// read returns the content of every file of the bundle, or the error of reading it.
 func read(t *testing.T, b bundle.Bundle) map[string]any {
 	t.Helper()
 	got := map[string]any{}
@@ -92,8 +92,8 @@ func TestAWholeBundleYieldsItsFiles(t *testing.T) {
 	require.False(t, b.InOrder())
 }
 
-// RAUC CVE-2020-25860: what was checked is what is used, whatever becomes of
-// the file meanwhile.
+// RAUC CVE-2020-25860: the bytes in use are those that were checked, also when the file
+// is changed in the meantime.
 func TestAFileSwappedAfterItWasOpenedYieldsNothingElse(t *testing.T) {
 	kit := nativetest.New(t)
 	file := kit.Make(t, nativetest.Edit{})

@@ -12,8 +12,8 @@ import (
 	"github.com/tope/updater/steps/bundle/native"
 )
 
-// Judge decides whether this device takes a release, by its head. It knows what
-// this device is, and whom it trusts.
+// Judge decides by the head whether this device takes a release. It knows the device's
+// product and hardware, and judges signatures by the keys that the device trusts.
 type Judge struct {
 	// Verify judges the signature of a packed release file and returns the key
 	// that made it; "" when this device requires no signature. It is called anew
@@ -28,7 +28,7 @@ type Judge struct {
 	Limits  bundle.Limits
 }
 
-// head reads and judges a head by what is the same for every task on this device.
+// head reads a head and makes the checks that do not depend on the task.
 func (j *Judge) head(begin []byte) (h *native.Head, by string, err error) {
 	h, err = native.ReadHead(begin, j.limits(), func(packed, signature []byte) (err error) {
 		by, err = j.Verify(packed, signature)
@@ -64,7 +64,7 @@ func (j *Judge) fits(r *native.Release) error {
 	return nil
 }
 
-// current judges a release by the task.
+// current makes the checks on a release that depend on the task.
 func (j *Judge) current(t *steps.Task, r *native.Release) error {
 	if t.Source.Version != "" && t.Source.Version != r.Version {
 		return bundle.InvalidManifest("the bundle holds version %s, declared was %s", r.Version, t.Source.Version)

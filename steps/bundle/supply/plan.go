@@ -15,16 +15,16 @@ import (
 	"github.com/tope/updater/steps/bundle/native"
 )
 
-// plan is the decision, as plan.json has it.
+// plan says where each content comes from, as in plan.json.
 type plan struct {
-	// Digest is the release's.
+	// Digest names the release.
 	Digest string `json:"digest"`
 	// Solid: everything comes from the solid member; Contents is empty.
 	Solid bool `json:"solid,omitempty"`
 	// Contents has a source for each content of the release, in its order.
 	Contents []source `json:"contents,omitempty"`
-	// Lacking are the SHA-256s of contents that were to come from the device
-	// and could not.
+	// Lacking are the SHA-256s of contents that were planned to come from the
+	// device and could not.
 	Lacking []string `json:"lacking,omitempty"`
 }
 
@@ -39,7 +39,7 @@ type source struct {
 
 func (s source) alone() bool { return s.At == "" }
 
-// readPlan returns nil when there is none, or when it is of another release.
+// readPlan returns nil when there is no plan, or when the plan is for another release.
 func readPlan(workDir, digest string, contents int) (*plan, error) {
 	data, err := os.ReadFile(filepath.Join(workDir, bundle.PlanFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -64,13 +64,13 @@ func (p *plan) write(workDir string) error {
 	if err != nil {
 		return err
 	}
-	// If the power goes before this returns: the plan before it, or none. No
-	// piece has been asked for on the strength of the new one.
+	// If the power goes before this returns, the earlier plan is on disk, or none.
+	// No piece of the new plan has been requested yet.
 	return steps.FromOS(disk.WriteFile(filepath.Join(workDir, bundle.PlanFile), data, 0o600), "cannot keep the plan")
 }
 
-// Lack notes durably which contents on this device are not what they should be,
-// and have to come from the bundle.
+// Lack notes durably which contents on this device are damaged or missing, and have to
+// come from the bundle.
 func Lack(workDir string, sha256 []string) error {
 	data, err := json.Marshal(sha256)
 	if err != nil {
@@ -112,8 +112,8 @@ func (p *plan) lack(contents []native.Content, lacking map[string]bool) bool {
 	return changed
 }
 
-// fetch lists the contents whose member or patch has to be fetched, or -1 for the
-// solid member.
+// fetch lists the contents whose member or patch has to be fetched. It lists only -1
+// when that is the solid member.
 func (p *plan) fetch() []int {
 	if p.Solid {
 		return []int{-1}
@@ -127,7 +127,8 @@ func (p *plan) fetch() []int {
 	return list
 }
 
-// choose decides for each content. have maps contents to files of installed versions.
+// choose chooses a source for each content. have maps contents to files of installed
+// versions.
 func choose(h *native.Head, have map[string]string, maxPatch int64, ranged bool) *plan {
 	r := h.Release
 	contents := r.Contents()
@@ -159,7 +160,7 @@ func choose(h *native.Head, have map[string]string, maxPatch int64, ranged bool)
 		return p
 	}
 	if !ranged {
-		// Everything up to the last piece comes anyway.
+		// The source sends everything up to the last piece anyway.
 		cost = 0
 		for _, i := range p.fetch() {
 			s, _ := p.piece(h, i)
@@ -185,7 +186,8 @@ func (p *plan) piece(h *native.Head, i int) (native.Span, string) {
 	}
 }
 
-// valid refuses a plan that does not fit the release: it came from the disk.
+// valid refuses a plan that does not fit the release. The check is needed because the
+// plan came from the disk.
 func (p *plan) valid(h *native.Head) error {
 	bad := &steps.Error{Class: steps.Local, Code: steps.IOError, Err: errors.New("the plan does not fit the bundle"), Hint: "install again"}
 	if p.Solid && h.Release.Payload.Solid == nil {
@@ -205,8 +207,8 @@ type Installed interface {
 	Path(version string) string
 }
 
-// index finds the wanted contents in the versions that pointers lead to, by
-// what their manifests say.
+// index finds the wanted contents in the manifests of the versions that pointers lead
+// to.
 func index(in Installed, p versions.Pointers, wanted map[string]bool) (map[string]string, error) {
 	have := map[string]string{}
 	done := map[string]bool{"": true}
@@ -217,7 +219,7 @@ func index(in Installed, p versions.Pointers, wanted map[string]bool) (map[strin
 		done[v] = true
 		m, err := in.Manifest(v)
 		if errors.Is(err, versions.ErrNoManifest) || errors.Is(err, versions.ErrNotFound) || errors.Is(err, versions.ErrDamaged) {
-			continue // nothing is known of its files
+			continue // the version's files are not known
 		}
 		if err != nil {
 			return nil, steps.FromOS(err, "cannot look at version "+v)

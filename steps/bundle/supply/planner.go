@@ -60,7 +60,7 @@ func (p *Planner) Plan(ctx context.Context, t *steps.Task, begin []byte, ranged 
 	return d, pl.write(t.WorkDir)
 }
 
-// decide goes on from the plan that is there, or makes one.
+// decide returns the plan on disk, changed as needed, or makes a new one.
 func (p *Planner) decide(t *steps.Task, h *native.Head, ranged bool) (*plan, error) {
 	contents := h.Release.Contents()
 	pl, err := readPlan(t.WorkDir, h.Digest, len(contents))
@@ -94,9 +94,9 @@ func (p *Planner) Lack(t *steps.Task, contents []string) error {
 	return steps.FromOS(Lack(t.WorkDir, contents), "cannot note what is lacking")
 }
 
-// Amended implements download.Partial: the new plan is durable, so the note of
-// what was lacking goes. If the power goes before, the plan is amended again, to
-// itself.
+// Amended implements download.Partial. The new plan is durable, so Amended removes the
+// note of the lacking contents. If the power goes before, the plan is amended again,
+// which does not change it.
 func (p *Planner) Amended(t *steps.Task) error {
 	err := os.Remove(filepath.Join(t.WorkDir, bundle.LackingFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -105,7 +105,7 @@ func (p *Planner) Amended(t *steps.Task) error {
 	return steps.FromOS(err, "cannot remove the note of what was lacking")
 }
 
-// parts lists the pieces by where they lie, and counts.
+// parts lists the pieces in the order in which they lie, and counts the contents.
 func (p *Planner) parts(h *native.Head, pl *plan) bundle.Parts {
 	d := bundle.Parts{Head: h.Size, Total: h.Layout.Total}
 	w := &d.Wire

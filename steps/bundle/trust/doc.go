@@ -14,20 +14,20 @@
 //
 // # What it promises
 //
-// It fails closed. Anybody is trusted in one case only: the directory is empty or
-// absent (Keys.Open). A file that cannot be read, parsed or checked is an error of
-// Load, never a key fewer: a device that lost a file must not trust more than
-// before. Keys without a key verify nothing.
+// The package fails closed. Anybody is trusted in one case only: the directory is
+// empty or absent (Keys.Open). When a file cannot be read, parsed or checked, Load
+// returns an error; it never goes on with fewer keys, because a device that lost a file
+// must not trust more than before. A Keys without keys verifies nothing.
 //
 // A root signature counts once for each distinct public key: neither two files
 // with one key, nor one key under two key ids, nor two signatures by one key
 // reach a threshold of two.
 //
-// Both keys.json and keys.signed have to be sound; the one with the higher
-// serial is in force. Of a key in it that is also a file of its own, keys.json
-// has the last word: revoked there is revoked.
+// Both keys.json and keys.signed have to be sound; the one with the higher serial is in
+// force. When a key is in it and also in a file of its own, the entry in keys.json
+// decides: a key that is revoked there is revoked.
 //
-// Each file is read once, and what was checked is what is used.
+// Each file is read once, so the bytes in use are those that were checked.
 //
 // # Time
 //
@@ -38,10 +38,10 @@
 //
 // # What is on disk if the power goes
 //
-// Update replaces keys.signed by a rename of a file that was synced: until then
-// the old keys.json is in force with its signatures, from then on the new one
-// with its own. Both are one file, so that they never meet each other's. What
-// was placed by hand is never touched.
+// Update replaces keys.signed by a rename of a file that was synced. Before the rename
+// the old keys.json is in force with its signatures, after it the new one with its own.
+// A keys.json and its signatures are in one file, so that one never meets the
+// signatures of another. Update never touches the files that were placed by hand.
 //
 // Start at Policy, which says whose releases a device installs, then Load and
 // Keys.Verify; keysjson.go has the format of keys.json.

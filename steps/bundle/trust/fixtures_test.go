@@ -16,10 +16,10 @@ import (
 
 const release = "what was released"
 
-// today is when the tests take place.
+// today is the time at which the tests take place.
 func today() time.Time { return time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC) }
 
-// pair is somebody who signs.
+// pair is the key pair of a signer.
 type pair struct {
 	minisign.PublicKey
 	private minisign.PrivateKey
@@ -44,7 +44,7 @@ func (p pair) pub(t *testing.T) string {
 
 func (p pair) sign(message string) []byte { return minisign.Sign(p.private, []byte(message)) }
 
-// underAnotherID is the same key with a key id that somebody chose.
+// underAnotherID is the same key with another key id, as an attacker could choose one.
 func (p pair) underAnotherID(t *testing.T) pair {
 	t.Helper()
 	raw, err := p.private.MarshalText()
@@ -71,7 +71,7 @@ func dirWith(t *testing.T, f files) string {
 	return dir
 }
 
-// entry is a key in keys.json: fields besides name and key.
+// entry has the fields of a key in keys.json besides name and key.
 type entry map[string]any
 
 func (p pair) entry(name string, more entry) entry {

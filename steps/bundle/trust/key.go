@@ -16,7 +16,7 @@ const (
 	FromKeysJSON = "keys.json"
 )
 
-// State is what a key is good for.
+// State says whether a key may sign releases, at the time when it was loaded.
 type State string
 
 // The states of a key, judged when it was loaded.
@@ -27,17 +27,17 @@ const (
 	Revoked     State = "revoked"
 )
 
-// Key is a key that may sign releases, or might at another time.
+// Key is a key for signing releases. Its State says whether it may sign them.
 type Key struct {
 	// ID is minisign's key id, 16 hex digits in upper case. It is a hint, not a
 	// proof: two keys may have the same.
 	ID string `json:"id"`
-	// Name is the name of its file, or its name in keys.json.
+	// Name is the name of the key's file, or the key's name in keys.json.
 	Name string `json:"name"`
 	// From is FromFile or FromKeysJSON.
 	From string `json:"from"`
-	// NotBefore and NotAfter are when it may be used, both included; zero for
-	// no limit.
+	// NotBefore and NotAfter bound the time in which the key may be used, both
+	// included; zero for no limit.
 	NotBefore time.Time `json:"not_before,omitzero"`
 	NotAfter  time.Time `json:"not_after,omitzero"`
 	State     State     `json:"state"`
@@ -45,7 +45,7 @@ type Key struct {
 	Public string `json:"public"`
 }
 
-// public is a public key, with what tells it from others.
+// public is a public key, with the bytes that identify it.
 type public struct {
 	minisign.PublicKey
 	// point is the key proper, without the key id, which anybody can choose.
@@ -56,8 +56,8 @@ func (p public) keyID() string { return keyID(p.ID()) }
 
 func keyID(id uint64) string { return fmt.Sprintf("%016X", id) }
 
-// parsePublic reads the line "RW...". Unlike the library's it takes one
-// spelling of a key only, and nothing after it.
+// parsePublic reads the line "RW...". Unlike the library's parser it takes only one
+// spelling of a key, and nothing after it.
 func parsePublic(line string) (public, error) {
 	var p public
 	if err := p.UnmarshalText([]byte(line)); err != nil {
@@ -86,10 +86,10 @@ func parsePublicFile(text []byte) (public, error) {
 	return parsePublic(lines[0])
 }
 
-// clockUnset reports a clock that tells the time since it was switched on.
+// clockUnset reports whether the device's clock has not been set yet.
 func clockUnset(now time.Time) bool { return now.UTC().Year() < 2024 }
 
-// stateAt judges the limits of a key that is not revoked.
+// stateAt returns the state of a key that is not revoked, by its time limits.
 func stateAt(notBefore, notAfter, now time.Time) State {
 	switch {
 	case clockUnset(now):

@@ -13,7 +13,7 @@ import (
 
 // document is a keys.json that enough root keys signed.
 type document struct {
-	// text is what was signed.
+	// text is the signed file.
 	text    []byte
 	serial  int64
 	expires time.Time // zero for never
@@ -113,8 +113,8 @@ func (k keyJSON) listed() (listed, error) {
 	return l, nil
 }
 
-// instant is t, or the zero time when it was left out. It refuses the zero time
-// itself, which would look left out and lift the limit.
+// instant returns t, or the zero time when the field was left out. It refuses a field
+// with the zero time, which would look left out and lift the limit.
 func instant(field string, t *time.Time) (time.Time, error) {
 	if t == nil {
 		return time.Time{}, nil
@@ -125,7 +125,7 @@ func instant(field string, t *time.Time) (time.Time, error) {
 	return t.UTC(), nil
 }
 
-// expired judges expires.
+// expired returns an error when the document has expired.
 func (d document) expired(now time.Time) error {
 	if d.expires.IsZero() || clockUnset(now) || !now.After(d.expires) {
 		return nil

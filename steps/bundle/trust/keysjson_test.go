@@ -83,8 +83,8 @@ func TestParseKeysIsStrict(t *testing.T) {
 	}
 }
 
-// Whatever the file holds: no panic, and a document that comes back is one that
-// cannot be read in two ways.
+// For any content of the file there is no panic, and a document that is returned can be
+// read in only one way.
 func FuzzParseKeys(f *testing.F) {
 	f.Add([]byte(whole))
 	f.Add([]byte(`{"schema":1,"serial":1,"serial":2,"keys":[{"name":"a","key":"` + line + `"}]}`))

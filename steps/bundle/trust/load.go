@@ -8,31 +8,32 @@ import (
 	"time"
 )
 
-// Keys is what a device trusts, as read once from its key directory; immutable,
-// and so safe for concurrent use. The zero Keys trusts nobody.
+// Keys are the keys that a device trusts, as read once from its key directory. They are
+// immutable, and so safe for concurrent use. The zero Keys trusts nobody.
 type Keys struct {
-	// open is set, rather than found out from what is missing, so that only
-	// Load can say it.
+	// open has a field of its own, and does not follow from the lack of keys, so
+	// that only Load can set it.
 	open     bool
 	keys     []entry
 	rotation *Rotation
 }
 
-// entry is a key with what it takes to check a signature.
+// entry is a key with the public key for checking signatures.
 type entry struct {
 	pub public
 	key Key
 }
 
-// Rotation tells which root keys decide which keys may sign.
+// Rotation describes the root keys, which decide which keys may sign releases.
 type Rotation struct {
 	// Roots are the key ids of the root keys.
 	Roots []string `json:"roots"`
 	// Threshold is how many of them have to sign.
 	Threshold int `json:"threshold"`
-	// Serial is that of the keys.json in force; 0 when there is none yet.
+	// Serial is the serial of the keys.json in force; 0 when there is none yet.
 	Serial int64 `json:"serial"`
-	// Expires is the time from which it is not believed any more; zero for never.
+	// Expires is the time from which that keys.json does not count any more; zero for
+	// no limit.
 	Expires time.Time `json:"expires,omitzero"`
 }
 
@@ -102,8 +103,8 @@ func (k *Keys) list(d document, now time.Time) {
 	}
 }
 
-// add takes the keys that are files, each once. What keys.json says of a key holds
-// for its file too, whatever its key id: anybody can choose that.
+// add takes the keys from files, each once. A key's entry in keys.json holds for its
+// file too, also when the key ids differ: anybody can choose a key id.
 func (k *Keys) add(files []named) {
 	for _, f := range files {
 		key := Key{ID: f.keyID(), Name: f.name, From: FromFile, State: Valid, Public: f.String()}
@@ -120,8 +121,8 @@ func (k *Keys) add(files []named) {
 	}
 }
 
-// Open reports that there is no key at all, root keys included: nobody has said
-// whom this device trusts. Verify still verifies nothing.
+// Open reports whether there are no keys at all, not even root keys: whom this device
+// trusts has not been decided. Verify verifies nothing in that case too.
 func (k *Keys) Open() bool { return k != nil && k.open }
 
 // List returns every key for releases, whatever its state, those of keys.json
@@ -136,7 +137,8 @@ func (k *Keys) List() []Key {
 	return list
 }
 
-// Rotation is nil for a device without root keys. The caller may change it.
+// Rotation returns nil for a device without root keys. The caller may change the
+// result.
 func (k *Keys) Rotation() *Rotation {
 	if k == nil || k.rotation == nil {
 		return nil

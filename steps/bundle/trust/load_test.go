@@ -25,8 +25,8 @@ func TestNothingThereIsOpen(t *testing.T) {
 	}
 }
 
-// Whatever is there and cannot be used is an error: not a key fewer, and never
-// a device that trusts anybody.
+// Every file that is there and cannot be used is an error. Load does not go on with
+// fewer keys, and the device never trusts anybody.
 func TestMissingKeysFailClosed(t *testing.T) {
 	root, p := newPair(t), newPair(t)
 	text := keysJSON(t, 1, "", p.entry("p", nil))
@@ -142,7 +142,7 @@ func TestAnExpiredKeysJSONIsRefused(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A device without a battery must not brick itself until it has the time.
+// A device without a battery must stay usable until it has the time.
 func TestAnUnsetClockJudgesNoTimes(t *testing.T) {
 	root, p := newPair(t), newPair(t)
 	dir := rotated(t, root, keysJSON(t, 3, "2023-06-01T00:00:00Z", p.entry("p", nil)))

@@ -26,8 +26,8 @@ type Policy struct {
 	Directory string
 	// RequireSignature refuses unsigned releases even on a device without keys.
 	RequireSignature bool
-	// AllowUnsigned installs unsigned releases even on a device with keys; a
-	// signature that is there must still be good.
+	// AllowUnsigned installs unsigned releases even on a device with keys. If a
+	// release has a signature, it must still be good.
 	AllowUnsigned bool
 	// Now is the time at which keys are judged.
 	Now func() time.Time
@@ -101,11 +101,11 @@ func (g guarded) Open(f *os.File, size int64, limits bundle.Limits) (bundle.Bund
 	return g.Format.Open(f, size, limits)
 }
 
-// Standing is whom a device trusts at one moment.
+// Standing describes whom a device trusts at one moment.
 type Standing struct {
-	// Text says it in one line that goes after "this device trusts".
+	// Text is one line of text that goes after "this device trusts".
 	Text string
-	// Anybody: releases are installed whoever made them.
+	// Anybody: releases of any maker are installed.
 	Anybody bool
 	// NoKeys: there is no key at all.
 	NoKeys bool

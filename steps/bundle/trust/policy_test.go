@@ -39,8 +39,8 @@ func requireRefused(t *testing.T, err error, says string) {
 	require.ErrorContains(t, err, says)
 }
 
-// What is installed under each policy, by what the device has for keys and what
-// the bundle has for a signature. The empty word means "installed".
+// The table says for each policy which bundles are installed, by the keys of the device
+// and the signature of the bundle. The empty word means "installed".
 func TestWhoMaySign(t *testing.T) {
 	ours, stranger := newPair(t), newPair(t)
 	bundles := map[string][]byte{
@@ -131,7 +131,7 @@ func TestStandingSaysWhomTheDeviceTrusts(t *testing.T) {
 	}
 }
 
-// untouched is a format that nobody can sign, and that counts what it is asked to open.
+// untouched is a format that cannot be signed, and that counts the calls of Open.
 type untouched struct {
 	bundle.Format
 	opened int

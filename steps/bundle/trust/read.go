@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Caps of what is read: far above what is sensible, far below what hurts.
+// Limits for the sizes of files: far above every sensible size, far below a harmful one.
 const (
 	maxPub       = 4 << 10
 	maxKeys      = 1 << 20
@@ -28,8 +28,8 @@ const (
 	signedFile    = "keys.signed"
 )
 
-// readRegular reads a regular file of at most limit bytes, once. A pipe or a
-// device is refused and not waited for.
+// readRegular reads a regular file of at most limit bytes, once. It refuses a pipe or a
+// device without waiting for it.
 func readRegular(path string, limit int64) (_ []byte, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {

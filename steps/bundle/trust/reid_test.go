@@ -20,7 +20,7 @@ func reID(t *testing.T, p minisign.PublicKey) minisign.PublicKey {
 	return other
 }
 
-// reIDPrivate does so with a private key's file.
+// reIDPrivate gives the private key in a file another key id.
 func reIDPrivate(t *testing.T, text []byte) minisign.PrivateKey {
 	t.Helper()
 	return withID(t, text, func(id []byte) { id[0] ^= 0xff })

@@ -18,8 +18,8 @@ type roots struct {
 	threshold int
 }
 
-// readRoots reads dir/root. Without such a directory there are none; with one
-// that holds no key the device has lost them, and that is an error.
+// readRoots reads dir/root. Without such a directory there are no root keys. A root
+// directory without a key is an error, because the device has lost its root keys.
 func readRoots(dir string) (roots, error) {
 	dir = filepath.Join(dir, rootDir)
 	names, there, err := readNames(dir)
@@ -58,7 +58,7 @@ func readThreshold(path string) (int, error) {
 	return int(n), nil
 }
 
-// distinct counts keys, not files and not key ids.
+// distinct counts the distinct keys, whatever their files and key ids.
 func (r roots) distinct() int {
 	points := map[[32]byte]bool{}
 	for _, k := range r.keys {
@@ -67,7 +67,7 @@ func (r roots) distinct() int {
 	return len(points)
 }
 
-// ids are the key ids, once each, for people.
+// ids returns the key ids, each once, for people.
 func (r roots) ids() []string {
 	var ids []string
 	for _, k := range r.keys {
@@ -77,15 +77,15 @@ func (r roots) ids() []string {
 	return slices.Compact(ids)
 }
 
-// signature is the text of a .minisig file and what to call it.
+// signature is the text of a .minisig file, with a name for messages.
 type signature struct {
 	name string
 	text []byte
 }
 
-// check returns the signatures that count, one for each root key that signed
-// message. They are fewer than the threshold only with an error, which says
-// why the others did not count.
+// check returns the signatures that count, one for each root key that signed message.
+// If they are fewer than the threshold, it returns an error that says why the others
+// did not count.
 func (r roots) check(message []byte, signatures []signature) ([]signature, error) {
 	if len(r.keys) == 0 || r.threshold < 1 {
 		return nil, errors.New("there are no root keys; put them into " + rootDir + "/ of the key directory")
@@ -115,7 +115,7 @@ func (r roots) check(message []byte, signatures []signature) ([]signature, error
 	return good, nil
 }
 
-// signer is the root key that made the signature.
+// signer returns the root key that made the signature.
 func (r roots) signer(message, text []byte) (named, error) {
 	var s minisign.Signature
 	if err := s.UnmarshalText(text); err != nil {
@@ -153,8 +153,8 @@ func signaturesIn(dir string, names []string) ([]signature, error) {
 	return all, nil
 }
 
-// present reads the documents that are in force or were: the one placed by hand and
-// the one that Update placed. The newest comes first.
+// present reads the document placed by hand and the one that Update placed. The newest,
+// which is in force, comes first.
 func (r roots) present(dir string, names []string) ([]document, error) {
 	var docs []document
 	signatures, err := signaturesIn(dir, names)

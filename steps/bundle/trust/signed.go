@@ -7,8 +7,8 @@ import (
 	"github.com/tope/updater/steps/bundle/strictjson"
 )
 
-// signedJSON is keys.signed: a keys.json, byte for byte, and the signatures
-// that counted when it was installed, in base64 both.
+// signedJSON is keys.signed: a keys.json, byte for byte, and the signatures that counted
+// when it was installed. Both are in base64.
 type signedJSON struct {
 	Schema     int      `json:"schema"`
 	Keys       []byte   `json:"keys"`
@@ -35,7 +35,7 @@ func (r roots) openSigned(text []byte) (document, error) {
 	return r.open(s.Keys, numbered(s.Signatures))
 }
 
-// numbered gives names to signatures that came without.
+// numbered gives numbers as names to signatures that came without names.
 func numbered(texts [][]byte) []signature {
 	var all []signature
 	for i, text := range texts {

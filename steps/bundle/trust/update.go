@@ -15,18 +15,18 @@ import (
 
 // Why Update does not take a keys.json; wrapped with the details.
 var (
-	// ErrRefused: the file is to blame, and the present one stays in force.
+	// ErrRefused: the new file is to blame, and the present one stays in force.
 	ErrRefused = errors.New("keys.json refused")
 	// ErrOldSerial: an ErrRefused, for a serial that is not higher than the present one's.
 	ErrOldSerial = errors.New("its serial is not higher than the present one's")
 )
 
-// Update checks a new keys.json against the root keys in dir, a host path, and
-// puts it in force, durably. Its signatures have to reach the threshold, it has
-// to be sound and not expired at now, and its serial has to be higher than the
-// present one's. Anything else is ErrRefused, an old serial ErrOldSerial too.
-// The same bytes as the present ones are fine, and change nothing. A present
-// keys.json that cannot be checked is not replaced. Calls wait for each other.
+// Update checks a new keys.json against the root keys in dir, a host path, and puts it
+// in force, durably. Its signatures have to reach the threshold, it has to be sound and
+// not expired at now, and its serial has to be higher than the present one's. Otherwise
+// Update returns ErrRefused, and for an old serial also ErrOldSerial. If the new file
+// has the same bytes as the present one, Update changes nothing and succeeds. It does
+// not replace a present keys.json that cannot be checked. Calls wait for each other.
 func Update(dir string, keys []byte, signatures [][]byte, now time.Time) (err error) {
 	unlock, err := lock(dir)
 	if err != nil {
@@ -80,13 +80,13 @@ func update(dir string, keys []byte, signatures []signature, now time.Time) erro
 	if err != nil {
 		return err
 	}
-	// On disk if the power goes in here: the old file or the new one, whole,
-	// and perhaps a temporary that Load ignores and the next call replaces.
+	// If the power goes during this call, the old file or the new one is on disk,
+	// whole, and perhaps a temporary file that Load ignores and the next call replaces.
 	return disk.WriteFile(filepath.Join(dir, signedFile), text, 0o644)
 }
 
-// lock keeps two calls from both finding the same serial present. It is the
-// directory's, and ends with the process.
+// lock keeps two calls from finding the same serial present. The lock is on the
+// directory, and ends with the process.
 func lock(dir string) (unlock func() error, err error) {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -113,7 +113,7 @@ func TestUpdateReplacesAnExpiredOne(t *testing.T) {
 	require.Equal(t, int64(2), load(t, dir).Rotation().Serial)
 }
 
-// What is present and cannot be read might have had any serial.
+// A present file that cannot be read might have had any serial.
 func TestUpdateOverWhatCannotBeReadIsRefused(t *testing.T) {
 	root, p := newPair(t), newPair(t)
 	text := keysJSON(t, 9, "", p.entry("p", nil))
@@ -131,7 +131,7 @@ func TestUpdateOverWhatCannotBeReadIsRefused(t *testing.T) {
 	}
 }
 
-// A temporary that a power cut left behind is not a key, and in nobody's way.
+// A temporary file that a power cut left behind is not a key, and does no harm.
 func TestUpdateAfterAPowerCut(t *testing.T) {
 	root, p := newPair(t), newPair(t)
 	first, second := keysJSON(t, 1, "", p.entry("p", nil)), keysJSON(t, 2, "", p.entry("p", nil))

@@ -13,9 +13,9 @@ import (
 var (
 	// ErrUnsigned: there is no signature.
 	ErrUnsigned = errors.New("not signed")
-	// ErrUnknownKey: it may be a good signature, by a key this device does not know.
+	// ErrUnknownKey: the signature may be good, but this device does not know the key.
 	ErrUnknownKey = errors.New("signed by an unknown key")
-	// ErrBadSignature: it is not a signature, or one of something else.
+	// ErrBadSignature: the text is not a signature, or it signs another message.
 	ErrBadSignature = errors.New("bad signature")
 	// ErrRevoked: a good signature by a key that keys.json revokes.
 	ErrRevoked = errors.New("signed by a revoked key")
@@ -40,7 +40,7 @@ func (k *Keys) Verify(message, signature []byte) (Key, error) {
 	if err := s.UnmarshalText(signature); err != nil {
 		return Key{}, fmt.Errorf("%w: %w; fetch the .minisig file again", ErrBadSignature, err)
 	}
-	// A key id is no more than a hint: all that have it are tried.
+	// A key id is only a hint: all keys with this id are tried.
 	known := false
 	for _, e := range k.keys {
 		if e.pub.ID() != s.KeyID {
@@ -57,7 +57,7 @@ func (k *Keys) Verify(message, signature []byte) (Key, error) {
 	return Key{}, fmt.Errorf("%w: %s; \"tope-updater keys list\" lists those known", ErrUnknownKey, keyID(s.KeyID))
 }
 
-// judged is the key of a good signature, unless its state forbids it.
+// judged returns the key of a good signature, or an error when its state forbids it.
 func (k Key) judged() (Key, error) {
 	switch k.State {
 	case Valid:

@@ -62,7 +62,7 @@ func TestPrehashedAndLegacySignatures(t *testing.T) {
 	}
 }
 
-// CVE-2020-10759: fwupd took zero valid signatures for a verified file.
+// CVE-2020-10759: fwupd took a file with zero valid signatures as verified.
 func TestZeroSignaturesVerifyNothing(t *testing.T) {
 	p := newPair(t)
 	sets := map[string]*trust.Keys{
@@ -129,7 +129,7 @@ func TestBadSignatures(t *testing.T) {
 	require.NoError(t, err, "and the one they were made of is good")
 }
 
-// No cut of a signature is one, but for the line feed at its end.
+// A truncated signature is not a signature, unless only the line feed at its end is cut.
 func TestTruncatedSignatures(t *testing.T) {
 	p := newPair(t)
 	k := load(t, dirWith(t, files{"a.pub": p.pub(t)}))
@@ -161,7 +161,7 @@ func TestRevokedExpiredAndNotYetValidKeys(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			root, p := newPair(t), newPair(t)
 			dir := rotated(t, root, keysJSON(t, 1, "", p.entry("p", tc.entry)))
-			// The key's own file must be no way around keys.json, nor another key id.
+			// Neither the key's own file nor another key id may be a way around keys.json.
 			alias := p.underAnotherID(t)
 			put(t, dir, files{"p.pub": p.pub(t), "alias.pub": alias.pub(t)})
 			for _, at := range []struct {

@@ -17,7 +17,7 @@ import (
 	"github.com/tope/updater/steps/bundle/pack"
 )
 
-// What the sound bundle says of itself.
+// The sound bundle's description of itself.
 const (
 	Product  = "tope-device"
 	Hardware = "rev-c"
@@ -27,7 +27,7 @@ const (
 
 // Kit makes bundles. It is safe for concurrent use once it is made.
 type Kit struct {
-	// Key is the one devices trust; Stranger is anybody's.
+	// Key is the key that devices trust; Stranger is a key that they do not know.
 	Key, Stranger minisign.PrivateKey
 	// Pub is the content of Key's .pub file.
 	Pub []byte
@@ -68,9 +68,9 @@ func Old() map[string][]byte {
 	}
 }
 
-// Files are those of the sound bundle. A device that has nothing of it takes
-// the solid member, in which "same" and "changed" are little more than one; one
-// that has Old copies the first, patches the second and fetches "new".
+// Files are the files of the sound bundle. A device that has none of them takes the
+// solid member, in which "same" and "changed" together are little larger than one of
+// them. A device that has Old copies "same", patches "changed" and fetches "new".
 func Files() map[string][]byte {
 	return map[string][]byte{
 		"services/app/same":    Noise(12<<10, 1),
@@ -95,7 +95,7 @@ func Plant(t testing.TB, dir string, files map[string][]byte) {
 	}
 }
 
-// Release is the sound bundle's release file, but for its files.
+// Release is the sound bundle's release file without the list of files.
 func Release() native.Release {
 	return native.Release{
 		Product: Product, Hardware: []string{"rev-b", Hardware}, Version: Version, Epoch: Epoch,

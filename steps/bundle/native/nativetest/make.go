@@ -26,7 +26,7 @@ type Edit struct {
 	Packed func(packed []byte) []byte
 	// Sign makes the signature in place of Key's.
 	Sign func(k *Kit, packed []byte) []byte
-	// Members changes the tar, with what was signed already.
+	// Members changes the tar, whose head has been signed already.
 	Members func(m *[]Member)
 	// File changes the finished bytes.
 	File func(file []byte) []byte
@@ -89,7 +89,7 @@ func (k *Kit) Parts() Bundle {
 	return b
 }
 
-// members are the payload's.
+// members returns the members of the payload.
 func (b *Bundle) members() []Member {
 	var list []Member
 	if b.Solid != nil {
@@ -111,8 +111,8 @@ func (b *Bundle) name(i int) string {
 	return strings.Repeat("0", 64)
 }
 
-// Sum makes the release file speak of the members as they are now: the
-// publisher signs what the edit made.
+// Sum updates the release file to the members as they are now: the publisher signs the
+// members that the edit made.
 func (b *Bundle) Sum() {
 	p := &b.Release.Payload
 	set := func(m *native.Member, data []byte) { m.Length, m.SHA256 = int64(len(data)), Digest(data) }
@@ -125,7 +125,7 @@ func (b *Bundle) Sum() {
 	}
 }
 
-// File is the file of the list at path.
+// File returns the file at path from the list of files.
 func (b *Bundle) File(path string) *native.File {
 	for i := range b.Release.Files {
 		if b.Release.Files[i].Path == path {
@@ -135,7 +135,7 @@ func (b *Bundle) File(path string) *native.File {
 	panic("the bundle has no " + path)
 }
 
-// Content is the position of path's content in Alone.
+// Content returns the position in Alone of the content of the file at path.
 func (b *Bundle) Content(path string) int {
 	sha := b.File(path).SHA256
 	return slices.IndexFunc(b.Release.Contents(), func(c native.Content) bool { return c.SHA256 == sha })
