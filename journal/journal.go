@@ -148,7 +148,7 @@ func (j *Journal) Close() error {
 	db, file := j.db, j.file
 	j.db = nil
 	if j.panicked {
-		// bbolt's own Close may wait for ever, for a lock that bbolt itself has
+		// bbolt's own Close may wait without end, for a lock that bbolt itself has
 		// left behind. Without that Close the memory map stays, and the file's
 		// lock with it, unless it is released here.
 		return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())

@@ -71,8 +71,9 @@ type Config struct {
 type Evidence struct {
 	// Stopped are the services, in the order they were stopped.
 	Stopped []string `json:"stopped"`
-	// Companions were stopped with the services and have to be started again. Circles
-	// are the orderings between units that were ignored because they close a cycle.
+	// Companions were stopped with the services and have to be started again. The field
+	// after them has the orderings between units that were ignored because they close a
+	// cycle.
 	Companions *running.Companions `json:"companions,omitempty"`
 	Circles    []string            `json:"circles,omitempty"`
 	Before     versions.Pointers   `json:"before"`
