@@ -71,11 +71,10 @@ type Config struct {
 type Evidence struct {
 	// Stopped are the services, in the order they were stopped.
 	Stopped []string `json:"stopped"`
-	// Companions were stopped with the services and have to be started again. The field
-	// after them has the orderings between units that were ignored because they close a
-	// cycle.
+	// Companions were stopped with the services and have to be started again. Cycles
+	// are the orderings between units that were ignored because they close a cycle.
 	Companions *running.Companions `json:"companions,omitempty"`
-	Circles    []string            `json:"circles,omitempty"`
+	Cycles     []string            `json:"circles,omitempty"`
 	Before     versions.Pointers   `json:"before"`
 	After      versions.Pointers   `json:"after"`
 	// Links are the links made for new programs. Blocked has the failures that were
@@ -159,7 +158,7 @@ func (s *Step) do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	}
 	s.cfg.Hold.Take(ctx, "services are being switched to another version")
 	halt, err := running.StopAll(ctx, s.cfg.Manager, s.cfg.Clock, list, t, instances...)
-	ev.StoppedAt, ev.Stopped, ev.Circles = halt.At, halt.Stopped, halt.Cycles
+	ev.StoppedAt, ev.Stopped, ev.Cycles = halt.At, halt.Stopped, halt.Cycles
 	ev.Blocked = strings.TrimSpace(ev.Blocked + " " + halt.Blocked)
 	if halt.Any() {
 		ev.Companions = &halt.Companions

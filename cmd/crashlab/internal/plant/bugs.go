@@ -34,7 +34,7 @@ func Bugs() []Bug {
 			Name: "no directory fsync of the download", Mode: Lose, Flow: "install",
 			About: "the journal says that the package is there, and its name may not be",
 			File:  "steps/download/sink.go",
-			Old:   "\t// the next line: the bundle, for good.\n\tif err := disk.SyncDir(s.dir); err != nil {\n",
+			Old:   "\t// content. After the next line it has the bundle's name, durably.\n\tif err := disk.SyncDir(s.dir); err != nil {\n",
 			New:   "\tif err := error(nil); err != nil {\n",
 		},
 		{
