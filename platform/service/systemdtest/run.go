@@ -142,6 +142,13 @@ func (m *Machine) Journal(args ...string) string {
 	return string(out)
 }
 
+// Logged fails the test unless the machine's journal has text in time; args choose
+// entries, as for Journal. Journald writes a line some time after it was said.
+func (m *Machine) Logged(text string, args ...string) {
+	m.t.Helper()
+	m.Wait(fmt.Sprintf("journalctl %s has %q", strings.Join(args, " "), text), func() bool { return strings.Contains(m.Journal(args...), text) })
+}
+
 // Wait fails the test unless something becomes true in time. It looks at growing
 // intervals, the longest a tenth of a second.
 func (m *Machine) Wait(what string, ok func() bool) {

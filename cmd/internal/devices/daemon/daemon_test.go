@@ -31,7 +31,7 @@ func TestTheDaemonHangs(t *testing.T) {
 		return pid != "0" && pid != before
 	})
 	d.Answers()
-	require.Contains(t, d.Journal("-u", devicetest.Daemon), "Watchdog timeout")
+	d.Logged("Watchdog timeout", "-u", devicetest.Daemon)
 	d.Install("1.1.0", "", engine.Committed)
 	require.Equal(t, "1", d.Property(devicetest.Daemon, "NRestarts"), "one that works is fed")
 }
@@ -50,11 +50,11 @@ func TestADaemonThatDiesIsRescued(t *testing.T) {
 	d.In(engine.Restarting)
 	d.Write("/etc/broken", "", 0o644)
 	d.MustRun("systemctl", "kill", "--kill-who=main", "--signal=KILL", devicetest.Daemon)
-	d.Wait("the rescue has ended", func() bool { return strings.Contains(d.Journal("-u", devicetest.Rescue), "Finished ") })
+	d.Logged("Finished ", "-u", devicetest.Rescue)
 	d.Answers()
 	require.Equal(t, engine.Committed, d.Over().State)
 	d.Whole("1.1.0")
-	require.Contains(t, d.Journal("-u", devicetest.Daemon), "Start request repeated too quickly")
+	d.Logged("Start request repeated too quickly", "-u", devicetest.Daemon)
 }
 
 // The shipped unit has the sandbox that was tested, by systemd's own measure.

@@ -1,6 +1,7 @@
 package powercut_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -47,7 +48,10 @@ func TestThreeBootsUncommitted(t *testing.T) {
 	}
 	d.Up()
 	d.RecoveredFirst()
-	require.Contains(t, d.MustRun("journalctl", "-b", "-u", devicetest.Recover), "current now leads to 1.0.0")
+	d.Wait("recover tells that it went back", func() bool {
+		said, _ := d.Run("journalctl", "-b", "-u", devicetest.Recover)
+		return strings.Contains(said, "current now leads to 1.0.0")
+	})
 	require.Equal(t, engine.RolledBack, d.Over().State)
 	d.Whole("1.0.0")
 	require.NotContains(t, d.Journal("-b", "-u", devicetest.DeviceAPI), "device-api 1.1.0:", "the services were not started from it again")
