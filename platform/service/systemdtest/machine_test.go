@@ -28,6 +28,8 @@ func TestADiskSurvivesCutsAndReboots(t *testing.T) {
 	require.Equal(t, "success", m.Property("counting.service", "Result"))
 	require.Equal(t, 1, strings.Count(m.Read("/var/lib/boots"), "boot"))
 	m.Write("/run/fleeting", "", 0o644)
+	// A command is done when it has ended, whatever its children still hold open.
+	require.Equal(t, "done\n", m.MustRun("sh", "-c", "sleep 5 & echo done"))
 
 	m.Kill()
 	require.False(t, m.On())

@@ -46,6 +46,11 @@ func (m *Machine) Run(command ...string) (string, error) {
 		return "", err
 	}
 	out, err := cmd.CombinedOutput()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		// The command itself succeeded. A child of it, as useradd has, may hold its
+		// outputs open for longer.
+		err = nil
+	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", strings.Join(command, " "), err)
 	}
