@@ -11,14 +11,20 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 # Version and commit are stated here and not left to Go, so that the bytes depend
 # on the source alone and not on the state of the checkout.
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)
-BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false
+# nethttpomithttp2 leaves out HTTP/2, which all that speaks HTTP here has turned off
+# (docs/decisions/0021): half a megabyte that no code can reach.
+BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags nethttpomithttp2
 TOOL    := go tool -modfile=tools/go.mod
 SEED    ?= 1
 SAMPLE  ?= 0
 FUZZ    ?= 20s
 CUTS    ?= 102
-PACKAGES ?= ./...
-SCRIPTS := deploy/*.sh deploy/deb/*.sh $(addprefix deploy/deb/,postinst prerm postrm) .ci/*
+SUITES  ?= bullseye bookworm trixie
+WHOLE   ?= 0
+# The tests of provisioning install much and take long: make ansible and make images have them.
+PACKAGES ?= $$(go list ./... | grep -v /devices/provisioning$$)
+APT     ?= $(DIST)/apt
+SCRIPTS := deploy/*.sh deploy/deb/*.sh $(addprefix deploy/deb/,postinst prerm postrm) deploy/images/provision deploy/images/mkosi/mkosi.finalize .ci/*
 
 .PHONY: help
 help: ## list the targets
@@ -37,6 +43,10 @@ build: ## the device program (amd64, arm64, armv7) and the publisher's (amd64, a
 deb: build ## Debian packages: tope-updater (amd64, arm64, armhf) and tope-bundle (amd64, arm64), into dist/
 	@for arch in amd64 arm64 armhf; do DIST=$(DIST) deploy/deb/build.sh tope-updater $$arch $(VERSION) || exit 1; done
 	@for arch in amd64 arm64; do DIST=$(DIST) deploy/deb/build.sh tope-bundle $$arch $(VERSION) || exit 1; done
+
+.PHONY: apt-repo
+apt-repo: deb ## an apt repository of the packages in dist/, in dist/apt (APT=DIR for another); KEY= names a secret key of gpg, or its file
+	@deploy/deb/repository.sh $(APT) "$${KEY:?KEY= says who signs: a secret key of gpg, or the file of one}" $(DIST)/*.deb
 
 .PHONY: release
 release: ## all that is published: programs, packages, an SBOM for each program, and SHA256SUMS, into an empty dist/
@@ -66,16 +76,16 @@ setup: ## install what the tests need besides Go: Debian packages, as root; says
 # What plays whole devices from the outside, longest first: the programs in them are
 # as they are shipped, and the race detector would watch only the tests.
 DEVICES := ./cmd/crashlab/internal/trials ./cmd/internal/devices/powercut ./cmd/internal/devices/selfupdate \
-	./cmd/crashlab/internal/device ./cmd/internal/devices/...
+	./cmd/crashlab/internal/device ./cmd/internal/devices/systems ./cmd/internal/devices/...
 # The tests' temporary files are in memory, where syncing them waits for nothing, and
 # go when the tests are over; the compiler's stay where they are. A program with the
 # race detector would sleep for a second before it exits.
 TESTENV := tmp=$$(mktemp -d -p "$$(test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})" tope-test-XXXXXX) && \
 	chmod 755 "$$tmp" && trap 'rm -rf "$$tmp"' EXIT && \
-	export GOTMPDIR=$${GOTMPDIR:-$${TMPDIR:-/tmp}} TMPDIR=$$tmp GORACE=atexit_sleep_ms=0;
+	export GOTMPDIR=$${GOTMPDIR:-$${TMPDIR:-/tmp}} TMPDIR=$$tmp GORACE=atexit_sleep_ms=0 TOPE_WHOLE=$(WHOLE);
 
 .PHONY: test
-test: setup ## every test (PACKAGES=./journal/... for some), the race detector in all that is not a device; as root, for machines, loop devices and name spaces
+test: setup ## every test (PACKAGES=./journal/... for some; WHOLE=1 for each trial of the long sweeps), the race detector in all that is not a device; as root, for machines, loop devices and name spaces
 	@$(TESTENV) failed=0; \
 	all=$$(go list $(PACKAGES)) || exit 1; \
 	devices=$$(go list $(DEVICES) | grep -xFf <(echo "$$all")); \
@@ -94,6 +104,8 @@ check: ## formatting, vet, lint, stale generated files, known vulnerabilities wh
 	go vet ./...
 	go mod tidy -diff
 	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); else echo "shellcheck: not installed here; CI has it"; fi
+	@if command -v ansible-playbook >/dev/null; then ANSIBLE_LOCALHOST_WARNING=0 ansible-playbook -i localhost, --syntax-check deploy/ansible/site.yml; \
+		else echo "ansible-playbook: not installed here; CI has it"; fi
 	$(TOOL) golangci-lint run ./...
 	@out=$$($(TOOL) govulncheck ./cmd/tope-updater 2>&1) && echo "$$out" || case "$$out" in \
 		*'fetching vulnerabilities'*) echo "govulncheck: no database can be reached from here" ;; \
@@ -117,6 +129,25 @@ crash: programs ## the crash sweeps: SAMPLE=0 is exhaustive and long; CI takes a
 .PHONY: boots
 boots: ## the tests on booted machines with a real systemd; CUTS=102 power cuts, spread by SEED; BOOT=TwoCuts for one test
 	TOPE_CUTS=$(CUTS) TOPE_SEED=$(SEED) go test -timeout 60m -v -run '$(BOOT)' ./cmd/internal/devices/...
+
+.PHONY: matrix
+matrix: CUTS := 12
+matrix: setup ## updates, packages and CUTS=12 power cuts on each of SUITES, suites of Debian; UPDATE=1 writes what was shown into the guides
+	@$(TESTENV) export TOPE_SUITES="$(SUITES)" TOPE_MATRIX_CUTS=$(CUTS) TOPE_SEED=$(SEED) TOPE_CLAIMS_UPDATE=$(UPDATE); \
+	go test -count=1 -timeout 120m -v ./cmd/internal/devices/systems $(if $(UPDATE),&& go test -count=1 ./cmd/internal/claims -update)
+
+.PHONY: filesystems
+filesystems: setup ## a device's life on each file system of the guide; UPDATE=1 writes what was shown into the guides
+	TOPE_CLAIMS_UPDATE=$(UPDATE) go test -count=1 -v ./cmd/internal/devices/filesystems $(if $(UPDATE),&& go test -count=1 ./cmd/internal/claims -update)
+
+.PHONY: ansible
+ansible: ## the Ansible role on a booted device
+	go test -timeout 30m -v -run Ansible ./cmd/internal/devices/provisioning
+
+.PHONY: images
+images: ## images by mkosi and debos, each booted and updated (apt-get install mkosi debos)
+	@for tool in mkosi debos; do command -v $$tool >/dev/null || { echo "there is no $$tool: apt-get install --no-install-recommends mkosi debos"; exit 1; }; done
+	go test -timeout 60m -v -run Image ./cmd/internal/devices/provisioning
 
 .PHONY: clean
 clean: ## remove what was built

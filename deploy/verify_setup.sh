@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks everything updates and recovery depend on, and says what to do about
-# what is wrong. Nothing is changed. Exits with 13 when something would keep an
-# update or a recovery from working.
+# what is wrong. Nothing is changed. Exits with 13 when the device does not run what
+# it should or the next update cannot succeed, and only then.
 #
 # Usage: verify_setup.sh [--json]
 #

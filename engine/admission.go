@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/clock"
@@ -32,8 +33,9 @@ func (p policy) judge(u *journal.Update, r steps.Release) *steps.Error {
 	if q := p.inQuarantine(digest); q != nil && !u.Retry {
 		return &steps.Error{
 			Class: steps.Refused, Code: steps.Quarantined,
-			Err:  fmt.Errorf("release %s (%s) failed on this device before: %s", q.Version, q.Digest, q.Reason),
-			Hint: "install it with --retry to try again all the same",
+			Err:     fmt.Errorf("release %s failed on this device before (%s)", q.Version, codeOf(q.Reason)),
+			Hint:    "install it with --retry to try again all the same",
+			Details: "it failed for " + q.Reason + "\nits digest is " + q.Digest,
 		}
 	}
 	if r.Version != "" && p.isCurrent(version, digest) {
@@ -42,16 +44,50 @@ func (p policy) judge(u *journal.Update, r steps.Release) *steps.Error {
 	return nil
 }
 
+// longestReason bounds why a release is in quarantine, in bytes: the text is part of
+// other lines. The update's own records have all of it.
+const longestReason = 100
+
 // verdict returns the quarantine entry for a failure of the open update; nil
-// when the release is not to blame for the failure.
+// when the release is not to blame for the failure. Starts that its budget counts
+// are evidence: the device or the release's own updater went down while it ran.
 func (p policy) verdict(u *journal.Update, err *steps.Error) *journal.Quarantined {
 	if u.Kind != Install || u.Digest == "" || rowOf(u.State).back {
 		return nil
 	}
-	if err.Class != steps.Unhealthy && err.Code != steps.BudgetSpent {
+	guilty, why := err.Class == steps.Unhealthy || err.Code == steps.BudgetSpent, err.Err.Error()
+	if err.Class == steps.Late {
+		guilty, why = outdone(u.Before.Current, figuresOf("", err.Late...), p.journal.State().Figures)
+	}
+	if !guilty {
 		return nil
 	}
-	return &journal.Quarantined{Version: u.To, Digest: u.Digest, Reason: string(err.Code) + ": " + err.Err.Error(), Update: u.ID, Time: p.clock.Now().UTC()}
+	return p.entry(u, string(err.Code), why)
+}
+
+// belated is the verdict on a release that was late in a check, now that the version
+// before has been judged by the same check: an entry for the quarantine, or, when it
+// needs longer itself, why there is none. seen are the figures of going back to it.
+func (p policy) belated(u *journal.Update, seen []journal.Figure) (q *journal.Quarantined, why string) {
+	if u.Kind != Install || u.Digest == "" || u.Cause == nil || u.Cause.Class != string(steps.Late) || p.inQuarantine(u.Digest) != nil {
+		return nil, ""
+	}
+	guilty, why := outdone(u.Before.Current, u.Cause.Late, seen)
+	if !guilty {
+		return nil, why
+	}
+	return p.entry(u, u.Cause.Code, why), ""
+}
+
+// entry is the open update's release, for the quarantine.
+func (p policy) entry(u *journal.Update, code, why string) *journal.Quarantined {
+	return &journal.Quarantined{Version: u.To, Digest: u.Digest, Reason: code + ": " + steps.Shorten(steps.OneLine(why), longestReason), Update: u.ID, Time: p.clock.Now().UTC()}
+}
+
+// codeOf is the code that a reason begins with.
+func codeOf(reason string) string {
+	code, _, _ := strings.Cut(reason, ":")
+	return code
 }
 
 // inQuarantine returns the entry of a release; nil when the release has none.

@@ -20,24 +20,27 @@ type recovery struct {
 	data     dataReturn
 	starter  Starter
 	budget   int
-	log      *slog.Logger
+	// outOfMemory is Config.OutOfMemory.
+	outOfMemory func() bool
+	log         *slog.Logger
 }
 
 func newRecovery(cfg Config, b *book) *recovery {
 	return &recovery{
-		book: b, programs: programs{cfg.Program}, versions: cfg.Versions, data: dataReturn{cfg.Data, b, cfg.Log}, starter: cfg.Starter, budget: cfg.Budget, log: cfg.Log,
+		book: b, programs: programs{cfg.Program}, versions: cfg.Versions, data: dataReturn{cfg.Data, b, cfg.Log}, starter: cfg.Starter, budget: cfg.Budget, outOfMemory: cfg.OutOfMemory, log: cfg.Log,
 		observer: observer{journal: cfg.Journal, versions: cfg.Versions, data: cfg.Data, clock: cfg.Clock, log: cfg.Log},
 	}
 }
 
 // seen is an observation as the journal keeps it.
 type seen struct {
-	By       By                        `json:"by"`
-	Pointers versions.Pointers         `json:"pointers"`
-	Strange  map[string]string         `json:"strange,omitempty"`
-	States   map[string]versions.State `json:"versions,omitempty"`
-	Marker   string                    `json:"marker,omitempty"`
-	Moves    []Move                    `json:"moves,omitempty"`
+	By          By                        `json:"by"`
+	OutOfMemory bool                      `json:"out_of_memory,omitempty"`
+	Pointers    versions.Pointers         `json:"pointers"`
+	Strange     map[string]string         `json:"strange,omitempty"`
+	States      map[string]versions.State `json:"versions,omitempty"`
+	Marker      string                    `json:"marker,omitempty"`
+	Moves       []Move                    `json:"moves,omitempty"`
 }
 
 // telling has the reasons for which a decision is journaled before it is
@@ -89,6 +92,9 @@ func (r *recovery) apply(ctx context.Context, a Action, o Observation) error {
 	}
 	if a.Rule == RuleRepair || a.Unmark {
 		done := journal.Record{Phase: journal.Outcome, Rule: a.Rule, Why: a.Why}
+		if a.Rule == RuleRepair {
+			done.Repair = &journal.Repair{To: a.Moves[0].To}
+		}
 		if u != nil {
 			done.Update = u.ID
 		}
@@ -101,7 +107,7 @@ func (r *recovery) apply(ctx context.Context, a Action, o Observation) error {
 func (r *recovery) observed(a Action, o Observation, u *journal.Update) journal.Record {
 	rec := journal.Record{
 		Phase: journal.Observed, Rule: a.Rule, Why: a.Why, Spend: a.Spend,
-		Evidence: evidence(seen{o.By, o.Pointers, o.Strange, o.States, o.Marker, a.Moves}),
+		Evidence: evidence(seen{o.By, o.OutOfMemory, o.Pointers, o.Strange, o.States, o.Marker, a.Moves}),
 	}
 	for _, m := range a.Moves {
 		if m.Pointer == versions.Current {
@@ -116,10 +122,17 @@ func (r *recovery) observed(a Action, o Observation, u *journal.Update) journal.
 
 // transition fires the trigger of a decision, if it has one.
 func (r *recovery) transition(ctx context.Context, a Action, o Observation, u *journal.Update) error {
-	switch a.Fire {
-	case "":
+	if a.Fire == "" {
 		return nil
-	case GateOwed:
+	}
+	// What was observed is about to become the journal's word. A process that was killed,
+	// or an operator's mv, may have left it in the cache only. If the power goes before
+	// this returns, the pointers are at the old or the new target, and the same state
+	// is decided anew.
+	if err := r.versions.Sync(); err != nil {
+		return fmt.Errorf("cannot keep the pointers: %w", err)
+	}
+	if a.Fire == GateOwed {
 		return r.admitOwed(ctx, o, a)
 	}
 	rec := stepRecord(u.State, 0)
@@ -188,7 +201,7 @@ func (r *recovery) admitOwed(ctx context.Context, o Observation, a Action) error
 	before := o.Pointers
 	before.Current = o.Marker
 	if _, err := r.book.admitAs(ctx, journal.Record{
-		Rule: a.Rule, Why: a.Why,
+		Update: r.book.newID(), Rule: a.Rule, Why: a.Why, By: &journal.Asker{Kind: journal.ByUpdater},
 		Accept: &journal.Accept{Kind: Recovered, From: o.Marker, To: o.Pointers.Current, Before: before},
 	}); err != nil {
 		return err

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"encoding/json"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,30 +20,39 @@ type board struct {
 	versions interface {
 		Pointers() (versions.Pointers, error)
 	}
-	clock clock.Clock
-	trust func() string
+	clock  clock.Clock
+	trust  func() string
+	memory Memory
+	// before is what an earlier process has shown.
+	before Shown
+	// keeping is held while the memory is written: by the loop at a change, by the
+	// worker at a percent.
+	keeping sync.Mutex
+	// replacing is Status.Replacing.
+	replacing atomic.Bool
 
 	shown   atomic.Pointer[view]
 	changed atomic.Pointer[chan struct{}]
 }
 
 // view is what polls are answered from. It is made once for each change and
-// never written to, but for the two counters in live.
+// never written to, but for the meter in live.
 type view struct {
 	fold     *journal.Fold
 	pointers versions.Pointers
 	live     *live
 }
 
-// live is the progress of the step of a state.
+// live is the progress of the step of a state; nil when the state has no step.
 type live struct {
-	state State
-	meter steps.Meter
-	most  atomic.Int64 // the highest percentage shown, which never goes back
+	update string
+	state  State
+	meter  *steps.Meter
 }
 
 func newBoard(cfg Config) *board {
-	b := &board{versions: cfg.Versions, clock: cfg.Clock, trust: cfg.Trust}
+	b := &board{versions: cfg.Versions, clock: cfg.Clock, trust: cfg.Trust, memory: cfg.Memory}
+	b.before, _ = b.memory.Recall()
 	ch := make(chan struct{})
 	b.changed.Store(&ch)
 	return b
@@ -54,26 +65,69 @@ func (b *board) publish(f *journal.Fold) error {
 	if err != nil {
 		return fmt.Errorf("cannot read the pointers: %w", err)
 	}
-	v := &view{fold: f, pointers: p}
-	if old := b.shown.Load(); old != nil && f.Open != nil && old.live != nil && old.live.state == f.Open.State {
-		v.live = old.live
-	}
+	v := &view{fold: f, pointers: p, live: b.liveOf(f.Open)}
 	b.shown.Store(v)
-	ch := make(chan struct{})
-	close(*b.changed.Swap(&ch))
+	b.remember(v, -1)
+	b.wake()
 	return nil
 }
 
-// meter returns the meter that is shown while the step of state s is at work. A
-// step that is tried again in the same state goes on with the same meter.
-func (b *board) meter(s State) *steps.Meter {
-	old := b.shown.Load()
-	if old.live != nil && old.live.state == s {
-		return &old.live.meter
+// wake wakes those who wait for a change: the loop has made one, or the worker's step
+// stands still or gets on again.
+func (b *board) wake() {
+	ch := make(chan struct{})
+	close(*b.changed.Swap(&ch))
+}
+
+// liveOf is the progress of the open update's step. A step that is tried again in the
+// same state goes on with the same meter; a state that is entered again, or was entered
+// by an earlier process, begins where it was.
+func (b *board) liveOf(u *journal.Update) *live {
+	if u == nil || StepOf(u.State) == "" {
+		return nil
 	}
-	l := &live{state: s}
-	b.shown.Store(&view{fold: old.fold, pointers: old.pointers, live: l})
-	return &l.meter
+	if old := b.shown.Load(); old != nil && old.live != nil && old.live.state == u.State && old.live.update == u.ID {
+		return old.live
+	}
+	l := &live{update: u.ID, state: u.State}
+	from := max(u.Reached[u.State], b.before.percent(u.ID, u.State))
+	l.meter = steps.NewMeter(from, func(percent int) { b.remember(b.shown.Load(), percent) })
+	l.meter.OnStand(b.wake)
+	return l
+}
+
+// meter returns the meter that is shown while the step of the open update is at work.
+func (b *board) meter() *steps.Meter { return b.shown.Load().live.meter }
+
+// left is how far the step of a state has come that is about to be left by a trigger,
+// in percent.
+func (b *board) left(s State, t Trigger) int {
+	switch l := b.shown.Load().live; {
+	case StepOf(s) == "":
+		return 0
+	case t == Succeed:
+		return 100
+	case l != nil && l.state == s:
+		return l.meter.Percent()
+	}
+	return 0
+}
+
+// remember keeps what v shows, with the step at a percentage that is about to be
+// shown; -1 for the one that is.
+func (b *board) remember(v *view, percent int) {
+	b.keeping.Lock()
+	defer b.keeping.Unlock()
+	st := b.statusOf(v)
+	s := Shown{Boot: b.clock.Boot(), Open: st.Update != nil, Update: st.Update}
+	if !s.Open {
+		s.Update = st.Last
+	}
+	if s.Update != nil {
+		s.Reached = s.Update.Reached
+		s.Update.Progress = max(s.Update.Progress, percent)
+	}
+	b.memory.Keep(s)
 }
 
 // pointers are the ones that are shown.
@@ -81,21 +135,22 @@ func (b *board) pointers() versions.Pointers { return b.shown.Load().pointers }
 
 // status is what the board shows.
 func (b *board) status() Status {
-	v := b.shown.Load()
+	st := b.statusOf(b.shown.Load())
+	st.Replacing = b.replacing.Load()
+	return st
+}
+
+func (b *board) statusOf(v *view) Status {
 	st := Status{
-		Schema: 1, State: Idle, Pointers: v.pointers, Quarantine: v.fold.Quarantine,
+		Schema: 1, State: Idle, Pointers: v.pointers, Committed: v.fold.Committed, Repaired: v.fold.Repaired, Quarantined: len(v.fold.Quarantine),
 		Journal: JournalStatus{Seq: v.fold.Seq, Damaged: v.fold.Damage != nil}, Trust: b.trust(),
 	}
-	if st.Quarantine == nil {
-		st.Quarantine = []journal.Quarantined{}
-	}
+	st.Quarantine = append([]journal.Quarantined{}, v.fold.Quarantine[max(0, st.Quarantined-shownQuarantine):]...)
 	if u := v.fold.Open; u != nil {
 		st.State = u.State
 		st.Update = b.update(u)
-		if l := v.live; l != nil && l.state == st.State {
-			st.Update.Bytes, st.Update.Total = l.meter.Read()
-			st.Update.Note = l.meter.Note()
-			st.Update.Progress = l.percent(st.Update.Bytes, st.Update.Total)
+		if v.live != nil {
+			b.measure(st.Update, v.live.meter)
 		}
 	}
 	if u := v.fold.Last; u != nil {
@@ -104,54 +159,68 @@ func (b *board) status() Status {
 	return st
 }
 
-// percent is the progress, which never goes back within a state.
-func (l *live) percent(done, total int64) int {
-	var p int64
-	if total > 0 {
-		p = min(max(done, 0), total) * 100 / total
-	}
-	for {
-		most := l.most.Load()
-		if p <= most {
-			return int(most)
-		}
-		if l.most.CompareAndSwap(most, p) {
-			return int(p)
-		}
+// shownQuarantine is how many entries a Status has: it is asked for often.
+const shownQuarantine = 8
+
+// quarantine has all entries, oldest first.
+func (b *board) quarantine() []journal.Quarantined { return b.shown.Load().fold.Quarantine }
+
+// measure tells what the meter of the update's step says.
+func (b *board) measure(s *UpdateStatus, m *steps.Meter) {
+	s.Bytes, s.Total = m.Read()
+	s.Progress = m.Percent()
+	if p := m.Pause(); p != nil {
+		s.Note = p.String()
+		s.Pause = &Pause{Why: p.Why, Outline: p.Outline, Note: p.Outlined().String(), Next: max(p.Until-b.clock.Monotonic(), 0)}
 	}
 }
 
 // update is the journal's update as the status tells of it.
 func (b *board) update(u *journal.Update) *UpdateStatus {
 	s := &UpdateStatus{
-		ID: u.ID, Kind: u.Kind, From: u.From, To: u.To, State: u.State, Hold: u.Hold, Step: u.Step, Attempt: u.Attempt,
-		Accepted: u.Accepted, Ended: u.Ended, Error: errorStatus(u.Error), Cause: errorStatus(u.Cause),
+		ID: u.ID, Kind: u.Kind, From: u.From, To: u.To, State: u.State, Hold: holds(u), Check: u.Check, By: u.By, Step: u.Step, Attempt: u.Attempt,
+		Reached: u.Reached, Accepted: u.Accepted, Ended: u.Ended, Span: u.Span, Error: errorStatus(u.Error), Cause: errorStatus(u.Cause),
 	}
-	if s.State == Committed {
+	if Success(s.State) {
 		s.Error = nil // a success has no error; the failed attempts are in the journal
 	}
 	// Unreadable facts are left out here: the step that needs them reports them.
 	if facts, _ := steps.ReadFacts(u.Found); facts.Download != nil {
 		s.Wire = facts.Download.Wire
 	}
+	if len(u.Findings) > 0 {
+		_ = json.Unmarshal(u.Findings, &s.Findings) // those of a newer program may be unreadable
+	}
 	if u.Terminal {
-		s.Progress = 100
+		s.Progress = u.Reached[StateOf(steps.Name(u.Step))]
+		if u.State == Committed {
+			s.Progress = 100
+		}
 		s.SinceEnd = b.since(u)
 	}
 	return s
 }
 
-// since is how long ago an update ended.
+// since is how long ago an update ended. Where the wall clock cannot tell, it is
+// the time since this boot, which is less.
 func (b *board) since(u *journal.Update) time.Duration {
-	if u.EndedBoot == b.clock.Boot() {
-		return b.clock.Monotonic() - u.EndedMono
-	}
-	return max(b.clock.Now().Sub(u.Ended), 0)
+	d, _ := u.Ending().Until(instant(b.clock))
+	return d
+}
+
+// instant is now.
+func instant(c clock.Clock) journal.Instant {
+	return journal.Instant{Time: c.Now(), Mono: c.Monotonic(), Boot: c.Boot()}
 }
 
 func errorStatus(f *journal.Failure) *ErrorStatus {
 	if f == nil {
 		return nil
 	}
-	return &ErrorStatus{Code: f.Code, Class: f.Class, Text: f.Text}
+	s := &ErrorStatus{Code: f.Code, Class: f.Class, Text: f.Text, Details: f.Details, Outline: f.Outline}
+	// A program before this one wrote all that it knew into the text.
+	if short := steps.Shorten(steps.OneLine(f.Text), 2*steps.LongestLine); short != f.Text && f.Details == "" {
+		s.Text, s.Details = short, f.Text
+	}
+	return s
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -10,24 +11,14 @@ import (
 	"github.com/tope/updater/platform/clock/clocktest"
 )
 
-// Progress must not go back within a stage: clients would take it for another update.
-func TestProgressNeverGoesBack(t *testing.T) {
-	var l live
-	for _, c := range []struct {
-		done, total int64
-		shown       int
-	}{
-		{0, 0, 0},
-		{10, 100, 10},
-		{60, 100, 60},
-		{60, 200, 60},   // more is to come than was thought
-		{0, 100, 60},    // the step began again
-		{61, 100, 61},   // and goes on
-		{300, 100, 100}, // more came than was declared
-		{-1, 100, 100},
-	} {
-		require.Equal(t, c.shown, l.percent(c.done, c.total), "%d of %d", c.done, c.total)
-	}
+// The failures of an older program have texts of 600 characters.
+func TestALongTextOfAnOlderProgram(t *testing.T) {
+	long := strings.Repeat("app: active app: not well; ", 30)
+	s := errorStatus(&journal.Failure{Code: "X", Class: "unhealthy", Text: long})
+	require.LessOrEqual(t, len(s.Text), 320)
+	require.Equal(t, long, s.Details)
+	s = errorStatus(&journal.Failure{Code: "X", Text: "short", Details: "long"})
+	require.Equal(t, ErrorStatus{Code: "X", Text: "short", Details: "long"}, *s)
 }
 
 // Within a boot, the monotonic clock measures how long ago an update ended; it
@@ -43,5 +34,8 @@ func TestSinceTheEnd(t *testing.T) {
 	clock.SetNow(u.Ended.Add(time.Hour))
 	require.Equal(t, time.Hour, b.since(u))
 	clock.SetNow(u.Ended.Add(-time.Hour))
-	require.Zero(t, b.since(u), "a clock that went backwards")
+	require.Equal(t, time.Minute, b.since(u), "a clock that went backwards: the boot is a minute old")
+	u.Ended = time.Unix(9, 0)
+	clock.SetNow(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	require.Equal(t, time.Minute, b.since(u), "a clock that had not been set")
 }

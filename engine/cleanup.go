@@ -18,11 +18,11 @@ func (w *worker) cleanUp(ctx context.Context, j job) result {
 	if err := w.versions.Unmark(); err != nil {
 		errs = append(errs, fmt.Errorf("cannot remove the marker: %w", err))
 	}
+	if j.state == NeedsAttention {
+		errs = append(errs, w.startAll(ctx, j)) // before all that may take time
+	}
 	if u.Kind == Install && j.state != Committed {
 		errs = append(errs, w.undo(ctx, j))
-	}
-	if j.state == NeedsAttention {
-		errs = append(errs, w.startAll(ctx, j))
 	}
 	var aerr error
 	r.adopted, aerr = w.programs.adoptFrom(u)
@@ -34,11 +34,15 @@ func (w *worker) cleanUp(ctx context.Context, j job) result {
 	return r
 }
 
-// startAll starts what will run on a device that needs attention.
+// startAll starts what will run on a device that needs attention, from the version that
+// current leads to: the update's own, the one before, or a third one.
 func (w *worker) startAll(ctx context.Context, j job) error {
 	t, err := w.task(j.as(j.state))
 	if err != nil {
 		return err
+	}
+	if t.Target, err = w.versions.Pointers(); err != nil {
+		return fmt.Errorf("cannot read the pointers: %w", err)
 	}
 	return w.starter.StartAll(ctx, t)
 }
@@ -52,6 +56,7 @@ func (w *worker) undo(ctx context.Context, j job) error {
 	}
 	var errs []error
 	for _, name := range undoOrder() {
+		t.Notes = notes{w.notes, j.update.ID, string(name)}
 		if err := w.steps[name].Undo(ctx, t); err != nil {
 			errs = append(errs, fmt.Errorf("cannot undo %s: %w", name, err))
 		}

@@ -31,6 +31,7 @@ func (l *loop) closeUpdate(ctx context.Context, u *journal.Update, r result) err
 		ev.Leftover = r.err.Error()
 	}
 	l.tidyTries = 0
+	l.hold("", nil)
 	rec := journal.Record{Update: u.ID, Phase: journal.Outcome, Closed: true, Took: r.took, Evidence: evidence(ev)}
 	if u.State == Committed && (r.owed || l.book.journal.State().OwedProgram != "") {
 		rec.Program = &journal.Program{Version: u.To, Owed: r.owed}

@@ -22,6 +22,12 @@ type Config struct {
 	Log     *slog.Logger
 	// Program may be nil: then no version carries an updater.
 	Program Program
+	// Memory may be nil: then nothing is remembered of what an earlier process has
+	// shown.
+	Memory Memory
+	// OutOfMemory reports whether the kernel ended the updater before this one because
+	// memory was short; it is asked once at a daemon's start. nil knows of none.
+	OutOfMemory func() bool
 	// Budget is how many boots and daemon starts a state from Switching on may
 	// cost; default 2.
 	Budget int
@@ -45,6 +51,12 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.Attempts <= 0 {
 		cfg.Attempts = 5
+	}
+	if cfg.Memory == nil {
+		cfg.Memory = noMemory{}
+	}
+	if cfg.OutOfMemory == nil {
+		cfg.OutOfMemory = func() bool { return false }
 	}
 	if cfg.Trust == nil {
 		cfg.Trust = func() string { return "" }

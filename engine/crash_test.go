@@ -3,16 +3,20 @@ package engine_test
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/enginetest"
 	"github.com/tope/updater/journal"
+	"github.com/tope/updater/steps"
 )
 
 // flow is a way through the machine: a device, a request, and where it must end.
@@ -48,16 +52,34 @@ func brings(version, program string) func(*enginetest.Device) {
 	}
 }
 
+// unfit makes the preflight of a version find something.
+func unfit(version string) func(*enginetest.Device) {
+	return func(d *enginetest.Device) {
+		d.Unfit[version] = []steps.Finding{{Fatal: true, Code: steps.ServiceFailed, Text: "api.service does not exist"}}
+	}
+}
+
 func flows() []flow {
 	same := func(*enginetest.Device) {}
 	return []flow{
 		{"good update", with(same), enginetest.Install, engine.Committed, "1.1.0", []string{"1.0.0", "1.1.0"}},
+		{"URL with secrets", with(same), enginetest.Secretive, engine.Committed, "1.1.0", []string{"1.0.0", "1.1.0"}},
 		{"broken bundle", with(func(d *enginetest.Device) { d.Bundle.Broken = true }), enginetest.Install, engine.Failed, "1.0.0", []string{"1.0.0"}},
 		{"sick version rolls back", with(func(d *enginetest.Device) { d.Sick["1.1.0"] = true }), enginetest.Install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
 		{"version that cannot start rolls back", with(func(d *enginetest.Device) { d.Dead["1.1.0"] = true }), enginetest.Install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
+		{"late version rolls back", with(func(d *enginetest.Device) {
+			d.Needs["1.1.0"], d.Needs["1.0.0"] = 45*time.Second, 3*time.Second
+		}), enginetest.Install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
+		{"slow device rolls back", with(func(d *enginetest.Device) {
+			d.Needs["1.1.0"], d.Needs["1.0.0"] = 45*time.Second, 40*time.Second
+		}), enginetest.Install, engine.RolledBack, "1.0.0", []string{"1.0.0", "1.1.0"}},
 		{"old version dead too: factory", with(func(d *enginetest.Device) { d.Sick["1.1.0"], d.Sick["1.0.0"] = true, true }), enginetest.Install, engine.FellBack, "0.5.0", []string{"1.0.0", "1.1.0", "0.5.0"}},
-		{"factory dead too", with(func(d *enginetest.Device) { d.Sick["1.1.0"], d.Sick["1.0.0"], d.Sick["0.5.0"] = true, true, true }), enginetest.Install, engine.NeedsAttention, "0.5.0", []string{"1.0.0", "1.1.0", "0.5.0"}},
+		{"factory dead too", with(func(d *enginetest.Device) { d.Sick["1.1.0"], d.Sick["1.0.0"], d.Sick["0.5.0"] = true, true, true }), enginetest.Install, engine.NeedsAttention, "1.0.0", []string{"1.0.0", "1.1.0", "0.5.0"}},
 		{"no factory", with(func(d *enginetest.Device) { d.Sick["1.1.0"], d.Sick["1.0.0"], d.P.Factory = true, true, "" }), enginetest.Install, engine.NeedsAttention, "1.0.0", []string{"1.0.0", "1.1.0"}},
+		{"check of a release", with(same), enginetest.CheckBundle, engine.Checked, "1.0.0", []string{"1.0.0"}},
+		{"check of a release that does not fit", with(unfit("1.1.0")), enginetest.CheckBundle, engine.Failed, "1.0.0", []string{"1.0.0"}},
+		{"release that does not fit", with(unfit("1.1.0")), enginetest.Install, engine.Failed, "1.0.0", []string{"1.0.0"}},
+		{"check of a sick version", with(func(d *enginetest.Device) { d.Sick["1.1.0"] = true }), enginetest.CheckBundle, engine.Checked, "1.0.0", []string{"1.0.0"}},
 		{"rollback by hand", with(same), rollback, engine.Committed, "0.9.0", []string{"1.0.0", "0.9.0"}},
 		{"rollback by hand to a sick version", with(func(d *enginetest.Device) { d.Sick["0.9.0"] = true }), rollback, engine.RolledBack, "1.0.0", []string{"1.0.0", "0.9.0"}},
 		{"factory restore", with(same), restore, engine.Committed, "0.5.0", []string{"1.0.0", "0.5.0"}},
@@ -94,16 +116,19 @@ type story struct {
 	// forgetful is set when the journal was lost, and with it which program the
 	// committed updater has to become.
 	forgetful bool
+	// told is what clients of the legacy API were told.
+	told *client
 }
 
 // fork is an independent story that has come to the same point.
 func (s *story) fork() *story {
 	n := *s
-	n.Device = s.Clone()
+	n.Device, n.told = s.Clone(), s.told.clone()
 	return &n
 }
 
 func (s *story) watch(st engine.Status) {
+	s.told.hear(st)
 	for _, u := range []*engine.UpdateStatus{st.Update, st.Last} {
 		if u != nil && u.State == engine.Committed {
 			s.toldSuccess = true
@@ -136,6 +161,7 @@ func (s *story) stopped(t *testing.T, err error) (off bool) {
 	must(t, slices.Contains(s.flow.may, s.P.Current), s, "current leads to a version of this update")
 	must(t, s.P.Current == "" || s.Whole(), s, "current leads to a whole version")
 	must(t, !s.toldSuccess || s.committed(), s, "success is told after the commit record is durable")
+	must(t, s.told.wrong == "", s, s.told.wrong)
 	return off
 }
 
@@ -157,9 +183,16 @@ func (s *story) atEnd(t *testing.T) {
 	t.Helper()
 	must(t, s.J.State().Open == nil, s, "recovery ends")
 	must(t, !s.Marked, s, "the marker is gone")
-	must(t, len(s.Files) == 0, s, "nothing is left behind")
+	must(t, len(s.Files) == 0 && len(s.Sources) == 0, s, "nothing is left behind")
+	told, err := json.Marshal(s.J.All())
+	require.NoError(t, err)
+	must(t, !strings.Contains(string(told), "secret"), s, "no record has a secret")
 	last := s.J.State().Last
 	must(t, !s.toldSuccess || last.State == engine.Committed, s, "a success that was told is not lost")
+	if last != nil && last.Kind == engine.Install && last.State == engine.RolledBack && last.Cause != nil && last.Cause.Class == string(steps.Late) {
+		slow := s.Needs["1.0.0"] > 15*time.Second
+		must(t, slow == (len(s.J.State().Quarantine) == 0), s, "a late release is in quarantine when the old version is twice as quick as was allowed")
+	}
 	lost := s.forgetful && s.Programs.Copy == "old"
 	if s.Programs.Copy != "" && !lost {
 		must(t, s.Programs.Copy == cmp.Or(s.Programs.Carried[s.P.Current], "old"), s, "the committed updater follows the version that is committed")
@@ -180,7 +213,7 @@ func (s *story) atEnd(t *testing.T) {
 	require.Equal(t, engine.Committed, s.J.State().Last.State)
 }
 
-func newStory(f flow) *story { return &story{Device: f.device(), flow: f} }
+func newStory(f flow) *story { return &story{Device: f.device(), flow: f, told: newClient()} }
 
 // Every flow ends as it should when nothing is cut.
 func TestFlowsUndisturbed(t *testing.T) {

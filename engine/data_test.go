@@ -24,6 +24,7 @@ type dataOf struct {
 
 func (x *dataOf) Owes(from, to string) (bool, error) { return x.owes && from != to, nil }
 
+func (x *dataOf) Sync(string) error                { return nil }
 func (x *dataOf) Pending(string) ([]string, error) { return x.pending, nil }
 
 func (x *dataOf) Restore(string) (any, error) {

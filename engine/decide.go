@@ -26,6 +26,9 @@ type Observation struct {
 	// Unprepared is set while the update is in Switching and its step has still
 	// to do what the versions ask for before current moves.
 	Unprepared bool
+	// OutOfMemory is set when the kernel ended the updater before this one because memory
+	// was short.
+	OutOfMemory bool
 	// Failed is set when this recovery has just taken the failure edge: this start
 	// is paid for in the state it came from.
 	Failed bool
@@ -69,12 +72,12 @@ func decide(st *journal.Fold, o Observation, budget int) Action {
 	u := st.Open
 	switch {
 	case u == nil:
-		return decideIdle(o)
+		return decideIdle(st.Committed, o)
 	case u.Terminal:
-		if s := u.State; s == Failed || s == Cancelled {
+		if s := u.State; s == Failed || s == Cancelled || s == Checked {
 			// The update has touched nothing, so a broken pointer is repaired as if
 			// there were no update: the services are about to start from it.
-			if a := decideIdle(o); a.Rule == RuleRepair {
+			if a := decideIdle(st.Committed, o); a.Rule == RuleRepair {
 				return a
 			}
 		}
@@ -85,8 +88,11 @@ func decide(st *journal.Fold, o Observation, budget int) Action {
 	return decideSwitched(u, o, budget)
 }
 
-// decideIdle: no update is open. current must resolve to a whole version.
-func decideIdle(o Observation) Action {
+// decideIdle: no update is open. current must resolve to a whole version. If it does not,
+// it is set to the version that should run: the one to which a switch that the journal
+// does not know must return, else the one on which the journal left the device. Only
+// when there is neither does the device go back, and it is told.
+func decideIdle(committed string, o Observation) Action {
 	cur := o.Pointers.Current
 	if o.Marked && cur == o.Marker && o.By == Daemon {
 		// The oneshot leaves the marker alone: it may be working without the
@@ -103,13 +109,16 @@ func decideIdle(o Observation) Action {
 	if o.usable(cur) {
 		return Action{Rule: RuleWhole, Why: "current leads to " + cur}
 	}
-	for _, c := range []struct{ name, version string }{
-		{"the marker", o.Marker}, {versions.Previous, o.Pointers.Previous}, {versions.Factory, o.Pointers.Factory},
+	for _, c := range []struct{ version, where string }{
+		{o.Marker, "where the marker leads"},
+		{committed, "on which the journal left this device"},
+		{o.Pointers.Previous, "where previous leads"},
+		{o.Pointers.Factory, "where factory leads"},
 	} {
 		if o.usable(c.version) {
 			return Action{
 				Rule: RuleRepair, Moves: []Move{{versions.Current, c.version}}, Again: true,
-				Why: fmt.Sprintf("current %s; %s leads to %s, which is whole", o.describe(versions.Current, cur), c.name, c.version),
+				Why: fmt.Sprintf("current %s; it is set to %s, %s", o.describe(versions.Current, cur), c.version, c.where),
 			}
 		}
 	}
@@ -141,19 +150,16 @@ func decideSwitched(u *journal.Update, o Observation, budget int) Action {
 	if p, at, ok := thirdTarget(u, o); ok {
 		return Action{Rule: RuleForeign, Fire: Foreign, Why: fmt.Sprintf("%s leads to %s, which this update never set: an operator's doing", p, at)}
 	}
-	spend, spent := spendFor(u, o)
-	if spent > budget {
-		return Action{
-			Rule: RuleBudget, Spend: spend, Fire: Fail, Code: steps.BudgetSpent, Again: true,
-			Why: fmt.Sprintf("%d starts spent in %s, %d allowed", spent, s, budget),
-		}
+	spend := spendFor(u, o)
+	if a, over := overspent(u, spend, budget); over {
+		return a
 	}
 	if why := cannotGo(u, goal.Current, o.States[goal.Current]); why != "" {
 		return Action{Rule: RuleTarget, Spend: spend, Fire: Fail, Code: steps.TargetUnusable, Again: true, Why: why}
 	}
 	moves := movesTo(s, goal, o)
 	switch s {
-	case RollingBack, FallingBack:
+	case RollingBack, FallingBack, Returning:
 		a := Action{Rule: RuleBack, Spend: spend, Why: "back to " + show(goal.Current)}
 		if s == FallingBack {
 			a.Rule, a.Why = RuleFactory, "to the factory version "+goal.Current
@@ -193,7 +199,7 @@ func thirdTarget(u *journal.Update, o Observation) (pointer, at string, found bo
 		versions.Current:  {u.Before.Current, u.To},
 		versions.Previous: {u.Before.Previous, u.From},
 	}
-	if u.State == FallingBack {
+	if u.State == FallingBack || u.State == Returning {
 		allowed[versions.Current] = append(allowed[versions.Current], u.Before.Factory)
 	}
 	for _, p := range []struct{ name, at string }{{versions.Current, o.Pointers.Current}, {versions.Previous, o.Pointers.Previous}} {
@@ -226,23 +232,79 @@ func movesTo(s State, goal versions.Pointers, o Observation) []Move {
 	return moves
 }
 
-// spendFor tells what this start costs, and the total with it. A reboot is
-// proved by the boot id: recover costs nothing in the boot in which the state
-// was entered or a start was counted already. Three starts of the daemon are
-// free: the first after recover has counted the boot, the one of a program that
-// takes over, and the one that has taken the failure edge, in the state that
-// this leads to.
-func spendFor(u *journal.Update, o Observation) (*journal.Spend, int) {
-	sp := &journal.Spend{By: string(o.By), Cost: 1}
+// excuses is how many starts that are not evidence a state may have for each one
+// of its budget. They have an end, because a release can kill an updater without
+// a trace, by taking its memory, or reboot the device in order.
+const excuses = 10
+
+// starved is how many starts after a death for want of memory a state may have for each
+// one of its budget. They are fewer than excuses, since each may come after a whole gate.
+const starved = 3
+
+// spendFor tells what this start costs: nil when nothing.
+//
+// A boot costs 1: a device that went down without a word may have been taken down
+// by the release. It is proved by the boot id, and counted once: by recover, or
+// by a daemon in whose boot recover has not run.
+//
+// A start of the daemon in the same boot follows its death. That says nothing of
+// the release (the kernel was short of memory, an operator killed it), unless the
+// program that died was the release's own: then it costs 1, too. But when the kernel
+// killed it because memory was short, anybody may have taken the memory, and nobody is
+// blamed. An end in order says nothing either, whatever follows it. Such starts are
+// excused.
+//
+// Three starts of the daemon are free: the first after recover has counted the
+// boot, the one of a program that takes over, and the one that has taken the
+// failure edge, in the state that this leads to.
+func spendFor(u *journal.Update, o Observation) *journal.Spend {
+	sp := &journal.Spend{By: string(o.By)}
+	here := u.LastSpendBoot == o.Boot
 	switch {
 	case o.By == Oneshot && (u.LastSpendBoot == o.Boot || u.EnteredBoot == o.Boot):
-		return nil, u.Spent
+		return nil
 	case o.By == Daemon && o.Failed:
-		sp.Cost = 0
-	case o.By == Daemon && u.LastSpendBoot == o.Boot && (u.LastSpendBy == string(Oneshot) || u.LastSpendBy == string(byTakeover)):
-		sp.Cost = 0
+	case o.By == Daemon && here && (u.LastSpendBy == string(Oneshot) || u.LastSpendBy == string(byTakeover)):
+	case u.Stopped:
+		sp.Excused = true
+	case o.OutOfMemory:
+		sp.Excused, sp.OutOfMemory = true, true
+	case !here && u.EnteredBoot != o.Boot, u.Takeover != nil:
+		sp.Cost = 1
+	default:
+		sp.Excused = true
 	}
-	return sp, u.Spent + sp.Cost
+	return sp
+}
+
+// overspent is the failure edge of a state with too many starts. Only those that
+// its budget counts are evidence against the release (see policy.verdict).
+func overspent(u *journal.Update, sp *journal.Spend, budget int) (a Action, over bool) {
+	spent, excused, killed := u.Spent, u.Excused, u.OutOfMemory
+	if sp != nil {
+		spent += sp.Cost
+		if sp.Excused {
+			excused++
+		}
+		if sp.OutOfMemory {
+			killed++
+		}
+	}
+	a = Action{Spend: sp, Fire: Fail, Again: true}
+	switch {
+	case spent > budget:
+		a.Rule, a.Code = RuleBudget, steps.BudgetSpent
+		a.Why = fmt.Sprintf("%d starts spent in %s, %d allowed", spent, u.State, budget)
+	case killed > starved*budget:
+		a.Rule, a.Code = RuleMemory, steps.OutOfMemory
+		a.Why = fmt.Sprintf("the updater ran out of memory %d times in %s, %d allowed; that is not held against the release: see what takes the memory (journalctl -k, MemoryMax= of tope-updater.service)", killed, u.State, starved*budget)
+	case excused > excuses*budget:
+		a.Rule, a.Code = RuleExcuses, steps.InterruptedTooOften
+		a.Why = fmt.Sprintf("the updater was stopped or killed %d times in %s, %d allowed; as far as can be told, not by the release", excused, u.State, excuses*budget)
+	default:
+		return Action{}, false
+	}
+	return a, true
 }
 
 func (o Observation) describe(pointer, version string) string {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
 )
 
 // old, prev, next and fact are the versions of the cases: A, P, B and F.
@@ -39,6 +40,8 @@ func TestDecide(t *testing.T) {
 	type c struct {
 		name string
 		open *journal.Update
+		// left is where the journal left the device.
+		left string
 		see  Observation
 		edit func(*journal.Update, *Observation)
 		rule Rule
@@ -53,6 +56,10 @@ func TestDecide(t *testing.T) {
 		{name: "current absent: previous", see: seenAt(Oneshot, "", prev), edit: unmarked, rule: RuleRepair, move: []Move{{versions.Current, prev}}},
 		{name: "current damaged: previous", see: seenAt(Oneshot, old, prev), edit: is(old, versions.Damaged), rule: RuleRepair, move: []Move{{versions.Current, prev}}},
 		{name: "current and previous damaged: factory", see: seenAt(Oneshot, old, ""), edit: is(old, versions.Damaged), rule: RuleRepair, move: []Move{{versions.Current, fact}}},
+		{name: "current absent: where the journal left it, not previous", left: next, see: seenAt(Oneshot, "", old), edit: unmarked, rule: RuleRepair, move: []Move{{versions.Current, next}}},
+		{name: "current absent, and where the journal left it is damaged: previous", left: next, see: seenAt(Oneshot, "", old), edit: is(next, versions.Damaged), rule: RuleRepair, move: []Move{{versions.Current, old}}},
+		{name: "current absent, the marker stands: where the marker leads", left: next, see: seenAt(Oneshot, "", prev), rule: RuleRepair, move: []Move{{versions.Current, old}}},
+		{name: "current leads elsewhere: an operator's doing", left: next, see: seenAt(Oneshot, old, prev), edit: unmarked, rule: RuleWhole},
 		{name: "nothing whole", see: Observation{By: Oneshot, Pointers: versions.Pointers{Current: old}, States: map[string]versions.State{old: versions.Damaged}}, rule: RuleAttention},
 		{name: "adopted version will do", see: seenAt(Oneshot, old, prev), edit: inState(old, versions.Unverified), rule: RuleWhole},
 		{name: "journal lost after the flip: the gate is owed", see: seenAt(Daemon, next, old), rule: RuleGateOwed, fire: GateOwed},
@@ -79,6 +86,14 @@ func TestDecide(t *testing.T) {
 		{name: "health, current at the old target", open: openIn(CheckingHealth), see: seenAt(Oneshot, old, old), rule: RuleReswitch, fire: Reswitch},
 		{name: "health, budget spent", open: openIn(CheckingHealth), see: seenAt(Oneshot, next, old), edit: spent(2), rule: RuleBudget, fire: Fail},
 		{name: "rolling back, entered by the start that spent the last budget", open: openIn(RollingBack), see: seenAt(Daemon, next, old), edit: func(u *journal.Update, o *Observation) { spentHere(2)(u, o); o.Failed = true }, rule: RuleBack},
+		{name: "health, killed within its boot", open: openIn(CheckingHealth), see: seenAt(Daemon, next, old), edit: spentHere(2), rule: RuleForward},
+		{name: "health, the version's own updater died within its boot", open: openIn(CheckingHealth), see: seenAt(Daemon, next, old), edit: and(spentHere(2), onTrial), rule: RuleBudget, fire: Fail},
+		{name: "health, the version's own updater was stopped in order", open: openIn(CheckingHealth), see: seenAt(Daemon, next, old), edit: and(spentHere(2), onTrial, excused(0)), rule: RuleForward},
+		{name: "health, stopped in order before this boot", open: openIn(CheckingHealth), see: seenAt(Oneshot, next, old), edit: and(spent(2), excused(19)), rule: RuleForward},
+		{name: "health, stopped in order once too often", open: openIn(CheckingHealth), see: seenAt(Oneshot, next, old), edit: and(spent(0), excused(20)), rule: RuleExcuses, fire: Fail},
+		{name: "health, the version's own updater ran out of memory", open: openIn(CheckingHealth), see: seenAt(Daemon, next, old), edit: and(spentHere(2), onTrial, hungry(5)), rule: RuleForward},
+		{name: "health, out of memory once too often", open: openIn(CheckingHealth), see: seenAt(Daemon, next, old), edit: and(spentHere(2), onTrial, hungry(6)), rule: RuleMemory, fire: Fail},
+		{name: "health, a boot without recover", open: openIn(CheckingHealth), see: seenAt(Daemon, next, old), edit: spent(2), rule: RuleBudget, fire: Fail},
 		{name: "health, budget not spent yet", open: openIn(CheckingHealth), see: seenAt(Oneshot, next, old), edit: spent(1), rule: RuleForward},
 		{name: "health, counted in this boot already", open: openIn(CheckingHealth), see: seenAt(Oneshot, next, old), edit: spentHere(2), rule: RuleForward},
 		{name: "an operator's pointer goes before the budget", open: openIn(CheckingHealth), see: seenAt(Oneshot, fact, old), edit: spent(2), rule: RuleForeign, fire: Foreign},
@@ -94,6 +109,13 @@ func TestDecide(t *testing.T) {
 		{name: "falling back, factory is what failed", open: openIn(FallingBack), see: seenAt(Oneshot, old, prev), edit: func(u *journal.Update, _ *Observation) { u.Before.Factory = old }, rule: RuleTarget, fire: Fail},
 		{name: "falling back, budget spent", open: openIn(FallingBack), see: seenAt(Oneshot, fact, prev), edit: spent(2), rule: RuleBudget, fire: Fail},
 
+		{name: "returning", open: openIn(Returning), see: seenAt(Oneshot, fact, prev), rule: RuleBack, move: back[:1]},
+		{name: "returning, the daemon's step does it", open: openIn(Returning), see: seenAt(Daemon, fact, prev), rule: RuleBack},
+		{name: "returning, done", open: openIn(Returning), see: seenAt(Oneshot, old, prev), rule: RuleBack},
+		{name: "returning, the version before damaged", open: openIn(Returning), see: seenAt(Oneshot, fact, prev), edit: inState(old, versions.Damaged), rule: RuleTarget, fire: Fail},
+		{name: "returning, budget spent", open: openIn(Returning), see: seenAt(Oneshot, fact, prev), edit: spent(2), rule: RuleBudget, fire: Fail},
+		{name: "returning, third version", open: openIn(Returning), see: seenAt(Oneshot, "9.9.9", prev), rule: RuleForeign, fire: Foreign},
+
 		{name: "over, not closed", open: func() *journal.Update { u := openIn(Committed); u.Terminal = true; return u }(), see: seenAt(Oneshot, next, old), rule: RuleFinish},
 	}
 	for _, c := range cases {
@@ -101,7 +123,7 @@ func TestDecide(t *testing.T) {
 			if c.edit != nil {
 				c.edit(c.open, &c.see)
 			}
-			a := decide(&journal.Fold{Open: c.open}, c.see, 2)
+			a := decide(&journal.Fold{Open: c.open, Committed: c.left}, c.see, 2)
 			require.Equal(t, c.rule, a.Rule, a.Why)
 			require.Equal(t, c.fire, a.Fire, a.Why)
 			require.Equal(t, c.move, a.Moves)
@@ -132,6 +154,20 @@ func spent(n int) func(*journal.Update, *Observation) {
 	return func(u *journal.Update, _ *Observation) { u.Spent, u.LastSpendBoot = n, "b1" }
 }
 
+// excused is an update whose state has had so many starts that are excused, and
+// whose updater has ended in order.
+func excused(n int) func(*journal.Update, *Observation) {
+	return func(u *journal.Update, _ *Observation) { u.Excused, u.Stopped = n, true }
+}
+
+// hungry is an update whose state has had so many starts after deaths for want of memory,
+// and whose updater has died of one more.
+func hungry(n int) func(*journal.Update, *Observation) {
+	return func(u *journal.Update, o *Observation) { u.Excused, u.OutOfMemory, o.OutOfMemory = n, n, true }
+}
+
+func onTrial(u *journal.Update, _ *Observation) { u.Takeover = &journal.Takeovers{Digest: "new"} }
+
 func spentHere(n int) func(*journal.Update, *Observation) {
 	return func(u *journal.Update, o *Observation) { u.Spent, u.LastSpendBoot = n, o.Boot }
 }
@@ -159,10 +195,11 @@ func TestDecideEverywhere(t *testing.T) {
 				for _, oldIs := range whole {
 					for _, nextIs := range whole {
 						for _, factIs := range whole {
-							for v := range 3 * 2 * 2 {
+							for v := range 3 * 2 * 2 * 2 {
 								u := openIn(s)
 								u.Terminal = Terminal(s)
 								u.Spent = v % 3
+								u.Stopped, u.Excused = v/12 == 1, 10*(v%3)
 								if s == Idle {
 									u = nil
 								}
@@ -190,6 +227,7 @@ func TestDecideEverywhere(t *testing.T) {
 									must(u == nil || at != "9.9.9", "an operator's pointer is not touched")
 								}
 								must(u == nil || Switched(s) || len(a.Moves) == 0 || Terminal(s) && !o.usable(current), "before Switching nothing is touched")
+								must(a.Fire != Fail || a.Code == steps.BudgetSpent == (a.Rule == RuleBudget), "only the budget blames the release")
 								must(reflect.DeepEqual(a, decide(&journal.Fold{Open: u}, o, 2)), "the same again")
 							}
 						}

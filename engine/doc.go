@@ -14,7 +14,8 @@
 // What users see:
 //
 //   - requests.go: the requests that the engine takes
-//   - source.go: the bundles that a request may name
+//   - quarantine.go: reading and clearing the quarantine
+//   - trust.go: the signed release that was committed, and letting go of it
 //   - engine.go: Engine, and how a program recovers and runs it
 //
 // Recovery, before the loop runs:
@@ -31,6 +32,7 @@
 //   - run.go: how the loop waits, and how it goes on with an update
 //   - outcome.go: the loop's answer to a worker's result
 //   - closing.go: the end of an update
+//   - leaving.go: the end of the updater, in order, while an update is open
 //   - takeover.go: handing an update to another updater, and back
 //   - timer.go: the work that comes due as time passes
 //   - loop.go: the state that belongs to the loop
@@ -48,18 +50,22 @@
 //   - records.go: records and transactions: the journal as the engine writes it
 //   - machine.go: the table, ready to fire
 //   - narrate.go, event.go: the log
-//   - board.go, status.go: the answers to polls
+//   - board.go: the answers to polls
 //
 // What they go by:
 //
 //   - epoch.go, admission.go: which release may come, and which is put into quarantine
+//   - source.go: the bundles that a request may name, and what the journal has of them
 //   - goal.go: where the pointers should go
+//   - figures.go: how long starts and checks took, and what that says of a release
 //   - graph.go: the table as a diagram
 //   - config.go: the parts of an Engine
 //   - errors.go: the errors of requests
+//   - memory.go, status.go: what was told last, and what there is to tell
 //   - table.go: the states, their rows, and the transitions between them
 //   - rules.go: the names of the rules of recovery
 //   - ports.go: the interfaces that the engine needs of the world
+//   - asker.go: who asks
 //
 // # Which goroutine
 //

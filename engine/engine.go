@@ -51,6 +51,12 @@ func (e *Engine) Recover(ctx context.Context, by By) (Report, error) {
 	return e.own.recovery.agree(ctx, by)
 }
 
+// Unfinished returns an error that wraps ErrBusy while there is an update to go on
+// with, or the gate of one whose journal was lost: a request would be refused. An
+// update that waits for its install request is not meant; a request supersedes it.
+// Unfinished changes nothing and costs nothing. Call it before Recover.
+func (e *Engine) Unfinished() error { return e.own.recovery.unfinished() }
+
 // NoteJournalLost journals that the journal has begun anew on a device that has
 // been updated before, so that what was recorded is lost. Call it before Recover.
 func (e *Engine) NoteJournalLost() error { return e.own.recovery.noteJournalLost() }
@@ -75,7 +81,8 @@ func (e *Engine) Run(ctx context.Context) error {
 // Status tells where the device stands. It reads memory only.
 func (e *Engine) Status() Status { return e.board.status() }
 
-// Changed returns a channel that is closed at the next change of state.
+// Changed returns a channel that is closed at the next change of state, and when the step
+// at work stands still for another reason than before or gets on again.
 func (e *Engine) Changed() <-chan struct{} { return *e.board.changed.Load() }
 
 // Alive returns nil once the loop has answered: the proof of life that a
@@ -93,9 +100,12 @@ func (e *Engine) Alive(ctx context.Context) error {
 // call runs f in the loop and returns its answer. When ctx ends before f has
 // run, f never will; once f has an answer, that answer is returned even if the
 // client has hung up. An error of f that wraps ErrJournal also ends the loop.
-// When the loop has ended, the error wraps context.Canceled.
+// When the loop has ended, the error wraps context.Canceled. The context that f is
+// given is the loop's, with the asker of ctx.
 func (e *Engine) call(ctx context.Context, f call) error {
-	q := &request{run: f, done: make(chan error, 1)}
+	who := Asker(ctx)
+	run := func(loop context.Context, l *loop) error { return f(AskedBy(loop, who), l) }
+	q := &request{run: run, done: make(chan error, 1)}
 	select {
 	case e.calls <- q.ask:
 	case <-ctx.Done():

@@ -12,6 +12,7 @@ import (
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/enginetest"
 	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
@@ -38,7 +39,7 @@ func withEpochs(epochs map[string]int64) *enginetest.Device {
 
 func installed(t *testing.T, r *enginetest.Life, force bool) engine.UpdateStatus {
 	t.Helper()
-	_, err := r.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: "/b"}, Force: force})
+	_, err := r.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: source.New("/b")}, Force: force})
 	require.NoError(t, err)
 	return *r.Until(engine.Idle).Last
 }

@@ -16,6 +16,7 @@ const (
 	EventState      Event = "state-changed"
 	EventCommitted  Event = "committed"
 	EventCancelled  Event = "cancelled"
+	EventChecked    Event = "checked"
 	EventFailed     Event = "failed"
 	EventRefused    Event = "refused"
 	EventBack       Event = "rolling-back"
@@ -24,18 +25,22 @@ const (
 	EventAttention  Event = "needs-attention"
 	EventRecovered  Event = "recovered"
 	EventQuarantine Event = "quarantined"
+	EventRepaired   Event = "repaired"
+	EventDiffers    Event = "differs"
 	// The daemon's own.
 	EventJournalDamaged Event = "journal-damaged"
 	EventJournalFailed  Event = "journal-failed"
 	EventUnitFiles      Event = "unit-files"
 	EventUntrusting     Event = "trusts-anybody"
+	EventDenied         Event = "sandbox-denies"
 )
 
 // Events returns all of them.
 func Events() []Event {
 	return []Event{
-		EventRequested, EventState, EventCommitted, EventCancelled, EventFailed, EventRefused, EventBack, EventRolledBack,
-		EventFellBack, EventAttention, EventRecovered, EventQuarantine, EventJournalDamaged, EventJournalFailed, EventUnitFiles, EventUntrusting,
+		EventRequested, EventState, EventCommitted, EventCancelled, EventChecked, EventFailed, EventRefused, EventBack, EventRolledBack,
+		EventFellBack, EventAttention, EventRecovered, EventQuarantine, EventJournalDamaged, EventJournalFailed, EventUnitFiles, EventUntrusting, EventDenied,
+		EventRepaired, EventDiffers,
 	}
 }
 
@@ -49,6 +54,8 @@ func eventOf(r journal.Record) Event {
 		return EventCommitted
 	case Cancelled:
 		return EventCancelled
+	case Checked:
+		return EventChecked
 	case RollingBack, FallingBack:
 		return EventBack
 	case RolledBack:
@@ -66,8 +73,14 @@ func eventOf(r journal.Record) Event {
 		return EventState
 	}
 	switch {
+	case r.TrustForgotten:
+		return EventUntrusting
 	case r.Quarantine != nil:
 		return EventQuarantine
+	case r.Repair != nil:
+		return EventRepaired
+	case r.Rule == RuleDiffers:
+		return EventDiffers
 	case r.Rule == RuleAttention:
 		return EventAttention
 	case r.Rule == RuleJournalLost:

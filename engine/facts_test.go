@@ -75,7 +75,7 @@ func TestFactsThatCannotBeRead(t *testing.T) {
 			})
 			st := installed(t, r, false)
 			require.Equal(t, c.ends, st.State)
-			require.Contains(t, st.Cause.Text, "update "+st.ID+": cannot read what "+string(c.step)+" left in the journal")
+			require.Contains(t, st.Cause.Text, "cannot read what "+string(c.step)+" left in the journal")
 			require.Equal(t, string(steps.Local), st.Cause.Class)
 			require.Equal(t, "1.0.0", d.P.Current)
 			require.Equal(t, "1.0.0", d.Running)

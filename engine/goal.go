@@ -11,7 +11,7 @@ import (
 // target is where the pointers should go in the update's present state.
 func target(u *journal.Update) versions.Pointers {
 	switch u.State {
-	case RollingBack:
+	case RollingBack, Returning:
 		return u.Before
 	case FallingBack:
 		return versions.Pointers{Current: u.Before.Factory, Previous: u.Before.Previous, Factory: u.Before.Factory}
@@ -38,7 +38,7 @@ func reachable(goal versions.Pointers, usable func(string) bool) versions.Pointe
 func cannotGo(u *journal.Update, version string, is versions.State) string {
 	s := u.State
 	switch {
-	case version == "" && s == RollingBack:
+	case version == "" && (s == RollingBack || s == Returning):
 		return ""
 	case version == "" && s == FallingBack:
 		return "there is no factory version"
@@ -57,6 +57,8 @@ func wayBack(u *journal.Update, s State) string {
 		return u.Before.Current
 	case RollingBack:
 		return u.Before.Factory
+	case FallingBack:
+		return u.Before.Current
 	}
 	return ""
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/steps"
 )
 
 // loop belongs to the goroutine of Run. Only its methods, and the calls that it
@@ -32,6 +33,9 @@ type loop struct {
 	errand  *errand       // the job at work; nil when there is none
 	retryAt time.Duration // on the monotonic clock; 0 when no attempt is waiting
 	parked  []call        // put off until the open update is closed
+	// handed is the file that was handed over for the update handedTo; nil for none.
+	handed   *steps.Handed
+	handedTo string
 	// tidyTries counts clean-ups of the open update that failed.
 	tidyTries int
 	// reserved is what Exclusive runs; nothing is accepted meanwhile.
@@ -43,6 +47,12 @@ func newLoop(cfg Config, b *book, p policy) *loop {
 		book: b, policy: p, programs: programs{cfg.Program}, worker: newWorker(cfg, p), keeper: cfg.Keeper, clock: cfg.Clock, log: cfg.Log,
 		attempts: cfg.Attempts, trustWindow: cfg.TrustWindow, patience: cfg.Patience,
 	}
+}
+
+// hold keeps a file that was handed over for an update, and lets go of the one before.
+func (l *loop) hold(update string, h *steps.Handed) {
+	l.handed.Close()
+	l.handed, l.handedTo = h, update
 }
 
 // call is a function that another goroutine has the loop run. Its error ends the
@@ -57,6 +67,13 @@ func (l *loop) start(ctx context.Context, j job) {
 	var deadline time.Duration
 	if bound := rowOf(j.state).deadline; bound != nil {
 		deadline = bound(l.patience)
+	}
+	switch {
+	case l.handedTo != j.update.ID:
+	case j.state == Downloading:
+		j.handed = l.handed
+	default:
+		l.hold("", nil) // it was copied: the medium that it is on may go
 	}
 	l.errand = l.worker.start(ctx, j, deadline)
 }
@@ -93,25 +110,49 @@ func (l *loop) unpark(ctx context.Context) error {
 			return err
 		}
 	}
+	// The request that an update was replaced for is accepted now, or was withdrawn.
+	l.book.board.replacing.Store(false)
 	return nil
 }
 
-// makeRoom makes room for a new update. It refuses while another is under way,
-// waits for the clean-up of one that is over, and supersedes one that waits in Ready.
-func (l *loop) makeRoom(ctx context.Context) error {
+// makeRoom makes room for a new update, after may has found nothing against it. It
+// refuses while another is under way, waits for the clean-up of one that is over, and
+// supersedes one that only waits.
+func (l *loop) makeRoom(ctx context.Context, may func() error) error {
 	u := l.book.open()
 	switch {
 	case l.reserved != "":
 		return errPark
 	case u == nil:
-		return nil
+		return may()
 	case u.Terminal:
 		return errPark
-	case u.State == Ready && u.Hold:
-		if err := l.book.fire(ctx, Supersede, journal.Record{Why: "a newer request took its place"}); err != nil {
-			return err
-		}
-		return errPark
+	case !l.givesWay(u):
+		return &BusyError{u.ID, u.State}
 	}
-	return &BusyError{u.ID, u.State}
+	// A request that is refused changes nothing.
+	if err := may(); err != nil {
+		return err
+	}
+	l.retryAt = 0
+	l.stopWorker(errReplaced)
+	l.book.board.replacing.Store(true) // before anybody can see the update cancelled
+	if err := l.book.fire(ctx, Supersede, journal.Record{By: Asker(ctx), Why: "a newer request took its place"}); err != nil {
+		l.book.board.replacing.Store(false)
+		return err
+	}
+	return errPark
+}
+
+// givesWay reports whether a newer request may take the place of an update: it waits
+// for its install request, or for a network that may never come. Its clients may know
+// of no way to cancel it.
+func (l *loop) givesWay(u *journal.Update) bool {
+	return u.State == Ready && holds(u) || l.standsStill(u)
+}
+
+// standsStill reports whether an update has failed to get on with its download, and
+// waits for the next try or makes one.
+func (l *loop) standsStill(u *journal.Update) bool {
+	return u.State == Downloading && (l.retryAt != 0 || l.book.board.meter().Pause() != nil)
 }

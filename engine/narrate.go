@@ -18,9 +18,13 @@ func narrate(log *slog.Logger, open *journal.Update, r journal.Record) {
 	switch {
 	case r.To != "":
 		log.Log(context.Background(), level, "state", attrs...)
+	case r.Upkeep != "":
+		log.Log(context.Background(), level, "upkeep", append(attrs, slog.String("what", r.Upkeep))...)
 	case r.Quarantine != nil:
 		attrs = append(attrs, slog.String("release", r.Quarantine.Version), slog.String("digest", r.Quarantine.Digest))
 		log.Log(context.Background(), level, "quarantined", attrs...)
+	case r.TrustForgotten:
+		log.Log(context.Background(), level, "the signed releases that were committed are let go of", attrs...)
 	case r.Rule == RuleJournalLost:
 		log.Log(context.Background(), level, "the journal is gone; a new one has begun", slog.String("event", string(event)))
 	case r.Rule == RuleUnits:
@@ -34,7 +38,7 @@ func levelOf(event Event, r journal.Record) slog.Level {
 	switch event {
 	case EventAttention, EventFellBack, EventJournalDamaged:
 		return slog.LevelError
-	case EventRolledBack, EventQuarantine:
+	case EventRolledBack, EventQuarantine, EventRepaired, EventDiffers, EventUntrusting:
 		return slog.LevelWarn
 	}
 	switch {
@@ -58,6 +62,7 @@ func describeRecord(event Event, open *journal.Update, r journal.Record) (attrs 
 	attrs = attribute(attrs, "state", r.To)
 	attrs = attribute(attrs, "rule", r.Rule)
 	attrs = attribute(attrs, "why", r.Why)
+	attrs = attribute(attrs, "by", r.By.String())
 	if r.Took > 0 {
 		attrs = append(attrs, slog.Duration("took", r.Took.Round(time.Millisecond)))
 	}

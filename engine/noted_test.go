@@ -41,7 +41,7 @@ func TestWhatIsNotedBesideUpdates(t *testing.T) {
 // the waiting is over.
 func TestHoldIsTold(t *testing.T) {
 	r := enginetest.NewDevice().Up(t)
-	_, err := r.Install(t.Context(), engine.InstallRequest{Source: source("1.1.0"), Hold: true})
+	_, err := r.Install(t.Context(), engine.InstallRequest{Source: bundleOf("1.1.0"), Hold: true})
 	require.NoError(t, err)
 	require.True(t, r.Until(engine.Ready).Update.Hold)
 	_, err = r.Proceed(t.Context(), "1.1.0")

@@ -19,9 +19,9 @@ type observer struct {
 
 // observe looks at the world.
 func (w observer) observe(by By) (Observation, error) {
-	var further []string
+	further := []string{w.journal.State().Committed}
 	if u := w.journal.State().Open; u != nil {
-		further = []string{u.From, u.To, u.Before.Previous, u.Before.Factory}
+		further = append(further, u.From, u.To, u.Before.Previous, u.Before.Factory)
 	}
 	at, err := look.PointersAt(w.versions, further...)
 	if err != nil {

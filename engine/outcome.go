@@ -30,6 +30,10 @@ func (l *loop) take(ctx context.Context, r result) error {
 	}
 	rec := stepRecord(r.state, r.attempt)
 	rec.Took, rec.Evidence = r.took, evidence(r.out.Evidence)
+	rec.Baseline = r.preflight.Baseline
+	if len(r.preflight.Findings) > 0 {
+		rec.Findings = evidence(r.preflight.Findings)
+	}
 	if r.err != nil {
 		return l.respond(ctx, rec, steps.AsError(r.err))
 	}
@@ -39,7 +43,7 @@ func (l *loop) take(ctx context.Context, r result) error {
 	if r.skipped {
 		rec.Why = "the probe found it done"
 	}
-	rec.Baseline = r.baseline
+	rec.Figures = l.figures(u, r)
 	if learn := learnt(r.out.Release); learn != nil {
 		rec.Learn = learn
 		if err := l.policy.judge(u, r.out.Release); err != nil {
@@ -54,9 +58,20 @@ func (l *loop) succeed(ctx context.Context, u *journal.Update, s State, rec jour
 	switch s {
 	case Requested:
 		return l.book.fire(ctx, Turn, rec)
+	case RollingBack:
+		q, why := l.policy.belated(u, rec.Figures)
+		if q != nil {
+			return l.book.fire(ctx, Succeed, rec, journal.Record{Update: u.ID, Phase: journal.Outcome, Quarantine: q})
+		}
+		rec.Why = why
+	case Staging:
+		if u.Check {
+			return l.book.fire(ctx, Fit, rec)
+		}
 	case Committing:
 		// The floor rises with the record that commits: a cut leaves both or neither.
-		rec.EpochFloor = l.policy.committedEpoch(u.To)
+		// The same holds of the key: a device that has lost its keys knows of it.
+		rec.EpochFloor, rec.SignedBy = l.policy.committedEpoch(u.To), signer(u)
 		if u.Retry && u.Digest != "" {
 			// It was tried again by request and is healthy: it leaves the quarantine
 			// with the record that commits it.
@@ -64,6 +79,39 @@ func (l *loop) succeed(ctx context.Context, u *journal.Update, s State, rec jour
 		}
 	}
 	return l.book.fire(ctx, Succeed, rec)
+}
+
+// signer is the key that signed the release of an install; empty when no signature was
+// checked. Verify's word has been read before: Stage fails without it.
+func signer(u *journal.Update) string {
+	if facts, _ := steps.ReadFacts(u.Found); facts.Verify != nil {
+		return facts.Verify.SignedBy
+	}
+	return ""
+}
+
+// figures are what the end of a healthy update teaches of how long its version takes:
+// the one that is committed, or the one that the device has gone back to. A release that
+// failed teaches nothing.
+func (l *loop) figures(u *journal.Update, r result) []journal.Figure {
+	switch {
+	case rowOf(r.state).back:
+		return figuresOf(target(u).Current, r.out.Figures...)
+	case r.state != Committing:
+		return nil
+	}
+	facts, err := steps.ReadFacts(u.Found)
+	if err != nil {
+		l.log.Warn("cannot tell how long the version took", "update", u.ID, "err", err)
+	}
+	var all []steps.Figure
+	if facts.Restart != nil {
+		all = append(all, facts.Restart.Figures...)
+	}
+	if facts.Health != nil {
+		all = append(all, facts.Health.Figures...)
+	}
+	return figuresOf(u.To, append(all, r.out.Figures...)...)
 }
 
 // respond decides between another attempt, waiting, and the failure edge.
@@ -102,10 +150,12 @@ func (l *loop) worthAnother(s State, attempt int, err *steps.Error) bool {
 	return rowOf(s).back && err.Class == steps.Local && err.Code != steps.TargetUnusable && attempt < backAttempts
 }
 
-// neverFinished is the failure of a step that was begun again and again.
+// neverFinished is the failure of a step that was begun again and again. It is
+// before Switching: the release has not been given anything to run on, and is not
+// to blame.
 func neverFinished(s State, attempts int) *steps.Error {
 	return &steps.Error{
-		Class: steps.Unhealthy, Code: steps.BudgetSpent,
+		Class: steps.Local, Code: steps.InterruptedTooOften,
 		Err: fmt.Errorf("%s was begun %d times and never finished", StepOf(s), attempts),
 	}
 }

@@ -2,10 +2,10 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/look"
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 )
 
@@ -33,11 +33,16 @@ type Versions interface {
 	Unpoint(pointer string) error
 	Mark(old string) error
 	Unmark() error
+	// Sync makes the pointers and the marker durable as they are.
+	Sync() error
 	EnsureLinks(version string) (added []string, err error)
 	// Digest is the digest in the version's manifest; empty when it has none.
 	Digest(version string) (string, error)
 	// Epoch is the epoch in the version's manifest; 0 when it has none.
 	Epoch(version string) (int64, error)
+	// SignedBy is the key in the version's manifest that signed its release; empty when
+	// it has none.
+	SignedBy(version string) (string, error)
 }
 
 // Keeper removes the things that no update needs any more: stagings, trash,
@@ -52,6 +57,11 @@ type Keeper interface {
 	MakeWorkDir(update string) error
 	// DropWorkDir removes it, to make room for going back.
 	DropWorkDir(update string) error
+	// KeepSource keeps, durably, the URL of an update that is about to be accepted, with
+	// its secrets: the journal has none. It goes with the update's directory.
+	KeepSource(update string, url source.URL) error
+	// Source returns what KeepSource has kept. Without it the error matches fs.ErrNotExist.
+	Source(update string) (source.URL, error)
 	// Tidy returns the names of all that it removed. When something cannot be
 	// removed it goes on, and returns that error.
 	Tidy(ctx context.Context, n Needs) ([]string, error)
@@ -65,16 +75,21 @@ type Needs struct {
 	Versions []string
 }
 
-// Gate runs the health checks once, without waiting for anything to become
-// stable: the baseline a rollback has to regain.
+// Gate tells, with nothing touched yet, what a switch to the task's target would meet:
+// how the running version is, which is the baseline that a rollback has to regain, and
+// what would keep services from running. Findings are not an error:
+// steps.Refusal judges them.
 type Gate interface {
-	Baseline(ctx context.Context, t *steps.Task) (json.RawMessage, error)
+	Preflight(ctx context.Context, t *steps.Task) (steps.Preflight, error)
 }
 
 // Starter starts the services that do not run, as far as it can: on a device
 // that needs attention, as many as possible should run.
 type Starter interface {
 	StartAll(ctx context.Context, t *steps.Task) error
+	// StartAgain is StartAll for an updater that ends in order. It starts nothing
+	// while the system goes down, or is brought to a rescue shell.
+	StartAgain(ctx context.Context, t *steps.Task) error
 }
 
 // Data is what services write, as far as a version asks to find it as it was when
@@ -87,6 +102,8 @@ type Data interface {
 	Pending(update string) ([]string, error)
 	// Restore puts it back, by renames only. It returns evidence.
 	Restore(update string) (any, error)
+	// Sync makes durable what was put back.
+	Sync(update string) error
 }
 
 // Program is the updater itself, as a file: in the versions that carry one, and

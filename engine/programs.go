@@ -61,7 +61,7 @@ func (p programs) rightOne(ctx context.Context, u *journal.Update, s State) (*Su
 			}
 		}
 		return nil, nil
-	case RollingBack, FallingBack:
+	case RollingBack, FallingBack, Returning:
 		if onTrial, err := p.onTrial(u); err != nil || !onTrial {
 			return nil, err
 		}

@@ -28,6 +28,11 @@ func (r dataReturn) putBack(a Action, u *journal.Update) error {
 	}
 	pending, err := r.data.Pending(u.ID)
 	if err == nil && len(pending) == 0 {
+		// A process that was killed may have put it back in the cache only, and
+		// current is about to lead to the version that needs it.
+		if err := r.data.Sync(u.ID); err != nil {
+			r.log.Warn("cannot keep what was put back", "update", u.ID, "err", err)
+		}
 		return nil
 	}
 	rec := journal.Record{Update: u.ID, Rule: a.Rule}

@@ -52,7 +52,7 @@ func (b *book) state() State {
 func (b *book) write(_ context.Context, to State, c change) error {
 	m := c.move
 	m.To, m.Terminal = to, Terminal(to)
-	m.Update = c.update.ID
+	m.Update, m.Progress = c.update.ID, b.board.left(m.From, m.Trigger)
 	recs := slices.Concat(c.first, []journal.Record{m}, c.then)
 	if StepOf(to) != "" {
 		next := *c.update
@@ -119,24 +119,24 @@ func (b *book) refuse(ctx context.Context, done journal.Record, err *steps.Error
 	}})
 }
 
-// admit opens an update with the pointers as they are now, and returns its id.
-// Its acceptance is durable when this returns.
-func (b *book) admit(ctx context.Context, a journal.Accept) (string, error) {
+// admit opens the update id (newID) with the pointers as they are now, and returns the
+// id. Its acceptance is durable when this returns.
+func (b *book) admit(ctx context.Context, id string, a journal.Accept) (string, error) {
 	p, err := b.versions.Pointers()
 	if err != nil {
 		return "", fmt.Errorf("cannot read the pointers: %w", err)
 	}
 	a.Before, a.From = p, p.Current
-	rec := journal.Record{Accept: &a}
+	rec := journal.Record{Update: id, By: Asker(ctx), Accept: &a}
 	if a.Kind == Restore {
 		rec.Why = b.policy.exempt("", a.To)
 	}
 	return b.admitAs(ctx, rec)
 }
 
-// admitAs opens the update that rec accepts, under a new id.
+// admitAs opens the update that rec accepts.
 func (b *book) admitAs(ctx context.Context, rec journal.Record) (string, error) {
-	rec.Update, rec.Phase = b.newID(), journal.Outcome
+	rec.Phase = journal.Outcome
 	rec.From, rec.Trigger = Idle, Accept
 	return rec.Update, b.machine.fire(ctx, Accept, change{
 		update: &journal.Update{ID: rec.Update, Kind: rec.Accept.Kind, To: rec.Accept.To}, move: rec,
@@ -168,7 +168,8 @@ func intent(u *journal.Update, attempt int) journal.Record {
 }
 
 func asFailure(err *steps.Error) *journal.Failure {
-	return &journal.Failure{Code: string(err.Code), Class: string(err.Class), Text: err.Error()}
+	line, details := err.Tell()
+	return &journal.Failure{Code: string(err.Code), Class: string(err.Class), Text: line, Details: details, Outline: steps.OneLine(err.Outline), Late: figuresOf("", err.Late...)}
 }
 
 // evidence marshals a step's evidence. Evidence that cannot be marshalled is

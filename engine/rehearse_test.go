@@ -35,7 +35,7 @@ func rehearse(u *journal.Update, o Observation, budget int) rehearsal {
 	for _, by := range []By{Oneshot, Daemon} {
 		r.see.By = by
 		for range rounds {
-			a := decide(&journal.Fold{Open: r.open}, r.see, budget)
+			a := decide(&journal.Fold{Open: r.open, Committed: old}, r.see, budget)
 			s := said{rule: a.Rule, moves: a.Moves, to: r.apply(a)}
 			if by == Oneshot {
 				r.said = append(r.said, s)
@@ -76,6 +76,13 @@ func (r *rehearsal) apply(a Action) State {
 	}
 	if a.Spend != nil {
 		r.open.Spent += a.Spend.Cost
+		if a.Spend.Excused {
+			r.open.Excused++
+		}
+		if a.Spend.OutOfMemory {
+			r.open.OutOfMemory++
+		}
+		r.open.Stopped = false
 		r.open.LastSpendBoot, r.open.LastSpendBy = r.see.Boot, a.Spend.By
 	}
 	switch a.Fire {
@@ -90,6 +97,7 @@ func (r *rehearsal) apply(a Action) State {
 	}
 	to := follow(r.open.State, a.Fire, r.open)
 	r.open.State, r.open.Terminal = to, Terminal(to)
+	r.open.Excused, r.open.OutOfMemory, r.open.Stopped = 0, 0, false
 	r.open.Spent, r.open.LastSpendBoot, r.open.LastSpendBy, r.open.EnteredBoot = 0, "", "", r.see.Boot
 	if r.see.By == Oneshot {
 		r.open.LastSpendBoot, r.open.LastSpendBy = r.see.Boot, string(Oneshot)

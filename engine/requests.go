@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -23,38 +22,72 @@ type InstallRequest struct {
 	Retry bool
 	// Force installs a release of an epoch below the floor, or an expired one.
 	Force bool
+	// Check goes as far as the preflight and ends as Checked, or as an install
+	// would fail. What it made on the device is removed again. Hold has no effect.
+	Check bool
+	// Handed is a local file that the caller has opened; nil when the updater may open
+	// the source by itself. Install closes it, or takes care that it is closed.
+	Handed *steps.Handed
 }
 
 // Install accepts a bundle and returns the update's id once that is durable;
-// the work goes on in the loop. Errors: ErrInvalid, ErrBusy, ErrQuarantined,
+// the work goes on in the loop. An update that waits for its own install request or
+// for the network is superseded; one that waits for the network and was asked for in
+// the same words goes on, and the answer is its id. Errors: ErrInvalid, ErrBusy, ErrQuarantined,
 // ErrNothingToDo, ErrJournal.
 func (e *Engine) Install(ctx context.Context, req InstallRequest) (id string, err error) {
+	taken := false
+	defer func() {
+		if !taken {
+			req.Handed.Close()
+		}
+	}()
 	src, err := checkSource(req.Source)
 	if err != nil {
 		return "", err
 	}
 	err = e.call(ctx, func(loop context.Context, l *loop) error {
-		if err := l.makeRoom(loop); err != nil {
+		if u := l.book.open(); u != nil && l.standsStill(u) && l.asks(u, src, req) {
+			id = u.ID // asked again while it waits: it goes on with what it has
+			return nil
+		}
+		if err := l.makeRoom(loop, func() error { return l.mayInstall(src, req) }); err != nil {
 			return err
 		}
-		digest := ""
-		if src.MD5 != "" {
-			digest = "md5:" + src.MD5
-		}
-		if q := l.policy.inQuarantine(digest); q != nil && !req.Retry {
-			return fmt.Errorf("%w: %s (%s) failed on this device before: %s; use --retry to try again all the same", ErrQuarantined, q.Version, q.Digest, q.Reason)
-		}
-		if src.Version != "" && l.policy.isCurrent(src.Version, digest) {
-			return fmt.Errorf("%w: version %s of the same digest is current", ErrNothingToDo, src.Version)
-		}
-		raw, err := json.Marshal(src)
+		next := l.book.newID()
+		raw, err := record(l.keeper, next, src, req.Handed)
 		if err != nil {
 			return err
 		}
-		id, err = l.book.admit(loop, journal.Accept{Kind: Install, Source: raw, To: src.Version, Hold: req.Hold, Retry: req.Retry, Force: req.Force})
+		id, err = l.book.admit(loop, next, journal.Accept{Kind: Install, Source: raw, To: src.Version, Hold: req.Hold || req.Check, Retry: req.Retry, Force: req.Force, Check: req.Check})
+		if err == nil {
+			l.hold(id, req.Handed)
+			taken = true
+		}
 		return err
 	})
 	return id, err
+}
+
+// mayInstall says what is against a bundle, as far as its declaration tells.
+func (l *loop) mayInstall(src steps.Source, req InstallRequest) error {
+	digest := ""
+	if src.MD5 != "" {
+		digest = "md5:" + src.MD5
+	}
+	if q := l.policy.inQuarantine(digest); q != nil && !req.Retry {
+		return fmt.Errorf("%w: %s failed on this device before (%s); use --retry to try again all the same", ErrQuarantined, q.Version, codeOf(q.Reason))
+	}
+	if src.Version != "" && l.policy.isCurrent(src.Version, digest) {
+		return fmt.Errorf("%w: version %s of the same digest is current", ErrNothingToDo, src.Version)
+	}
+	return nil
+}
+
+// asks reports whether a request asks for just what an update does.
+func (l *loop) asks(u *journal.Update, src steps.Source, req InstallRequest) bool {
+	has, err := wholeSource(l.keeper, u)
+	return err == nil && has.Handed == nil && req.Handed == nil && same(has.Source, src) && u.Hold == (req.Hold || req.Check) && u.Check == req.Check && u.Retry == req.Retry && u.Force == req.Force
 }
 
 // Proceed is the install request for a held update in Ready. Errors:
@@ -70,7 +103,7 @@ func (e *Engine) Proceed(ctx context.Context, version string) (id string, err er
 		}
 		id = u.ID
 		age, ok := l.age(u)
-		proceed := journal.Record{Learn: &journal.Learn{Proceed: true}}
+		proceed := journal.Record{By: Asker(loop), Learn: &journal.Learn{Proceed: true}}
 		switch {
 		case !ok:
 			proceed.Why = "the wall clock went backwards since the package was verified: verify it again"
@@ -102,6 +135,7 @@ func (e *Engine) Cancel(ctx context.Context) (id string, err error) {
 		l.retryAt = 0
 		l.stopWorker(errCancel)
 		rec := stepRecord(s, 0)
+		rec.By = Asker(loop)
 		rec.Error = asFailure(&steps.Error{Class: steps.Interrupted, Code: steps.CancelledByUser, Err: errCancel})
 		return l.book.fire(loop, Cancel, rec)
 	})
@@ -127,40 +161,66 @@ func (e *Engine) RestoreFactory(ctx context.Context) (id string, err error) {
 
 func (e *Engine) turnTo(ctx context.Context, kind journal.Kind, force bool, pointer string, pick func(versions.Pointers) string) (id string, err error) {
 	err = e.call(ctx, func(loop context.Context, l *loop) error {
-		if err := l.makeRoom(loop); err != nil {
+		var to string
+		err := l.makeRoom(loop, func() (err error) {
+			to, err = l.mayTurn(kind, force, pointer, pick)
+			return err
+		})
+		if err != nil {
 			return err
 		}
-		p, err := e.versions.Pointers()
-		if err != nil {
-			return fmt.Errorf("cannot read the pointers: %w", err)
-		}
-		to := pick(p)
-		if to == "" {
-			return fmt.Errorf("%w: there is no %s version", ErrNotFound, pointer)
-		}
-		if to == p.Current {
-			return fmt.Errorf("%w: %s is current", ErrNothingToDo, to)
-		}
-		is, err := e.versions.State(to)
-		if err != nil {
-			return fmt.Errorf("cannot look at version %s: %w", to, err)
-		}
-		if !is.Usable() {
-			return fmt.Errorf("%w: version %s is %s", ErrNotFound, to, is)
-		}
-		if err := l.policy.mayGoBackTo(to, kind, force); err != nil {
-			return err
-		}
-		id, err = l.book.admit(loop, journal.Accept{Kind: kind, To: to, Force: force})
+		id, err = l.book.admit(loop, l.book.newID(), journal.Accept{Kind: kind, To: to, Force: force})
 		return err
 	})
 	return id, err
 }
 
+// mayTurn picks the version to go to, and says what is against it.
+func (l *loop) mayTurn(kind journal.Kind, force bool, pointer string, pick func(versions.Pointers) string) (string, error) {
+	p, err := l.book.versions.Pointers()
+	if err != nil {
+		return "", fmt.Errorf("cannot read the pointers: %w", err)
+	}
+	to := pick(p)
+	if to == "" {
+		return "", fmt.Errorf("%w: there is no %s version", ErrNotFound, pointer)
+	}
+	if to == p.Current {
+		return "", fmt.Errorf("%w: %s is current", ErrNothingToDo, to)
+	}
+	is, err := l.book.versions.State(to)
+	if err != nil {
+		return "", fmt.Errorf("cannot look at version %s: %w", to, err)
+	}
+	if !is.Usable() {
+		return "", fmt.Errorf("%w: version %s is %s", ErrNotFound, to, is)
+	}
+	return to, l.policy.mayGoBackTo(to, kind, force)
+}
+
+// BetweenUpdates runs f in the loop, between updates: it waits for what Exclusive runs
+// and for the clean-up of an update that is over, and fails with ErrBusy while an update
+// is in progress. So what f ends was not begun by anybody a moment before. f must be short.
+func (e *Engine) BetweenUpdates(ctx context.Context, f func()) error {
+	return e.call(ctx, func(_ context.Context, l *loop) error {
+		u := l.book.open()
+		switch {
+		case l.reserved != "" || u != nil && u.Terminal:
+			return errPark
+		case u != nil && Busy(u.State):
+			return &BusyError{u.ID, u.State}
+		}
+		f()
+		return nil
+	})
+}
+
 // Exclusive runs f (pruning, changing factory) while no update is open and none
-// can be accepted. It fails with ErrBusy when one is open.
+// can be accepted. It fails with ErrBusy when one is open. What somebody asks for
+// (AskedBy) is journaled before f runs: if the power goes in f, the journal has who
+// asked for what, and the versions directory how far it came.
 func (e *Engine) Exclusive(ctx context.Context, what string, f func(context.Context) error) (err error) {
-	err = e.call(ctx, func(_ context.Context, l *loop) error {
+	err = e.call(ctx, func(loop context.Context, l *loop) error {
 		if l.reserved != "" {
 			return errPark
 		}
@@ -168,6 +228,11 @@ func (e *Engine) Exclusive(ctx context.Context, what string, f func(context.Cont
 			return &BusyError{u.ID, u.State}
 		} else if u != nil {
 			return errPark
+		}
+		if who := Asker(loop); who != nil {
+			if err := l.book.append(journal.Record{Phase: journal.Intent, By: who, Upkeep: what}); err != nil {
+				return err
+			}
 		}
 		l.reserved = what
 		return nil

@@ -19,7 +19,7 @@ func TestEachStepHasARow(t *testing.T) {
 	}
 	require.Equal(t, []steps.Name{
 		steps.Download, steps.Verify, steps.Extract, steps.Stage, steps.Switch, steps.Restart, steps.HealthCheck, steps.Commit,
-		steps.Rollback, steps.Factory,
+		steps.Rollback, steps.Factory, steps.Return,
 	}, list)
 }
 
@@ -52,6 +52,6 @@ func TestDeadlinesAreTheSumOfWhatAStepWaitsFor(t *testing.T) {
 		}
 	}
 	require.Equal(t, map[State]time.Duration{
-		Switching: 1 + 8, Restarting: 2, CheckingHealth: 4, Committing: 4, RollingBack: 1 + 2 + 4, FallingBack: 1 + 2 + 4,
+		Switching: 1 + 8, Restarting: 2, CheckingHealth: 4, Committing: 4, RollingBack: 1 + 2 + 4, FallingBack: 1 + 2 + 4, Returning: 1,
 	}, got)
 }

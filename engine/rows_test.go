@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"sync"
@@ -30,9 +29,11 @@ type watched struct {
 	// expires says that the step is expected to be ended by its deadline.
 	expires bool
 	budget  int // Config.Budget; 0 for the default
-	hung    chan struct{}
-	once    sync.Once
-	clock   *patientClock
+	// boots is set when the power goes at the end of each life.
+	boots bool
+	hung  chan struct{}
+	once  sync.Once
+	clock *patientClock
 }
 
 // patientClock is a clock on which a deadline comes only once the step that has
@@ -101,10 +102,10 @@ func (s watchedStep) Undo(ctx context.Context, t *steps.Task) error {
 	return s.Step.Undo(ctx, t)
 }
 
-// Baseline and Mark note the state that the update is in when they are called.
-func (w *watched) Baseline(ctx context.Context, t *steps.Task) (json.RawMessage, error) {
-	w.note("baseline in " + string(w.J.State().Open.State))
-	return w.Device.Baseline(ctx, t)
+// Preflight and Mark note the state that the update is in when they are called.
+func (w *watched) Preflight(ctx context.Context, t *steps.Task) (steps.Preflight, error) {
+	w.note("preflight in " + string(w.J.State().Open.State))
+	return w.Device.Preflight(ctx, t)
 }
 
 func (w *watched) Mark(old string) error {
@@ -121,6 +122,9 @@ func (w *watched) life(t *testing.T, patience engine.Patience, request enginetes
 	hangs := w.hung
 	if w.expires {
 		hangs = nil // its deadline comes
+	}
+	if w.boots {
+		w.Reboot()
 	}
 	w.On(enginetest.Cut{})
 	l, err := w.Start(func(c *engine.Config) {
@@ -141,6 +145,10 @@ func (w *watched) life(t *testing.T, patience engine.Patience, request enginetes
 	case <-hangs:
 	}
 	st := l.Status()
+	if w.boots {
+		l.Kill()
+		return st
+	}
 	require.NoError(t, l.Stop())
 	return st
 }
@@ -174,6 +182,7 @@ func TestWhatIsUndone(t *testing.T) {
 		{"fell back", sick("1.1.0", "1.0.0"), enginetest.Install, engine.FellBack, all},
 		{"needs attention", sick("1.1.0", "1.0.0", "0.5.0"), enginetest.Install, engine.NeedsAttention, all},
 		{"committed", sick(), enginetest.Install, engine.Committed, nil},
+		{"only checked", sick(), enginetest.CheckBundle, engine.Checked, all},
 		{"rollback by hand brings nothing", sick("0.9.0"), rollback, engine.RolledBack, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -186,8 +195,8 @@ func TestWhatIsUndone(t *testing.T) {
 	}
 }
 
-// Column bounded: Verify, Extract and Stage are begun five times, for whatever
-// reason they are cut short. Download is begun as often as it takes, and the
+// Column bounded: Verify, Extract and Stage are begun five times, when they are cut
+// short by a power cut or a crash. Download is begun as often as it takes, and the
 // steps from Switch on until the budget of starts is spent.
 func TestHowOftenAStepIsBegun(t *testing.T) {
 	for _, c := range []struct {
@@ -209,7 +218,7 @@ func TestHowOftenAStepIsBegun(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s, budget %d", c.step, c.budget), func(t *testing.T) {
 			w := newWatched(func(*enginetest.Device) {})
-			w.hangs, w.budget = c.step, c.budget
+			w.hangs, w.budget, w.boots = c.step, c.budget, true
 			ask := enginetest.Request(enginetest.Install)
 			for n := 1; n <= c.begun; n++ {
 				require.Equal(t, c.state, w.life(t, engine.Patience{}, ask).State, "start %d:\n%s", n, w.Trace())
@@ -221,7 +230,11 @@ func TestHowOftenAStepIsBegun(t *testing.T) {
 			st := w.life(t, engine.Patience{}, nil)
 			require.Nil(t, st.Update, w.Trace())
 			require.Equal(t, c.leaves, st.Last.State)
-			require.Equal(t, string(steps.BudgetSpent), st.Last.Cause.Code)
+			code := steps.BudgetSpent
+			if c.leaves == engine.Failed {
+				code = steps.InterruptedTooOften
+			}
+			require.Equal(t, string(code), st.Last.Cause.Code)
 		})
 	}
 }
@@ -232,18 +245,23 @@ func TestHowOftenAStepIsBegun(t *testing.T) {
 func TestWhatIsArmed(t *testing.T) {
 	kinds := []string{}
 	for _, s := range engine.States() {
-		kinds = append(kinds, "baseline in "+string(s), "mark in "+string(s))
+		kinds = append(kinds, "preflight in "+string(s), "mark in "+string(s))
 	}
 	for name, c := range map[string]struct {
 		request enginetest.Request
 		armed   []string
 	}{
-		"install":  {enginetest.Install, []string{"baseline in Staging", "mark in Staging"}},
-		"rollback": {rollback, []string{"baseline in Requested", "mark in Requested"}},
+		"install":  {enginetest.Install, []string{"preflight in Staging", "mark in Staging"}},
+		"check":    {enginetest.CheckBundle, []string{"preflight in Staging"}},
+		"rollback": {rollback, []string{"preflight in Requested", "mark in Requested"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWatched(func(*enginetest.Device) {})
-			require.Equal(t, engine.Committed, w.life(t, engine.Patience{}, c.request).Last.State)
+			ends := engine.Committed
+			if name == "check" {
+				ends = engine.Checked
+			}
+			require.Equal(t, ends, w.life(t, engine.Patience{}, c.request).Last.State)
 			require.Equal(t, c.armed, w.noted(kinds...))
 		})
 	}
@@ -268,11 +286,14 @@ func TestWhichStepsHaveADeadline(t *testing.T) {
 		{steps.Commit, engine.Committing, engine.RolledBack},
 		{steps.Rollback, engine.RollingBack, engine.FellBack},
 		{steps.Factory, engine.FallingBack, engine.NeedsAttention},
+		{steps.Return, engine.Returning, engine.NeedsAttention},
 	} {
 		t.Run(string(c.step), func(t *testing.T) {
 			w := newWatched(func(d *enginetest.Device) {
-				d.Sick["1.1.0"] = c.step == steps.Rollback || c.step == steps.Factory
-				d.Sick["1.0.0"] = c.step == steps.Factory
+				turns := []steps.Name{steps.Rollback, steps.Factory, steps.Return}
+				for i, v := range []string{"1.1.0", "1.0.0", "0.5.0"} {
+					d.Sick[v] = slices.Contains(turns[i:], c.step)
+				}
 			})
 			w.hangs, w.expires = c.step, c.ends != ""
 			if !w.expires {

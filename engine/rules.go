@@ -16,26 +16,29 @@ const (
 	RuleMoved     Rule = "moved"     // before Switching, but somebody moved the pointers
 	RuleForward   Rule = "forward"   // from Switching on: complete the switch
 	RuleReswitch  Rule = "reswitch"  // after Switching, a pointer at its old target
-	RuleBack      Rule = "back"      // rolling back: complete that
+	RuleBack      Rule = "back"      // rolling back, or returning: complete that
 	RuleFactory   Rule = "factory"   // falling back: complete that
 	RuleBudget    Rule = "budget"    // the state's budget of boots is spent
+	RuleExcuses   Rule = "excuses"   // so are its excuses: the updater was stopped or killed too often
+	RuleMemory    Rule = "memory"    // the updater ran out of memory too often
 	RuleTarget    Rule = "target"    // the version to go to is not whole
 	RuleReturned  Rule = "returned"  // somebody renamed the marker over current
 	RuleForeign   Rule = "foreign"   // a pointer leads to a third version
 	RuleFinish    Rule = "finish"    // over; only the clean-up is left
 	RuleAttention Rule = "attention" // nothing is open and no version is whole
 
-	// decide does not choose these two: a program found and recorded them by itself.
+	// decide does not choose these three: a program found and recorded them by itself.
 	RuleJournalLost Rule = "journal-lost" // the journal is new, the device is not
 	RuleUnits       Rule = "units"        // unit files did not agree with current
+	RuleDiffers     Rule = "differs"      // current is not where the journal left it
 )
 
 // Rules returns all of them.
 func Rules() []Rule {
 	return []Rule{
 		RuleWhole, RuleEmpty, RuleRepair, RuleGateOwed, RuleUnmark, RuleResume, RuleMoved, RuleForward, RuleReswitch,
-		RuleBack, RuleFactory, RuleBudget, RuleTarget, RuleReturned, RuleForeign, RuleFinish, RuleAttention,
-		RuleJournalLost, RuleUnits,
+		RuleBack, RuleFactory, RuleBudget, RuleExcuses, RuleMemory, RuleTarget, RuleReturned, RuleForeign, RuleFinish, RuleAttention,
+		RuleJournalLost, RuleUnits, RuleDiffers,
 	}
 }
 

@@ -7,10 +7,20 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-// serve is what Run does: it answers calls and drives the open update until ctx
-// ends.
-func (l *loop) serve(ctx context.Context) (err error) {
-	defer func() { l.stopWorker(errShutdown) }()
+// serve is what Run does: it drives the open update until ctx ends, and leaves
+// the device in order.
+func (l *loop) serve(ctx context.Context) error {
+	err := l.drive(ctx)
+	l.stopWorker(errShutdown)
+	l.hold("", nil)
+	if err != nil {
+		return err
+	}
+	return l.leaveInOrder(ctx)
+}
+
+// drive answers calls and drives the open update until ctx ends.
+func (l *loop) drive(ctx context.Context) (err error) {
 	if l.book.open() == nil {
 		l.tidyIdle(ctx)
 		if err := l.catchUp(); err != nil {
@@ -53,7 +63,7 @@ func (l *loop) advance(ctx context.Context) error {
 		switch {
 		case u.State == Requested && u.Kind == Install:
 			err = l.book.fire(ctx, Fetch, journal.Record{})
-		case u.State == Ready && !u.Hold:
+		case u.State == Ready && !holds(u):
 			err = l.book.fire(ctx, Proceed, journal.Record{})
 		case u.State == Ready:
 			return nil
@@ -75,8 +85,8 @@ func (l *loop) enter(ctx context.Context, u *journal.Update) error {
 	attempt := max(u.Attempt, 1)
 	if !l.book.fresh {
 		next := stepRecord(u.State, attempt)
-		if u.Step == next.Step {
-			attempt++
+		if u.Step == next.Step && !u.Stopped {
+			attempt++ // the attempt before was cut short; one that ended in order does not count
 		}
 		if rowOf(u.State).bounded && attempt > l.attempts {
 			return l.book.giveUp(ctx, stepRecord(u.State, attempt-1), neverFinished(u.State, attempt-1))
@@ -87,7 +97,7 @@ func (l *loop) enter(ctx context.Context, u *journal.Update) error {
 		u = l.book.open()
 	}
 	l.book.fresh = false
-	// The meter is shown before the worker has it: only the loop writes the board.
-	l.start(ctx, job{update: u, state: u.State, attempt: attempt, meter: l.book.board.meter(u.State)})
+	// The meter is shown already: only the loop writes the board.
+	l.start(ctx, job{update: u, state: u.State, attempt: attempt, meter: l.book.board.meter()})
 	return nil
 }

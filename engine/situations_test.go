@@ -32,7 +32,7 @@ func beforeSwitching(s State) bool {
 	return s != Idle && !Terminal(s) && !Switched(s)
 }
 
-func going(s State) bool { return Switched(s) && s != RollingBack && s != FallingBack }
+func going(s State) bool { return Switched(s) && !rowOf(s).back }
 
 // at puts the pointers somewhere.
 func at(current, previous string) func(*journal.Update, *Observation) {
@@ -78,12 +78,14 @@ func situations() []situation {
 		{"new-damaged", going, false, and(at(next, old), damaged(next))},
 		{"new-old-damaged", going, false, and(at(next, old), damaged(next), damaged(old))},
 		{"budget-spent", going, true, and(at(next, old), spent(2))},
+		{"excuses-spent", going, false, and(at(next, old), excused(20))},
 
 		{"not-back", in(RollingBack), true, at(next, old)},
 		{"current-back", in(RollingBack), true, at(old, old)},
 		{"both-back", in(RollingBack), true, at(old, prev)},
 		{"old-damaged", in(RollingBack), false, and(at(next, old), damaged(old))},
 		{"budget-spent", in(RollingBack), true, and(at(old, prev), spent(2))},
+		{"excuses-spent", in(RollingBack), false, and(at(old, prev), excused(20))},
 
 		{"current-old", in(FallingBack), true, at(old, prev)},
 		{"current-factory", in(FallingBack), true, at(fact, prev)},
@@ -91,13 +93,19 @@ func situations() []situation {
 			u.Before.Factory, o.Pointers.Factory = "", ""
 		}},
 		{"budget-spent", in(FallingBack), true, and(at(fact, prev), spent(2))},
+		{"excuses-spent", in(FallingBack), false, and(at(fact, prev), excused(20))},
+
+		{"not-back", in(Returning), true, at(fact, prev)},
+		{"both-back", in(Returning), true, at(old, prev)},
+		{"old-damaged", in(Returning), false, and(at(fact, prev), damaged(old))},
+		{"budget-spent", in(Returning), true, and(at(old, prev), spent(2))},
 
 		{"third-version", Switched, false, at("9.9.9", old)},
 
 		{"cleanup-left", in(Committed), true, at(next, old)},
-		{"cleanup-left", in(Failed, Cancelled), true, unmarked},
+		{"cleanup-left", in(Failed, Cancelled, Checked), true, unmarked},
 		{"cleanup-left", in(RolledBack), true, at(old, prev)},
 		{"cleanup-left", in(FellBack), true, at(fact, prev)},
-		{"cleanup-left", in(NeedsAttention), true, at(fact, prev)},
+		{"cleanup-left", in(NeedsAttention), true, at(old, prev)},
 	}
 }

@@ -29,10 +29,12 @@ const (
 	Committed      State = "Committed"
 	Failed         State = "Failed"
 	Cancelled      State = "Cancelled"
+	Checked        State = "Checked"
 	RollingBack    State = "RollingBack"
 	RolledBack     State = "RolledBack"
 	FallingBack    State = "FallingBack"
 	FellBack       State = "FellBack"
+	Returning      State = "Returning"
 	NeedsAttention State = "NeedsAttention"
 )
 
@@ -47,6 +49,9 @@ type row struct {
 	// switched: pointers may have moved. The state may not be cancelled any more,
 	// and boots and daemon starts in it are counted against its budget.
 	switched bool
+	// stops: services may be stopped while the state lasts. They are started again
+	// when the updater ends in order.
+	stops bool
 	// back: the step leads away from the new version.
 	back bool
 	// bounded: the step is begun Config.Attempts times at most, interrupted
@@ -56,8 +61,8 @@ type row struct {
 	// undone: what the step made is removed when the update ends and the new
 	// version was not committed.
 	undone bool
-	// arms: once the step is done, the marker is set and the gate's judgement of
-	// the running version is kept. Both are durable before the state is left.
+	// arms: once the step is done, the preflight is asked, its verdict on the running
+	// version is kept, and the marker is set. Both are durable before the state is left.
 	arms bool
 	// deadline bounds one run of the step; without one it may take any time.
 	deadline func(p Patience) time.Duration
@@ -74,12 +79,13 @@ type Patience struct {
 }
 
 func (p Patience) stopAndCopy() time.Duration { return p.Stop + p.Copy }
+func (p Patience) stop() time.Duration        { return p.Stop }
 func (p Patience) start() time.Duration       { return p.Start }
 func (p Patience) health() time.Duration      { return p.Health }
 func (p Patience) all() time.Duration         { return p.Stop + p.Start + p.Health }
 
 // rows returns a row for each state of an update, in the order of the story.
-func rows() [18]row {
+func rows() [20]row {
 	return [...]row{
 		{state: Requested, arms: true}, // an update that brings a bundle arms in Staging
 		{state: Downloading, step: steps.Download, undone: true},
@@ -87,18 +93,20 @@ func rows() [18]row {
 		{state: Ready},
 		{state: Extracting, step: steps.Extract, bounded: true, undone: true},
 		{state: Staging, step: steps.Stage, bounded: true, undone: true, arms: true},
-		{state: Switching, step: steps.Switch, switched: true, deadline: Patience.stopAndCopy},
-		{state: Restarting, step: steps.Restart, switched: true, deadline: Patience.start},
+		{state: Switching, step: steps.Switch, switched: true, stops: true, deadline: Patience.stopAndCopy},
+		{state: Restarting, step: steps.Restart, switched: true, stops: true, deadline: Patience.start},
 		{state: CheckingHealth, step: steps.HealthCheck, switched: true, deadline: Patience.health},
 		{state: Committing, step: steps.Commit, switched: true, deadline: Patience.health},
 		{state: Committed, over: true},
 		{state: Failed, over: true},
 		{state: Cancelled, over: true},
-		{state: RollingBack, step: steps.Rollback, switched: true, back: true, deadline: Patience.all},
+		{state: Checked, over: true},
+		{state: RollingBack, step: steps.Rollback, switched: true, stops: true, back: true, deadline: Patience.all},
 		{state: RolledBack, over: true},
-		{state: FallingBack, step: steps.Factory, switched: true, back: true, deadline: Patience.all},
+		{state: FallingBack, step: steps.Factory, switched: true, stops: true, back: true, deadline: Patience.all},
 		{state: FellBack, over: true},
-		{state: NeedsAttention, over: true},
+		{state: Returning, step: steps.Return, switched: true, stops: true, back: true, deadline: Patience.stop},
+		{state: NeedsAttention, over: true, stops: true}, // until its clean-up has started them
 	}
 }
 
@@ -125,16 +133,33 @@ func States() []State {
 // Terminal reports whether an update in this state is over.
 func Terminal(s State) bool { return rowOf(s).over }
 
+// Success reports whether an update that ended in this state did what was asked.
+func Success(s State) bool { return s == Committed || s == Checked }
+
 // Busy reports whether an update in this state refuses another one. All states
-// do except Ready, which a new request supersedes, and the terminal ones.
+// do except Ready, which a new request supersedes, and the terminal ones. An update
+// in Downloading gives way too, as long as it only waits for the network.
 func Busy(s State) bool { return s != Idle && s != Ready && !Terminal(s) }
 
+// holds reports whether an update waits in Ready for the install request.
+func holds(u *journal.Update) bool { return u.Hold && !u.Check }
+
 // Switched reports whether pointers may have moved: the states from Switching
-// on, whose boots and daemon starts are counted against their budget.
+// on, whose boots and daemon starts are counted against their budget (spendFor).
 func Switched(s State) bool { return rowOf(s).switched }
 
 // StepOf is the step that a state runs; empty for one that runs none.
 func StepOf(s State) steps.Name { return rowOf(s).step }
+
+// StateOf is the state that runs a step; empty for a step that none runs.
+func StateOf(n steps.Name) State {
+	for _, r := range rows() {
+		if n != "" && r.step == n {
+			return r.state
+		}
+	}
+	return ""
+}
 
 // undoOrder is the steps whose work is removed when an update ends without
 // having committed, the last one first.
@@ -170,6 +195,7 @@ const (
 	Fail      Trigger = "fail"      // it failed, or its budget is spent
 	Cancel    Trigger = "cancel"    // the user cancelled
 	Proceed   Trigger = "proceed"   // the install request is there
+	Fit       Trigger = "fit"       // the release fits, and no more was asked
 	Recheck   Trigger = "recheck"   // the wall clock went backwards
 	Expire    Trigger = "expire"    // the trust window has passed
 	Supersede Trigger = "supersede" // a newer request takes its place
@@ -203,6 +229,8 @@ func Table() []Transition {
 	installs := kind("kind is install", Install)
 	turns := kind("kind is rollback or factory", ByHand, Restore)
 	owed := kind("kind is recovered", Recovered)
+	check := Guard{"only a check was asked for", func(u *journal.Update) bool { return u != nil && u.Check }}
+	install := Guard{"an install was asked for", func(u *journal.Update) bool { return u != nil && !u.Check }}
 	always := Guard{}
 	t := []Transition{
 		{Idle, Accept, Requested, always, "a request was accepted"},
@@ -210,6 +238,7 @@ func Table() []Transition {
 		{Requested, Turn, Switching, turns, "the target is installed; the marker is set"},
 		{Requested, GateOwed, Restarting, owed, "the journal was lost; the gate is still owed"},
 		{Downloading, Succeed, Verifying, always, "the bundle is on disk"},
+		{Downloading, Supersede, Cancelled, always, "it waited for the network, and a newer request took its place"},
 		{Verifying, Succeed, Ready, always, "the bundle is what was promised"},
 		{Ready, Proceed, Extracting, always, "install it"},
 		{Ready, Recheck, Verifying, always, "the clock went backwards: verify again"},
@@ -217,7 +246,8 @@ func Table() []Transition {
 		{Ready, Supersede, Cancelled, always, "a newer request took its place"},
 		{Extracting, Lack, Downloading, always, "a copy on the device is damaged: fetch the bundle's own"},
 		{Extracting, Succeed, Staging, always, "the tree is written"},
-		{Staging, Succeed, Switching, always, "the version is published; the marker is set"},
+		{Staging, Succeed, Switching, install, "the version is published; the marker is set"},
+		{Staging, Fit, Checked, check, "the release fits; the device is unchanged"},
 		{Switching, Succeed, Restarting, always, "services stopped, pointers moved"},
 		{Restarting, Succeed, CheckingHealth, always, "services run from the new version"},
 		{CheckingHealth, Succeed, Committing, always, "the health gate passed"},
@@ -225,7 +255,9 @@ func Table() []Transition {
 		{RollingBack, Succeed, RolledBack, always, "the old version runs as well as before"},
 		{RollingBack, Fail, FallingBack, always, "the old version does not run either"},
 		{FallingBack, Succeed, FellBack, always, "the factory version runs"},
-		{FallingBack, Fail, NeedsAttention, always, "no version is left to try"},
+		{FallingBack, Fail, Returning, always, "no version is left to try: to the one that ran before"},
+		{Returning, Succeed, NeedsAttention, always, "the version that ran before is current, as it is"},
+		{Returning, Fail, NeedsAttention, always, "it cannot be made current"},
 	}
 	for _, s := range []State{Requested, Downloading, Verifying, Ready, Extracting, Staging} {
 		t = append(t,
@@ -238,7 +270,7 @@ func Table() []Transition {
 	for _, s := range []State{Restarting, CheckingHealth, Committing} {
 		t = append(t, Transition{s, Reswitch, Switching, always, "a pointer is at its old target: switch again"})
 	}
-	for _, s := range []State{Switching, Restarting, CheckingHealth, Committing, RollingBack, FallingBack} {
+	for _, s := range []State{Switching, Restarting, CheckingHealth, Committing, RollingBack, FallingBack, Returning} {
 		t = append(t, Transition{s, Foreign, NeedsAttention, always, "an operator moved a pointer: touch nothing"})
 	}
 	return t

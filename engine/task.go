@@ -24,6 +24,7 @@ func (w *worker) task(j job) (*steps.Task, error) {
 		Back:    rowOf(j.state).back,
 		Release: steps.Release{Version: u.To, Digest: u.Digest, Services: u.Services},
 		Attempt: j.attempt, WorkDir: w.keeper.WorkDir(u.ID), Baseline: u.Baseline,
+		History:    history(w.policy.journal.State().Figures),
 		EpochFloor: w.policy.epochFloor(), Force: u.Force,
 		Accept: func(r steps.Release) error {
 			if err := w.policy.judge(u, r); err != nil {
@@ -40,12 +41,16 @@ func (w *worker) task(j job) (*steps.Task, error) {
 	if t.Facts, err = w.facts(u, t.Back || Terminal(j.state)); err != nil {
 		return nil, err
 	}
-	if len(u.Source) > 0 {
-		if err := json.Unmarshal(u.Source, &t.Source); err != nil {
-			return nil, fmt.Errorf("cannot read the source of update %s in the journal: %w", u.ID, err)
-		}
+	var src recorded
+	if j.state == Downloading {
+		src, err = wholeSource(w.keeper, u)
+	} else { // nothing is fetched, and a way back must not depend on a file
+		src, err = sourceOf(u)
 	}
-	return t, nil
+	if t.Source, t.Handed = src.Source, src.Handed; t.Handed != nil && j.handed != nil {
+		t.Handed = j.handed
+	}
+	return t, err
 }
 
 // facts are the findings of earlier steps of the update. On the way forward, a

@@ -23,7 +23,7 @@ func (l *loop) timer() <-chan time.Time {
 		return l.clock.After(max(l.retryAt-l.clock.Monotonic(), 0))
 	}
 	u := l.book.open()
-	if u == nil || u.State != Ready || !u.Hold {
+	if u == nil || u.State != Ready || !holds(u) {
 		return nil
 	}
 	left := l.trustWindow
@@ -39,7 +39,7 @@ func (l *loop) due(ctx context.Context) error {
 		l.retryAt = 0
 		return nil
 	}
-	if u := l.book.open(); u != nil && u.State == Ready && u.Hold {
+	if u := l.book.open(); u != nil && u.State == Ready && holds(u) {
 		if age, ok := l.age(u); ok && age >= l.trustWindow {
 			return l.expire(ctx, age)
 		}
@@ -56,12 +56,8 @@ func (l *loop) expire(ctx context.Context, age time.Duration) error {
 	})})
 }
 
-// age is how long the update has been in its state. ok is false when the wall
-// clock went backwards over a reboot: the age is then unknown.
-func (l *loop) age(u *journal.Update) (time.Duration, bool) {
-	if u.EnteredBoot == l.clock.Boot() {
-		return l.clock.Monotonic() - u.EnteredMono, true
-	}
-	d := l.clock.Now().Sub(u.Entered)
-	return d, d >= 0
+// age is how long the update has been in its state. ok is false when a reboot
+// lies in between, and the wall clock cannot tell: the age is then unknown.
+func (l *loop) age(u *journal.Update) (age time.Duration, ok bool) {
+	return u.Entering().Until(instant(l.clock))
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/enginetest"
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
@@ -57,7 +58,24 @@ func (n *narrator) release([]string) {
 	}
 }
 
-func (n *narrator) health(w []string)   { n.d.Sick[w[0]] = w[1] == "bad" }
+func (n *narrator) health(w []string) { n.d.Sick[w[0]] = w[1] == "bad" }
+
+// needs says how long a version takes to become healthy.
+func (n *narrator) needs(w []string) {
+	d, err := time.ParseDuration(w[1])
+	require.NoError(n.t, err)
+	n.d.Needs[w[0]] = d
+}
+
+// finds is what the preflight finds out about a version.
+func (n *narrator) finds(w []string) {
+	if w[1] == "nothing" {
+		delete(n.d.Unfit, w[0])
+		return
+	}
+	n.d.Unfit[w[0]] = append(n.d.Unfit[w[0]], steps.Finding{Fatal: w[1] == "fatal", Code: steps.ServiceFailed, Text: strings.Join(w[2:], " ")})
+}
+
 func (n *narrator) services(w []string) { n.d.Dead[w[1]] = w[2] == "fail" }
 
 func (n *narrator) fails(w []string) {
@@ -70,7 +88,7 @@ func (n *narrator) install(w []string) {
 	if n.d.Bundle.Version != w[0] {
 		n.offer(w[:1])
 	}
-	req := engine.InstallRequest{Source: steps.Source{URL: "http://server/bundle"}, Hold: slices.Contains(w, "held"), Retry: slices.Contains(w, "retry"), Force: slices.Contains(w, "force")}
+	req := engine.InstallRequest{Source: steps.Source{URL: source.New("http://server/bundle")}, Hold: slices.Contains(w, "held"), Retry: slices.Contains(w, "retry"), Force: slices.Contains(w, "force"), Check: slices.Contains(w, "check")}
 	n.ask(func(ctx context.Context, e *engine.Engine) (string, error) { return e.Install(ctx, req) })
 }
 
@@ -125,32 +143,39 @@ func (n *narrator) reboot(w []string) {
 
 // recover is the oneshot; a person can run it once more in the same boot.
 func (n *narrator) recover([]string) {
-	n.stop()
+	n.die()
 	n.say("  recover:")
 	err := n.d.Oneshot()
 	n.tell()
 	require.True(n.t, err == nil || n.d.Off(), "recover: %v", err)
 }
 
+// restart is an operator's: the daemon ends in order.
 func (n *narrator) restart([]string) {
 	n.stop()
 	n.start()
 }
 
+// kill ends the daemon where it stands; systemd starts another one.
+func (n *narrator) kill([]string) {
+	n.die()
+	n.start()
+}
+
 // point is an operator who sets a pointer.
 func (n *narrator) point(w []string) {
-	n.stop()
+	n.die()
 	n.d.States[w[1]] = versions.Complete
 	*map[string]*string{versions.Current: &n.d.P.Current, versions.Previous: &n.d.P.Previous, versions.Factory: &n.d.P.Factory}[w[0]] = w[1]
 }
 
 // rename puts the marker over current, as a person with a shell rescues a device.
 func (n *narrator) rename([]string) {
-	n.stop()
+	n.die()
 	n.d.P.Current, n.d.Marked, n.d.MarkAt = n.d.MarkAt, false, ""
 }
 
-func (n *narrator) damage(w []string) { n.stop(); n.d.States[w[0]] = versions.Damaged }
+func (n *narrator) damage(w []string) { n.die(); n.d.States[w[0]] = versions.Damaged }
 
 // without factory makes a device without a factory version, as some are
 // delivered; without anything makes one that does not have a version yet.
@@ -162,7 +187,7 @@ func (n *narrator) without(w []string) {
 	}
 }
 
-func (n *narrator) lose([]string) { n.stop(); n.d.J.Forget() }
+func (n *narrator) lose([]string) { n.die(); n.d.J.Forget() }
 
 func (n *narrator) wait(w []string) {
 	by, err := time.ParseDuration(w[0])

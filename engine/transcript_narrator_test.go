@@ -73,10 +73,10 @@ func (n *narrator) named(text string) string {
 
 func (n *narrator) commands() map[string]func(words []string) {
 	return map[string]func([]string){
-		"offer": n.offer, "health": n.health, "services": n.services, "fails": n.fails,
+		"offer": n.offer, "health": n.health, "needs": n.needs, "finds": n.finds, "services": n.services, "fails": n.fails,
 		"install": n.install, "proceed": n.proceed, "cancel": n.cancel, "rollback": n.rollback, "factory": n.factory,
 		"hold": n.holds, "release": n.release,
-		"cut": n.cut, "reboot": n.reboot, "restart": n.restart, "recover": n.recover,
+		"cut": n.cut, "reboot": n.reboot, "restart": n.restart, "kill": n.kill, "recover": n.recover,
 		"lose": n.lose, "point": n.point, "rename": n.rename, "damage": n.damage, "without": n.without,
 		"wait": n.wait, "clock": n.clock,
 	}
@@ -166,6 +166,16 @@ func (n *narrator) stop() {
 	if n.life != nil {
 		require.NoError(n.t, n.life.Stop())
 		n.life = nil
+	}
+	n.tell()
+}
+
+// die ends the daemon, if one runs, without a last word.
+func (n *narrator) die() {
+	if n.life != nil {
+		n.life.Kill()
+		n.life = nil
+		n.power(enginetest.Cut{})
 	}
 	n.tell()
 }

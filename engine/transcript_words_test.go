@@ -9,6 +9,7 @@ import (
 	"github.com/tope/updater/engine/enginetest"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
 )
 
 // told is one effect in plain words, a line each. A record of the journal
@@ -85,8 +86,11 @@ func says(r journal.Record) string {
 			from += " to " + a.To
 		}
 		add("%s%s", a.Kind, from)
-		if a.Hold {
+		if a.Hold && !a.Check {
 			add("to be held")
+		}
+		if a.Check {
+			add("only to check it")
 		}
 		if a.Retry {
 			add("though it may be in quarantine")
@@ -104,11 +108,23 @@ func says(r journal.Record) string {
 	if r.Why != "" && (r.Error == nil || !strings.Contains(r.Error.Text, r.Why)) {
 		add("%s", r.Why)
 	}
+	if len(r.Findings) > 0 {
+		var found []steps.Finding
+		_ = json.Unmarshal(r.Findings, &found)
+		for _, f := range found {
+			add("the preflight finds: %s", f)
+		}
+	}
 	if r.EpochFloor != 0 {
 		add("the epoch floor is %d", r.EpochFloor)
 	}
 	if s := r.Spend; s != nil {
-		add("%s costs %d", map[string]string{"recover": "this boot", "daemon": "this start", "takeover": "its start"}[s.By], s.Cost)
+		start := map[string]string{"recover": "this boot", "daemon": "this start", "takeover": "its start"}[s.By]
+		if s.Excused {
+			add("%s is excused", start)
+		} else {
+			add("%s costs %d", start, s.Cost)
+		}
 	}
 	about := strings.Join(why, "; ")
 	line := func(what string) string {
@@ -132,6 +148,8 @@ func says(r journal.Record) string {
 		return line("release " + r.Unquarantine + " leaves the quarantine")
 	case r.Closed:
 		return line("the update is closed" + leftover(r))
+	case r.Stopped != nil:
+		return "the updater ends in order"
 	case r.Phase == journal.Observed && r.Rule == "":
 		return line("the new state is not charged again")
 	case r.Phase == journal.Observed:

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -52,7 +51,7 @@ func (w *worker) do(ctx context.Context, j job) result {
 		r = w.step(ctx, j)
 	}
 	if at.arms && r.err == nil && r.next == nil {
-		r.baseline, r.err = w.arm(ctx, j)
+		r.preflight, r.err = w.arm(ctx, j)
 	}
 	return r
 }
@@ -104,26 +103,25 @@ func (w *worker) room(j job) error {
 	return nil
 }
 
-// arm prepares for Switching: the gate's judgement of the version that runs
-// now, and the marker. Both are durable before the record that enters
-// Switching. If the power goes in between, the marker stands with an update
-// that has not switched: recovery goes on from the same state and arms again;
-// the update's end removes it.
-func (w *worker) arm(ctx context.Context, j job) (baseline json.RawMessage, err error) {
-	before := j.update.Before.Current
+// arm prepares for Switching: the preflight, and the marker. Both are durable before
+// the record that enters Switching. If the power goes in between, the marker stands
+// with an update that has not switched: recovery goes on from the same state and arms
+// again; the update's end removes it. A check of a release needs no marker.
+func (w *worker) arm(ctx context.Context, j job) (found steps.Preflight, err error) {
 	t, err := w.task(j.as(Switching))
 	if err != nil {
-		return nil, err
+		return found, err
 	}
-	if before != "" {
-		if baseline, err = w.gate.Baseline(ctx, t); err != nil {
-			return nil, reason(ctx, err)
-		}
+	if found, err = w.gate.Preflight(ctx, t); err != nil {
+		return found, reason(ctx, err)
 	}
-	if err := w.versions.Mark(before); err != nil {
-		return nil, steps.FromOS(err, "set the marker")
+	if err := steps.Refusal(found.Findings); err != nil || j.update.Check {
+		return found, err
 	}
-	return baseline, nil
+	if err := w.versions.Mark(j.update.Before.Current); err != nil {
+		return found, steps.FromOS(err, "set the marker")
+	}
+	return found, nil
 }
 
 // refuseTarget says why a job from Switching on must not go to a version: the

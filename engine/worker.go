@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"time"
@@ -16,6 +15,7 @@ import (
 var (
 	errShutdown = errors.New("the updater is stopping")
 	errCancel   = errors.New("cancelled by request")
+	errReplaced = errors.New("replaced by a newer request")
 	errDeadline = errors.New("the step took longer than its deadline")
 )
 
@@ -53,6 +53,8 @@ type job struct {
 	// state is the one the update is in.
 	state   State
 	attempt int
+	// handed is the file that this process was handed for the update; nil for none.
+	handed *steps.Handed
 	// meter counts the progress. The loop has made it, and shows it on the board
 	// when it is to be seen.
 	meter *steps.Meter
@@ -60,17 +62,18 @@ type job struct {
 
 // result is the outcome of a worker's job. The loop journals it.
 type result struct {
-	state    State
-	attempt  int
-	skipped  bool // Probe found the work done
-	out      steps.Outcome
-	next     *Successor // who has to run the step instead
-	adopted  bool       // the clean-up made another program the committed one
-	owed     bool       // the clean-up could not do that
-	baseline json.RawMessage
-	removed  []string
-	took     time.Duration
-	err      error
+	state   State
+	attempt int
+	skipped bool // Probe found the work done
+	out     steps.Outcome
+	next    *Successor // who has to run the step instead
+	adopted bool       // the clean-up made another program the committed one
+	owed    bool       // the clean-up could not do that
+	// preflight is what the arming found, also when it is why it failed.
+	preflight steps.Preflight
+	removed   []string
+	took      time.Duration
+	err       error
 }
 
 // errand is the loop's hold on a job that runs; nil when none does.

@@ -24,6 +24,17 @@ func (j *Journal) Append(recs ...Record) (*Fold, error) {
 	if err := j.usable(); err != nil {
 		return nil, err
 	}
+	if err := j.inPlace(); err != nil {
+		return nil, err
+	}
+	return j.append(recs)
+}
+
+// append is Append into a file that is where it should be. mu is held.
+func (j *Journal) append(recs []Record) (*Fold, error) {
+	if j.removed != nil {
+		recs = append([]Record{{Phase: Observed, Damage: j.removed}}, recs...)
+	}
 	before := j.State()
 	b, err := Prepare(before, Stamp{
 		Time: j.opt.Clock.Now().UTC().Round(0), Mono: j.opt.Clock.Monotonic(), Boot: j.opt.Clock.Boot(),
@@ -47,7 +58,7 @@ func (j *Journal) Append(recs ...Record) (*Fold, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.fresh = false
+	j.fresh, j.removed = false, nil
 	if summary != nil {
 		j.summary = b.State.Seq
 	}
@@ -118,7 +129,7 @@ func check(r Record) error {
 	switch {
 	case r.Phase != Intent && r.Phase != Observed && r.Phase != Outcome:
 		return fmt.Errorf("%w: %q is not a phase", ErrInvalid, r.Phase)
-	case r.Update == "" && (r.Accept != nil || r.Learn != nil || r.Spend != nil || r.Terminal || r.Closed || r.To != ""):
+	case r.Update == "" && (r.Accept != nil || r.Learn != nil || r.Spend != nil || r.Stopped != nil || r.Terminal || r.Closed || r.To != ""):
 		return fmt.Errorf("%w: it tells of an update but does not name it", ErrInvalid)
 	}
 	return nil
@@ -195,6 +206,9 @@ func (j *Journal) Note(update, step string, v []byte) error {
 	}
 	if open := j.State().Open; open == nil || open.ID != update {
 		return fmt.Errorf("cannot note %s of update %s: %w", step, update, ErrNotOpen)
+	}
+	if err := j.inPlace(); err != nil {
+		return err
 	}
 	if len(v) > maxPayload {
 		return fmt.Errorf("%w: the note of %s has %d bytes", ErrInvalid, step, len(v))

@@ -180,7 +180,7 @@ func lockDir(path string, timeout time.Duration) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := lock(d, syscall.LOCK_EX, timeout); err != nil {
+	if err := lock(d, timeout); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return func() { _ = d.Close() }, nil

@@ -79,6 +79,9 @@ func Decode(seq uint64, value []byte) (Record, error) {
 	return r, nil
 }
 
+// StoredSize is the size of a record that was read, in bytes as stored.
+func StoredSize(r Record) int { return headSize + len(r.Raw) }
+
 // Follows reports whether value is whole and was written as record seq after the
 // record whose sum was prev.
 func Follows(prev string, seq uint64, value []byte) bool {

@@ -6,7 +6,7 @@ import "errors"
 var (
 	// ErrMissing: there is no journal and Options.Create was not set.
 	ErrMissing = errors.New("the journal does not exist")
-	// ErrLocked: another process has the journal open for writing.
+	// ErrLocked: another process has the journal open for writing. Readers do not cause it.
 	ErrLocked = errors.New("the journal is locked by another process")
 	// ErrDamaged: the file is not a whole journal. From Open it means that the
 	// file was left untouched; from a query, that the answer has all that can be
@@ -27,6 +27,9 @@ const (
 	// never reports it. Only its caller can, because only the caller knows that
 	// the device had a journal.
 	DamagedMissing = "missing"
+	// DamagedRemoved: the file was deleted, or another took its place, while it was open.
+	// Put back, with all its records.
+	DamagedRemoved = "removed"
 	// DamagedEmpty: the file has no bytes.
 	DamagedEmpty = "empty"
 	// DamagedShort: the file is shorter than the part that its header says is in

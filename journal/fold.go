@@ -34,21 +34,54 @@ func (s *Fold) applyFacts(r Record) {
 		}
 	}
 	s.EpochFloor = max(s.EpochFloor, r.EpochFloor)
-	if q := r.Quarantine; q != nil {
-		s.Quarantine = append(without(s.Quarantine, q.Digest), *q)
+	if r.TrustForgotten {
+		s.Signed, s.Forgotten = nil, &Forgotten{Time: r.Time, Why: r.Why}
 	}
-	if r.Unquarantine != "" {
-		s.Quarantine = without(s.Quarantine, r.Unquarantine)
+	s.applyQuarantine(r)
+	if r.Repair != nil {
+		s.Repaired = &Repaired{Time: r.Time, To: r.Repair.To, Why: r.Why}
+	}
+	if r.Differs != nil {
+		s.Differs = r.Differs.Current
+	}
+	if len(r.Figures) > 0 {
+		s.Figures = merged(s.Figures, r.Figures)
 	}
 }
 
-// without returns a copy of list without digest's entry.
-func without(list []Quarantined, digest string) []Quarantined {
-	out := slices.DeleteFunc(slices.Clone(list), func(q Quarantined) bool { return q.Digest == digest })
-	if len(out) == 0 {
-		return nil
+// signed notes a signed release that a record commits.
+func (s *Fold) signed(u *Update, r Record) {
+	if r.SignedBy != "" {
+		s.Signed, s.Forgotten = &Signed{Version: u.To, Key: r.SignedBy, Update: u.ID, Time: r.Time}, nil
 	}
-	return out
+}
+
+// left notes where an update that has just ended left the device.
+func (s *Fold) left(u *Update) {
+	if v := u.leftAt(s.Committed); v != "" {
+		s.Committed, s.Differs = v, ""
+	}
+}
+
+// MaxFigures bounds the figures that a device remembers: what its services and checks
+// take does not grow the journal when they are called something else in each release.
+const MaxFigures = 100
+
+// merged returns a copy of old with the newer figures in it.
+func merged(old, newer []Figure) []Figure {
+	list := slices.Clone(old)
+	for _, f := range newer {
+		f.Longest = f.Took
+		list = slices.DeleteFunc(list, func(o Figure) bool {
+			same := o.Service == f.Service && o.What == f.What
+			if same {
+				f.Longest = max(f.Longest, o.Longest)
+			}
+			return same
+		})
+		list = append(list, f)
+	}
+	return list[max(0, len(list)-MaxFigures):]
 }
 
 // applyUpdate folds what a record says of its update. That is the open one, or
@@ -60,7 +93,7 @@ func (s *Fold) applyUpdate(r Record) {
 			// silently.
 			s.Last = s.Open
 		}
-		s.Open = accepted(r)
+		s.Open, s.Repaired = accepted(r), nil
 	}
 	switch {
 	case r.Update == "":
@@ -68,6 +101,8 @@ func (s *Fold) applyUpdate(r Record) {
 		u := s.Open.with(r)
 		if r.Terminal && !s.Open.Terminal {
 			s.count(u.State)
+			s.left(u)
+			s.signed(u, r)
 		}
 		s.Open = u
 		if u.Closed {
@@ -77,6 +112,8 @@ func (s *Fold) applyUpdate(r Record) {
 		u := s.Last.with(r)
 		if r.Terminal && !s.Last.Terminal {
 			s.count(u.State)
+			s.left(u)
+			s.signed(u, r)
 		}
 		s.Last = u
 	}
@@ -98,7 +135,7 @@ func accepted(r Record) *Update {
 	a := r.Accept
 	return &Update{
 		ID: r.Update, Kind: a.Kind, Source: a.Source, From: a.From, To: a.To, Before: a.Before,
-		Hold: a.Hold, Retry: a.Retry, Force: a.Force, Accepted: r.Time, FirstSeq: r.Seq,
+		Hold: a.Hold, Retry: a.Retry, Force: a.Force, Check: a.Check, By: r.By, Accepted: r.Time, Newest: r.Instant(), FirstSeq: r.Seq,
 	}
 }
 
@@ -106,12 +143,14 @@ func accepted(r Record) *Update {
 func (u *Update) with(r Record) *Update {
 	n := *u
 	n.LastSeq = r.Seq
+	n.pass(r)
 	if l := r.Learn; l != nil {
 		n.learn(l)
 	}
 	if r.To != "" {
 		n.State = r.To
 		n.Spent, n.LastSpendBoot, n.LastSpendBy = 0, "", ""
+		n.Excused, n.OutOfMemory, n.Stopped = 0, 0, false
 		n.Entered, n.EnteredMono, n.EnteredBoot = r.Time, r.Mono, r.Boot
 		n.Entries = maps.Clone(n.Entries)
 		if n.Entries == nil {
@@ -119,8 +158,15 @@ func (u *Update) with(r Record) *Update {
 		}
 		n.Entries[r.To] = Entry{Boot: r.Boot, Mono: r.Mono}
 	}
+	if r.To != "" && r.Progress > n.Reached[r.From] {
+		n.Reached = maps.Clone(n.Reached)
+		if n.Reached == nil {
+			n.Reached = map[State]int{}
+		}
+		n.Reached[r.From] = r.Progress
+	}
 	if r.Phase == Intent && r.Step != "" {
-		n.Step, n.Attempt = r.Step, r.Attempt
+		n.Step, n.Attempt, n.Stopped = r.Step, r.Attempt, false
 		n.IntentMono, n.IntentBoot = r.Mono, r.Boot
 	}
 	if r.Phase == Outcome && r.Step != "" && r.Error == nil && r.Evidence != nil {
@@ -139,9 +185,14 @@ func (u *Update) with(r Record) *Update {
 	if r.Baseline != nil {
 		n.Baseline = r.Baseline
 	}
+	if r.Findings != nil {
+		n.Findings = r.Findings
+	}
 	if r.Spend != nil {
-		n.Spent += r.Spend.Cost
-		n.LastSpendBoot, n.LastSpendBy = r.Boot, r.Spend.By
+		n.spend(r)
+	}
+	if r.Stopped != nil {
+		n.stopped(*r.Stopped)
 	}
 	if r.Takeover != nil {
 		n.takeover(r)
@@ -152,6 +203,37 @@ func (u *Update) with(r Record) *Update {
 	}
 	n.Closed = n.Closed || r.Closed
 	return &n
+}
+
+// spend folds a boot, or a start of the updater.
+func (u *Update) spend(r Record) {
+	u.Spent += r.Spend.Cost
+	if r.Spend.Excused {
+		u.Excused++
+	}
+	if r.Spend.OutOfMemory {
+		u.OutOfMemory++
+		u.untried()
+	}
+	u.LastSpendBoot, u.LastSpendBy = r.Boot, r.Spend.By
+	u.Stopped = false
+}
+
+// stopped folds an end in order. A takeover that ended so has not been tried.
+func (u *Update) stopped(s Stopped) {
+	u.Stopped = true
+	if s.Trial {
+		u.untried()
+	}
+}
+
+// untried takes the newest takeover out of the count: its end says nothing of the program.
+func (u *Update) untried() {
+	if t := u.Takeover; t != nil && t.Tries > 0 {
+		again := *t
+		again.Tries--
+		u.Takeover = &again
+	}
 }
 
 // takeover folds an intent or an outcome of a change of program.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	bolt "go.etcd.io/bbolt"
 
 	"github.com/tope/updater/journal"
 )
@@ -129,6 +130,36 @@ func TestApply(t *testing.T) {
 		}, func(t *testing.T, s *journal.Fold, _ *journal.Update) {
 			require.EqualValues(t, 3, s.EpochFloor)
 		}},
+		"a signed release counts with the record that ends the update": {[]journal.Record{
+			{Update: "u", To: "Switching", SignedBy: "early"},
+			{Update: "u", Learn: &journal.Learn{To: "1.1.0"}},
+			{Update: "u", To: "Committed", Terminal: true, SignedBy: "key"},
+		}, func(t *testing.T, s *journal.Fold, u *journal.Update) {
+			require.Equal(t, &journal.Signed{Version: "1.1.0", Key: "key", Update: "u", Time: u.Ended}, s.Signed)
+			gone := journal.Apply(s, journal.Record{Seq: s.Seq + 1, Phase: journal.Outcome, TrustForgotten: true, Why: "sold"})
+			require.Nil(t, gone.Signed)
+			require.Equal(t, &journal.Forgotten{Why: "sold"}, gone.Forgotten)
+			require.NotNil(t, s.Signed, "the fold before it is as it was")
+		}},
+		"figures: the newest, and the longest ever": {[]journal.Record{
+			{Figures: []journal.Figure{{Service: "a", What: "start", Took: 9, Version: "1.0.0"}, {Service: "b", What: "start", Took: 1, Version: "1.0.0"}}},
+			{Figures: []journal.Figure{{Service: "a", What: "start", Took: 2, Version: "1.1.0"}, {Service: "a", What: "tcp :1", Took: 3, Version: "1.1.0"}}},
+		}, func(t *testing.T, s *journal.Fold, _ *journal.Update) {
+			require.Equal(t, []journal.Figure{
+				{Service: "b", What: "start", Took: 1, Version: "1.0.0", Longest: 1},
+				{Service: "a", What: "start", Took: 2, Version: "1.1.0", Longest: 9},
+				{Service: "a", What: "tcp :1", Took: 3, Version: "1.1.0", Longest: 3},
+			}, s.Figures)
+		}},
+		"figures are bounded, the oldest go": {func() (recs []journal.Record) {
+			for n := range journal.MaxFigures + 5 {
+				recs = append(recs, journal.Record{Figures: []journal.Figure{{Service: "s", What: string(rune('A' + n)), Took: 1}}})
+			}
+			return recs
+		}(), func(t *testing.T, s *journal.Fold, _ *journal.Update) {
+			require.Len(t, s.Figures, journal.MaxFigures)
+			require.Equal(t, string(rune('A'+5)), s.Figures[0].What)
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := fold(append([]journal.Record{accept}, tt.recs...)...)
@@ -162,4 +193,33 @@ func TestApplyClosing(t *testing.T) {
 		require.Equal(t, "u", s.Last.ID)
 		require.EqualValues(t, 1, s.Counters["Failed"])
 	})
+}
+
+// A journal of an older program does not say where it left the device. It is learnt from
+// the updates that it keeps, or from the one that ended last before those.
+func TestWhereAnOlderProgramLeftTheDevice(t *testing.T) {
+	for state, want := range map[string]string{
+		`{"id":"u","from":"1.0.0","to":"1.1.0","state":"Committed","terminal":true,"before":{"current":"1.0.0"}}`:                  "1.1.0",
+		`{"id":"u","from":"1.0.0","to":"1.1.0","state":"RolledBack","terminal":true,"before":{"current":"1.0.0"}}`:                 "1.0.0",
+		`{"id":"u","from":"1.0.0","to":"1.1.0","state":"FellBack","terminal":true,"before":{"current":"1.0.0","factory":"0.5.0"}}`: "0.5.0",
+		`{"id":"u","from":"1.0.0","to":"1.1.0","state":"Failed","terminal":true,"before":{"current":"1.0.0"}}`:                     "1.0.0",
+		`{"id":"u","from":"1.0.0","to":"1.1.0","state":"NeedsAttention","terminal":true,"before":{"current":"1.0.0"}}`:             "",
+	} {
+		path, _ := newJournal(t, 0)
+		journal.Meddle(t, path, "anchor", func(b *bolt.Bucket) error {
+			return b.Put([]byte("anchor"), journal.Seal("anchor", []byte(`{"fold":1,"state":{"seq":0,"sum":"","last":`+state+`}}`)))
+		})
+		journal.Meddle(t, path, "summary", func(b *bolt.Bucket) error {
+			return b.Put([]byte("summary"), journal.Seal("summary", []byte(`{"fold":1,"state":{"seq":0,"sum":"","last":`+state+`}}`)))
+		})
+		j := open(t, path, options())
+		require.Equal(t, want, j.State().Committed, state)
+		_, err := j.Append(
+			journal.Record{Phase: journal.Outcome, Update: "a", Accept: &journal.Accept{Kind: "rollback", From: "1.1.0", To: "0.9.0"}},
+			journal.Record{Phase: journal.Outcome, Update: "a", To: "Committed", Terminal: true},
+		)
+		require.NoError(t, err)
+		require.Equal(t, "0.9.0", j.State().Committed)
+		require.NoError(t, j.Close())
+	}
 }

@@ -1,8 +1,7 @@
 package journal
 
 import (
-	"cmp"
-	"slices"
+	"sort"
 )
 
 // History is every update that recs tell of, newest first, given the state
@@ -41,6 +40,6 @@ func (h history) list() []Update {
 	for _, u := range h {
 		out = append(out, *u)
 	}
-	slices.SortFunc(out, func(a, b Update) int { return cmp.Compare(b.FirstSeq, a.FirstSeq) })
+	sort.Slice(out, func(i, j int) bool { return out[i].FirstSeq > out[j].FirstSeq })
 	return out
 }

@@ -24,6 +24,8 @@ type Journal struct {
 	writes atomic.Uint64
 	// updates is the newest answer of Updates.
 	updates atomic.Pointer[listed]
+	// listing is held while Updates makes one.
+	listing sync.Mutex
 
 	// mu is held during a write, and while a reader begins.
 	mu   sync.Mutex
@@ -39,6 +41,8 @@ type Journal struct {
 
 	fresh  bool
 	damage *Damage
+	// removed tells that the file was put back; the next record is about that.
+	removed *Damage
 }
 
 // State is the state after the newest record. It reads no disk.
@@ -138,12 +142,17 @@ func (j *Journal) image() (*image, error) {
 	return im, nil
 }
 
-// Close releases the file. It waits for readers that are still at work.
+// Close releases the file. It waits for readers that are still at work. A file that was
+// deleted meanwhile is put back first.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.db == nil {
 		return nil
+	}
+	var lost error
+	if j.poison == nil {
+		lost = j.putBack()
 	}
 	db, file := j.db, j.file
 	j.db = nil
@@ -154,6 +163,7 @@ func (j *Journal) Close() error {
 		return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
 	}
 	err, _ := guard(db.Close)
+	err = errors.Join(lost, err)
 	if j.poison != nil {
 		// The cache may have writes that the disk has refused: the next Open must
 		// see what a reboot would.

@@ -28,7 +28,7 @@ func Open(path string, opt Options) (*Journal, error) {
 	// A journal made by one turn of the loop is opened by the next. Another
 	// process may take it away between the two, but not again and again.
 	for range 8 {
-		f, err := openLocked(path, opt.LockTimeout)
+		f, err := openLocked(path, opt)
 		if errors.Is(err, ErrMissing) && opt.Create {
 			if err := create(path, opt); err != nil {
 				return nil, err

@@ -30,8 +30,9 @@ type Options struct {
 	// Verify makes Open read the whole file, and treat what Verify would find as
 	// damage. For a start after ErrPoisoned, and when there is time.
 	Verify bool
-	// LockTimeout is how long to wait for another process to release its lock; 0
-	// means not to wait. It is real time, also when Clock is a fake.
+	// LockTimeout is how long to wait for another writer to release its lock; 0
+	// means not to wait. It is real time, also when Clock is a fake. Those who only read are
+	// waited for a second at most, whatever it says.
 	LockTimeout time.Duration
 	// Log gets a line for each repair and for work that is put off; nil means no
 	// log.

@@ -167,6 +167,8 @@ func ingredients() []func(*rapid.T, *journal.Record) {
 		func(t *rapid.T, r *journal.Record) {
 			r.Unquarantine = rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "release")
 		},
+		func(t *rapid.T, r *journal.Record) { r.SignedBy = text(t) },
+		func(t *rapid.T, r *journal.Record) { r.TrustForgotten = rapid.Bool().Draw(t, "forgotten") },
 		func(t *rapid.T, r *journal.Record) { r.EpochFloor = rapid.Int64Range(0, 9).Draw(t, "epoch") },
 	}
 }

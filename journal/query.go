@@ -1,8 +1,10 @@
 package journal
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
+	"math"
 	"slices"
 )
 
@@ -10,15 +12,29 @@ import (
 // Records that cannot be read are left out; the error is then an ErrDamaged
 // and the rest is good.
 func (j *Journal) Records(update string) (recs []Record, err error) {
-	err = j.view(func(im *image) error { recs, err = records(im, update); return err })
+	err = j.view(func(im *image) error { recs, err = records(im, update, 0, math.MaxInt); return err })
+	return recs, err
+}
+
+// Page returns the kept records of an update, or with "" of all, that come after record
+// after, oldest first, up to the one that brings them to size bytes as stored. None means
+// that there are no more. As for Records, with an ErrDamaged the rest is good.
+//
+// Read page by page, a journal of any length takes little memory, and nothing of it is
+// held between two calls. Records that are pruned between them are left out.
+func (j *Journal) Page(update string, after uint64, size int) (recs []Record, err error) {
+	err = j.view(func(im *image) error { recs, err = records(im, update, after, size); return err })
 	return recs, err
 }
 
 // Updates returns the updates whose records are kept, newest first; as for
 // Records, with an ErrDamaged the rest is good.
 //
-// The answer is kept until the next record: a client may ask often.
+// The answer is kept until the next record: a client may ask often. Those who ask at the
+// same time wait for one look at the file.
 func (j *Journal) Updates() (list []Update, err error) {
+	j.listing.Lock()
+	defer j.listing.Unlock()
 	seq := j.State().Seq
 	if have := j.updates.Load(); have != nil && have.seq == seq {
 		return slices.Clone(have.list), nil
@@ -58,7 +74,7 @@ func opened(im *image) (*contents, error) {
 	return c, err
 }
 
-func records(im *image, update string) ([]Record, error) {
+func records(im *image, update string, after uint64, size int) ([]Record, error) {
 	c, err := opened(im)
 	if c.records == nil {
 		return nil, err
@@ -72,13 +88,21 @@ func records(im *image, update string) ([]Record, error) {
 	}
 	// Verify checks the links; here every record that can be read is worth
 	// showing.
-	end := im.each(*c.records, c.start(update), func(e entry) error {
+	from := c.start(update)
+	if next := key(after + 1); bytes.Compare(from, next) < 0 {
+		from = next
+	}
+	end := im.each(*c.records, from, func(e entry) error {
 		r, bad := decodeEntry(e)
 		if bad != nil {
 			return first(bad)
 		}
 		if update == "" || r.Update == update {
 			out = append(out, r)
+			size -= StoredSize(r)
+		}
+		if size <= 0 && len(out) > 0 {
+			return errStop
 		}
 		return nil
 	}, first)

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
-	"syscall"
 	"time"
 )
 
@@ -19,21 +19,22 @@ type Reader struct {
 	im    *image
 	head  *header
 	state *Fold
+	// data are the bytes that were copied, which im reads.
+	data []byte
 	// flaw is the damage that was seen; nil when there was none.
 	flaw error
 }
 
-// OpenReader reads the journal at path and changes nothing. When another
-// process has it locked, the file is copied as it is, again and again until the
-// copy is whole. A damaged journal is read as far as possible, and Damaged then
-// says so; ErrDamaged means that there is nothing to read at all.
-func OpenReader(path string, opt Options) (*Reader, error) {
-	opt = opt.withDefaults()
+// OpenReader reads the journal at path and changes nothing. It takes no lock, so that it
+// is in nobody's way. The file is copied as it is, again and again until the copy is whole,
+// or stays as it is and so is not being written. A damaged journal is read as far as
+// possible, and Damaged then says so; ErrDamaged means that there is nothing to read at all.
+func OpenReader(path string, _ Options) (*Reader, error) {
 	f, err := openFile(path, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
-	r, err := readCopy(path, f, opt)
+	r, err := readCopy(path, f)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("cannot read the journal %s: %w", path, err)
 	}
@@ -46,21 +47,19 @@ const (
 	copyPause = 20 * time.Millisecond
 )
 
-func readCopy(path string, f *os.File, opt Options) (*Reader, error) {
-	// Without a writer, or where locks do not work, the first copy counts.
-	err := lock(f, syscall.LOCK_SH, 0)
-	writer := errors.Is(err, ErrLocked)
-	if err != nil && !writer {
-		opt.Log.Warn("the journal is read without a lock", "path", path, "error", err)
-	}
+func readCopy(path string, f *os.File) (*Reader, error) {
+	var before []byte
 	for try := 1; ; try++ {
 		r, torn, err := copyOnce(path, f)
 		if err != nil {
 			return nil, err
 		}
-		if !writer || try == copyTries || !torn && r.flaw == nil {
+		// A damaged file is the same when it is read once more; one that was caught in
+		// the middle of a write is not.
+		if !torn && (r.flaw == nil || bytes.Equal(r.data, before)) || try == copyTries {
 			return r, nil
 		}
+		before = r.data
 		time.Sleep(copyPause)
 	}
 }
@@ -87,7 +86,7 @@ func copyOnce(path string, f *os.File) (r *Reader, torn bool, err error) {
 	if _, after, _ := openImage(f, info.Size()); after == nil || after.tx != head.tx {
 		torn = true
 	}
-	r.im = &image{r: bytes.NewReader(data), meta: im.meta}
+	r.data, r.im = data, &image{r: bytes.NewReader(data), meta: im.meta}
 	r.fold()
 	return r, torn, nil
 }
@@ -124,7 +123,14 @@ func (r *Reader) Damaged() error { return r.flaw }
 func (r *Reader) Path() string { return r.path }
 
 // Records is Journal.Records.
-func (r *Reader) Records(update string) ([]Record, error) { return records(r.im, update) }
+func (r *Reader) Records(update string) ([]Record, error) {
+	return records(r.im, update, 0, math.MaxInt)
+}
+
+// Page is Journal.Page.
+func (r *Reader) Page(update string, after uint64, size int) ([]Record, error) {
+	return records(r.im, update, after, size)
+}
 
 // Updates is Journal.Updates.
 func (r *Reader) Updates() ([]Update, error) { return updates(r.im) }

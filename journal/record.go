@@ -40,6 +40,9 @@ type Record struct {
 	Trigger Trigger `json:"trigger,omitempty"`
 	From    State   `json:"from,omitempty"`
 	To      State   `json:"to,omitempty"`
+	// Progress is how far the step of From had come when that state was left, in
+	// percent.
+	Progress int `json:"progress,omitempty"`
 	// Rule and Why are recovery's: which rule it applied, and why, in a sentence.
 	Rule Rule   `json:"rule,omitempty"`
 	Why  string `json:"why,omitempty"`
@@ -50,14 +53,23 @@ type Record struct {
 
 	// The fields below change more of the fold than the state; see Fold.
 
+	// By is who asked for what the record tells: for the update that it opens, for its
+	// install request, for its end, or for a release to leave the quarantine. Programs
+	// before 0.10 have not recorded it.
+	By *Asker `json:"by,omitempty"`
+
 	// Accept opens an update.
 	Accept *Accept `json:"accept,omitempty"`
 	// Learn is merged into the update's release and, when set, its target.
 	Learn *Learn `json:"learn,omitempty"`
 	// Spend is a boot or a daemon start spent in the present state.
 	Spend *Spend `json:"spend,omitempty"`
+	// Stopped says that the updater ended in order while the update was open.
+	Stopped *Stopped `json:"stopped,omitempty"`
 	// Baseline is the gate's judgement of the version that ran before Switching.
 	Baseline json.RawMessage `json:"baseline,omitempty"`
+	// Findings are what the preflight found: []steps.Finding as JSON.
+	Findings json.RawMessage `json:"findings,omitempty"`
 	// Quarantine puts a release into quarantine. Unquarantine is the digest of one
 	// that leaves it; its key is "release", which the format had first.
 	Quarantine   *Quarantined `json:"quarantine,omitempty"`
@@ -72,12 +84,31 @@ type Record struct {
 	// EpochFloor raises the floor below which native bundles are refused.
 	EpochFloor int64 `json:"epoch_floor,omitempty"`
 
+	// SignedBy is the key that signed the release which the record commits. From then on
+	// a device without keys takes nothing; see Signed.
+	SignedBy string `json:"signed_by,omitempty"`
+	// TrustForgotten says that root has let go of that; Why is theirs.
+	TrustForgotten bool `json:"trust_forgotten,omitempty"`
+
 	// Takeover is a change of the program that carries the update out: an intent
 	// before it, an outcome when the other program has come up.
 	Takeover *Takeover `json:"takeover,omitempty"`
+	// Figures are how long starts and checks took, of a version that was committed or
+	// gone back to.
+	Figures []Figure `json:"figures,omitempty"`
 	// Program says whether a committed version's updater has become the committed
 	// one after all, when the clean-up could not do it.
 	Program *Program `json:"program,omitempty"`
+
+	// Upkeep is work between updates that somebody asked for and that is about to be
+	// done: "prune", "factory create 1.0.0", "links".
+	Upkeep string `json:"upkeep,omitempty"`
+
+	// Repair says that recovery has set current because it led to no whole version.
+	Repair *Repair `json:"repair,omitempty"`
+	// Differs says that current leads to another version than the one on which the
+	// journal left the device.
+	Differs *Differs `json:"differs,omitempty"`
 
 	// Sum is the chain: see Encode. It is stored beside the JSON, not in it.
 	Sum string `json:"-"`
@@ -86,11 +117,45 @@ type Record struct {
 	Raw []byte `json:"-"`
 }
 
+// Repair is a pointer that recovery has set without an update.
+type Repair struct {
+	// To is the version that current leads to since.
+	To string `json:"to"`
+}
+
+// Differs is a device that is not as the journal left it.
+type Differs struct {
+	// Current is where current leads, Committed the version it should lead to.
+	Current   string `json:"current"`
+	Committed string `json:"committed"`
+}
+
 // Failure is an error as the journal keeps it.
 type Failure struct {
 	Code  string `json:"code"`
 	Class string `json:"class"`
-	Text  string `json:"text"`
+	// Text says what failed and what to do, in one line.
+	Text string `json:"text"`
+	// Details are what the line leaves out, in several lines; may be empty.
+	Details string `json:"details,omitempty"`
+	// Outline is Text for readers who must not learn what a server answered; empty when
+	// Text says nothing of that.
+	Outline string `json:"outline,omitempty"`
+	// Late are the checks that only ran out of time, each with the time it had, when
+	// nothing else failed.
+	Late []Figure `json:"late,omitempty"`
+}
+
+// Figure is how long one thing took.
+type Figure struct {
+	Service string `json:"service"`
+	// What is "start", or a check's kind and target.
+	What string        `json:"what"`
+	Took time.Duration `json:"took_ns"`
+	// Version is the version it was seen of.
+	Version string `json:"version,omitempty"`
+	// Longest is the longest time ever seen, of any version; the fold sets it.
+	Longest time.Duration `json:"longest_ns,omitempty"`
 }
 
 // Accept is what was asked for, and where the pointers were at that time.
@@ -109,6 +174,9 @@ type Accept struct {
 	// Force is set when the request asks to install in spite of epoch and
 	// expiry.
 	Force bool `json:"force,omitempty"`
+	// Check ends the update where it would begin to switch. Hold is set with it, so
+	// that a program which does not know Check stops in Ready.
+	Check bool `json:"check,omitempty"`
 }
 
 // Learn is what a step learnt of the release.
@@ -129,6 +197,18 @@ type Spend struct {
 	// Cost is 1, or 0 for the daemon's start in a boot recover has counted, and
 	// for a takeover.
 	Cost int `json:"cost"`
+	// Excused says that the start followed an end that is not evidence against the
+	// release: the updater was stopped in order, or it was killed.
+	Excused bool `json:"excused,omitempty"`
+	// OutOfMemory is set with Excused when the kernel ended the updater because memory
+	// was short.
+	OutOfMemory bool `json:"out_of_memory,omitempty"`
+}
+
+// Stopped is an end of the updater in order. The start that follows it is excused.
+type Stopped struct {
+	// Trial is set when the program that ended was the version's own.
+	Trial bool `json:"trial,omitempty"`
 }
 
 // Takeover is a program that takes the update over from another.

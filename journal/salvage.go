@@ -6,8 +6,8 @@ import (
 )
 
 // Salvage is what could be saved from a damaged journal. It is the evidence of
-// the record that carries the Damage; quarantine, counters and epoch floor have
-// been taken over already.
+// the record that carries the Damage; quarantine, counters, epoch floor and the
+// newest signed release have been taken over already.
 type Salvage struct {
 	// Records is how many records could be read and were linked to their
 	// predecessor, up to number Seq; Bad counts the flaws between them.
@@ -97,7 +97,7 @@ func (c *contents) readable() (records, bad int) {
 // open update. The chain begins anew; the numbers go on.
 func facts(s *Fold) *Fold {
 	return &Fold{
-		Seq: s.Seq, Last: s.Last, Quarantine: s.Quarantine, Counters: s.Counters, Damage: s.Damage, EpochFloor: s.EpochFloor,
-		OwedProgram: s.OwedProgram,
+		Seq: s.Seq, Last: s.Last, Quarantine: s.Quarantine, Counters: s.Counters, Damage: s.Damage, EpochFloor: s.EpochFloor, Figures: s.Figures,
+		OwedProgram: s.OwedProgram, Committed: s.Committed, Signed: s.Signed, Forgotten: s.Forgotten,
 	}
 }

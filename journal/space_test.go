@@ -137,6 +137,30 @@ func TestAReadOnlyFileSystem(t *testing.T) {
 	openReader(t, path)
 }
 
+// A journal that is deleted on a full disk is put back when there is room again: until then
+// the process that has it open has all of it.
+func TestARemovedJournalOnAFullDisk(t *testing.T) {
+	dir := smallDisk(t)
+	path := filepath.Join(dir, "journal.db")
+	j, err := journal.Open(path, options())
+	require.NoError(t, err)
+	state, err := j.Append(acceptRecord("u1"))
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(path))
+	free := fillUp(t, dir)
+	for range 2 {
+		err = j.PutBack()
+		require.ErrorIs(t, err, syscall.ENOSPC)
+	}
+	require.Equal(t, state, j.State())
+	free()
+	require.NoError(t, j.PutBack())
+	require.NoError(t, j.Close())
+	j = open(t, path, options())
+	require.Equal(t, "u1", j.State().Open.ID)
+	require.NoError(t, j.Close())
+}
+
 func size(t *testing.T, path string) int64 {
 	t.Helper()
 	info, err := os.Stat(path)

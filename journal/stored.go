@@ -11,7 +11,11 @@ import (
 // foldVersion is the version of Apply. A summary of another version is not used
 // but folded again, so that a newer program finds what an older one skipped. It
 // goes up whenever Apply learns to read something new.
-const foldVersion = 1
+//
+// 2: the quarantine is bounded, updates tell how long they took, and Committed is where
+// the journal left the device.
+// 3: deaths of the updater for want of memory are counted, and Signed and Forgotten.
+const foldVersion = 3
 
 // summaryEvery is how many records may follow the summary before it is written
 // anew. Writing it with every transaction would cost each a page; folding so
@@ -48,6 +52,13 @@ func decodeStored(key string, payload []byte) (*storedFold, error) {
 		delete(raw.State, name)
 	}
 	s.unknown = raw.State
+	if s.Fold < foldVersion {
+		s.State.Quarantine = bounded(s.State.Quarantine)
+		if s.State.Committed == "" {
+			// The records before this state may be pruned.
+			s.State.Committed = s.State.Last.leftAt("")
+		}
+	}
 	return &s, nil
 }
 

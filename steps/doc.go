@@ -14,7 +14,9 @@
 // any number of times:
 //
 //   - Probe looks at the world (files, pointers, units), never at the journal, and
-//     changes nothing.
+//     changes nothing. What it finds done it makes durable before it says so: the
+//     process that did it may have been killed before its sync, and the page cache
+//     that Probe sees is not yet the disk.
 //   - Do brings the world from any of those places to where the step should leave
 //     it. Everything that Do reports as done is on disk, because Do has synced it.
 //   - Undo removes what Do made. When an update ends without having switched, the
@@ -41,7 +43,7 @@
 // # Where to start reading
 //
 // At Step, in step.go. Each file uses only those before it: update.go has the words
-// for an update, errors.go and oserror.go the ways to fail, progress.go how far a
+// for an update, errors.go and oserror.go the ways to fail, tell.go how a failure is told, progress.go how far a
 // step is, facts.go what a step hands on, step.go the step and its task, and
 // sequence.go makes one step of several.
 //

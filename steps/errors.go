@@ -20,6 +20,10 @@ const (
 	// Unhealthy: the version failed its gate or could not be started. The
 	// release is quarantined.
 	Unhealthy Class = "unhealthy"
+	// Late: the version did not pass a check within the check's time, and nothing of
+	// it had failed. Late says which checks. Whether that says anything of the release
+	// depends on how long the version before needs: the limit may be too short.
+	Late Class = "late"
 	// Lacking: a part that was planned to come from this device is damaged or
 	// missing, and has to be fetched (the update goes back to Downloading).
 	Lacking Class = "lacking"
@@ -33,10 +37,12 @@ type Code string
 
 // The codes. The legacy API writes them before a colon in its error field.
 const (
-	MD5Mismatch      Code = "MD5_MISMATCH"
-	SizeMismatch     Code = "PACKAGE_SIZE_MISMATCH"
-	DiskFull         Code = "DISK_FULL"
-	IOError          Code = "IO_ERROR"
+	MD5Mismatch  Code = "MD5_MISMATCH"
+	SizeMismatch Code = "PACKAGE_SIZE_MISMATCH"
+	DiskFull     Code = "DISK_FULL"
+	IOError      Code = "IO_ERROR"
+	// SandboxDenied: the storage is well, and the daemon's unit does not let it write there.
+	SandboxDenied    Code = "SANDBOX_DENIED"
 	InvalidManifest  Code = "INVALID_MANIFEST"
 	InvalidPackage   Code = "INVALID_PACKAGE"
 	DownloadFailed   Code = "DOWNLOAD_FAILED"
@@ -46,27 +52,41 @@ const (
 	HealthFailed     Code = "HEALTH_CHECK_FAILED"
 	VersionConflict  Code = "VERSION_CONFLICT"
 	BudgetSpent      Code = "BUDGET_SPENT"
-	CancelledByUser  Code = "CANCELLED"
-	TargetUnusable   Code = "TARGET_UNUSABLE"
-	Quarantined      Code = "QUARANTINED"
-	AlreadyCurrent   Code = "ALREADY_CURRENT"
-	BadSignature     Code = "BAD_SIGNATURE"
-	WrongDevice      Code = "WRONG_DEVICE"
-	EpochTooLow      Code = "EPOCH_TOO_LOW"
-	ReleaseExpired   Code = "RELEASE_EXPIRED"
-	TakeoverFailed   Code = "TAKEOVER_FAILED"
-	CopyDamaged      Code = "COPY_DAMAGED"
-	Internal         Code = "INTERNAL_ERROR"
+	// InterruptedTooOften: the updater was stopped or killed again and again.
+	InterruptedTooOften Code = "INTERRUPTED_TOO_OFTEN"
+	// OutOfMemory: the kernel ended the updater again and again because memory was short.
+	OutOfMemory     Code = "OUT_OF_MEMORY"
+	CancelledByUser Code = "CANCELLED"
+	TargetUnusable  Code = "TARGET_UNUSABLE"
+	Quarantined     Code = "QUARANTINED"
+	AlreadyCurrent  Code = "ALREADY_CURRENT"
+	BadSignature    Code = "BAD_SIGNATURE"
+	WrongDevice     Code = "WRONG_DEVICE"
+	EpochTooLow     Code = "EPOCH_TOO_LOW"
+	ReleaseExpired  Code = "RELEASE_EXPIRED"
+	TakeoverFailed  Code = "TAKEOVER_FAILED"
+	CopyDamaged     Code = "COPY_DAMAGED"
+	Internal        Code = "INTERNAL_ERROR"
 )
 
 // Error is how a step fails.
 type Error struct {
 	Class Class
 	Code  Code
-	// Err says what failed, on which path or URL.
+	// Err says what failed, on which path or URL, in a short line (LongestLine).
 	Err error
 	// Hint says what a person can do about the failure; may be empty.
 	Hint string
+	// Late are the checks of an error of class Late, each with the time that it had.
+	Late []Figure
+	// Details is what the line leaves out, in lines of their own: every check that
+	// failed, the end of a log. Details that Err has with it (Detailed) need not be
+	// here. Tell puts all of that together.
+	Details string
+	// Outline is what failed for readers who could not ask the server or read the file
+	// themselves: Err and Hint without the status, headers, size, digest and bytes of what
+	// came. It is empty when they say nothing of that.
+	Outline string
 }
 
 func (e *Error) Error() string {

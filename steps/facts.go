@@ -21,6 +21,8 @@ type Facts struct {
 	Download *Downloaded
 	Verify   *Verified
 	Switch   *Switched
+	Restart  *Begun
+	Health   *Judged
 }
 
 // Fact is evidence that embeds one of the facts. A step that leaves one asserts
@@ -30,6 +32,8 @@ type Fact interface{ tell(f *Facts) }
 func (d Downloaded) tell(f *Facts) { f.Download = &d }
 func (v Verified) tell(f *Facts)   { f.Verify = &v }
 func (s Switched) tell(f *Facts)   { f.Switch = &s }
+func (b Begun) tell(f *Facts)      { f.Restart = &b }
+func (j Judged) tell(f *Facts)     { f.Health = &j }
 
 // ReadFacts reads the facts out of the journal's evidence; found maps a step's name
 // to its evidence. ReadFacts returns every fact that it can read, and the error names
@@ -40,6 +44,8 @@ func ReadFacts[N ~string](found map[N]json.RawMessage) (Facts, error) {
 		read(found, Download, &f.Download),
 		read(found, Verify, &f.Verify),
 		read(found, Switch, &f.Switch),
+		read(found, Restart, &f.Restart),
+		read(found, HealthCheck, &f.Health),
 	)
 }
 
@@ -126,6 +132,9 @@ type Verified struct {
 	// later rollback to this version.
 	Epoch   int64            `json:"epoch,omitempty"`
 	Brought versions.Brought `json:"brought,omitzero"`
+	// SignedBy is the key that signed the release; empty when no signature was checked.
+	// The record that commits has it, too, and the version's manifest.
+	SignedBy string `json:"signed_by,omitempty"`
 }
 
 // Command is a shell command that a release asks to have run after it was

@@ -28,12 +28,15 @@ var kept = map[string]string{
 		"brought": {
 			"health": [{"service": "web", "kind": "active", "stable": "3s"}], "hooks": {"pre-switch": "hooks/pre"},
 			"writable": [{"path": "data", "snapshot": true}], "links": ["bin/web"]
-		}
+		},
+		"signed_by": "release"
 	}`,
 	"Switch": `{
 		"stopped_at": {"boot": "b", "mono_ns": 5},
 		"units": {"version": "1.1.0", "changes": [{"what": "link", "path": "/etc/systemd/system/web.service"}], "left": [{"unit": "x.service", "why": "y"}]}
 	}`,
+	"Restart":     `{"figures": [{"service": "web", "what": "start", "took_ns": 6}]}`,
+	"HealthCheck": `{"figures": [{"service": "web", "what": "tcp 127.0.0.1:80", "took_ns": 7}]}`,
 }
 
 var facts = steps.Facts{
@@ -45,7 +48,7 @@ var facts = steps.Facts{
 		},
 	},
 	Verify: &steps.Verified{
-		Commands: []steps.Command{{Module: "app", Shell: "true"}}, Epoch: 7,
+		Commands: []steps.Command{{Module: "app", Shell: "true"}}, Epoch: 7, SignedBy: "release",
 		Brought: versions.Brought{
 			Health: []health.Check{{Service: "web", Kind: health.Active, Stable: clock.Duration(3 * time.Second)}}, Hooks: map[versions.Hook]string{versions.PreSwitch: "hooks/pre"},
 			Writable: []versions.Writable{{Path: "data", Snapshot: true}}, Links: []string{"bin/web"},
@@ -58,6 +61,8 @@ var facts = steps.Facts{
 			Left: []unitfiles.Left{{Unit: "x.service", Why: "y"}},
 		},
 	},
+	Restart: &steps.Begun{Figures: []steps.Figure{{Service: "web", What: steps.Start, Took: 6}}},
+	Health:  &steps.Judged{Figures: []steps.Figure{{Service: "web", What: steps.CheckOf("tcp", "127.0.0.1:80"), Took: 7}}},
 }
 
 // journal is what a journal keeps of each step.

@@ -7,11 +7,16 @@ import (
 	"syscall"
 
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/look"
 )
+
+// SandboxHint is what to do about a sandbox that does not know a path.
+const SandboxHint = "the daemon's sandbox denies it, not the storage: \"tope-updater units\" writes the drop-in that allows it, then \"systemctl restart tope-updater\""
 
 // FromOS makes a *Error of an error of the operating system. what names the operation
 // and the path: "cannot write /opt/tope/versions/x". A full disk and a failing disk
-// have codes of their own. The class is Local, since the release is not to blame, but
+// have codes of their own, and so has a daemon's sandbox that denies what the storage
+// would allow. The class is Local, since the release is not to blame, but
 // the end of a context is Interrupted. A *Error keeps its class and code, and nil
 // stays nil.
 func FromOS(err error, what string) error {
@@ -20,7 +25,11 @@ func FromOS(err error, what string) error {
 	}
 	var e *Error
 	if errors.As(err, &e) {
-		return &Error{Class: e.Class, Code: e.Code, Err: fmt.Errorf("%s: %w", what, e.Err), Hint: e.Hint}
+		told := &Error{Class: e.Class, Code: e.Code, Err: fmt.Errorf("%s: %w", what, e.Err), Hint: e.Hint, Details: e.Details}
+		if e.Outline != "" {
+			told.Outline = what + ": " + e.Outline
+		}
+		return told
 	}
 	out := &Error{Class: Local, Code: Internal, Err: fmt.Errorf("%s: %w", what, err)}
 	switch {
@@ -28,8 +37,12 @@ func FromOS(err error, what string) error {
 		out.Class = Interrupted
 	case disk.OutOfSpace(err):
 		out.Code, out.Hint = DiskFull, "free some space there and try again"
-	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EUCLEAN):
-		out.Code, out.Hint = IOError, "the storage is failing or read-only; check it (dmesg, fsck)"
+	case look.DeniedBySandbox(err):
+		out.Code, out.Hint = SandboxDenied, SandboxHint
+	case errors.Is(err, syscall.EROFS):
+		out.Code, out.Hint = IOError, "it is mounted read-only, or the kernel has made it so after an error (dmesg, fsck); \"tope-updater doctor\" looks at the mounts and at the daemon's sandbox"
+	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EUCLEAN):
+		out.Code, out.Hint = IOError, "the storage is failing; check it (dmesg, fsck)"
 	}
 	return out
 }

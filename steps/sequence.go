@@ -35,9 +35,10 @@ func (s Sequence) Probe(ctx context.Context, t *Task) (Reach, error) {
 }
 
 // Do runs the parts that are not done. Its evidence maps each part's name to that
-// part's evidence.
+// part's evidence; its figures are those of all parts.
 func (s Sequence) Do(ctx context.Context, t *Task) (Outcome, error) {
 	got := map[Name]any{}
+	var figures []Figure
 	u := *t
 	for _, p := range s {
 		r, err := p.Step.Probe(ctx, &u)
@@ -51,6 +52,7 @@ func (s Sequence) Do(ctx context.Context, t *Task) (Outcome, error) {
 		if out.Evidence != nil {
 			got[p.Name] = out.Evidence
 		}
+		figures = append(figures, out.Figures...)
 		if fact, ok := out.Evidence.(Fact); ok {
 			fact.tell(&u.Facts)
 		}
@@ -58,7 +60,7 @@ func (s Sequence) Do(ctx context.Context, t *Task) (Outcome, error) {
 			return Outcome{Evidence: got}, err
 		}
 	}
-	return Outcome{Evidence: got}, nil
+	return Outcome{Evidence: got, Figures: figures}, nil
 }
 
 // Undo undoes the parts in reverse order. It undoes all of them, also when one fails.

@@ -17,7 +17,8 @@ const (
 	// Partly: some of the work is there; Do goes on from there or begins again, as
 	// it sees fit.
 	Partly Reach = "partly done"
-	// Done: all of the work is there and durable; Do would change nothing.
+	// Done: all of the work is there and durable; Do would change nothing. Probe has
+	// synced what it found, since a killed process may not have.
 	Done Reach = "done"
 )
 
@@ -35,8 +36,14 @@ type Task struct {
 	Update string
 	Kind   Kind
 	Source Source
+	// Handed is the source's file when somebody has handed it over; nil when the updater
+	// opens the source by itself.
+	Handed *Handed
 	// Release has the findings of earlier steps about the release.
 	Release Release
+	// Carried are services beyond those of the release, whose units the versions carry.
+	// Their units say in which order they start. The engine leaves it empty.
+	Carried []string
 	// Before is where the pointers were when the update was accepted.
 	Before versions.Pointers
 	// Target is where this run takes current and previous: forwards for an
@@ -54,6 +61,8 @@ type Task struct {
 	// Facts are the findings of the steps that succeeded. Runs share them, so a
 	// step must not write to them.
 	Facts Facts
+	// History is how long starts and checks took on this device.
+	History History
 	// Baseline is the gate's verdict on the version that ran before Switching.
 	Baseline json.RawMessage
 	// Since is the moment from which on a main process counts as started after
@@ -81,6 +90,8 @@ type Outcome struct {
 	// Evidence is marshalled to JSON; nil for none. If the evidence is a Fact, later
 	// steps find that fact in Task.Facts.
 	Evidence any
+	// Figures are how long starts and checks took, of a step that went well.
+	Figures []Figure
 	// Release is merged into the update's release.
 	Release Release
 }

@@ -1,9 +1,15 @@
 package steps
 
+import (
+	"os"
+
+	"github.com/tope/updater/platform/source"
+)
+
 // Name is a step's name, as the journal and the API write it.
 type Name string
 
-// The ten steps.
+// The eleven steps.
 const (
 	Download    Name = "Download"
 	Verify      Name = "Verify"
@@ -15,6 +21,7 @@ const (
 	Commit      Name = "Commit"
 	Rollback    Name = "Rollback"
 	Factory     Name = "Factory"
+	Return      Name = "Return"
 )
 
 // Kind is the purpose of an update.
@@ -35,8 +42,9 @@ const (
 
 // Source is the bundle as the request describes it.
 type Source struct {
-	// URL is http, https or file; a bare absolute path is a local file.
-	URL string `json:"url,omitempty"`
+	// URL is http, https or file; a bare absolute path is a local file. As JSON it has no
+	// secrets.
+	URL source.URL `json:"url,omitzero"`
 	// Name is the bundle's file name, for people and for the legacy API.
 	Name string `json:"name,omitempty"`
 	// Size is the declared size in bytes; 0 when it was not declared.
@@ -45,6 +53,23 @@ type Source struct {
 	MD5 string `json:"md5,omitempty"`
 	// Version is the declared version; empty to take the bundle's own.
 	Version string `json:"version,omitempty"`
+}
+
+// Handed is a local file that somebody has opened with his own rights and handed over,
+// because the updater could open more than he can. Nothing else is read in its place.
+type Handed struct {
+	// File is the open file. It is nil after a restart of the updater: then the file is
+	// opened by its path again, if what is there has the same ID.
+	File *os.File `json:"-"`
+	// ID is the file's source.Identity.
+	ID string `json:"id"`
+}
+
+// Close closes the file, if there is one. A nil Handed has none.
+func (h *Handed) Close() {
+	if h != nil && h.File != nil {
+		_ = h.File.Close() // it was only read
+	}
 }
 
 // Release has a step's findings about the release: Download finds its digest,

@@ -76,7 +76,7 @@ pack() { ./tope-bundle -q pack "$@" >/dev/null; }
 pack 1.0.0 --release 1.0.0.toml --key test.key -o 1.0.0.tope
 pack 1.1.0 --release 1.1.0.toml --key test.key --from 1.0.0.tope -o 1.1.0.tope
 pack 1.2.0 --release 1.2.0.toml --key test.key -o 1.2.0.tope
-pack 1.0.0 --release 1.0.0.toml -o 1.0.0-unsigned.tope 2>/dev/null
+pack 1.0.0 --release 1.0.0.toml --unsigned -o 1.0.0-unsigned.tope 2>/dev/null
 
 mkdir legacy
 printf '#!/bin/sh\n# app 0.9.0\n%s\n' "$runs" >legacy/app

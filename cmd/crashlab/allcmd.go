@@ -45,6 +45,7 @@ func (f *flags) all(ctx context.Context, source string) error {
 		part(sweep.Pairs, 1),
 		shallow(part(sweep.Lose, 10)),
 		shallow(f.relapses()),
+		shallow(f.kills()),
 	)
 	tried, recovering, found := 0, 0, 0
 	for _, r := range reports {
@@ -74,6 +75,21 @@ func (f *flags) relapses() mode {
 		o.Sample = 32
 		return relapseMode(12)(ctx, b, o)
 	}
+}
+
+// kills is likewise never exhaustive. A sample has one kill a flow, and two programs
+// that follow it, with a few of their calls.
+func (f *flags) kills() mode {
+	if f.sample == 0 {
+		return func(ctx context.Context, b []sweep.Bench, o sweep.Options) (*sweep.Report, error) {
+			o.Sample = 32
+			return killedMode(12)(ctx, b, o)
+		}
+	}
+	return part(func(ctx context.Context, b []sweep.Bench, o sweep.Options) (*sweep.Report, error) {
+		o.Every = 4 * max(o.Every, 1)
+		return killedMode(1)(ctx, b, o)
+	}, 25)
 }
 
 // part is a mode that tries a fraction of the sample, and of that the flow's fraction.

@@ -155,7 +155,7 @@ func (f *flags) options(flow device.Flow, keep string) sweep.Options {
 				return fmt.Sprintf("crashlab judge --bin %s --flow %s --state %s", f.bin, flow.Name, where)
 			case "full":
 				return fmt.Sprintf("crashlab errno --full --bin %s --flow %s --at '%s'", f.bin, flow.Name, where)
-			case "lose", "relapse":
+			case "lose", "relapse", "killed":
 				return fmt.Sprintf("crashlab judge --bin %s --flow %s --state %s", f.bin, flow.Name, kept)
 			}
 			return fmt.Sprintf("crashlab errno --errno %s --bin %s --flow %s --at '%s'", mode, f.bin, flow.Name, where)

@@ -33,6 +33,14 @@ func relapseMode(firsts int) mode {
 	}
 }
 
+// killedMode loses changes after the program was killed at that many calls.
+func killedMode(firsts int) mode {
+	return func(ctx context.Context, b []sweep.Bench, o sweep.Options) (*sweep.Report, error) {
+		o.Firsts = firsts
+		return sweep.Killed(ctx, b, o)
+	}
+}
+
 func killCommand() *cobra.Command {
 	var f flags
 	var torn, whole bool
@@ -99,20 +107,24 @@ func errnoCommand() *cobra.Command {
 
 func loseCommand() *cobra.Command {
 	var f flags
-	var recovery int
+	var recovery, killed int
 	cmd := &cobra.Command{
 		Use:   "lose",
 		Short: "lose whatever was not synced, in all combinations",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if recovery > 0 {
+			switch {
+			case recovery > 0:
 				return f.sweep(cmd.Context(), relapseMode(recovery))
+			case killed > 0:
+				return f.sweep(cmd.Context(), killedMode(killed))
 			}
 			return f.sweep(cmd.Context(), sweep.Lose)
 		},
 	}
 	f.register(cmd)
 	cmd.Flags().IntVar(&recovery, "recovery", 0, "lose during the recovery from `n` kills instead")
+	cmd.Flags().IntVar(&killed, "killed", 0, "kill the program at `n` calls instead, and lose what it and the next one in the same boot have not synced")
 	cmd.Flags().BoolVar(&f.count, "count", false, "count the states and try none")
 	// A state is cheap until its update is carried to the end.
 	cmd.Flags().Lookup("finish").DefValue = "10"

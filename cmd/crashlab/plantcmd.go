@@ -93,12 +93,16 @@ func (f *flags) hunt(ctx context.Context, b plant.Bug, source, to string) (*swee
 	}
 	g := *f
 	g.flows, g.most, g.rerun, g.next, g.finish, g.quiet = []string{b.Flow}, 1, 0, 0, 1, true
-	modes := map[string]mode{plant.Kill: killMode(false), plant.Errno: errnoMode(unix.EIO), plant.Lose: sweep.Lose}
-	if b.Mode == plant.Lose && g.sample == 0 {
+	modes := map[string]mode{plant.Kill: killMode(false), plant.Errno: errnoMode(unix.EIO), plant.Lose: sweep.Lose, plant.Killed: sweep.Killed}
+	if (b.Mode == plant.Lose || b.Mode == plant.Killed) && g.sample == 0 {
 		g.sample = plantSample
 	}
 	reports, err := g.reports(ctx, to, func(ctx context.Context, benches []sweep.Bench, o sweep.Options) (*sweep.Report, error) {
-		o.From = b.From
+		if b.Mode == plant.Killed {
+			o.At = b.From
+		} else {
+			o.From = b.From
+		}
 		return modes[b.Mode](ctx, benches, o)
 	})
 	if err != nil {

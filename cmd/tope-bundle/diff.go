@@ -18,6 +18,8 @@ type change struct {
 	Fetch int64 `json:"fetch,omitempty"`
 	Alone int64 `json:"alone,omitempty"`
 	Patch bool  `json:"patch,omitempty"`
+	// Why says why there is no patch for a file that has to be downloaded.
+	Why pack.Why `json:"why,omitempty"`
 }
 
 type difference struct {
@@ -73,6 +75,7 @@ func compare(from, to *pack.Opened) difference {
 		}
 	}
 	fetched := map[string]bool{}
+	base := pack.BaseOf("", from.Release.Files)
 	for _, f := range to.Release.Files {
 		was, ok := old[f.Path]
 		delete(old, f.Path)
@@ -89,6 +92,9 @@ func compare(from, to *pack.Opened) difference {
 			c.Fetch, c.Patch = patch[f.SHA256], patch[f.SHA256] > 0
 			if !c.Patch {
 				c.Fetch = c.Alone
+				if _, c.Why = base.From(f, pack.DefaultMaxPatch); c.Why == "" {
+					c.Why = pack.NoGain
+				}
 			}
 			d.Fetch += c.Fetch
 			d.Alone += c.Alone
@@ -111,8 +117,10 @@ func (a *app) showDifference(d difference) {
 			a.say("  gone     %s", c.Path)
 		case c.Patch:
 			a.say("  %-8s %s: a patch of %s instead of %s", c.What, c.Path, bytesOf(c.Fetch), bytesOf(c.Alone))
+		case c.Why == pack.NoGain:
+			a.say("  %-8s %s: %s, without a patch: it would not be smaller, or none was made from %s", c.What, c.Path, bytesOf(c.Fetch), d.From)
 		case c.Fetch > 0:
-			a.say("  %-8s %s: %s", c.What, c.Path, bytesOf(c.Fetch))
+			a.say("  %-8s %s: %s, without a patch: %s", c.What, c.Path, bytesOf(c.Fetch), whyText(c.Why, pack.DefaultMaxPatch))
 		default:
 			a.say("  %-8s %s: nothing to download", c.What, c.Path)
 		}

@@ -81,7 +81,10 @@ func (a *app) describe(o *pack.Opened, files bool) {
 	a.say("patches     %d, %s", len(o.Layout.Patches), bytesOf(sumOf(o.Layout.Patches)))
 	a.say("in all      %s", bytesOf(o.Layout.Total))
 	for language, text := range r.Notes {
-		a.say("notes (%s):\n%s", language, text)
+		a.say("notes (%s):", language)
+		for line := range strings.SplitSeq(text, "\n") {
+			a.say("%s", line)
+		}
 	}
 	if files {
 		for _, f := range r.Files {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -73,12 +74,17 @@ func writeNew(name string, data []byte, mode os.FileMode) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
+// readPassword reads a password, which is never empty.
 func readPassword(name string) (string, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return "", fmt.Errorf("cannot read the password: %w", err)
 	}
-	return strings.TrimRight(string(data), "\r\n"), nil
+	password := strings.TrimRight(string(data), "\r\n")
+	if strings.TrimSpace(password) == "" {
+		return "", fmt.Errorf("there is no password in %s: write one line with it into that file", name)
+	}
+	return password, nil
 }
 
 // keyFlags name the secret key to a verb.
@@ -100,6 +106,9 @@ func (k *keyFlags) load(in io.Reader) (key minisign.PrivateKey, err error) {
 	if err != nil {
 		return key, fmt.Errorf("cannot read the secret key: %w", err)
 	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return key, fmt.Errorf("the secret key %s is empty: is a variable not set, or the file not written?", k.key)
+	}
 	if minisign.IsEncrypted(data) {
 		if k.password == "" {
 			return key, usagef("the secret key is encrypted: name the file with its password by --password-file")
@@ -112,6 +121,9 @@ func (k *keyFlags) load(in io.Reader) (key minisign.PrivateKey, err error) {
 			return key, fmt.Errorf("cannot decrypt the secret key %s: %w; is the password right?", k.key, err)
 		}
 		return key, nil
+	}
+	if k.password != "" {
+		return key, usagef("the secret key %s is not encrypted: leave --password-file out", k.key)
 	}
 	if err := key.UnmarshalText(data); err != nil {
 		return key, fmt.Errorf("%s is not a secret key of minisign or tope-bundle keygen: %w", k.key, err)
@@ -137,7 +149,7 @@ func signedBy(files []string, by *string) (func(packed, signature []byte) error,
 			}
 		}
 		return &steps.Error{
-			Class: steps.Refused, Code: steps.InvalidPackage,
+			Class: steps.Refused, Code: steps.BadSignature,
 			Err:  errors.New("none of the keys made the signature"),
 			Hint: "is it signed, and are these the right keys?",
 		}

@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tope/updater/cmd/internal/strict"
 )
 
 // app is what the verbs share.
@@ -43,14 +45,11 @@ Keys come from a file or standard input, never from an argument. Exit codes:
 	cmd.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on standard error")
 	cmd.AddCommand(a.keygenCommand(), a.packCommand(), a.signCommand(), a.verifyCommand(),
 		a.inspectCommand(), a.diffCommand(), a.convertCommand(), a.serveCommand())
-	for _, c := range cmd.Commands() {
-		check := c.Args
-		c.Args = func(cmd *cobra.Command, args []string) error {
-			if err := check(cmd, args); err != nil {
-				return usageError{err}
-			}
-			return nil
+	strict.Arguments(cmd, func(err error) error {
+		if err != nil {
+			err = usageError{err}
 		}
-	}
+		return err
+	})
 	return cmd
 }

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/tope/updater/platform/printable"
 	"github.com/tope/updater/steps"
 )
 
@@ -40,22 +41,33 @@ func exitCode(err error) int {
 
 func (a *app) fail(err error) {
 	if a.json {
-		_ = json.NewEncoder(a.err).Encode(map[string]any{"error": err.Error(), "exit": exitCode(err)})
+		// It has a string and a number, and always becomes JSON.
+		text, _ := json.Marshal(map[string]any{"error": err.Error(), "exit": exitCode(err)})
+		fmt.Fprintf(a.err, "%s\n", printable.JSON(text))
 		return
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintf(a.err, "tope-bundle: %s\n", line)
+		a.note("tope-bundle: %s", line)
 	}
 }
 
-func (a *app) say(format string, args ...any) { fmt.Fprintf(a.out, format+"\n", args...) }
+// say prints a line of the answer. Names in it come from bundles, and command no terminal.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintln(a.out, printable.Line(fmt.Sprintf(format, args...)))
+}
 
-func (a *app) note(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", args...) }
+// note prints a line beside the answer.
+func (a *app) note(format string, args ...any) {
+	fmt.Fprintln(a.err, printable.Line(fmt.Sprintf(format, args...)))
+}
 
 func (a *app) document(v any) error {
-	enc := json.NewEncoder(a.out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.out, "%s\n", printable.JSON(text))
+	return err
 }
 
 // progress returns a function that shows how far long work is: on a terminal a
@@ -68,7 +80,7 @@ func (a *app) progress() func(what string, done, total int64) {
 		switch {
 		case a.quiet || total <= 0:
 		case live && (time.Since(shown) > 100*time.Millisecond || done == total):
-			fmt.Fprintf(a.err, "\r\x1b[K%s %d %%", what, done*100/total)
+			fmt.Fprintf(a.err, "\r\x1b[K%s %d %%", printable.Line(what), done*100/total)
 			if done == total {
 				fmt.Fprintln(a.err)
 			}

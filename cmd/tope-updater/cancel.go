@@ -15,7 +15,7 @@ func (a *app) cancelCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			s, err := a.connect(ctx, changes)
+			s, err := a.connect(ctx, cancels)
 			if err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tope/updater/cmd/internal/demo"
 	"github.com/tope/updater/cmd/internal/timeline"
+	"github.com/tope/updater/platform/printable"
 )
 
 func (a *app) demoCommand() *cobra.Command {
@@ -31,7 +32,7 @@ root and no systemd is needed. "make demo" builds the two services and runs this
 			}
 			return demo.Run(cmd.Context(), demo.Options{
 				Updater: self, Programs: programs, Keep: keep, Out: a.term.out,
-				Heading: func(s string) string { return a.term.paint(timeline.Strong, s) },
+				Heading: func(s string) string { return a.term.shown(printable.Line, a.term.paint(timeline.Strong, s)) },
 			})
 		},
 	}

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/tope/updater/cmd/internal/config"
+	"github.com/tope/updater/engine"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/fetch"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/service/bystander"
 	"github.com/tope/updater/platform/service/embedded"
@@ -26,24 +28,43 @@ type device struct {
 	root  disk.Root
 	clock clock.Clock
 	log   *slog.Logger
-	// configFile is where the configuration is, or would be.
+	// configFile is the host path where the configuration is, or would be; load finds and
+	// reads it.
 	configFile string
+	load       func() (path string, c config.Config, err error)
 }
 
+// device finds the device. Its configuration is the one below --root; a file that
+// --config names is this system's, and has to be there.
 func (a *app) device() (*device, error) {
-	cfg, err := config.Load(a.configFile)
-	if err != nil {
-		return nil, err
-	}
 	root, err := disk.NewRoot(a.root)
 	if err != nil {
 		return nil, err
 	}
-	file := a.configFile
-	if file == "" {
-		file = config.Path
+	d := &device{root: root, clock: clock.System(), log: slog.New(slog.DiscardHandler)}
+	d.load = func() (string, config.Config, error) {
+		if a.configFile != "" {
+			c, err := config.Load(a.configFile)
+			return a.configFile, c, err
+		}
+		// A link may lead elsewhere by the next reload.
+		host, err := root.Resolve(config.Path)
+		if err != nil {
+			return "", config.Config{}, fmt.Errorf("cannot find the configuration: %w", err)
+		}
+		c, err := config.LoadDefault(host)
+		return host, c, err
 	}
-	return &device{configFile: file, cfg: cfg, root: root, clock: clock.System(), log: slog.New(slog.DiscardHandler)}, nil
+	if d.configFile, d.cfg, err = d.load(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// rests reports whether the device does not run: its services are units of a systemd
+// that is not this system's.
+func (d *device) rests() bool {
+	return d.root.Dir() != "/" && d.cfg.Services.Manager == config.Systemd
 }
 
 // socket is the host path of the daemon's socket.
@@ -79,7 +100,15 @@ func (d *device) openManager() (service.Manager, error) {
 			RunDir: filepath.Join(run, "services"), Resolve: d.root.Resolve, Clock: d.clock, Log: d.log,
 		})
 	}
-	return systemd.New(systemd.Config{Clock: d.clock, Log: d.log}), nil
+	if d.rests() {
+		return systemd.Resting{}, nil
+	}
+	return systemd.New(systemd.Config{Clock: d.clock, Log: d.log, StartBound: time.Duration(d.cfg.Recovery.StartBound)}), nil
+}
+
+// web is the way to other machines that the configuration names.
+func (d *device) web() *fetch.Transport {
+	return fetch.New(fetch.Config{Settings: d.cfg.Download.Reach(), Clock: d.clock, Resolve: d.root.Resolve})
 }
 
 // lockPatience is how long a verb waits for another process to let go of the journal.
@@ -91,7 +120,11 @@ type opening struct {
 	create bool
 	// doubt: the journal has failed under this process, so its whole chain is verified.
 	doubt bool
-	// hasty: when another process holds the journal, fail at once.
+	// admit is asked, with the journal open and locked, before the program becomes
+	// the updater; nil admits everybody.
+	admit func(*engine.Engine) error
+	// hasty: when another process writes the journal, fail at once. Readers do not
+	// make it fail (package journal).
 	hasty bool
 }
 

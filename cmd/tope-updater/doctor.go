@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/cmd/internal/doctor"
 	"github.com/tope/updater/cmd/internal/timeline"
 	"github.com/tope/updater/platform/versions"
@@ -16,18 +18,32 @@ func (a *app) doctorCommand() *cobra.Command {
 		Short: "look for what is wrong with this device, and say what to do",
 		Long: `Look at everything updates and recovery depend on: directories, file systems and
 how they are mounted, owners, pointers, versions, links, the factory version,
-services and units, space, the journal, keys, the clock, the log, and whether the
-daemon, its HTTP API and device-api answer. Nothing is changed. Each line passes,
-warns (it works, but will hurt one day) or fails, and says what to do.
-The exit code is 13 when something would keep an update or a recovery from
-working.`,
+services and units, space, the journal, keys, the files that downloads need, the
+clock, the log, and whether the daemon, its HTTP API and device-api answer. Nothing
+is changed.
+
+A line fails when the device does not run what it should, or when the next update
+cannot succeed; the exit code is then 13. All else that is worth doing is a warning.
+Each line that does not pass says what to do. With --json, "run" has the commands
+for a shell, where commands can do it.
+
+With --config FILE that file is judged, before a daemon is restarted with it: a
+mistake in it, and all that the device has to have for it. A daemon that runs with
+another file is not asked, and goes on as it is.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			var findings []doctor.Finding
 			d, err := a.device()
-			if err != nil {
+			switch {
+			case errors.Is(err, config.ErrMistake):
+				findings = doctor.Unreadable(err)
+			case err != nil:
 				return err
+			default:
+				patient := d.patient()
+				patient.Given = a.configFile != ""
+				findings = doctor.Examine(cmd.Context(), patient)
 			}
-			findings := doctor.Examine(cmd.Context(), d.patient())
 			fails := 0
 			for _, f := range findings {
 				if f.Level == doctor.Fail {

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"path/filepath"
 	"time"
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/health"
+	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/bundle/supply"
@@ -21,20 +24,21 @@ import (
 	"github.com/tope/updater/steps/verify"
 )
 
-// outside, in the run directory, is where tope-updater.service puts the device's
-// /tmp for a daemon that has a private /tmp.
-const outside = "/outside"
+// outside is where tope-updater.service puts the device's /tmp for a daemon that has a
+// private /tmp, wherever the configuration has the run directory.
+const outside = "/run/tope-updater/outside"
 
 // newEngine is the one place where the engine meets its steps. The manager must
-// have been opened.
-func (p *parts) newEngine(j engine.Journal) (*engine.Engine, error) {
+// have been opened. The engine writes to both the journal and the memory.
+func (p *parts) newEngine(j engine.Journal, shown engine.Memory) (*engine.Engine, error) {
+	p.knows(j)
 	w := wiring{p}
 	gate, err := w.gate()
 	if err != nil {
 		return nil, err
 	}
 	hold := service.NewHold(p.manager, p.log)
-	restarts := restart.New(restart.Config{Manager: p.manager, Services: p.services(), Clock: p.clock, Versions: p.store, Hold: hold, Units: p.stepUnits()})
+	restarts := restart.New(restart.Config{Manager: p.manager, Services: p.services(), Clock: p.clock, Versions: p.store, Hold: hold, Units: p.stepUnits(), Verdict: gate})
 	all, err := w.steps(hold, gate, restarts)
 	if err != nil {
 		return nil, err
@@ -48,13 +52,14 @@ func (p *parts) newEngine(j engine.Journal) (*engine.Engine, error) {
 		Program: own,
 		Journal: j, Versions: upkeep{p.store}, Data: data{p.store, p.snapshots}, Keeper: p.keeper(), Gate: gate, Starter: restarts, Steps: all, Clock: p.clock, Log: p.log,
 		Budget: p.cfg.Recovery.Budget, TrustWindow: time.Duration(p.cfg.Legacy.TrustWindow),
-		Patience: w.patience(), Trust: p.trust.line,
+		Patience: w.patience(), Trust: p.trust.line, Memory: shown, OutOfMemory: p.outOfMemory,
 	})
 }
 
 // quietEngine makes an engine that can tell the status and recover By Oneshot.
 // Neither needs a step, a service manager or a connection.
 func (p *parts) quietEngine(j engine.Journal) (*engine.Engine, error) {
+	p.knows(j)
 	return engine.New(engine.Config{
 		Journal: j, Versions: upkeep{p.store}, Data: data{p.store, p.snapshots}, Clock: p.clock, Log: p.log,
 		Budget: p.cfg.Recovery.Budget, TrustWindow: time.Duration(p.cfg.Legacy.TrustWindow), Trust: p.watchTrust().line,
@@ -71,7 +76,11 @@ func (w wiring) steps(hold *service.Hold, gate *healthcheck.Gate, restarts *rest
 	if err != nil {
 		return nil, err
 	}
-	shared, err := w.root.Path(w.cfg.Paths.Shared)
+	shared, err := w.root.Resolve(w.cfg.Paths.Shared)
+	if err != nil {
+		return nil, err
+	}
+	seen, err := w.root.Resolve(outside)
 	if err != nil {
 		return nil, err
 	}
@@ -79,16 +88,17 @@ func (w wiring) steps(hold *service.Hold, gate *healthcheck.Gate, restarts *rest
 	back := turnback.New(flip, restarts, gate)
 	return map[steps.Name]steps.Step{
 		steps.Download: download.New(download.Config{
-			Clock: w.clock, Log: w.log, Version: thisBuild().Version, Partial: b.planner(), Outside: w.cfg.Paths.Run + outside,
+			Clock: w.clock, Log: w.log, Version: thisBuild().Version, Web: w.web, Partial: b.planner(), Outside: seen, Shelf: w.shelf,
+			Reserve: uint64(w.cfg.Download.Reserve), //nolint:gosec // not negative
 		}),
 		steps.Verify: verify.New(verify.Config{
 			Clock: w.clock, Formats: formats, Limits: bundle.DefaultLimits(),
-			TrustWindow: time.Duration(w.cfg.Legacy.TrustWindow), AllowCommands: w.cfg.Legacy.AllowPostCmds,
+			TrustWindow: time.Duration(w.cfg.Legacy.TrustWindow), Unsigned: b.unsignedBrings(), Units: w.stageUnits() != nil,
 			Space: space,
 		}),
 		steps.Extract: extract.New(extract.Config{
 			Versions: w.store, Formats: formats, Limits: bundle.DefaultLimits(), Preflight: disk.Preflight,
-			Writable: writable, Shared: shared, Lack: supply.Lack,
+			Writable: writable, Shared: shared, Owner: w.ownerOf, Lack: supply.Lack,
 		}),
 		steps.Stage:       stage.New(w.store, w.stageUnits()),
 		steps.Switch:      flip,
@@ -97,21 +107,45 @@ func (w wiring) steps(hold *service.Hold, gate *healthcheck.Gate, restarts *rest
 		steps.Commit:      commit.New(gate),
 		steps.Rollback:    back,
 		steps.Factory:     back,
+		// It only stops the services and moves the pointers. The clean-up starts them:
+		// no version has passed, so no verdict is asked for.
+		steps.Return: flip,
 	}, nil
 }
 
 // writable are the directories of a version that are links into the shared
-// directory, each with its host path there.
+// directory, each with its host path there. What is below the shared directory is not
+// looked at: services may change it.
 func (w wiring) writable() (map[string]string, error) {
+	shared, err := w.root.Resolve(w.cfg.Paths.Shared)
+	if err != nil {
+		return nil, err
+	}
 	m := map[string]string{}
 	for _, dir := range w.cfg.Paths.Writable {
-		host, err := w.root.Path(w.cfg.Paths.Shared + "/" + dir)
-		if err != nil {
-			return nil, err
-		}
-		m[dir] = host
+		m[dir] = filepath.Join(shared, filepath.FromSlash(dir))
 	}
 	return m, nil
+}
+
+// ownerOf tells whose a writable directory of the version in a tree is to be: the user's whom
+// the service runs as that it is for.
+func (w wiring) ownerOf(tree, dir string) (uid, gid int, ok bool) {
+	dirs := look.UnitDirs(w.manager)
+	if len(dirs) == 0 {
+		return 0, 0, false
+	}
+	var names []string
+	for _, s := range w.services() {
+		names = append(names, s.UnitName())
+	}
+	p := w.cfg.Paths
+	users := look.DataUsers{
+		Root: w.root, Units: look.UnitTexts(w.root, dirs, filepath.Join(tree, unitfiles.Dir), names...),
+		Versions: p.Versions, Shared: p.Shared, Services: p.Services,
+	}
+	u, group, ok := users.Owner(dir)
+	return int(u.UID), int(group), ok
 }
 
 func (w wiring) gate() (*healthcheck.Gate, error) {
@@ -131,7 +165,18 @@ func (w wiring) gate() (*healthcheck.Gate, error) {
 	cfg := healthcheck.Config{
 		Manager: w.manager, Services: w.services(), Checks: checks, Clock: w.clock,
 		Versions: w.store, HookOnly: !service.RunsServices(w.manager),
-		Units: w.stepUnits(),
+		Units: w.stepUnits(), StartBound: time.Duration(w.cfg.Recovery.StartBound), Site: &healthcheck.Site{Root: w.root, Store: w.store, Snapshots: w.snapshots},
+	}
+	shared, err := w.root.Resolve(w.cfg.Paths.Shared)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Site.Shared = shared
+	if u := w.unitFiles(); u != nil {
+		cfg.Site.UnitFiles = u
+	}
+	if service.RunsServices(w.manager) {
+		cfg.Origins = w.origins()
 	}
 	if w.root.Dir() != "/" {
 		cfg.Resolve = w.root.Resolve
@@ -149,9 +194,15 @@ func (w wiring) hostCommand(command []string) ([]string, error) {
 }
 
 // patience is generous, because a step that misses its deadline fails the update.
-// It is finite, so that a step that hangs fails the update too.
+// It is finite, so that a step that hangs fails the update too. What a step waits for
+// has limits of its own, which end it much earlier: systemd's for each start and the
+// bound for what systemd does not limit, the time limit of each check.
 func (w wiring) patience() engine.Patience {
+	// A release and its units may add services to the configured ones.
+	const further = 4
 	var stop, wait time.Duration
+	bound := time.Duration(w.cfg.Recovery.StartBound)
+	start := time.Duration(len(w.cfg.Service)+further) * bound
 	for _, s := range w.cfg.Service {
 		stop += time.Duration(s.StopTimeout)
 		for _, h := range s.Health {
@@ -162,7 +213,8 @@ func (w wiring) patience() engine.Patience {
 	wait = max(wait, health.MaxWait)
 	const slack = 3 * time.Minute
 	return engine.Patience{
-		Stop: 2*stop + slack, Start: 2*stop + slack, Health: 2*wait + slack,
+		// After a boot the gate waits for starts, and on the way back for longer.
+		Stop: 2*stop + slack, Start: start + 2*stop + slack, Health: bound + 4*wait + slack,
 		Copy: 15 * time.Minute,
 	}
 }

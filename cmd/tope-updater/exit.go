@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/platform/token"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle/trust"
@@ -48,6 +49,9 @@ func (e endError) Error() string {
 	}
 	if why := reason(u); why != nil {
 		s += ": " + why.Code + ": " + why.Text
+		if why.Details != "" {
+			s += fmt.Sprintf("; \"tope-updater journal show %s\" tells more", u.ID)
+		}
 	}
 	return s
 }
@@ -61,9 +65,9 @@ func reason(u engine.UpdateStatus) *engine.ErrorStatus {
 	return u.Error
 }
 
-// ended returns nil for an update that was committed, else how it ended.
+// ended returns nil for an update that did what was asked, else how it ended.
 func ended(u engine.UpdateStatus) error {
-	if u.State == engine.Committed {
+	if engine.Success(u.State) {
 		return nil
 	}
 	return endError{u}
@@ -78,14 +82,14 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.As(err, &end):
 		return end.exitCode()
-	case errors.As(err, &use), errors.Is(err, engine.ErrNothingToDo), errors.Is(err, engine.ErrInvalid):
+	case errors.As(err, &use), errors.Is(err, engine.ErrNothingToDo), errors.Is(err, engine.ErrInvalid), errors.Is(err, token.ErrInvalid):
 		return exitUsage
 	case errors.Is(err, engine.ErrQuarantined), errors.Is(err, engine.ErrEpoch), errors.Is(err, engine.ErrExpired),
 		errors.Is(err, errRefused), errors.Is(err, trust.ErrRefused):
 		return exitRefused
 	case errors.Is(err, engine.ErrBusy), errors.Is(err, engine.ErrTooLate), errors.Is(err, versions.ErrInUse), errors.Is(err, errLocked):
 		return exitBusy
-	case errors.Is(err, engine.ErrNotFound), errors.Is(err, versions.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, engine.ErrNotFound), errors.Is(err, versions.ErrNotFound), errors.Is(err, fs.ErrNotExist), errors.Is(err, token.ErrUnknown):
 		return exitNotFound
 	case errors.Is(err, errAttention):
 		return exitAttention

@@ -35,7 +35,7 @@ before the pointer is set. Services that work inside it are told: they cannot
 write there any more.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.connect(cmd.Context(), changes)
+			s, err := a.connect(cmd.Context(), tends)
 			if err != nil {
 				return err
 			}

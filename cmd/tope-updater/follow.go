@@ -8,6 +8,7 @@ import (
 
 	"github.com/tope/updater/cmd/internal/timeline"
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/httpapi"
 )
 
 const (
@@ -53,13 +54,14 @@ func (a *app) follow(ctx context.Context, s *session, id string) (engine.UpdateS
 			end = time.Now()
 		}
 		if over || !s.inProcess && time.Since(end) > cleaning {
+			p.end(*u)
 			return *u, ended(*u)
 		}
 	}
 }
 
 // next waits for news, also when the daemon dies meanwhile.
-func (a *app) next(ctx context.Context, s *session, p *progress, seen uint64) (engine.Status, error) {
+func (a *app) next(ctx context.Context, s *session, p *progress, seen uint64) (httpapi.Status, error) {
 	st, err := s.Next(ctx, seen, tick)
 	if err == nil || ctx.Err() != nil || s.inProcess || !gone(err) {
 		return st, errors.Join(err, context.Cause(ctx))
@@ -87,7 +89,7 @@ func (a *app) next(ctx context.Context, s *session, p *progress, seen uint64) (e
 }
 
 // find looks for an update in a status; over is set when its clean-up is done.
-func find(st engine.Status, id string) (u *engine.UpdateStatus, over bool) {
+func find(st httpapi.Status, id string) (u *engine.UpdateStatus, over bool) {
 	switch {
 	case st.Update != nil && st.Update.ID == id:
 		return st.Update, false

@@ -9,23 +9,33 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 )
 
 func (a *app) installCommand() *cobra.Command {
-	var noWait, retry, force bool
+	var noWait, retry, force, check bool
 	cmd := &cobra.Command{
 		Use:   "install BUNDLE|URL",
 		Short: "install a release from a file or a URL",
 		Long: `Install a release from a bundle: a file on this machine, or an http or https URL.
+A file is opened with your rights and handed to the daemon. Of a URL, the user, the
+values of its query and its fragment are shown nowhere.
 
 The command follows the update to its end, and its exit code tells how it ended:
 0 committed, 10 refused, 12 rolled back, 13 needs attention. Interrupting the
 command does not interrupt the daemon's update; "tope-updater watch" follows it
-again. Without a daemon the update stops where it is, and the next command that
-changes something, or the daemon when it starts, goes on with it.`,
+again. Without a daemon the update stops where it is; services that it had stopped
+are started again. "tope-updater recover --finish", or the daemon when it starts,
+goes on with it. Until then other commands that change something are refused.
+
+With --check it asks whether the release would fit this device: it is downloaded,
+verified and unpacked, and the device is asked all that can be known before a
+switch. Then everything is removed again. Nothing is stopped or switched. The exit
+code is 0 when the release fits, and otherwise that of the install that would fail.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return fmt.Errorf("%d bundles were named; name one: tope-updater install BUNDLE|URL", len(args))
@@ -33,43 +43,56 @@ changes something, or the daemon when it starts, goes on with it.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			src, err := bundleSource(args[0])
+			src, file, err := bundleSource(args[0])
 			if err != nil {
 				return err
 			}
+			defer file.Close()
 			return a.update(cmd.Context(), noWait, func(ctx context.Context, s *session) (string, error) {
-				return s.Install(ctx, engine.InstallRequest{Source: src, Retry: retry, Force: force})
+				return s.Install(ctx, engine.InstallRequest{Source: src, Handed: file, Retry: retry, Force: force, Check: check})
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return as soon as the update is accepted (needs the daemon)")
+	cmd.Flags().BoolVar(&check, "check", false, "only find out whether the release would fit this device")
 	cmd.Flags().BoolVar(&force, "force", false, "install it even if it has expired or its epoch is lower than this device has committed")
 	cmd.Flags().BoolVar(&retry, "retry", false, "install it even if it is in quarantine")
 	return cmd
 }
 
-// bundleSource makes a source of the URL or path that the user gave.
-func bundleSource(arg string) (steps.Source, error) {
-	if _, err := source.Parse(arg); !filepath.IsAbs(arg) && (err == nil || strings.Contains(arg, "://")) {
-		return steps.Source{URL: arg}, nil
+// bundleSource makes a source of the URL or path that the user gave. It opens a local file
+// with the user's rights: the daemon reads that file, and cannot be made to read another.
+func bundleSource(arg string) (steps.Source, *steps.Handed, error) {
+	at, err := source.New(arg).Parse()
+	if err == nil && at.Web() || err != nil && strings.Contains(arg, "://") {
+		return steps.Source{URL: source.New(arg)}, nil, nil // the API says what is wrong with it
 	}
-	path, err := filepath.Abs(arg)
+	path := at.Path
 	if err != nil {
-		return steps.Source{}, fmt.Errorf("cannot find bundle %s: %w", arg, err)
+		if path, err = filepath.Abs(arg); err != nil {
+			return steps.Source{}, nil, fmt.Errorf("cannot find bundle %s: %w", source.New(arg), err)
+		}
 	}
-	info, err := os.Stat(path)
+	// O_NONBLOCK: opening a FIFO must not wait for its writer.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return steps.Source{}, fmt.Errorf("cannot find the bundle: %w", err)
+		return steps.Source{}, nil, fmt.Errorf("cannot open the bundle: %w", err)
 	}
-	if !info.Mode().IsRegular() {
-		return steps.Source{}, usagef("%s is not a file; name the bundle itself", path)
+	file := &steps.Handed{File: f}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = usagef("%s is not a file; name the bundle itself", path)
 	}
-	return steps.Source{URL: path, Name: filepath.Base(path), Size: info.Size()}, nil
+	if err != nil {
+		file.Close()
+		return steps.Source{}, nil, err
+	}
+	return steps.Source{URL: source.New(path), Name: filepath.Base(path), Size: info.Size()}, file, nil
 }
 
 // update begins an update and follows it to its end.
 func (a *app) update(ctx context.Context, noWait bool, begin func(context.Context, *session) (string, error)) error {
-	s, err := a.connect(ctx, changes)
+	s, err := a.connect(ctx, begins)
 	if err != nil {
 		return err
 	}
@@ -96,7 +119,14 @@ func (a *app) update(ctx context.Context, noWait bool, begin func(context.Contex
 		}
 	}
 	if err == nil && !a.term.json {
-		a.term.say("%s is current", u.To)
+		if u.State == engine.Checked {
+			a.term.say("%s fits this device; nothing was changed", u.To)
+		} else {
+			a.term.say("%s is current", u.To)
+		}
+		if s.rests {
+			a.term.say("%s does not run: nothing was started or judged; its services start when it boots", a.root)
+		}
 		if u.Wire != nil {
 			a.term.say("%s", wire(u.Wire))
 		}

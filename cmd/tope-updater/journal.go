@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -124,9 +126,38 @@ func (a *app) journalList(open opener) *cobra.Command {
 			if all == nil {
 				all = []journal.Update{}
 			}
-			err = a.term.answer(httpapi.Updates{Updates: all}, func(t *terminal) { t.updates(all) })
+			recs, err := r.Records(cmd.Context(), "")
+			rerr = errors.Join(rerr, err)
+			answer := updatesAndRepairs{httpapi.Updates{Updates: all}, repairs(recs)}
+			err = a.term.answer(answer, func(t *terminal) {
+				t.updates(all)
+				t.repairs(answer.Repairs)
+			})
 			return errors.Join(rerr, err)
 		},
+	}
+}
+
+// updatesAndRepairs is what the journal has, told in short.
+type updatesAndRepairs struct {
+	httpapi.Updates
+	// Repairs are what recovery did to current without an update, newest first.
+	Repairs []journal.Repaired `json:"repairs,omitempty"`
+}
+
+func repairs(recs []journal.Record) (list []journal.Repaired) {
+	for _, r := range recs {
+		if r.Repair != nil {
+			list = append(list, journal.Repaired{Time: r.Time, To: r.Repair.To, Why: r.Why})
+		}
+	}
+	slices.Reverse(list)
+	return list
+}
+
+func (t *terminal) repairs(list []journal.Repaired) {
+	for _, r := range list {
+		t.say("repaired on %s: %s", r.Time.UTC().Format(time.DateTime), r.Why)
 	}
 }
 
@@ -139,11 +170,11 @@ func (t *terminal) updates(all []journal.Update) {
 	for _, u := range all {
 		took, why := "", ""
 		if u.Terminal {
-			took = human.Duration(u.Ended.Sub(u.Accepted))
+			took = human.Span(u.Took, u.TookUnsure)
 		}
 		if f := u.Cause; f != nil {
 			why = f.Code
-		} else if f := u.Error; f != nil && u.State != engine.Committed {
+		} else if f := u.Error; f != nil && !engine.Success(u.State) {
 			why = f.Code
 		}
 		rows = append(rows, []string{u.ID, string(u.Kind), orNone(u.From), u.To, string(u.State), u.Accepted.UTC().Format("2006-01-02 15:04:05"), took, why})
@@ -213,10 +244,8 @@ func (a *app) journalExport(open opener) *cobra.Command {
 }
 
 func export(w io.Writer, recs []journal.Record) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
 	for _, r := range recs {
-		if err := enc.Encode(httpapi.Record{Record: r, Sum: r.Sum}); err != nil {
+		if err := encode(w, "", httpapi.Record{Record: r, Sum: r.Sum}); err != nil {
 			return err
 		}
 	}
@@ -240,7 +269,7 @@ func (a *app) journalGraph() *cobra.Command {
 			for _, t := range engine.Table() {
 				edges = append(edges, edge{t.From, t.Trigger, t.To, t.Guard.Name, t.Meaning})
 			}
-			return a.term.answer(edges, func(t *terminal) { t.write(engine.Graph()) })
+			return a.term.answer(edges, func(t *terminal) { t.raw(engine.Graph()) })
 		},
 	}
 }
@@ -279,14 +308,7 @@ func (a *app) journalVerify(open opener) *cobra.Command {
 
 // timeline prints a story.
 func (t *terminal) timeline(tl timeline.Timeline) {
-	if err := timeline.Write(writerFunc(t.write), tl, t.paint); err != nil && t.broken == nil {
-		t.broken = err
-	}
-}
-
-type writerFunc func(string)
-
-func (f writerFunc) Write(b []byte) (int, error) {
-	f(string(b))
-	return len(b), nil
+	var text bytes.Buffer
+	_ = timeline.Write(&text, tl, t.paint) // a buffer takes all
+	t.write(text.String())
 }

@@ -7,12 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/snapshot"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/download"
 	"github.com/tope/updater/steps/running"
 )
 
@@ -22,6 +24,9 @@ type keeper struct {
 	snapshots *snapshot.Store
 	// work is the host path that has one directory for each open update.
 	work string
+	// shelf has the part of a download that was not finished; now is the wall clock.
+	shelf string
+	now   func() time.Time
 	// keep is how many versions are kept beside those in use.
 	keep int
 }
@@ -36,7 +41,14 @@ func (k keeper) MakeWorkDir(update string) error { return disk.MkdirAll(k.WorkDi
 
 // DropWorkDir removes the update's directory. A power cut may leave a part of it,
 // which means nothing to anybody once the version is published.
-func (k keeper) DropWorkDir(update string) error { return disk.RemoveTree(k.WorkDir(update)) }
+func (k keeper) DropWorkDir(update string) error { return k.remove(update) }
+
+// remove removes an update's directory, and the secrets in it first: a power cut may have
+// left them under the name that a file has until it is whole.
+func (k keeper) remove(update string) error {
+	file := k.source(update)
+	return errors.Join(wipe(file), wipe(disk.TempName(file)), disk.RemoveTree(k.WorkDir(update)))
+}
 
 // Tidy removes everything that is not needed. Each thing either has a name for
 // rubbish already, or is renamed so first: a power cut may leave half of it, and
@@ -51,6 +63,7 @@ func (k keeper) Tidy(ctx context.Context, n engine.Needs) ([]string, error) {
 		return removed, context.Cause(ctx)
 	}
 	note(k.dropWork(n.Update))
+	note(k.dropShelf())
 	note(k.snapshots.Tidy(n.Update))
 	note(k.store.Prune(k.keep, n.Versions...))
 	if p, err := k.store.Pointers(); err != nil {
@@ -76,13 +89,30 @@ func (k keeper) dropWork(update string) ([]string, error) {
 		if e.Name() == update {
 			continue
 		}
-		if err := disk.RemoveTree(filepath.Join(k.work, e.Name())); err != nil {
+		if err := k.remove(e.Name()); err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		removed = append(removed, "work/"+e.Name())
 	}
 	return removed, errors.Join(errs...)
+}
+
+// shelfLife is how long the part of an unfinished download waits for the next update to
+// its release.
+const shelfLife = 14 * 24 * time.Hour
+
+// dropShelf removes a part that nobody has asked for again. The age is the wall clock's:
+// one that is set wrong costs a download, or room for a while.
+func (k keeper) dropShelf() ([]string, error) {
+	info, err := os.Lstat(filepath.Join(k.shelf, download.NoteFile))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && k.now().Sub(info.ModTime()).Abs() < shelfLife {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot look for an earlier download: %w", err)
+	}
+	return []string{filepath.Base(k.shelf)}, disk.RemoveTree(k.shelf)
 }
 
 // makeRoom removes versions when there is not enough space for a new one. It
@@ -105,6 +135,9 @@ func (d data) Owes(from, to string) (bool, error) {
 
 // Pending implements engine.Data.
 func (d data) Pending(update string) ([]string, error) { return d.snapshots.Pending(update) }
+
+// Sync implements engine.Data.
+func (d data) Sync(update string) error { return d.snapshots.Sync(update) }
 
 // Restore implements engine.Data.
 func (d data) Restore(update string) (any, error) { return d.snapshots.Restore(update) }

@@ -13,6 +13,7 @@ import (
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/snapshot"
 	"github.com/tope/updater/platform/versions"
 )
 
@@ -57,8 +58,8 @@ func TestTidyKeepsWhatIsNeededAndNothingElse(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, removed, "work/u-old")
 	require.Contains(t, removed, "1.1.0")
-	require.Contains(t, removed, "shared/.snapshot-u-old")
-	require.DirExists(t, filepath.Join(shared, ".snapshot-u-open"))
+	require.Contains(t, removed, ".snapshots/.snapshot-u-old")
+	require.DirExists(t, filepath.Join(d.store.Dir(), snapshot.Vault, ".snapshot-u-open"))
 	require.DirExists(t, open)
 	require.DirExists(t, d.store.Staging("u-open"))
 	require.NoDirExists(t, d.store.Staging("u-old"))

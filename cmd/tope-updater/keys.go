@@ -36,15 +36,16 @@ func (a *app) keysListCommand() *cobra.Command {
 		Short: "list the keys that may sign releases",
 		Args:  cobra.NoArgs,
 		RunE: func(_ *cobra.Command, _ []string) error {
-			dir, now, err := a.keyDirectory()
+			d, dir, err := a.keyDirectory()
 			if err != nil {
 				return err
 			}
-			keys, err := trust.Load(dir, now)
+			keys, err := trust.Load(dir, d.clock.Now())
 			if err != nil {
 				return err
 			}
-			return a.term.answer(newKeysAnswer(keys), func(t *terminal) { t.keys(keys) })
+			committed := d.signedRelease()
+			return a.term.answer(newKeysAnswer(keys, committed), func(t *terminal) { t.keys(keys, committed) })
 		},
 	}
 }
@@ -64,7 +65,7 @@ higher than that of the one in force.`,
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			dir, now, err := a.keyDirectory()
+			d, dir, err := a.keyDirectory()
 			if err != nil {
 				return err
 			}
@@ -76,26 +77,25 @@ higher than that of the one in force.`,
 				}
 				texts = append(texts, text)
 			}
-			if err := trust.Update(dir, texts[0], texts[1:], now); err != nil {
+			if err := trust.Update(dir, texts[0], texts[1:], d.clock.Now()); err != nil {
 				return err
 			}
-			keys, err := trust.Load(dir, now)
+			keys, err := trust.Load(dir, d.clock.Now())
 			if err != nil {
 				return fmt.Errorf("%s is in place, but no bundle will be accepted: %w", args[0], err)
 			}
-			return a.term.answer(newKeysAnswer(keys), func(t *terminal) { t.keys(keys) })
+			return a.term.answer(newKeysAnswer(keys, ""), func(t *terminal) { t.keys(keys, "") })
 		},
 	}
 }
 
-// keyDirectory returns the host path of the keys, and the time to judge them at.
-func (a *app) keyDirectory() (string, time.Time, error) {
-	d, err := a.device()
-	if err != nil {
-		return "", time.Time{}, err
+// keyDirectory returns the device and the host path of its keys.
+func (a *app) keyDirectory() (d *device, dir string, err error) {
+	if d, err = a.device(); err != nil {
+		return nil, "", err
 	}
-	dir, err := d.root.Resolve(d.cfg.Paths.Keys)
-	return dir, d.clock.Now(), err
+	dir, err = d.root.Resolve(d.cfg.Paths.Keys)
+	return d, dir, err
 }
 
 func readKeyFile(name string) ([]byte, error) {
@@ -119,13 +119,22 @@ type keysAnswer struct {
 	// Open is set when there is no key at all.
 	Open bool        `json:"open"`
 	Keys []trust.Key `json:"keys"`
+	// Committed names the signed release because of which a device without keys takes
+	// nothing; absent when there is none.
+	Committed string `json:"committed,omitempty"`
 	// Rotation is null without root keys.
 	Rotation *trust.Rotation `json:"rotation"`
 }
 
-func newKeysAnswer(k *trust.Keys) keysAnswer { return keysAnswer{k.Open(), k.List(), k.Rotation()} }
+func newKeysAnswer(k *trust.Keys, committed string) keysAnswer {
+	return keysAnswer{k.Open(), k.List(), committed, k.Rotation()}
+}
 
-func (t *terminal) keys(k *trust.Keys) {
+func (t *terminal) keys(k *trust.Keys, committed string) {
+	if k.Open() && committed != "" {
+		t.say("%s", t.paint(timeline.Warn, "there are no keys any more, and this device has committed the "+committed+": no release will be accepted"))
+		return
+	}
 	if k.Open() {
 		t.say("there are no keys: whether a release is signed, and by whom, cannot be checked")
 		return

@@ -25,7 +25,7 @@ A device whose first version was put there by hand has no pointers yet:
 				return usagef("--current needs --pointers; \"rollback --to\" goes to another version")
 			}
 			in.Current = strings.TrimPrefix(in.Current, "v")
-			s, err := a.connect(cmd.Context(), changes)
+			s, err := a.connect(cmd.Context(), tends)
 			if err != nil {
 				return err
 			}

@@ -5,9 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/lmittmann/tint"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/journald"
+	"github.com/tope/updater/platform/printable"
 )
 
 // Formats of the log.
@@ -40,17 +39,35 @@ func (t *terminal) logger(format string) (*slog.Logger, error) {
 		case t.underJournal():
 			return slog.New(newFieldsHandler(&journald.Conn{}, t.err)), nil
 		case isFile && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb":
-			return slog.New(tint.NewTextHandler(f, &tint.Options{TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""})), nil
+			return slog.New(tint.NewTextHandler(f, &tint.Options{TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != "", ReplaceAttr: oneLine})), nil
 		}
 		return slog.New(slog.NewTextHandler(t.err, nil)), nil
 	case logText:
 		return slog.New(slog.NewTextHandler(t.err, nil)), nil
 	case logJSON:
-		return slog.New(slog.NewJSONHandler(t.err, nil)), nil
+		return slog.New(slog.NewJSONHandler(escaping{t.err}, nil)), nil
 	case logJournal:
 		return slog.New(newFieldsHandler(&journald.Conn{}, t.err)), nil
 	}
 	return nil, usagef("--log-format %q: want auto, text, json or journal", format)
+}
+
+// oneLine cleans a message, which tint prints as it is; it quotes the attributes.
+func oneLine(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.MessageKey {
+		a.Value = slog.StringValue(printable.Line(a.Value.String()))
+	}
+	return a
+}
+
+// escaping writes JSON in which no text commands a terminal.
+type escaping struct{ w io.Writer }
+
+func (e escaping) Write(line []byte) (int, error) {
+	if _, err := e.w.Write(printable.JSON(line)); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }
 
 // underJournal says whether standard error leads to systemd's journal.
@@ -121,7 +138,7 @@ func (h fieldsHandler) fields(r slog.Record) []journald.Field {
 		add(a)
 	}
 	r.Attrs(add)
-	return append(fields, journald.Field{Name: "MESSAGE", Value: text.String()})
+	return append(fields, journald.Field{Name: "MESSAGE", Value: printable.Line(text.String())})
 }
 
 // fieldName is the name that docs/logs.md promises; other attributes get the same kind of name.
@@ -160,10 +177,4 @@ func (p *patient) Write(b []byte) (int, error) {
 	default:
 	}
 	return len(b), nil
-}
-
-// outliveLog keeps the program alive when the reader of its standard error goes
-// away: Go would end the program for that.
-func outliveLog() {
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 }

@@ -92,6 +92,8 @@ func TestLogFormats(t *testing.T) {
 	require.NoError(t, err)
 	log.Info("state", "update", "u1")
 	require.Contains(t, out.String(), `"msg":"state","update":"u1"`)
+	log.Info("a\u202eb")
+	require.Contains(t, out.String(), `"msg":"a\u202eb"`)
 	_, err = term.logger("xml")
 	require.ErrorContains(t, err, "want auto, text, json or journal")
 	require.Equal(t, 2, exitCode(err))

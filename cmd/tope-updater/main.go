@@ -30,7 +30,10 @@ func main() {
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a := &app{term: newTerminal(os.Stdout, os.Stderr)}
+	// A second signal is swallowed: what the first one has begun is not cut short.
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	a := &app{term: newTerminal(os.Stdout, os.Stderr), end: end}
 	cmd := a.command()
 	cmd.SetArgs(args)
 	err := cmd.ExecuteContext(ctx)

@@ -15,6 +15,8 @@ func messageID(e engine.Event) string {
 		return "f77f061ce40f4a17b081f7cd2eb6fe5a"
 	case engine.EventCancelled:
 		return "fb9e2f4754944213966471fb7f1485c6"
+	case engine.EventChecked:
+		return "393862d8eb0b416a87ccc554ba6fa2e3"
 	case engine.EventFailed:
 		return "007a415bc0094bad88d8b63d5b92f724"
 	case engine.EventRefused:
@@ -31,6 +33,10 @@ func messageID(e engine.Event) string {
 		return "132e390fc0814540b4f83667617f656b"
 	case engine.EventQuarantine:
 		return "fb3f49b9bf2b4b2d94ba67854f989d8e"
+	case engine.EventRepaired:
+		return "bd5f0b0e6b1f4fd2a8f4f2ab3c0fe24d"
+	case engine.EventDiffers:
+		return "6f2a9d3c54f04c0e9f0d7e8d21b7a4c5"
 	case engine.EventJournalDamaged:
 		return "ca2cbcd1d3c74954af959356a51ce0ee"
 	case engine.EventJournalFailed:
@@ -39,6 +45,8 @@ func messageID(e engine.Event) string {
 		return "371143ed56e64392a48248b6ef70dc9a"
 	case engine.EventUntrusting:
 		return "30ee530120734db698ec6f8ad92cd13d"
+	case engine.EventDenied:
+		return "1d7b5003a77d459f91ed90d0586df600"
 	}
 	return ""
 }

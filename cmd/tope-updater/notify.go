@@ -12,6 +12,7 @@ import (
 	sd "github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/steps"
 )
 
 // notify sends a state to systemd; without systemd it does nothing.
@@ -59,6 +60,9 @@ func announce(ctx context.Context, log *slog.Logger, e *engine.Engine) {
 // statusLine says in a line where the device stands.
 func statusLine(st engine.Status) string {
 	switch {
+	case st.Update != nil && st.Update.Pause != nil:
+		// Without the seconds to the next try: the line stays until something changes.
+		return fmt.Sprintf("%s of %s waits: %s (update %s)", st.State, orNone(st.Update.To), steps.Brief(st.Update.Pause.Why, steps.LongestLine), st.Update.ID)
 	case st.Update != nil:
 		return fmt.Sprintf("%s, from %s to %s (update %s)", st.State, orNone(st.Update.From), orNone(st.Update.To), st.Update.ID)
 	case st.Last != nil && st.Last.State == engine.NeedsAttention:

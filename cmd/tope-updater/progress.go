@@ -7,6 +7,8 @@ import (
 	"github.com/tope/updater/cmd/internal/human"
 	"github.com/tope/updater/cmd/internal/timeline"
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/steps"
 )
 
 // progress shows one update as it goes: a line for each state and, below the
@@ -18,6 +20,9 @@ type progress struct {
 	state   engine.State
 	percent int    // the last one printed for state
 	note    string // the last one printed
+	// withheld is the failure that decides the update: the command's own error tells
+	// it at the end, and nothing is told twice.
+	withheld *journal.Failure
 }
 
 func newProgress(t *terminal) *progress { return &progress{t: t} }
@@ -30,6 +35,11 @@ func (p *progress) tell(c timeline.Chapter) {
 			continue
 		}
 		last = e.Seq
+		if p.withheld == nil && e.What == timeline.Failed && decides(e) {
+			p.withheld = e.Error
+			p.line(p.t.paint(timeline.Bad, failed(e)))
+			continue
+		}
 		if colour, line := told(e); line != "" {
 			p.line(p.t.paint(colour, line))
 		}
@@ -44,18 +54,45 @@ func told(e timeline.Entry) (timeline.Colour, string) {
 	case timeline.Entered:
 		return timeline.ColourOf(e.State), fmt.Sprintf("  %-15s %s", e.State, e.Text)
 	case timeline.Failed:
-		if e.Step == "" {
-			return timeline.Bad, fmt.Sprintf("    %s: %s", e.Error.Code, e.Error.Text)
-		}
-		return timeline.Bad, fmt.Sprintf("    %s failed: %s: %s", e.Step, e.Error.Code, e.Error.Text)
+		return timeline.Bad, failed(e) + ": " + e.Error.Text
 	case timeline.Interrupted:
 		return timeline.Warn, fmt.Sprintf("    %s was interrupted: %s", e.Step, e.Text)
+	case timeline.Done:
+		if e.Step == string(steps.Rollback) && e.Why != "" {
+			return timeline.Warn, "    " + e.Why // why the release is not in quarantine
+		}
 	case timeline.Rule:
 		return timeline.Plain, fmt.Sprintf("    recovery: %s: %s", e.Text, e.Why)
+	case timeline.Refused:
+		return timeline.Bad, "    preflight: " + e.Text
+	case timeline.Warned:
+		return timeline.Warn, "    preflight: warning: " + e.Text
 	case timeline.Quarantined:
 		return timeline.Bad, "    quarantined: " + e.Text
 	}
 	return timeline.Plain, ""
+}
+
+// decides reports whether a failure ends the way forward.
+func decides(e timeline.Entry) bool {
+	return e.Trigger == string(engine.Fail) || e.Trigger == string(engine.Expire)
+}
+
+// failed is a failure without its text.
+func failed(e timeline.Entry) string {
+	if e.Step == "" {
+		return "    failed: " + e.Error.Code
+	}
+	return fmt.Sprintf("    %s failed: %s", e.Step, e.Error.Code)
+}
+
+// end tells the failure that was withheld, if the command's error is about another.
+func (p *progress) end(u engine.UpdateStatus) {
+	if f := p.withheld; f != nil {
+		if why := reason(u); u.State == engine.Cancelled || why == nil || why.Text != f.Text {
+			p.line(p.t.paint(timeline.Bad, "    "+f.Code+": "+f.Text))
+		}
+	}
 }
 
 // show brings the bar up to date.
@@ -78,7 +115,7 @@ func (p *progress) show(u engine.UpdateStatus) {
 	if p.t.live {
 		const width = 30
 		done := min(max(u.Progress, 0), 100) * width / 100
-		p.t.write(fmt.Sprintf("\r\x1b[K    [%s%s] %3d %%  %s", strings.Repeat("#", done), strings.Repeat("-", width-done), u.Progress, amount))
+		p.t.raw(fmt.Sprintf("\r\x1b[K    [%s%s] %3d %%  %s", strings.Repeat("#", done), strings.Repeat("-", width-done), u.Progress, amount))
 		p.bar = true
 		return
 	}
@@ -104,7 +141,7 @@ func (p *progress) line(s string) {
 // close takes the bar away.
 func (p *progress) close() {
 	if p.bar {
-		p.t.write("\r\x1b[K")
+		p.t.raw("\r\x1b[K")
 		p.bar = false
 	}
 }

@@ -16,7 +16,7 @@ update needs, is never removed.`,
 			if cmd.Flags().Changed("keep") && keep < 0 {
 				return usagef("--keep %d is negative; say how many of the newest versions to keep", keep)
 			}
-			s, err := a.connect(cmd.Context(), changes)
+			s, err := a.connect(cmd.Context(), tends)
 			if err != nil {
 				return err
 			}

@@ -26,7 +26,7 @@ and exits with 1; but a device that was never updated has no journal yet: it
 exits with 0.
 
 With --finish it goes on until the update is over, as the daemon would: for
-rescue shells and tests.`,
+devices on which no daemon runs, and rescue shells.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d, err := a.device()
@@ -57,7 +57,7 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 	if err != nil {
 		return err
 	}
-	// Do not wait for the journal. Services pull recover in: when recover has not
+	// Do not wait for another writer. Services pull recover in: when recover has not
 	// run in this boot, a service that an update restarts would wait here.
 	var j engine.Journal = newScratch()
 	real, jerr := d.openJournal(opening{hasty: true})
@@ -66,6 +66,13 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 		j = real
 	case errors.Is(jerr, errLocked):
 		return jerr // a daemon runs, and has recovered already
+	}
+	if err := p.lockTree(ctx, 0); err != nil {
+		// An updater with another configuration has this tree: its pointers are not ours.
+		if real != nil {
+			err = errors.Join(err, real.Close())
+		}
+		return err
 	}
 	e, err := p.quietEngine(j)
 	repaired := false
@@ -102,7 +109,7 @@ func (a *app) recoverOnce(ctx context.Context, d *device) error {
 
 // recoverFinish does what a daemon would, until nothing is left to do.
 func (a *app) recoverFinish(ctx context.Context, d *device) error {
-	s, err := workIn(ctx, d)
+	s, err := a.workIn(ctx, d, finishes)
 	if err != nil {
 		return err
 	}
@@ -140,6 +147,9 @@ func (a *app) reported(r engine.Report) error {
 			}
 		}
 	})
+	if r.Differs != "" {
+		a.term.note("%s", r.Differs)
+	}
 	if err == nil && !r.Whole {
 		return fmt.Errorf("%w: no pointer leads to a whole version", errAttention)
 	}

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -100,15 +101,40 @@ func TestAJournalOfEveryReleaseIsGoneOnFrom(t *testing.T) {
 			bundles := filepath.Join(released, "bundles", filepath.Base(filepath.Dir(file)))
 			on := []string{"--config", d.Config, "--root", d.Root}
 			perform(t, 0, append(on, "recover", "--finish")...)
+			if strings.HasSuffix(file, "/interrupted.db.gz") {
+				// What was open is a signed release, and is committed: without its key the
+				// device takes nothing more.
+				perform(t, 10, append(on, "install", filepath.Join(bundles, "1.1.0.tope"))...)
+			}
+			putKey(t, d, bundles)
 			perform(t, 0, append(on, "install", "--retry", filepath.Join(bundles, "1.1.0.tope"))...)
 			list := perform(t, 0, append(on, "journal", "list")...)
 			require.Regexp(t, `install +1.0.0 +1.1.0 +Committed`, strings.SplitN(list, "\n", 3)[1])
 			if strings.HasSuffix(file, "/interrupted.db.gz") {
-				require.Regexp(t, `install +0.9.0 +1.0.0 +Committed`, strings.SplitN(list, "\n", 4)[2], "what was open is finished")
+				require.Regexp(t, `install +0.9.0 +1.0.0 +Committed`, list, "what was open is finished")
 			}
 			require.Contains(t, perform(t, 0, append(on, "journal", "verify")...), "the journal is whole")
 		})
 	}
+}
+
+// putKey gives a device the key that has signed the bundles of a release.
+func putKey(t *testing.T, d *fixtures.Device, bundles string) {
+	t.Helper()
+	keys := filepath.Join(d.Root, "etc/tope-updater/keys")
+	require.NoError(t, os.Mkdir(keys, 0o755))
+	pub, err := os.ReadFile(filepath.Join(bundles, "test.pub"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(keys, "test.pub"), pub, 0o644))
+}
+
+// letIn has the configuration let such things in without a signature.
+func letIn(t *testing.T, d *fixtures.Device, kind string) {
+	t.Helper()
+	f, err := os.OpenFile(d.Config, os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = fmt.Fprintf(f, "\n[trust]\nunsigned_brings = [%q]\n", kind)
+	require.NoError(t, errors.Join(err, f.Close()))
 }
 
 // newDevice is a device that starts no service.
@@ -133,13 +159,11 @@ func TestBundlesOfEveryRelease(t *testing.T) {
 			on := []string{"--config", d.Config, "--root", d.Root}
 			at := func(path string) string { return filepath.Join(d.Root, "opt/tope/versions/current", path) }
 			perform(t, 0, append(on, "install", filepath.Join(dir, "0.9.0.zip"))...)
+			perform(t, 10, append(on, "install", filepath.Join(dir, "1.0.0-unsigned.tope"))...) // it has a hook
+			letIn(t, d, "hooks")
 			perform(t, 0, append(on, "install", filepath.Join(dir, "1.0.0-unsigned.tope"))...)
 			perform(t, 0, append(on, "rollback", "--force")...)
-			keys := filepath.Join(d.Root, "etc/tope-updater/keys")
-			require.NoError(t, os.Mkdir(keys, 0o755))
-			pub, err := os.ReadFile(filepath.Join(dir, "test.pub"))
-			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(filepath.Join(keys, "test.pub"), pub, 0o644))
+			putKey(t, d, dir)
 			for _, version := range []string{"1.0.0", "1.1.0"} {
 				perform(t, 0, append(on, "install", filepath.Join(dir, version+".tope"))...)
 				app, err := os.ReadFile(at("bin/app"))

@@ -34,8 +34,10 @@ func (d *daemon) report(ctx context.Context, e *engine.Engine) {
 	for ctx.Err() == nil {
 		changed := e.Changed() // before the status, so that no change is missed
 		var again <-chan time.Time
-		switch u := newestOf(e.Status()); {
+		st := e.Status()
+		switch u := newestOf(st); {
 		case u == nil || u.ID == told:
+		case st.Replacing: // nothing has failed, and the next update is about to begin
 		case !engine.Terminal(u.State):
 			r.Submit(reportOf(*u))
 			again = d.clock.After(reportTick)
@@ -65,9 +67,13 @@ func newestOf(st engine.Status) *engine.UpdateStatus {
 }
 
 // reportOf tells how an update stands, in the legacy API's words. An end that was
-// not reported yet is news, however long ago it was.
+// not reported yet is news, however long ago it was. A report is read later than it
+// is written, so it does not count the seconds to the next try.
 func reportOf(u engine.UpdateStatus) deviceapi.Report {
 	u.SinceEnd = 0
+	if u.Pause != nil {
+		u.Pause = &engine.Pause{Why: u.Pause.Why, Outline: u.Pause.Outline}
+	}
 	v := legacy.Of(engine.Status{Update: &u})
 	return deviceapi.Report{Stage: string(v.Stage), Progress: v.Progress, Message: v.Message, Error: v.Error}
 }

@@ -24,10 +24,6 @@ it does not.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// A shell variable that is not set must not mean another version.
-			if cmd.Flags().Changed("to") && to == "" {
-				return usagef("--to needs a version; without --to it is the previous one")
-			}
 			return a.update(cmd.Context(), noWait, func(ctx context.Context, s *session) (string, error) {
 				return s.Rollback(ctx, strings.TrimPrefix(to, "v"), force)
 			})

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/tope/updater/cmd/internal/config"
+	"github.com/tope/updater/cmd/internal/strict"
 )
 
 // app is what the verbs share: the global flags and the terminal.
@@ -11,6 +14,8 @@ type app struct {
 	configFile string
 	root       string
 	term       *terminal
+	// end ends the context of the verb, as SIGINT does.
+	end context.CancelFunc
 }
 
 // command builds the tree of verbs.
@@ -40,18 +45,16 @@ verification or quarantine, 11 busy or too late to cancel, 12 rolled back,
 	cmd.SetOut(a.term.out)
 	cmd.SetErr(a.term.err)
 	flags := cmd.PersistentFlags()
-	flags.StringVar(&a.configFile, "config", "", "configuration `file` (default "+config.Path+", which may be missing)")
-	flags.StringVar(&a.root, "root", "/", "`directory` that stands for the device's /")
+	flags.StringVar(&a.configFile, "config", "", "configuration `file` of this system (default: the device's "+config.Path+", which may be missing)")
+	flags.StringVar(&a.root, "root", "/", "`directory` that stands for the device's /: its configuration, keys, state, versions and units")
 	flags.BoolVar(&a.term.json, "json", false, "stable JSON instead of text for people")
 	cmd.AddCommand(
-		a.serveCommand(), a.recoverCommand(),
+		a.serveCommand(), a.reloadCommand(), a.recoverCommand(),
 		a.installCommand(), a.statusCommand(), a.watchCommand(), a.cancelCommand(), a.rollbackCommand(),
-		a.versionsCommand(), a.pruneCommand(), a.factoryCommand(), a.linksCommand(), a.unitsCommand(),
-		a.keysCommand(), a.doctorCommand(), a.journalCommand(), a.demoCommand(), a.versionCommand(),
+		a.versionsCommand(), a.pruneCommand(), a.quarantineCommand(), a.factoryCommand(), a.linksCommand(), a.unitsCommand(),
+		a.keysCommand(), a.trustCommand(), a.tokenCommand(), a.doctorCommand(), a.journalCommand(), a.demoCommand(), a.versionCommand(), a.noteEndCommand(),
 	)
-	for _, c := range cmd.Commands() {
-		checkArgs(c)
-	}
+	strict.Arguments(cmd, usage)
 	return cmd
 }
 
@@ -61,14 +64,4 @@ func noVerb(cmd *cobra.Command, args []string) error {
 		return usagef("say what to do: tope-updater VERB; \"%s --help\" lists the verbs", cmd.CommandPath())
 	}
 	return usagef("there is no verb %q; \"%s --help\" lists them", args[0], cmd.CommandPath())
-}
-
-// checkArgs makes wrong arguments of c and its verbs usage errors.
-func checkArgs(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(cmd *cobra.Command, args []string) error { return usage(check(cmd, args)) }
-	}
-	for _, sub := range c.Commands() {
-		checkArgs(sub)
-	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"github.com/tope/updater/cmd/internal/builttest"
 	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/cmd/internal/fixtures"
+	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/httpapi/client"
 	"github.com/tope/updater/steps/bundle/bundletest"
 )
@@ -49,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"exit":    runExit,
 			"silence": openSilence,
 			"await":   awaitDaemon,
+			"in":      awaitState,
 			"get":     getURL,
 			"reports": awaitReport,
 			"publish": publish,
@@ -126,6 +129,22 @@ func awaitDaemon(ts *testscript.TestScript, _ bool, _ []string) {
 	for c.Alive(context.Background()) != nil {
 		if time.Now().After(deadline) {
 			ts.Fatalf("no daemon answers")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// awaitState is "in STATE": until the open update is in that state.
+func awaitState(ts *testscript.TestScript, _ bool, args []string) {
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		var st engine.Status
+		err := ts.Exec("tope-updater", "--config", ts.Getenv("CONFIG"), "--root", ts.Getenv("ROOT"), "--json", "status")
+		if err == nil && json.Unmarshal([]byte(ts.ReadFile("stdout")), &st) == nil && st.State == engine.State(args[0]) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("the update is not in %s but in %s: %v", args[0], st.State, err)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,8 +33,6 @@ const (
 // them, the kernel lets the threads that have waited go first.
 const spareThreads = 2
 
-var errStarting = errors.New("the updater is starting")
-
 // Back-off between attempts to open a journal that failed.
 const (
 	firstPause   = time.Second
@@ -56,10 +53,13 @@ func (a *app) serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if d.rests() {
+				return usagef("the device %s does not run, so it has no daemon: its services are systemd's; set [services] manager for one that runs in a directory", d.root.Dir())
+			}
 			if d.log, err = a.term.logger(logFormat); err != nil {
 				return err
 			}
-			outliveLog()
+			outliveReaders()
 			return serve(cmd.Context(), d)
 		},
 	}
@@ -73,6 +73,11 @@ type daemon struct {
 	*device
 	// doubt is set once the journal has failed under this process.
 	doubt bool
+	// lan tells of the network's door; nil where there is none.
+	lan func() httpapi.LANStatus
+	// lanUnbound is why its address could not be bound.
+	lanUnbound error
+	reloader
 }
 
 // serve runs until ctx ends.
@@ -82,11 +87,12 @@ func serve(ctx context.Context, dev *device) error {
 	if err != nil {
 		return err
 	}
-	front := &front{}
+	front := &front{hosts: d.cfg.HTTP.Hosts, recall: d.recalled}
 	front.fail(errStarting)
+	d.tellDenied()
 	srv, err := d.listen(front, from)
 	if err != nil {
-		return err
+		return d.unlessDenied(err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -99,11 +105,22 @@ func serve(ctx context.Context, dev *device) error {
 	for _, addr := range srv.Addrs() {
 		d.log.Info("listening", "address", addr.String())
 	}
+	go d.onHangup(ctx, dev)
 	pause := firstPause
 	var over *engine.TakeOver
 	for ctx.Err() == nil {
 		began := d.clock.Monotonic()
+		was := d.device
+		d.device = d.take(was)
+		front.know(d.cfg.HTTP.Hosts)
 		err = d.run(ctx, front)
+		if ctx.Err() == nil && errors.Is(err, errReload) {
+			d.log.Info("the configuration has been read anew", "file", d.configFile)
+			continue
+		}
+		if d.failed(errors.Join(err, context.Cause(ctx))) {
+			d.device = was // the reload has failed, whatever the reason
+		}
 		if ctx.Err() != nil || errors.Is(err, errLocked) || errors.As(err, &over) {
 			break
 		}
@@ -112,6 +129,11 @@ func serve(ctx context.Context, dev *device) error {
 			// committed one, which systemd starts next, may be able to.
 			break
 		}
+		if d.lived() && d.homeless() {
+			d.log.Error("the state directory is gone: the daemon ends, to be started with another", "event", engine.EventJournalFailed, "err", err)
+			break
+		}
+		err = d.unlessDenied(err)
 		front.fail(err)
 		if d.clock.Monotonic()-began > longestPause {
 			pause = firstPause
@@ -146,12 +168,15 @@ func (d *daemon) run(ctx context.Context, front *front) error {
 	if err != nil {
 		return err
 	}
-	p.watched = isWatched()
+	p.watched, p.reload, p.lan = isWatched(), d.reload, d.lan
 	u, err := p.start(ctx, opening{create: true, doubt: d.doubt})
 	if err != nil {
 		return err
 	}
-	front.set(u.handler(u.engine, u.journal))
+	if err := u.web.Check(); err != nil {
+		d.log.Warn("downloads that need it will wait", "err", err)
+	}
+	front.set(u.handler(u.engine, u.journal), u.engine.Status)
 	if m, ok := u.manager.(service.Supervisor); ok {
 		if err := m.Supervise(ctx, u.services()); err != nil {
 			d.log.Error("cannot start all services", "err", err)
@@ -165,17 +190,30 @@ func (d *daemon) run(ctx context.Context, front *front) error {
 			cancel(err)
 		}
 	})
+	beside.Go(func() {
+		if err := keepJournal(ctx, d.clock, u.journal, d.log); err != nil {
+			cancel(err)
+		}
+	})
 	beside.Go(func() { watchdog(ctx, d.log, u.engine) })
 	beside.Go(func() { d.report(ctx, u.engine) })
 	beside.Go(func() { announce(ctx, d.log, u.engine) })
 	beside.Go(func() { u.trust.follow(ctx) })
 	// The socket is open, and recovery has decided what to do.
 	notify(d.log, "READY=1")
+	over := d.begins(d.device, u.engine, func(why error) {
+		front.fail(errStarting) // clients wait for the next life, as at a start
+		cancel(why)
+	})
 	err = u.engine.Run(ctx)
+	over()
 	cancel(nil)
 	beside.Wait()
-	if whole.Err() == nil && errors.Is(context.Cause(ctx), journal.ErrDamaged) {
-		err = errors.Join(err, context.Cause(ctx))
+	if whole.Err() == nil && errors.Is(context.Cause(ctx), errReload) && err == nil {
+		err = errReload
+	}
+	if why := context.Cause(ctx); whole.Err() == nil && (errors.Is(why, journal.ErrDamaged) || errors.Is(why, journal.ErrPoisoned)) {
+		err = errors.Join(err, why)
 	}
 	return errors.Join(err, u.close())
 }
@@ -193,9 +231,22 @@ func (d *daemon) listen(h http.Handler, from handed) (*httpapi.Server, error) {
 		return nil, err
 	}
 	if d.cfg.HTTP.Listen != "" {
-		o.Listen = []string{d.cfg.HTTP.Listen}
+		o.Listen = []string{d.cfg.HTTP.Local()}
 	}
-	return httpapi.Listen(o)
+	if d.cfg.HTTP.Open() {
+		d.log.Error(d.cfg.HTTP.OpenText())
+	}
+	d.listenLAN(&o)
+	srv, err := httpapi.Listen(o)
+	if err != nil {
+		return nil, err
+	}
+	d.lanUnbound = srv.Unbound()
+	if len(o.LAN) > 0 && d.lanUnbound == nil {
+		now := d.lan()
+		d.log.Info("the network may connect by TLS", "address", now.Address, "certificate_sha256", now.Fingerprint, "self_signed", now.SelfSigned)
+	}
+	return srv, nil
 }
 
 // verifyJournal checks the whole chain while the engine works; recovery has
@@ -228,17 +279,3 @@ func (d *daemon) verifyJournal(ctx context.Context, u *updater) error {
 		}
 	}
 }
-
-// front is the handler of the servers: the engine's or, while there is
-// no engine, one that says why.
-type front struct{ next atomic.Pointer[http.Handler] }
-
-func (f *front) set(h http.Handler) { f.next.Store(&h) }
-
-func (f *front) fail(err error) {
-	f.set(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		httpapi.Fail(w, fmt.Errorf("%w: %w", engine.ErrJournal, err))
-	}))
-}
-
-func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) { (*f.next.Load()).ServeHTTP(w, r) }

@@ -17,11 +17,11 @@ type readJournal interface {
 // emptyJournal stands in where there is no journal yet.
 type emptyJournal struct{}
 
-func (emptyJournal) State() *journal.Fold                     { return &journal.Fold{} }
-func (emptyJournal) Updates() ([]journal.Update, error)       { return nil, nil }
-func (emptyJournal) Records(string) ([]journal.Record, error) { return nil, nil }
-func (emptyJournal) Verify() (journal.Report, error)          { return journal.Report{}, journal.ErrMissing }
-func (emptyJournal) Close() error                             { return nil }
+func (emptyJournal) State() *journal.Fold                               { return &journal.Fold{} }
+func (emptyJournal) Updates() ([]journal.Update, error)                 { return nil, nil }
+func (emptyJournal) Page(string, uint64, int) ([]journal.Record, error) { return nil, nil }
+func (emptyJournal) Verify() (journal.Report, error)                    { return journal.Report{}, journal.ErrMissing }
+func (emptyJournal) Close() error                                       { return nil }
 
 // frozen lets an engine look at a journal that it must not write.
 type frozen struct{ readJournal }

@@ -2,12 +2,16 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tope/updater/cmd/internal/human"
 	"github.com/tope/updater/cmd/internal/timeline"
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/httpapi"
+	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/steps"
 )
 
@@ -37,14 +41,33 @@ func (a *app) statusCommand() *cobra.Command {
 }
 
 // status prints a status for people.
-func (t *terminal) status(st engine.Status) {
+func (t *terminal) status(st httpapi.Status) {
 	row := func(name, format string, args ...any) { t.say("%-11s %s", name, fmt.Sprintf(format, args...)) }
 	row("state", "%s", t.paint(timeline.ColourOf(string(st.State)), string(st.State)))
-	row("current", "%s", orNone(st.Pointers.Current))
-	row("previous", "%s", orNone(st.Pointers.Previous))
-	row("factory", "%s", orNone(st.Pointers.Factory))
+	for _, p := range (look.Pointers{Pointers: st.Pointers}).All() {
+		if odd, strange := st.Strange[p.Name]; strange {
+			row(p.Name, "%s", t.paint(timeline.Bad, odd))
+			continue
+		}
+		row(p.Name, "%s", orNone(p.Version))
+	}
+	if u := st.Update; (u == nil || engine.Terminal(u.State)) && st.Committed != "" && st.Committed != st.Pointers.Current {
+		row("", "%s", t.paint(timeline.Warn, "the journal left this device on "+st.Committed+"; \"tope-updater rollback --to "+st.Committed+"\" goes there"))
+	}
+	if r := st.Repaired; r != nil {
+		row("", "%s", t.paint(timeline.Warn, fmt.Sprintf("repaired on %s: %s", r.Time.UTC().Format(time.DateTime), r.Why)))
+	}
+	for _, line := range st.Denied {
+		row("sandbox", "%s", t.paint(timeline.Bad, line))
+	}
+	for _, s := range st.Services {
+		row("service", "%s", t.service(s, st.Pointers.Current))
+	}
 	if u := st.Update; u != nil {
 		row("update", "%s", describe(*u))
+		if by := u.By.String(); by != "" {
+			row("", "asked for by %s", by)
+		}
 		if !engine.Terminal(u.State) && (u.Bytes > 0 || u.Progress > 0) {
 			row("", "%d %%, %s", u.Progress, human.Bytes(u.Bytes))
 		}
@@ -57,7 +80,10 @@ func (t *terminal) status(st engine.Status) {
 	}
 	if u := st.Last; u != nil {
 		row("last", "%s", t.paint(timeline.ColourOf(string(u.State)), describe(*u)))
-		if why := reason(*u); why != nil && u.State != engine.Committed {
+		if by := u.By.String(); by != "" {
+			row("", "asked for by %s", by)
+		}
+		if why := reason(*u); why != nil && !engine.Success(u.State) {
 			row("", "%s: %s", why.Code, why.Text)
 		}
 		if u.Wire != nil {
@@ -67,6 +93,15 @@ func (t *terminal) status(st engine.Status) {
 	for _, q := range st.Quarantine {
 		row("quarantine", "%s (%s): %s", q.Version, q.Digest, q.Reason)
 	}
+	if more := st.Quarantined - len(st.Quarantine); more > 0 {
+		row("", "and %d older ones: \"tope-updater quarantine list\"", more)
+	}
+	if l := st.LAN; l != nil {
+		row("network", "https://%s, certificate SHA-256 %s", l.Address, orNone(l.Fingerprint))
+		if l.Problem != "" {
+			row("", "%s", t.paint(timeline.Bad, l.Problem))
+		}
+	}
 	row("journal", "%d records", st.Journal.Seq)
 	if st.Journal.Damaged {
 		row("", "%s", t.paint(timeline.Warn, "it was damaged once; \"tope-updater journal show --all\" tells what was lost"))
@@ -74,6 +109,15 @@ func (t *terminal) status(st engine.Status) {
 	if st.Trust != "" {
 		row("trust", "%s", st.Trust)
 	}
+}
+
+// service says how a service is.
+func (t *terminal) service(s httpapi.Service, current string) string {
+	colour := timeline.Bad
+	if s.Running && (s.Outside || slices.Equal(s.Versions, []string{current})) {
+		colour = timeline.Good
+	}
+	return s.Name + " " + t.paint(colour, s.Text)
 }
 
 func describe(u engine.UpdateStatus) string {

@@ -12,7 +12,9 @@ import (
 
 	"github.com/tope/updater/cmd/internal/timeline"
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/httpapi"
 	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/printable"
 )
 
 func at(percent int) engine.UpdateStatus {
@@ -102,8 +104,9 @@ func TestJournaldSeesPriorities(t *testing.T) {
 }
 
 func TestStatusForPeople(t *testing.T) {
-	var st engine.Status
-	require.NoError(t, json.Unmarshal([]byte(`{"state":"Downloading","pointers":{"current":"1.0.0"},
+	var st httpapi.Status
+	require.NoError(t, json.Unmarshal([]byte(`{"state":"Downloading","pointers":{"current":"1.0.0"},"strange":{"factory":"leads to /x, which is not a version"},
+		"services":[{"name":"device-api","running":true,"versions":["1.0.0"],"text":"runs from 1.0.0"}],
 		"update":{"id":"u","kind":"install","from":"1.0.0","state":"Downloading","bytes":5000,"progress":50},
 		"quarantine":[{"version":"0.9.0","digest":"md5:1","reason":"sick"}],"journal":{"seq":7,"damaged":true}}`), &st))
 	var out bytes.Buffer
@@ -111,11 +114,47 @@ func TestStatusForPeople(t *testing.T) {
 	require.Equal(t, `state       Downloading
 current     1.0.0
 previous    none
-factory     none
+factory     leads to /x, which is not a version
+service     device-api runs from 1.0.0
 update      u: install 1.0.0 -> ?: Downloading
             50 %, 5.00 kB
 quarantine  0.9.0 (md5:1): sick
 journal     7 records
             it was damaged once; "tope-updater journal show --all" tells what was lost
 `, out.String())
+}
+
+// What servers, bundles and clients have written does nothing to a terminal: it cannot
+// move the cursor, turn a line, or colour it. The program's own colours are there.
+func TestForeignTextCommandsNoTerminal(t *testing.T) {
+	const evil = "1.0\u202egpj\x1b[31m\r\x1b[K\u009b2J\u2028ok"
+	q := []journal.Quarantined{{Version: evil, Digest: evil, Reason: evil + "\nversion ok", Update: evil}}
+	for _, colour := range []bool{false, true} {
+		var out bytes.Buffer
+		term := &terminal{out: &out, err: &out, live: colour}
+		if colour {
+			term.mark = "a random mark"
+		}
+		term.quarantine(q)
+		term.status(httpapi.Status{
+			Strange: map[string]string{"current": evil}, Denied: []string{evil}, Services: []httpapi.Service{{Name: evil, Text: evil}},
+			Status: engine.Status{Quarantine: q, Committed: evil, Trust: evil, Last: &engine.UpdateStatus{ID: evil, Error: &engine.ErrorStatus{Text: evil}}},
+		})
+		term.timeline(timeline.Build([]journal.Record{{Update: evil, Why: evil, Rule: "x"}}))
+		term.note("%s", evil)
+		term.fail(errors.New(evil))
+		term.json = true
+		require.NoError(t, term.answer(q, nil))
+		_, err := term.changed(q, nil)
+		require.NoError(t, err)
+		term.fail(errors.New(evil))
+		said := out.String()
+		require.Equal(t, colour, strings.Contains(said, "\x1b[31m"))
+		for _, own := range []string{"\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[2m", "\x1b[1m", "\x1b[0m"} {
+			said = strings.ReplaceAll(said, own, "")
+		}
+		require.Equal(t, printable.Lines(said), said)
+		require.NotContains(t, said, "\nversion ok")
+		require.Contains(t, said, `1.0\u202egpj\u001b[31m`)
+	}
 }

@@ -28,7 +28,7 @@ func TestStatusFollowsTheKeys(t *testing.T) {
 	var log lockedBuffer
 	clk := clocktest.New()
 	d := &device{cfg: config.Default(), root: root, clock: clk, log: slog.New(slog.NewTextHandler(&log, nil))}
-	watch := d.watchTrust()
+	watch := (&parts{device: d}).watchTrust()
 	says := watch.line
 	require.Contains(t, says(), "ANYBODY")
 
@@ -47,9 +47,9 @@ func TestStatusFollowsTheKeys(t *testing.T) {
 	require.Contains(t, says(), "ANYBODY", "nobody has looked yet, and no disk is read to answer")
 	require.Eventually(t, func() bool {
 		clk.Advance(trustPause)
-		return strings.HasPrefix(says(), "1 keys")
+		return strings.HasPrefix(says(), "1 key ")
 	}, 10*time.Second, time.Millisecond)
-	require.Eventually(t, func() bool { return strings.Contains(log.String(), "this device trusts 1 keys") }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "this device trusts 1 key ") }, 10*time.Second, time.Millisecond)
 }
 
 // lockedBuffer is a buffer for a logger in another goroutine.

@@ -25,18 +25,18 @@ type unitFiles struct {
 	log      *slog.Logger
 }
 
-// unitFiles are this device's; nil where the manager does not read unit files.
+// unitFiles are this device's; nil where its services have none.
 // The manager must have been opened.
 func (p *parts) unitFiles() *unitFiles {
-	if _, reads := p.manager.(service.UnitReader); !reads {
+	if _, keeps := p.manager.(service.UnitKeeper); !keeps {
 		return nil
 	}
 	var configured []string
-	for _, s := range p.services() {
-		configured = append(configured, s.UnitName())
+	for _, s := range p.cfg.Service {
+		configured = append(configured, s.Service().UnitName())
 	}
 	return &unitFiles{
-		Store:    unitfiles.New(unitfiles.Config{Root: p.root, Tree: p.store.Path, Configured: configured}),
+		Store:    unitfiles.New(unitfiles.Config{Root: p.root, Tree: p.store.Path, Configured: configured, Allow: p.cfg.Units.Allow, Needs: p.cfg.Needs(p.root)}),
 		versions: p.store, manager: p.manager, root: p.root, log: p.log,
 	}
 }
@@ -103,10 +103,11 @@ func (u *unitFiles) complete() (done unitfiles.Changes, err error) {
 	}
 }
 
-// reload has systemd read its units again, on the device itself. Over systemd's
-// private socket it works at boot before there is a D-Bus.
+// reload has systemd read its units again; that of a device that does not run reads
+// them when it boots. Over systemd's private socket it works at boot before there is a
+// D-Bus.
 func (u *unitFiles) reload(ctx context.Context) error {
-	if u.root.Dir() != "/" {
+	if service.Rests(u.manager) {
 		return nil
 	}
 	if _, err := os.Stat("/run/systemd/system"); err != nil {

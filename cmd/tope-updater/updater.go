@@ -24,11 +24,23 @@ func (p *parts) start(ctx context.Context, how opening) (_ *updater, err error) 
 	if u.journal, err = p.openJournal(how); err != nil {
 		return nil, err
 	}
-	if err := p.manage(); err != nil {
+	if err := p.lockTree(ctx, lockPatience); err != nil {
 		return nil, errors.Join(err, u.journal.Close())
 	}
-	if u.engine, err = p.newEngine(u.journal); err != nil {
+	if err := p.manage(); err != nil {
 		return nil, errors.Join(err, u.close())
+	}
+	shown, err := p.memory()
+	if err != nil {
+		return nil, errors.Join(err, u.close())
+	}
+	if u.engine, err = p.newEngine(u.journal, shown); err != nil {
+		return nil, errors.Join(err, u.close())
+	}
+	if how.admit != nil {
+		if err := how.admit(u.engine); err != nil {
+			return nil, errors.Join(err, u.close())
+		}
 	}
 	if err := u.noteLoss(); err != nil {
 		return nil, errors.Join(err, u.close())

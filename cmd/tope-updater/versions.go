@@ -18,7 +18,7 @@ func (a *app) versionsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "versions [VERSION...]",
 		Short: "list the versions on the device, or read them back from the disk",
-		Long: `List the versions on the device. With --verify every file of the named versions, or
+		Long: `List the versions on the device, with the services that run from each now. With --verify every file of the named versions, or
 of all, is read back from the disk, past the page cache, and compared with the
 version's manifest; the exit code is 10 when something is wrong.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -53,11 +53,11 @@ version's manifest; the exit code is 10 when something is wrong.`,
 }
 
 // pick keeps the named versions, in the order of the names; all without a name.
-func pick(all []versions.Info, names []string) ([]versions.Info, error) {
+func pick(all []httpapi.InstalledVersion, names []string) ([]httpapi.InstalledVersion, error) {
 	if len(names) == 0 {
 		return all, nil
 	}
-	var picked []versions.Info
+	var picked []httpapi.InstalledVersion
 	for _, name := range names {
 		found := false
 		for _, v := range all {
@@ -72,19 +72,19 @@ func pick(all []versions.Info, names []string) ([]versions.Info, error) {
 	return picked, nil
 }
 
-func (t *terminal) versions(all []versions.Info) {
+func (t *terminal) versions(all []httpapi.InstalledVersion) {
 	if len(all) == 0 {
 		t.say("no versions are installed")
 		return
 	}
-	rows := [][]string{{"version", "state", "pointers", "size", "files", "created (UTC)"}}
+	rows := [][]string{{"version", "state", "pointers", "runs", "size", "files", "created (UTC)"}}
 	for _, v := range all {
 		state := string(v.State)
 		if v.Problem != "" {
 			state += ": " + v.Problem
 		}
 		rows = append(rows, []string{
-			v.Version, state, strings.Join(v.Pointers, " "), human.Bytes(v.Bytes), strconv.Itoa(v.Files), v.Created.UTC().Format("2006-01-02 15:04"),
+			v.Version, state, strings.Join(v.Pointers, " "), strings.Join(v.Services, " "), human.Bytes(v.Bytes), strconv.Itoa(v.Files), v.Created.UTC().Format("2006-01-02 15:04"),
 		})
 	}
 	t.table(rows...)

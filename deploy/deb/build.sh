@@ -63,7 +63,8 @@ tope-updater)
 	for f in deploy/systemd/examples/*; do put 644 "$f" usr/share/tope-updater/examples; done
 	mkdir -p "$tree/usr/share/doc/$package"
 	ln -s ../../tope-updater/examples "$tree/usr/share/doc/$package/examples"
-	depends='systemd (>= 230)'
+	# The oldest that is tried (docs/claims/systems.json).
+	depends='systemd (>= 247)'
 	recommends='dbus'
 	summary='updates the software of this device, whatever happens to its power'
 	description=' It replaces the application software of a device, unattended. A power cut at

@@ -32,8 +32,8 @@ func (d *Device) Alike() string {
 	if err != nil {
 		panic(fmt.Sprintf("a fold cannot be marshalled: %v", err))
 	}
-	text := fmt.Sprintf("%s\n%s digests=%v epochs=%v sick=%v dead=%v programs=%v bundle=%v boot=%s",
-		fold, d.World, d.Digests, d.Epochs, d.Sick, d.Dead, d.Programs, d.Bundle, d.Clock.Boot())
+	text := fmt.Sprintf("%s\n%s digests=%v epochs=%v sick=%v dead=%v programs=%v bundle=%v sources=%d boot=%s",
+		fold, d.World, d.Digests, d.Epochs, d.Sick, d.Dead, d.Programs, d.Bundle, len(d.Sources), d.Clock.Boot())
 	for _, u := range []*journal.Update{d.J.State().Open, d.J.State().Last} {
 		if u != nil {
 			text = strings.ReplaceAll(text, u.ID, "u")

@@ -12,25 +12,35 @@ type Device struct {
 	*World
 	J      *Journal
 	Bundle Bundle
+	Memory *Memory
+	// OutOfMemory says that the kernel has killed the process before the next one, because
+	// memory was short. The next one's recovery takes it back.
+	OutOfMemory bool
 }
 
 // NewDevice is NewWorld's device with an empty journal and a server that
 // offers 1.1.0.
 func NewDevice() *Device {
 	w := NewWorld()
-	return &Device{World: w, J: NewJournal(w), Bundle: Bundle{Version: "1.1.0", Digest: "md5:b"}}
+	return &Device{World: w, J: NewJournal(w), Bundle: Bundle{Version: "1.1.0", Digest: "md5:b"}, Memory: &Memory{}}
 }
 
 // Clone is an independent device in the same state, with its power on: for
 // exploring several futures from one point.
 func (d *Device) Clone() *Device {
 	w := d.World.Clone()
-	return &Device{World: w, J: &Journal{Journal: d.J.Clone(w.Clock), power: w.Power, clock: w.Clock, Writes: d.J.Writes}, Bundle: d.Bundle}
+	return &Device{World: w, J: &Journal{Journal: d.J.Clone(w.Clock), power: w.Power, clock: w.Clock, Writes: d.J.Writes}, Bundle: d.Bundle, Memory: d.Memory.clone()}
+}
+
+func (d *Device) ranOutOfMemory() bool {
+	was := d.OutOfMemory
+	d.OutOfMemory = false
+	return was
 }
 
 // Engine is a new process's engine.
 func (d *Device) Engine(changes ...Change) (*engine.Engine, error) {
-	cfg := engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Starter: d, Steps: d.Steps(&d.Bundle), Clock: d.Clock}
+	cfg := engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Starter: d, Steps: d.Steps(&d.Bundle), Clock: d.Clock, Memory: d.Memory, OutOfMemory: d.ranOutOfMemory}
 	if d.Programs.Copy != "" {
 		cfg.Program = program{d.World}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 )
 
@@ -18,8 +19,8 @@ import (
 const patience = time.Minute
 
 // Life is one process of the updater: an engine that has recovered and whose
-// loop runs. Start makes one, Stop ends it in order, and a cut of the device's
-// power ends it where it stands.
+// loop runs. Start makes one, Stop ends it in order, and Kill, or a cut of the
+// device's power, ends it where it stands.
 //
 // A Life embeds its Engine: requests are made of it directly.
 type Life struct {
@@ -29,6 +30,7 @@ type Life struct {
 	cancel context.CancelFunc
 	ran    chan struct{} // closed when Run has returned
 	err    error         // Run's, once ran is closed
+	killed bool
 }
 
 // Change alters what the next engine is made of: a step that waits, a deadline.
@@ -66,11 +68,22 @@ func (d *Device) Up(t testing.TB, changes ...Change) *Life {
 	return l
 }
 
+// Kill ends the process where it stands: what it would still do or write does not
+// happen. The device has no power until On.
+func (l *Life) Kill() {
+	l.d.Fail()
+	_ = l.Stop() // it could not write its last words
+	l.killed = true
+}
+
 // Stop ends the process in order and returns what Run returned. It may be
 // called again.
 func (l *Life) Stop() error {
 	l.cancel()
 	<-l.ran
+	if l.killed {
+		return nil
+	}
 	return l.err
 }
 
@@ -154,7 +167,17 @@ type Request func(context.Context, *engine.Engine) (string, error)
 
 // Install asks for the server's bundle.
 func Install(ctx context.Context, e *engine.Engine) (string, error) {
-	return e.Install(ctx, engine.InstallRequest{Source: steps.Source{URL: "http://server/bundle"}})
+	return e.Install(ctx, engine.InstallRequest{Source: steps.Source{URL: source.New("http://server/bundle")}})
+}
+
+// Secretive is Install from a URL that has the word "secret" wherever a secret may be.
+func Secretive(ctx context.Context, e *engine.Engine) (string, error) {
+	return e.Install(ctx, engine.InstallRequest{Source: steps.Source{URL: source.New("http://secret:secret@server/bundle?token=secret#secret")}})
+}
+
+// CheckBundle asks whether the server's bundle would fit.
+func CheckBundle(ctx context.Context, e *engine.Engine) (string, error) {
+	return e.Install(ctx, engine.InstallRequest{Source: steps.Source{URL: source.New("http://server/bundle")}, Check: true})
 }
 
 // Live is a daemon from start to end: it takes a request (nil for none), and
@@ -197,10 +220,11 @@ func (d *Device) live(req Request, seen func(engine.Status)) error {
 	return l.Stop()
 }
 
-// Boot is a reboot: the oneshot, the init system, and a daemon's life. The
-// power goes at cut.
+// Boot is a reboot after the power went: the oneshot, the init system, and a daemon's
+// life. The power goes at cut. What was not synced is lost.
 func (d *Device) Boot(cut Cut, seen func(engine.Status)) error {
 	d.Reboot()
+	d.Memory.Lose()
 	d.On(cut)
 	if err := d.Oneshot(); err != nil && d.Off() {
 		return err

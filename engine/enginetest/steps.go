@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
@@ -48,7 +51,7 @@ func (f fake) Undo(_ context.Context, t *steps.Task) error {
 	return f.undo(t)
 }
 
-// Steps are the ten steps, on this world, for a bundle.
+// Steps are the eleven steps, on this world, for a bundle.
 func (w *World) Steps(b *Bundle) map[steps.Name]steps.Step {
 	file := func(name string) fake {
 		return fake{
@@ -96,7 +99,7 @@ func (w *World) Steps(b *Bundle) map[steps.Name]steps.Step {
 			},
 		},
 		steps.Switch: w.switchStep(), steps.Restart: w.restartStep(), steps.HealthCheck: w.gateStep(), steps.Commit: w.gateStep(),
-		steps.Rollback: turn, steps.Factory: turn,
+		steps.Rollback: turn, steps.Factory: turn, steps.Return: w.switchStep(),
 	}
 }
 
@@ -105,6 +108,9 @@ func (w *World) Steps(b *Bundle) map[steps.Name]steps.Step {
 func (w *World) download(b *Bundle, whole fake) steps.Step {
 	parts := whole
 	parts.do = func(t *steps.Task) (steps.Outcome, error) {
+		if url := t.Source.URL.Unredacted(); strings.Contains(url, source.Hidden) {
+			return steps.Outcome{}, &steps.Error{Class: steps.Unavailable, Code: steps.DownloadFailed, Err: fmt.Errorf("the server does not know %s", url)}
+		}
 		if b.Parts == 0 {
 			return whole.do(t)
 		}
@@ -129,7 +135,7 @@ func (w *World) download(b *Bundle, whole fake) steps.Step {
 func (w *World) switchStep() steps.Step {
 	return fake{
 		probe: func(t *steps.Task) steps.Reach {
-			if w.P.Current == t.Target.Current && w.P.Previous == t.Target.Previous {
+			if w.P.Current == t.Target.Current && w.P.Previous == t.Target.Previous && w.Sync() == nil {
 				return steps.Done
 			}
 			return steps.NotStarted
@@ -197,11 +203,41 @@ func (w *World) gateStep() steps.Step {
 		if why != nil {
 			return steps.Outcome{}, &steps.Error{Class: steps.Unhealthy, Code: steps.HealthFailed, Err: why}
 		}
-		return steps.Outcome{}, nil
+		return w.inTime(t)
 	}}
 }
 
-// Baseline implements engine.Gate.
-func (w *World) Baseline(context.Context, *steps.Task) (json.RawMessage, error) {
-	return json.RawMessage(`{"healthy":true}`), nil
+// inTime judges whether a version that is well is so in time.
+func (w *World) inTime(t *steps.Task) (steps.Outcome, error) {
+	needs, told := w.Needs[t.Target.Current]
+	if !told {
+		return steps.Outcome{}, nil
+	}
+	check, limit := steps.Figure{Service: "api", What: steps.CheckOf("http", "health"), Took: needs}, 30*time.Second
+	if t.Back {
+		limit *= 10
+	}
+	if needs > limit {
+		check.Took = limit
+		return steps.Outcome{}, &steps.Error{
+			Class: steps.Late, Code: steps.HealthFailed, Late: []steps.Figure{check},
+			Err: fmt.Errorf("version %s is not healthy within %s", t.Target.Current, limit),
+		}
+	}
+	seen := steps.Judged{Figures: []steps.Figure{check}}
+	return steps.Outcome{Evidence: judged{seen}, Figures: seen.Figures}, nil
+}
+
+// judged is the evidence of a gate that has passed.
+type judged struct{ steps.Judged }
+
+var _ steps.Fact = judged{}
+
+// Preflight implements engine.Gate. A version that is Unfit is found to be so.
+func (w *World) Preflight(_ context.Context, t *steps.Task) (p steps.Preflight, err error) {
+	if t.Before.Current != "" {
+		p.Baseline = json.RawMessage(`{"healthy":true}`)
+	}
+	p.Findings = append(p.Findings, w.Unfit[t.Target.Current]...)
+	return p, nil
 }

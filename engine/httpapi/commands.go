@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 )
 
@@ -23,14 +24,22 @@ func (a *api) install(w http.ResponseWriter, r *http.Request) error {
 	o.need("url")
 	req := engine.InstallRequest{
 		Source: steps.Source{
-			URL: o.text("url"), Name: o.text("name"), Size: o.number("size"), MD5: o.text("md5"), Version: o.text("version"),
+			URL: source.New(o.given("url")), Name: o.given("name"), Size: o.number("size"), MD5: o.given("md5"), Version: o.given("version"),
 		},
-		Hold: o.flag("hold"), Retry: o.flag("retry"), Force: o.flag("force"),
+		Hold: o.flag("hold"), Retry: o.flag("retry"), Force: o.flag("force"), Check: o.flag("check"),
 	}
 	if err := o.done(); err != nil {
 		return err
 	}
+	if req.Force || req.Retry {
+		if err := need(r, Operate); err != nil {
+			return err
+		}
+	}
 	if err := checkSource(req.Source); err != nil {
+		return err
+	}
+	if req.Handed, err = a.handed(r, req.Source); err != nil {
 		return err
 	}
 	id, err := a.Engine.Install(r.Context(), req)
@@ -43,7 +52,7 @@ func (a *api) proceed(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	o.need("version")
-	version := o.text("version")
+	version := o.given("version")
 	if err := o.done(); err != nil {
 		return err
 	}
@@ -67,7 +76,7 @@ func (a *api) rollback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	to, force := o.text("to"), o.flag("force")
+	to, force := o.given("to"), o.flag("force")
 	if err := o.done(); err != nil {
 		return err
 	}

@@ -5,12 +5,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 )
 
-// MaxBody is the largest request body in bytes. The largest honest one, an
-// install request with a long URL, is a few kilobytes.
-const MaxBody = 64 << 10
+// MaxBody is the largest request body in bytes. The largest honest one is an install
+// request with a URL of engine.MaxURL bytes, all of them escaped.
+const MaxBody = 32 << 10
 
 // guard refuses requests that a web page in a browser on the same network could
 // send, and that no program on the device does: for a host name that was
@@ -43,8 +44,13 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *guard) check(r *http.Request) *Problem {
-	if !g.hosts[hostname(r.Host)] {
-		return newProblem(foreignHost, "this device is not called "+quote(r.Host)+"; add the name to [http] hosts if it is")
+	if !g.hosts[hostname(r.Host)] && !ownAddress(r) {
+		return newProblem(foreignHost, "this device is not called "+quote(hostname(r.Host))+"; add the name to [http] hosts if it is")
+	}
+	// The mux would answer with a redirect, which may lead a client elsewhere.
+	asked := r.URL.EscapedPath()
+	if p := path.Clean("/" + asked); p != asked && p+"/" != asked {
+		return newProblem(noRoute, "there is no "+quote(r.URL.Path)+" here; its path is not clean")
 	}
 	// A browser names the origin of every request but plain navigation. Same
 	// host and port, whatever the scheme: a proxy may have ended TLS.
@@ -58,6 +64,13 @@ func (g *guard) check(r *http.Request) *Problem {
 		return newProblem(foreignOrigin, "requests from pages of other sites are not accepted")
 	}
 	return nil
+}
+
+// ownAddress reports whether a request names the very address to which its connection
+// was made. A name that was rebound never does.
+func ownAddress(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	return ok && local.IP.Equal(net.ParseIP(hostname(r.Host)))
 }
 
 // jsonBody reports whether the request's body, if it has one, claims to be JSON.

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -85,7 +86,7 @@ func TestBodiesThatAreNotTaken(t *testing.T) {
 		"null":              {`{"url":"http://h/b.zip","retry":null}`, "application/json", 400, "invalid"},
 		"two objects":       {body + body, "application/json", 400, "invalid"},
 		"nothing":           {"", "application/json", 400, "invalid"},
-		"deep":              {strings.Repeat(`{"a":`, 12000), "application/json", 400, "invalid"},
+		"deep":              {`{"a":` + strings.Repeat("[", 15000), "application/json", 400, "invalid"},
 		"scheme ftp":        {`{"url":"ftp://h/b.zip"}`, "application/json", 400, "invalid"},
 		"a relative path":   {`{"url":"b.zip"}`, "application/json", 400, "invalid"},
 		"a file of a host":  {`{"url":"file://h/b.zip"}`, "application/json", 400, "invalid"},
@@ -126,5 +127,23 @@ func TestEveryAnswerForbidsCachesAndSniffing(t *testing.T) {
 		require.Equal(t, "no-store", r.Header.Get("Cache-Control"), path)
 		require.Equal(t, "nosniff", r.Header.Get("X-Content-Type-Options"), path)
 		require.Empty(t, r.Header.Get("Access-Control-Allow-Origin"), path)
+	}
+}
+
+// A path that is not clean is nobody's. In a redirect to the clean one, "//evil" would
+// be another host.
+func TestPathsThatAreNotClean(t *testing.T) {
+	absent := httpapi.Absent(httpapi.AbsentOptions{Why: errors.New("starting")})
+	for _, h := range []http.Handler{httpapitest.New().Handler(), absent} {
+		for _, path := range []string{
+			"//api/v2/status", "//evil", "//evil/", "//evil/..", "/api//v2/status", "/api/v2/./status", "/api/v2/../v2/status", "///", "/api/v2/status//",
+			"/api/v2/updates/../status", "//api/v1.0/progress",
+		} {
+			for _, method := range []string{"GET", "POST", "OPTIONS"} {
+				r := ask(h, method, path, "")
+				require.Empty(t, r.Header.Get("Location"), path)
+				refusedAs(t, r, http.StatusNotFound, "no-route")
+			}
+		}
 	}
 }

@@ -12,7 +12,8 @@ import (
 // Hand returns duplicates of all listeners, for a program that takes this one's
 // place by exec: clients that connect meanwhile wait for it and are not refused.
 // After Hand, the end of Serve leaves the socket's file in place. The duplicates
-// are closed on exec until PassOn.
+// are closed on exec until PassOn. The listeners of the network are not among them: the
+// next program may be one that would serve them without TLS. It binds its own.
 func (s *Server) Hand() ([]*os.File, error) {
 	var files []*os.File
 	for _, l := range s.listeners {

@@ -30,13 +30,15 @@ func golden(t *testing.T, name, got string) {
 	require.Equal(t, string(want), got)
 }
 
-// ask sends one request to a handler as a local program would; edits change it
-// before it is sent.
+// ask sends one request to a handler as a command without a daemon would; edits change
+// it before it is sent.
 func ask(h http.Handler, method, path, body string, edits ...func(*http.Request)) *http.Response {
 	r := httptest.NewRequest(method, "http://127.0.0.1:12315"+path, strings.NewReader(body))
+	r = r.WithContext(httpapi.Here(r.Context()))
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
+	r.RemoteAddr = "" // as a client in this process
 	for _, edit := range edits {
 		edit(r)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/legacy"
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 )
 
@@ -50,7 +51,7 @@ func (a *api) legacyDownload(w http.ResponseWriter, r *http.Request) {
 	}
 	o.need("version", "package_url", "package_name", "package_size", "package_md5")
 	s := steps.Source{
-		Version: o.text("version"), URL: o.text("package_url"), Name: o.text("package_name"),
+		Version: o.text("version"), URL: source.New(o.text("package_url")), Name: o.text("package_name"),
 		Size: o.number("package_size"), MD5: o.text("package_md5"),
 	}
 	if err := checkLegacy(o, s); err != nil {
@@ -68,7 +69,7 @@ func checkLegacy(o *object, s steps.Source) error {
 		return o.err
 	case s.Version == "":
 		return invalid("version must not be empty")
-	case s.URL == "":
+	case s.URL.Empty():
 		return invalid("package_url must not be empty")
 	case s.Name == "":
 		return invalid("package_name must not be empty")

@@ -73,7 +73,7 @@ func TestLegacyRequestsReachTheEngine(t *testing.T) {
 	require.Equal(t, 200, ask(h, "POST", download, wanted).StatusCode)
 	require.Equal(t, 200, ask(h, "POST", install, `{"version":"1.2.0","extra":{"old":"clients send more"}}`).StatusCode)
 	require.Equal(t, []string{
-		"install {Source:{URL:http://127.0.0.1:8888/a/app-1.2.0.zip Name:app-1.2.0.zip Size:468 MD5:600aff0f78265dd25bb6907828f916dd Version:1.2.0} Hold:true Retry:false Force:false}",
+		"install {Source:{URL:http://127.0.0.1:8888/a/app-1.2.0.zip Name:app-1.2.0.zip Size:468 MD5:600aff0f78265dd25bb6907828f916dd Version:1.2.0} Hold:true Retry:false Force:false Check:false}",
 		"proceed 1.2.0",
 	}, d.Calls())
 }

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +31,19 @@ var (
 type object struct {
 	fields map[string]json.RawMessage
 	err    error // the first field that was wrong
+}
+
+// parameter is a parameter of the query, which may be there once. Errors wrap
+// engine.ErrInvalid.
+func parameter(r *http.Request, name string) (value string, given bool, err error) {
+	all, err := url.ParseQuery(r.URL.RawQuery)
+	switch {
+	case err != nil:
+		return "", false, invalid("the query cannot be read: %v", err)
+	case len(all[name]) > 1:
+		return "", false, invalid("%s= is there twice", name)
+	}
+	return all.Get(name), all.Has(name), nil
 }
 
 // readObject reads the body as one JSON object; an absent body counts as {}.
@@ -111,22 +126,38 @@ func (o *object) text(name string) (s string) {
 	return s
 }
 
+// given reads a text that is not empty when it is there: an empty one, as a variable
+// that is not set leaves it, must not mean that nothing was asked for.
+func (o *object) given(name string) string {
+	_, there := o.fields[name]
+	s := o.text(name)
+	if there && s == "" {
+		o.refuse("field %s is empty; give it a value, or leave it out", name)
+	}
+	return s
+}
+
 func (o *object) flag(name string) (b bool) {
 	o.take(name, "true or false", &b)
 	return b
 }
 
-// number reads a whole number. It refuses 1.0 and 1e3.
+// number reads a whole number, which may be written as 1.0 or 1e3: to JSON it is the same.
 func (o *object) number(name string) int64 {
 	var raw json.RawMessage
 	if !o.take(name, "a whole number", &raw) {
 		return 0
 	}
-	n, err := strconv.ParseInt(string(raw), 10, 64)
-	if err != nil {
-		o.refuse("field %s must be a whole number", name)
+	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+		return n
 	}
-	return n
+	const most = 1 << 63 // the first that is too large
+	f, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil || f != math.Trunc(f) || f < -most || f >= most {
+		o.refuse("field %s must be a whole number", name)
+		return 0
+	}
+	return int64(f)
 }
 
 // need refuses the object when a field is absent.

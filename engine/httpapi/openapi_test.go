@@ -17,6 +17,7 @@ import (
 	"github.com/tope/updater/engine/httpapi"
 	"github.com/tope/updater/engine/httpapi/httpapitest"
 	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/versions"
 )
 
@@ -49,7 +50,11 @@ func examples() []example {
 		{"POST", "/api/v2/factory/verify", `{}`, "/api/v2/factory/verify"},
 		{"POST", "/api/v2/factory/restore", "", "/api/v2/factory/restore"},
 		{"GET", "/api/v2/links", "", "/api/v2/links"},
+		{"GET", "/api/v2/quarantine", "", "/api/v2/quarantine"},
+		{"POST", "/api/v2/quarantine/clear", `{"release":"1.3.0","why":"the server was wrong"}`, "/api/v2/quarantine/clear"},
 		{"POST", "/api/v2/links", "", "/api/v2/links"},
+		{"POST", "/api/v2/reload", "", "/api/v2/reload"},
+		{"POST", "/api/v2/trust/forget", `{"why":"a new owner"}`, "/api/v2/trust/forget"},
 		{"POST", "/api/v2/links", `{"pointers":true,"current":"1.1.0","adopt":true}`, "/api/v2/links"},
 	}
 }
@@ -98,9 +103,11 @@ func TestTheDocumentKnowsEveryStateAndProblem(t *testing.T) {
 		want = append(want, string(st))
 	}
 	require.ElementsMatch(t, want, s.at("components", "schemas", "State", "enum"))
-	said := s.at("components", "schemas", "Problem", "properties", "type", "description").(string)
-	_, said, _ = strings.Cut(said, "one of: ")
-	require.ElementsMatch(t, httpapi.ProblemKinds(), strings.Split(strings.TrimSuffix(said, "."), ", "))
+	var kinds []any
+	for _, kind := range httpapi.ProblemKinds() {
+		kinds = append(kinds, httpapi.TypePrefix+kind)
+	}
+	require.ElementsMatch(t, kinds, s.at("components", "schemas", "Problem", "properties", "type", "enum"))
 }
 
 func TestRequestsAndGoodAnswersAreAsDescribed(t *testing.T) {
@@ -163,5 +170,6 @@ func engineErrors() []error {
 		engine.ErrQuarantined, engine.ErrTooLate, engine.ErrNothingToDo, engine.ErrExpired, engine.ErrNotFound, engine.ErrInvalid, engine.ErrJournal,
 		versions.ErrInUse, versions.ErrExists, versions.ErrNotFound, versions.ErrFactorySet, versions.ErrCurrentSet, versions.ErrForeign,
 		versions.ErrDamaged, versions.ErrMismatch, versions.ErrNotExecutable,
+		versions.ErrSpecialBits, versions.ErrStrayLink, versions.ErrNoManifest, disk.ErrMounted,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os/user"
+	"slices"
 	"strconv"
 	"syscall"
 	"unsafe"
@@ -13,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Group names the group whose members may use the socket as root may. The
-// device need not have that group.
+// Group names the group whose members may use the socket nearly as root may (RootOnly).
+// The device need not have that group.
 const Group = "tope-updater"
 
 // groupID returns the group's number; ok is false where the group does not exist.
@@ -32,7 +33,11 @@ func groupID() (gid uint32, ok bool) {
 type peer struct {
 	uid    uint32
 	groups []uint32
-	err    error // why the kernel did not tell
+	// pid is 0 for a process of another container. process is what it called itself when
+	// it connected.
+	pid     int32
+	process string
+	err     error // why the kernel did not tell
 }
 
 type peerKey struct{}
@@ -44,6 +49,10 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 		c = l.Conn
 	}
 	u, ok := c.(*net.UnixConn)
+	if h, hands := c.(*handingConn); hands {
+		ctx = context.WithValue(ctx, handingKey{}, h)
+		u, ok = h.UnixConn, true
+	}
 	if !ok {
 		return ctx
 	}
@@ -60,10 +69,11 @@ func peerOf(c *net.UnixConn) (p peer) {
 		if cred, p.err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); p.err != nil {
 			return
 		}
-		p.uid = cred.Uid
+		p.uid, p.pid = cred.Uid, cred.Pid
 		p.groups = append(peerGroups(fd), cred.Gid)
 	})
 	p.err = errors.Join(p.err, err)
+	p.process = processName(p.pid)
 	return p
 }
 
@@ -86,9 +96,8 @@ func peerGroups(fd uintptr) []uint32 {
 	}
 }
 
-// peers refuses requests that change something unless the peer may make them.
-// Every peer that can open the socket may read. The socket's mode (0660)
-// already keeps strangers out; this check also holds when the mode has been
+// peers finds the door of requests that come through the socket. Its mode (0660) already
+// keeps strangers out; they are told apart all the same, for when the mode has been
 // widened, and for a socket that was inherited.
 type peers struct {
 	next http.Handler
@@ -99,27 +108,30 @@ type peers struct {
 }
 
 func (p peers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	who, local := r.Context().Value(peerKey{}).(peer)
-	if local && r.Method != http.MethodGet && r.Method != http.MethodHead {
-		if err := p.check(who); err != nil {
-			err.write(w)
-			return
-		}
+	if who, local := r.Context().Value(peerKey{}).(peer); local {
+		r = r.WithContext(withDoor(r.Context(), p.door(who)))
 	}
 	p.next.ServeHTTP(w, r)
 }
 
-func (p peers) check(who peer) *Problem {
+// door is the socket's for who is on the other side.
+func (p peers) door(who peer) Door {
+	switch {
+	case who.err != nil:
+		return SocketStranger
+	case who.uid == 0, who.uid == p.own:
+		return SocketOwner
+	case p.some && slices.Contains(who.groups, p.gid):
+		return SocketGroup
+	}
+	return SocketStranger
+}
+
+// strangeTo refuses a request of a user who may only look.
+func strangeTo(r *http.Request) *Problem {
+	who, _ := r.Context().Value(peerKey{}).(peer)
 	if who.err != nil {
 		return newProblem(foreignPeer, "cannot tell who asks: "+who.err.Error())
-	}
-	if who.uid == 0 || who.uid == p.own {
-		return nil
-	}
-	for _, g := range who.groups {
-		if p.some && g == p.gid {
-			return nil
-		}
 	}
 	return newProblem(foreignPeer, "user "+strconv.FormatUint(uint64(who.uid), 10)+" may look, but not change anything: be root, or a member of the group "+Group)
 }

@@ -35,37 +35,27 @@ func TestPeerOf(t *testing.T) {
 	require.Equal(t, t.Context(), withPeer(t.Context(), &net.TCPConn{}), "TCP has no peer")
 }
 
-func TestWhoMayChangeSomething(t *testing.T) {
+// TestWhoseSocketItIs: the kernel's word decides which door it is.
+func TestWhoseSocketItIs(t *testing.T) {
 	const own, group = 500, 700
 	for name, c := range map[string]struct {
 		who  peer
 		some bool
-		may  bool
+		door Door
 	}{
-		"root":                            {who: peer{uid: 0}, may: true},
-		"the updater's own user":          {who: peer{uid: own}, may: true},
-		"a member":                        {who: peer{uid: 1, groups: []uint32{1, group}}, some: true, may: true},
-		"a stranger":                      {who: peer{uid: 1, groups: []uint32{1, 2}}, some: true},
-		"a stranger, where there is none": {who: peer{uid: 1, groups: []uint32{group}}},
-		"nobody knows":                    {who: peer{err: net.ErrClosed}, some: true},
+		"root":                            {peer{uid: 0}, false, SocketOwner},
+		"the updater's own user":          {peer{uid: own}, false, SocketOwner},
+		"a member":                        {peer{uid: 1, groups: []uint32{1, group}}, true, SocketGroup},
+		"a stranger":                      {peer{uid: 1, groups: []uint32{1, 2}}, true, SocketStranger},
+		"a stranger, where there is none": {peer{uid: 1, groups: []uint32{group}}, false, SocketStranger},
+		"nobody knows":                    {peer{err: net.ErrClosed}, true, SocketStranger},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := peers{own: own, gid: group, some: c.some, next: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })}
-			ask := func(method string) *httptest.ResponseRecorder {
-				r := httptest.NewRequest(method, "/", nil)
-				r = r.WithContext(context.WithValue(r.Context(), peerKey{}, c.who))
-				w := httptest.NewRecorder()
-				p.ServeHTTP(w, r)
-				return w
-			}
-			require.Equal(t, http.StatusNoContent, ask("GET").Code)
-			w := ask("POST")
-			if c.may {
-				require.Equal(t, http.StatusNoContent, w.Code)
-				return
-			}
-			require.Equal(t, http.StatusForbidden, w.Code)
-			require.Contains(t, w.Body.String(), "foreign-peer")
+			var door Door
+			p := peers{own: own, gid: group, some: c.some, next: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { door = doorOf(r) })}
+			r := httptest.NewRequest(http.MethodPost, "/", nil)
+			p.ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithValue(r.Context(), peerKey{}, c.who)))
+			require.Equal(t, c.door, door)
 		})
 	}
 }

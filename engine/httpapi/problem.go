@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
@@ -50,6 +51,9 @@ var (
 	foreignHost   = kind{"foreign-host", http.StatusForbidden, "foreign host", nil}
 	foreignOrigin = kind{"foreign-origin", http.StatusForbidden, "foreign origin", nil}
 	foreignPeer   = kind{"foreign-peer", http.StatusForbidden, "not yours to change", nil}
+	unauthorized  = kind{"unauthorized", http.StatusUnauthorized, "a token is needed", nil}
+	lacksScope    = kind{"scope", http.StatusForbidden, "the token does not allow it", nil}
+	tooMany       = kind{"too-many", http.StatusTooManyRequests, "too many requests at once", nil}
 	wrongMedia    = kind{"media-type", http.StatusUnsupportedMediaType, "wrong media type", errMedia}
 	largeBody     = kind{"large-body", http.StatusRequestEntityTooLarge, "body too large", errTooLarge}
 	refused       = kind{"refused", http.StatusUnprocessableEntity, "refused", nil}
@@ -67,6 +71,7 @@ func kinds() []kind {
 		{"nothing-to-do", http.StatusConflict, "nothing to do", engine.ErrNothingToDo},
 		{"expired", http.StatusGone, "verified too long ago", engine.ErrExpired},
 		{"invalid", http.StatusBadRequest, "invalid request", engine.ErrInvalid},
+		{"configuration", http.StatusUnprocessableEntity, "the configuration cannot be used", ErrConfiguration},
 		{"journal", http.StatusServiceUnavailable, "the journal cannot be written", engine.ErrJournal},
 		{"in-use", http.StatusConflict, "the version is in use", versions.ErrInUse},
 		{"exists", http.StatusConflict, "another release of that version is installed", versions.ErrExists},
@@ -76,6 +81,10 @@ func kinds() []kind {
 		{"damaged", http.StatusConflict, "the version is damaged", versions.ErrDamaged},
 		{"mismatch", http.StatusUnprocessableEntity, "the files do not match the manifest", versions.ErrMismatch},
 		{"not-executable", http.StatusUnprocessableEntity, "programs that cannot be started", versions.ErrNotExecutable},
+		{"special-bits", http.StatusUnprocessableEntity, "setuid, setgid or sticky bits", versions.ErrSpecialBits},
+		{"stray-link", http.StatusUnprocessableEntity, "a link that does not belong to the version", versions.ErrStrayLink},
+		{"no-manifest", http.StatusConflict, "the version was made by hand", versions.ErrNoManifest},
+		{"mounted", http.StatusConflict, "something is mounted there", disk.ErrMounted},
 		{"no-version", http.StatusNotFound, "no such version", versions.ErrNotFound},
 		{"not-found", http.StatusNotFound, "not found", engine.ErrNotFound},
 		wrongMedia, largeBody, stopping,
@@ -139,6 +148,7 @@ func (p *Problem) Unwrap() []error {
 }
 
 func (p *Problem) write(w http.ResponseWriter) {
+	due(w)
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	// The client may be gone; the error has no other reader.

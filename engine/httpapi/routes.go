@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/journal"
@@ -20,13 +21,16 @@ type Engine interface {
 	Cancel(ctx context.Context) (id string, err error)
 	Rollback(ctx context.Context, to string, force bool) (id string, err error)
 	RestoreFactory(ctx context.Context) (id string, err error)
+	Quarantine() []journal.Quarantined
+	Unquarantine(ctx context.Context, which, why string) ([]journal.Quarantined, error)
+	ForgetTrust(ctx context.Context, why string) (was string, err error)
 	Exclusive(ctx context.Context, what string, f func(context.Context) error) error
 }
 
 // Journal has the methods of journal.Journal that the API reads with.
 type Journal interface {
 	Updates() ([]journal.Update, error)
-	Records(update string) ([]journal.Record, error)
+	Page(update string, after uint64, size int) ([]journal.Record, error)
 	Verify() (journal.Report, error)
 }
 
@@ -34,6 +38,8 @@ type Journal interface {
 // something are called from within Engine.Exclusive.
 type Versions interface {
 	Pointers() (versions.Pointers, error)
+	Raw(pointer string) (target string, ok bool, err error)
+	Path(version string) string
 	List() ([]versions.Info, error)
 	Verify(ctx context.Context, version string) (versions.Verification, error)
 	Prune(keep int, needed ...string) ([]string, error)
@@ -41,7 +47,7 @@ type Versions interface {
 	Links(version string) ([]versions.Link, error)
 	EnsureLinks(version string) (added []string, err error)
 	SweepLinks(version string) (removed []string, err error)
-	AdoptLinks(version string) (aside []string, err error)
+	AdoptLinks(ctx context.Context, version string) (aside []string, err error)
 	SetPointers(current string) (set []string, err error)
 }
 
@@ -57,49 +63,72 @@ type Options struct {
 	// Hosts are further names of the device, in addition to localhost and the
 	// loopback addresses. A request for any other host is refused.
 	Hosts []string
+	// Services looks at the services; the zero value when nobody here runs any.
+	Services Eyes
+	// Reload has the daemon read its configuration and keys anew; nil where no
+	// daemon runs.
+	Reload func(ctx context.Context) (Reloaded, error)
+	// Denied tells, a line each, what this process's sandbox keeps it from; nil where
+	// there is none.
+	Denied func() []string
 	// Keep is how many versions a prune keeps when the request does not say.
 	Keep int
+	// Tokens are the device's; nil accepts none.
+	Tokens Tokens
+	// Legacy is what the legacy API gives over TCP; empty is LegacyOpen.
+	Legacy LegacyAccess
+	// LAN tells of the network's door; nil where there is none.
+	LAN func() LANStatus
 }
 
 type api struct {
 	Options
-	buffers buffers
+	buffers  buffers
+	presence *presence
+	attempts attempts
 }
 
 // route is one entry of the API. Exactly one of the two functions is set.
 type route struct {
 	method, path string
-	plain        http.HandlerFunc
-	v2           func(w http.ResponseWriter, r *http.Request) error
+	// needs is what a request must have the right to.
+	needs Rights
+	plain http.HandlerFunc
+	v2    func(w http.ResponseWriter, r *http.Request) error
 }
 
 func (a *api) routes() []route {
 	return []route{
-		{method: "GET", path: "/{$}", plain: a.about},
-		{method: "GET", path: "/api/v1.0/progress", plain: a.progress},
-		{method: "POST", path: "/api/v1.0/download", plain: a.legacyDownload},
-		{method: "POST", path: "/api/v1.0/update", plain: a.legacyUpdate},
+		{method: "GET", path: "/{$}", needs: Look, plain: a.about},
+		{method: "GET", path: LegacyPrefix + "progress", needs: Look, plain: a.progress},
+		{method: "POST", path: LegacyPrefix + "download", needs: LegacyInstall, plain: a.legacyDownload},
+		{method: "POST", path: LegacyPrefix + "update", needs: LegacyInstall, plain: a.legacyUpdate},
 
-		{method: "GET", path: "/api/v2/openapi.json", plain: a.openAPI},
-		{method: "GET", path: "/api/v2/status", v2: a.status},
-		{method: "GET", path: "/api/v2/updates", v2: a.updates},
-		{method: "GET", path: "/api/v2/updates/{id}", v2: a.update},
-		{method: "GET", path: "/api/v2/updates/{id}/journal", v2: a.updateRecords},
-		{method: "GET", path: "/api/v2/journal", v2: a.records},
-		{method: "GET", path: "/api/v2/journal/verify", v2: a.verifyJournal},
-		{method: "GET", path: "/api/v2/versions", v2: a.versions},
-		{method: "POST", path: "/api/v2/versions/{version}/verify", v2: a.verifyVersion},
-		{method: "GET", path: "/api/v2/links", v2: a.links},
+		{method: "GET", path: "/api/v2/openapi.json", needs: Look, plain: a.openAPI},
+		{method: "GET", path: "/api/v2/status", needs: Look, v2: a.status},
+		{method: "GET", path: "/api/v2/updates", needs: Look, v2: a.updates},
+		{method: "GET", path: "/api/v2/updates/{id}", needs: Look, v2: a.update},
+		{method: "GET", path: "/api/v2/updates/{id}/journal", needs: ReadPrivate, v2: a.updateRecords},
+		{method: "GET", path: "/api/v2/journal", needs: ReadPrivate, v2: a.records},
+		{method: "GET", path: "/api/v2/journal/verify", needs: ReadPrivate, v2: a.verifyJournal},
+		{method: "GET", path: "/api/v2/versions", needs: Look, v2: a.versions},
+		{method: "POST", path: "/api/v2/versions/{version}/verify", needs: ReadPrivate, v2: a.verifyVersion},
+		{method: "GET", path: "/api/v2/links", needs: Look, v2: a.links},
+		{method: "GET", path: quarantinePath, needs: Look, v2: a.quarantine},
 
-		{method: "POST", path: "/api/v2/install", v2: a.install},
-		{method: "POST", path: "/api/v2/proceed", v2: a.proceed},
-		{method: "POST", path: "/api/v2/cancel", v2: a.cancel},
-		{method: "POST", path: "/api/v2/rollback", v2: a.rollback},
-		{method: "POST", path: "/api/v2/prune", v2: a.prune},
-		{method: "POST", path: "/api/v2/factory/create", v2: a.createFactory},
-		{method: "POST", path: "/api/v2/factory/verify", v2: a.verifyFactory},
-		{method: "POST", path: "/api/v2/factory/restore", v2: a.restoreFactory},
-		{method: "POST", path: "/api/v2/links", v2: a.repairLinks},
+		// With force or retry it needs Operate.
+		{method: "POST", path: "/api/v2/install", needs: InstallUpdates, v2: a.install},
+		{method: "POST", path: "/api/v2/proceed", needs: InstallUpdates, v2: a.proceed},
+		{method: "POST", path: "/api/v2/cancel", needs: InstallUpdates, v2: a.cancel},
+		{method: "POST", path: "/api/v2/rollback", needs: Operate, v2: a.rollback},
+		{method: "POST", path: "/api/v2/prune", needs: Operate, v2: a.prune},
+		{method: "POST", path: "/api/v2/factory/create", needs: Operate, v2: a.createFactory},
+		{method: "POST", path: "/api/v2/factory/verify", needs: ReadPrivate, v2: a.verifyFactory},
+		{method: "POST", path: "/api/v2/factory/restore", needs: Operate, v2: a.restoreFactory},
+		{method: "POST", path: "/api/v2/links", needs: Operate, v2: a.repairLinks},
+		{method: "POST", path: quarantinePath + "/clear", needs: Operate, v2: a.clearQuarantine},
+		{method: "POST", path: "/api/v2/reload", needs: Operate, v2: a.reload},
+		{method: "POST", path: trustPath + "/forget", needs: RootOnly, v2: a.forgetTrust},
 	}
 }
 
@@ -108,14 +137,17 @@ func New(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &api{Options: o}
+	if o.Legacy == "" {
+		o.Legacy = LegacyOpen
+	}
+	a := &api{Options: o, presence: &presence{eyes: o.Services, clock: o.Clock}}
 	mux := http.NewServeMux()
 	for _, r := range a.routes() {
 		h := r.plain
 		if h == nil {
 			h = a.problems(r.v2)
 		}
-		mux.HandleFunc(r.method+" "+r.path, h)
+		mux.HandleFunc(r.method+" "+r.path, a.admitted(r.needs, strings.HasPrefix(r.path, LegacyPrefix), h))
 	}
 	return newGuard(o.Hosts, unrouted(mux))
 }

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -66,8 +68,28 @@ func (s spec) check(where string, schema, v any) error {
 func (s spec) keyword(where, keyword string, m map[string]any, v any) error {
 	arg := m[keyword]
 	switch keyword {
-	case "description", "examples", "additionalProperties", "pattern":
+	case "description", "examples", "additionalProperties":
 		return nil
+	case "pattern":
+		if text, is := v.(string); is && !expression(arg.(string)).MatchString(text) {
+			return fmt.Errorf("%s: %q does not match %s", where, text, arg)
+		}
+	case "minLength":
+		if text, is := v.(string); is && utf8.RuneCountInString(text) < int(arg.(float64)) {
+			return fmt.Errorf("%s: %q is too short", where, text)
+		}
+	case "maxLength":
+		if text, is := v.(string); is && utf8.RuneCountInString(text) > int(arg.(float64)) {
+			return fmt.Errorf("%s: %q is too long", where, text)
+		}
+	case "not":
+		if s.check(where, arg, v) == nil {
+			return fmt.Errorf("%s: %v is excluded", where, v)
+		}
+	case "anyOf":
+		if len(s.against(where, arg.([]any), v)) == len(arg.([]any)) {
+			return fmt.Errorf("%s: %v matches none of %v", where, v, arg)
+		}
 	case "type":
 		return checkType(where, arg, v)
 	case "const":
@@ -113,16 +135,26 @@ func (s spec) keyword(where, keyword string, m map[string]any, v any) error {
 }
 
 func (s spec) checkOneOf(where string, schemas []any, v any) error {
-	var errs []error
+	errs := s.against(where, schemas, v)
+	if len(errs) != len(schemas)-1 {
+		return fmt.Errorf("%s: matches %d of one of: %v", where, len(schemas)-len(errs), errs)
+	}
+	return nil
+}
+
+// against has an error for each schema that v does not match.
+func (s spec) against(where string, schemas []any, v any) (errs []error) {
 	for _, schema := range schemas {
 		if err := s.check(where, schema, v); err != nil {
 			errs = append(errs, err)
 		}
 	}
-	if len(errs) != len(schemas)-1 {
-		return fmt.Errorf("%s: matches %d of one of: %v", where, len(schemas)-len(errs), errs)
-	}
-	return nil
+	return errs
+}
+
+// expression is a pattern of the document, in which a character may be \u and four digits.
+func expression(pattern string) *regexp.Regexp {
+	return regexp.MustCompile(regexp.MustCompile(`\\u([0-9a-f]{4})`).ReplaceAllString(pattern, `\x{$1}`))
 }
 
 func (s spec) checkProperties(where string, m, properties map[string]any, v any) error {

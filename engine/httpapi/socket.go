@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,8 +56,15 @@ func reachable(path string) (address string, release func(), err error) {
 // left alone and an error is returned.
 //
 // The socket is bound under another name, given its mode, and then renamed, so
-// that path never leads to a socket that is not ready or has too wide a mode.
+// that path never leads to a socket that is not ready or has too wide a mode. All
+// of that is done under the lock of the directory: of several updaters that start
+// at once, the first has the socket, and each other finds it there.
 func listenSocket(path string) (*socketListener, error) {
+	unlock, err := lockSocket(path)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	if err := vacant(path); err != nil {
 		return nil, err
 	}
@@ -82,6 +90,29 @@ func listenSocket(path string) (*socketListener, error) {
 		return nil, fmt.Errorf("cannot listen on %s: %w", path, err)
 	}
 	return &socketListener{UnixListener: l, path: path, info: info}, nil
+}
+
+// lockPatience is how long to wait for another updater that makes or removes its
+// socket, which takes it microseconds.
+const lockPatience = 5 * time.Second
+
+// lockSocket takes the lock under which a socket is made or removed: that of its
+// directory. The lock ends with unlock or with the process.
+func lockSocket(path string) (unlock func(), err error) {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w; create its directory first", path, err)
+	}
+	for deadline := time.Now().Add(lockPatience); ; time.Sleep(time.Millisecond) {
+		err = unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { dir.Close() }, nil
+		}
+		if busy := errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR); !busy || time.Now().After(deadline) {
+			dir.Close()
+			return nil, fmt.Errorf("cannot lock %s: %w", filepath.Dir(path), err)
+		}
+	}
 }
 
 func publishSocket(temp, path string) (fs.FileInfo, error) {
@@ -115,13 +146,37 @@ func vacant(path string) error {
 	}
 	conn, err := DialSocket(context.Background(), path)
 	if err == nil {
-		conn.Close()
+		defer conn.Close()
+		if orphaned(conn) {
+			return nil
+		}
 		return fmt.Errorf("cannot listen on %s: another updater listens there; stop it first", path)
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("cannot tell whether an updater listens there: %w", err)
 	}
 	return nil
+}
+
+// orphaned reports whether the process that listens at the other end is dead. When
+// an updater is killed while it starts a service, the service's process has the
+// updater's socket until it executes its program.
+func orphaned(conn net.Conn) bool {
+	u, ok := conn.(*net.UnixConn)
+	if !ok {
+		return false
+	}
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return false
+	}
+	dead := false
+	err = raw.Control(func(fd uintptr) {
+		cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		// The number is 0 for a process of another container.
+		dead = err == nil && cred.Pid > 0 && errors.Is(unix.Kill(int(cred.Pid), 0), unix.ESRCH)
+	})
+	return err == nil && dead
 }
 
 // socketListener removes its socket's file when it is closed, unless another
@@ -134,11 +189,35 @@ type socketListener struct {
 	handed atomic.Bool
 }
 
+// inherited is a socket that another program has made: its file stays when it is closed.
+func inherited(l *net.UnixListener) *socketListener {
+	s := &socketListener{UnixListener: l, path: l.Addr().String()}
+	s.handed.Store(true)
+	return s
+}
+
+// Accept returns a connection over which a client can hand a file.
+func (l *socketListener) Accept() (net.Conn, error) {
+	c, err := l.AcceptUnix()
+	if err != nil {
+		return nil, err
+	}
+	return &handingConn{UnixConn: c}, nil
+}
+
 // Addr returns the path of the socket, not the temporary name it was bound under.
 func (l *socketListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
 
 func (l *socketListener) Close() error {
-	if now, err := os.Lstat(l.path); err == nil && !l.handed.Load() && os.SameFile(now, l.info) {
+	if l.handed.Load() {
+		return l.UnixListener.Close()
+	}
+	// Without the lock (the directory is gone, or hangs) there is nothing to lose: a
+	// socket that stays behind is replaced.
+	if unlock, err := lockSocket(l.path); err == nil {
+		defer unlock()
+	}
+	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.info) {
 		os.Remove(l.path)
 	}
 	return l.UnixListener.Close()

@@ -2,18 +2,22 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/httpapi"
 	"github.com/tope/updater/engine/httpapi/httpapitest"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/source/sourcetest"
+	"github.com/tope/updater/platform/token"
 )
 
 // The API takes exactly the sources that the Download step can read.
 func TestInstallTakesWhatCanBeDownloaded(t *testing.T) {
+	g := newGuarded(t, httpapi.LegacyOpen)
 	for _, c := range sourcetest.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
 			body, err := json.Marshal(map[string]string{"url": c.URL})
@@ -28,6 +32,14 @@ func TestInstallTakesWhatCanBeDownloaded(t *testing.T) {
 			}
 			require.Equal(t, 202, r.StatusCode, text(t, r))
 			require.Len(t, d.Calls(), 1)
+			over := g.ask(httpapi.Loopback, example{"POST", "/api/v2/install", string(body), "/api/v2/install"}, g.texts[token.Install])
+			if c.Web {
+				require.Equal(t, 202, over.status, over.body)
+				return
+			}
+			require.Equal(t, 403, over.status, "over TCP no file of this device")
+			require.Contains(t, over.body, httpapi.TypePrefix+"foreign-peer")
+			require.Empty(t, over.calls)
 		})
 	}
 }
@@ -56,19 +68,43 @@ func TestLegacyDownloadTakesWebServersOnly(t *testing.T) {
 	}
 }
 
-// askedWith is a journal whose only update was requested with a password.
-type askedWith struct{ *httpapitest.Journal }
-
-const asked = `{"url":"https://me:` + sourcetest.Secret + `@h/r.tope","newer":1}`
-
-func (askedWith) Updates() ([]journal.Update, error) {
-	return []journal.Update{{ID: "u1", Source: json.RawMessage(asked)}}, nil
+func TestALongURLIsRefused(t *testing.T) {
+	url := "https://h/" + strings.Repeat("a", engine.MaxURL)
+	d := httpapitest.New()
+	p := refusedAs(t, ask(d.Handler(), "POST", "/api/v2/install", `{"url":"`+url+`"}`), 400, "invalid")
+	require.Contains(t, p.Detail, "more than the 4096")
+	r := ask(d.Handler(), "POST", download, strings.Replace(wanted, "http", url+"?", 1))
+	require.Equal(t, 400, r.StatusCode)
+	require.Contains(t, text(t, r), "more than the 4096")
+	require.Empty(t, d.Calls())
 }
 
-func (askedWith) Records(string) ([]journal.Record, error) {
+// askedWith is a journal of version 0.9, whose only update was requested with secrets.
+type askedWith struct{ *httpapitest.Journal }
+
+const asked = `{"url":"https://me:` + sourcetest.Secret + `@h/r.tope?t=` + sourcetest.Secret + `#` + sourcetest.Secret + `","newer":1}`
+
+// told is what version 0.9 has written of that URL.
+const told = "https://me:xxxxx@h/r.tope?t=" + sourcetest.Secret
+
+func failed() *journal.Failure {
+	return &journal.Failure{Code: "DOWNLOAD_FAILED", Text: "cannot download " + told + ": timeout", Details: "redirected to \"" + told + "\""}
+}
+
+func (askedWith) Updates() ([]journal.Update, error) {
+	return []journal.Update{{
+		ID: "u1", Source: json.RawMessage(asked), Error: failed(), Cause: failed(),
+		Found: map[journal.Step]json.RawMessage{"Download": json.RawMessage(`{"url":"` + told + `"}`)},
+	}}, nil
+}
+
+func (askedWith) Page(_ string, after uint64, _ int) ([]journal.Record, error) {
+	if after > 0 {
+		return nil, nil
+	}
 	return []journal.Record{
 		{Seq: 1, Update: "u1", Accept: &journal.Accept{Kind: "install", Source: json.RawMessage(asked)}},
-		{Seq: 2, Update: "u1"},
+		{Seq: 2, Update: "u1", Why: told, Error: failed(), Evidence: json.RawMessage(`{"url":"` + told + `"}`)},
 	}, nil
 }
 
@@ -80,7 +116,7 @@ func TestAnswersShowNoPassword(t *testing.T) {
 	for _, path := range []string{"updates", "updates/u1", "updates/u1/journal", "journal", "journal?format=jsonl"} {
 		answer := text(t, ask(httpapi.New(o), "GET", "/api/v2/"+path, ""))
 		require.NotContains(t, answer, sourcetest.Secret, path)
-		require.Contains(t, answer, `{"newer":1,"url":"https://me:xxxxx@h/r.tope"}`, path)
+		require.Contains(t, answer, `{"newer":1,"url":"https://h/r.tope?t=…"}`, path)
 	}
 }
 

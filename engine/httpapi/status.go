@@ -11,7 +11,8 @@ import (
 // MaxWait is the longest a status request may wait for a change.
 const MaxWait = 30 * time.Second
 
-// status answers at once. With ?wait=SEQ it answers when the journal has gone
+// status answers at once: pointers and services are what is there now, everything else is
+// what the engine knows. With ?wait=SEQ it answers when the journal has gone
 // beyond SEQ or after ?timeout, whichever is first. A watcher passes the seq it
 // has seen and a timeout as long as its progress bar may stand still.
 func (a *api) status(w http.ResponseWriter, r *http.Request) error {
@@ -19,27 +20,47 @@ func (a *api) status(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if !seesAll(r) {
+		s = publicStatus(s)
+	}
 	s.Quarantine = list(s.Quarantine)
-	return answer(w, http.StatusOK, s)
+	now := Status{Status: s}
+	now.Pointers, now.Strange = a.pointersNow(s.Pointers)
+	now.Services = compared(a.presence.services(r.Context()), now.Pointers.Current)
+	if a.Denied != nil {
+		now.Denied = a.Denied()
+	}
+	if a.LAN != nil {
+		lan := a.LAN()
+		now.LAN = &lan
+	}
+	return answer(w, http.StatusOK, now)
 }
 
 func (a *api) awaitStatus(w http.ResponseWriter, r *http.Request) (engine.Status, error) {
 	if r.URL.RawQuery == "" {
 		return a.Engine.Status(), nil
 	}
-	q := r.URL.Query()
-	if !q.Has("wait") {
-		return a.Engine.Status(), nil
-	}
-	seen, err := strconv.ParseUint(q.Get("wait"), 10, 64)
+	after, waits, err := parameter(r, "wait")
 	if err != nil {
-		return engine.Status{}, invalid("wait=%s is not a sequence number", quote(q.Get("wait")))
+		return engine.Status{}, err
+	}
+	limit, limited, err := parameter(r, "timeout")
+	if err != nil {
+		return engine.Status{}, err
 	}
 	timeout := MaxWait
-	if q.Has("timeout") {
-		if timeout, err = time.ParseDuration(q.Get("timeout")); err != nil || timeout < 0 || timeout > MaxWait {
-			return engine.Status{}, invalid("timeout=%s is not a time from 0s to %s", quote(q.Get("timeout")), MaxWait)
+	if limited {
+		if timeout, err = time.ParseDuration(limit); err != nil || timeout < 0 || timeout > MaxWait {
+			return engine.Status{}, invalid("timeout=%s is not a time from 0s to %s", quote(limit), MaxWait)
 		}
+	}
+	if !waits {
+		return a.Engine.Status(), nil
+	}
+	seen, err := strconv.ParseUint(after, 10, 64)
+	if err != nil {
+		return engine.Status{}, invalid("wait=%s is not a sequence number", quote(after))
 	}
 	wait(w)
 	expired := a.Clock.After(timeout)
@@ -61,11 +82,20 @@ func (a *api) awaitStatus(w http.ResponseWriter, r *http.Request) (engine.Status
 }
 
 // wait lifts the server's time limits from a request that may take long for
-// good reason. The read limit of net/http runs on while a handler works, and
-// would otherwise end the request as if its client had gone.
+// good reason, until it is answered: see due. The read limit of net/http runs on while
+// a handler works, and would otherwise end the request as if its client had gone.
 func wait(w http.ResponseWriter) {
 	rc := http.NewResponseController(w)
 	// In-process there are no limits, and these calls fail without harm.
 	_ = rc.SetReadDeadline(time.Time{})
 	_ = rc.SetWriteDeadline(time.Time{})
+}
+
+// answerTimeout is how long a client may take to read an answer.
+const answerTimeout = 30 * time.Second
+
+// due gives the client time to read the answer that is about to be written, however
+// long the work on it took. A client that does not read is disconnected.
+func due(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout)) // see wait
 }

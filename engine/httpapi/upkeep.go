@@ -13,12 +13,12 @@ import (
 
 const versionsPath = "/api/v2/versions"
 
-func (a *api) versions(w http.ResponseWriter, _ *http.Request) error {
+func (a *api) versions(w http.ResponseWriter, r *http.Request) error {
 	all, err := a.Versions.List()
 	if err != nil {
 		return fmt.Errorf("cannot list the versions: %w", err)
 	}
-	return answer(w, http.StatusOK, Installed{list(all)})
+	return answer(w, http.StatusOK, Installed{whoRuns(all, a.presence.services(r.Context()))})
 }
 
 // verifyVersion reads a whole version back from the disk: it may take minutes.
@@ -34,12 +34,17 @@ func (a *api) verifyVersion(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) answerVerified(w http.ResponseWriter, r *http.Request, version string) error {
+	t, err := large(w, r) // it reads much, though it answers little
+	if err != nil {
+		return err
+	}
+	defer t.done()
 	wait(w)
 	v, err := a.Versions.Verify(r.Context(), version)
 	if err != nil {
 		return fmt.Errorf("cannot verify version %s: %w", version, err)
 	}
-	return answer(w, http.StatusOK, v)
+	return t.write(func() error { return answer(w, http.StatusOK, v) })
 }
 
 func (a *api) verifyFactory(w http.ResponseWriter, r *http.Request) error {
@@ -105,7 +110,7 @@ func (a *api) createFactory(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	version, replace := o.text("version"), o.flag("replace")
+	version, replace := o.given("version"), o.flag("replace")
 	if err := o.done(); err != nil {
 		return err
 	}
@@ -119,7 +124,7 @@ func (a *api) createFactory(w http.ResponseWriter, r *http.Request) error {
 	}
 	wait(w)
 	var report versions.FactoryReport
-	err = a.Engine.Exclusive(r.Context(), "factory create", func(ctx context.Context) (err error) {
+	err = a.Engine.Exclusive(r.Context(), "factory create "+version, func(ctx context.Context) (err error) {
 		report, err = a.Versions.CreateFactory(ctx, version, replace)
 		return err
 	})
@@ -150,7 +155,7 @@ func (a *api) repairLinks(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	in := LinksRequest{Pointers: o.flag("pointers"), Adopt: o.flag("adopt"), Current: o.text("current")}
+	in := LinksRequest{Pointers: o.flag("pointers"), Adopt: o.flag("adopt"), Current: o.given("current")}
 	if err := o.done(); err != nil {
 		return err
 	}
@@ -160,7 +165,7 @@ func (a *api) repairLinks(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	var repaired LinksRepaired
-	err = a.Engine.Exclusive(r.Context(), "links", func(context.Context) (err error) {
+	err = a.Engine.Exclusive(r.Context(), "links", func(ctx context.Context) (err error) {
 		if in.Pointers {
 			if repaired.Pointers, err = a.Versions.SetPointers(in.Current); err != nil {
 				return err
@@ -171,7 +176,7 @@ func (a *api) repairLinks(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if in.Adopt {
-			if repaired.Aside, err = a.Versions.AdoptLinks(version); err != nil {
+			if repaired.Aside, err = a.Versions.AdoptLinks(ctx, version); err != nil {
 				return err
 			}
 		}

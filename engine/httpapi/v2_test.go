@@ -26,15 +26,19 @@ func TestCommandsReachTheEngine(t *testing.T) {
 	}{
 		"install": {
 			"/api/v2/install", `{"url":"https://h/b.zip"}`, update,
-			[]string{"install {Source:{URL:https://h/b.zip Name: Size:0 MD5: Version:} Hold:false Retry:false Force:false}"},
+			[]string{"install {Source:{URL:https://h/b.zip Name: Size:0 MD5: Version:} Hold:false Retry:false Force:false Check:false}"},
 		},
 		"install a file": {
 			"/api/v2/install", `{"url":"/media/usb/app 100%?.zip","retry":true}`, update,
-			[]string{"install {Source:{URL:/media/usb/app 100%?.zip Name: Size:0 MD5: Version:} Hold:false Retry:true Force:false}"},
+			[]string{"install {Source:{URL:/media/usb/app 100%?.zip Name: Size:0 MD5: Version:} Hold:false Retry:true Force:false Check:false}"},
 		},
 		"install a file URL": {
 			"/api/v2/install", `{"url":"file:///media/b.zip","hold":true}`, update,
-			[]string{"install {Source:{URL:file:///media/b.zip Name: Size:0 MD5: Version:} Hold:true Retry:false Force:false}"},
+			[]string{"install {Source:{URL:file:///media/b.zip Name: Size:0 MD5: Version:} Hold:true Retry:false Force:false Check:false}"},
+		},
+		"check a release": {
+			"/api/v2/install", `{"url":"https://h/b.zip","check":true}`, update,
+			[]string{"install {Source:{URL:https://h/b.zip Name: Size:0 MD5: Version:} Hold:false Retry:false Force:false Check:true}"},
 		},
 		"proceed":                {"/api/v2/proceed", `{"version":"1.2.0"}`, update, []string{"proceed 1.2.0"}},
 		"cancel":                 {"/api/v2/cancel", ``, update, []string{"cancel"}},
@@ -46,8 +50,8 @@ func TestCommandsReachTheEngine(t *testing.T) {
 		"prune as configured":    {"/api/v2/prune", ``, "/api/v2/versions", []string{"exclusive prune", "prune 3"}},
 		"prune to one":           {"/api/v2/prune", `{"keep":1}`, "/api/v2/versions", []string{"exclusive prune", "prune 1"}},
 		"prune to none":          {"/api/v2/prune", `{"keep":0}`, "/api/v2/versions", []string{"exclusive prune", "prune 0"}},
-		"factory of the current": {"/api/v2/factory/create", ``, "/api/v2/versions", []string{"exclusive factory create", "create factory 1.1.0 false"}},
-		"factory of another":     {"/api/v2/factory/create", `{"version":"1.0.0","replace":true}`, "/api/v2/versions", []string{"exclusive factory create", "create factory 1.0.0 true"}},
+		"factory of the current": {"/api/v2/factory/create", ``, "/api/v2/versions", []string{"exclusive factory create 1.1.0", "create factory 1.1.0 false"}},
+		"factory of another":     {"/api/v2/factory/create", `{"version":"1.0.0","replace":true}`, "/api/v2/versions", []string{"exclusive factory create 1.0.0", "create factory 1.0.0 true"}},
 		"links":                  {"/api/v2/links", ``, "/api/v2/versions", []string{"exclusive links", "ensure links 1.1.0", "sweep links 1.1.0"}},
 		"links and pointers":     {"/api/v2/links", `{"pointers":true,"current":"1.1.0","adopt":true}`, "/api/v2/versions", []string{"exclusive links", `set pointers "1.1.0"`, "adopt links 1.1.0", "ensure links 1.1.0", "sweep links 1.1.0"}},
 	} {

@@ -8,7 +8,7 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// The bodies of v2's answers, in addition to engine.Status, journal.Update, journal.Report,
+// The bodies of v2's answers, in addition to Status (seen.go), journal.Update, journal.Report,
 // versions.Verification and versions.FactoryReport, which are shown as they are.
 type (
 	// Accepted answers a POST that started an update or changed its course.
@@ -30,11 +30,46 @@ type (
 	}
 	// Installed lists the versions on the device, newest first.
 	Installed struct {
-		Versions []versions.Info `json:"versions"`
+		Versions []InstalledVersion `json:"versions"`
+	}
+	// InstalledVersion is a version, with the services that run from it now.
+	InstalledVersion struct {
+		versions.Info
+		Services []string `json:"services"`
 	}
 	// Pruned lists the versions a prune removed.
 	Pruned struct {
 		Removed []string `json:"removed"`
+	}
+	// Quarantine lists the releases in quarantine, newest first.
+	Quarantine struct {
+		Quarantine []journal.Quarantined `json:"quarantine"`
+	}
+	// ClearRequest names what is to leave the quarantine: a release, by digest or
+	// version, or all. Why is for the journal.
+	ClearRequest struct {
+		Release string `json:"release,omitempty"`
+		All     bool   `json:"all,omitempty"`
+		Why     string `json:"why,omitempty"`
+	}
+	// Cleared lists the entries that left the quarantine.
+	Cleared struct {
+		Cleared []journal.Quarantined `json:"cleared"`
+	}
+	// ForgetRequest lets go of the signed releases that were committed. Why is for the
+	// journal.
+	ForgetRequest struct {
+		Why string `json:"why"`
+	}
+	// Forgotten names the newest signed release, which was let go of.
+	Forgotten struct {
+		Forgotten string `json:"forgotten"`
+	}
+	// Reloaded says what is in force after a reload.
+	Reloaded struct {
+		// Config is the file that was read. Trust says whom the device trusts.
+		Config string `json:"config"`
+		Trust  string `json:"trust"`
 	}
 	// Links lists the links outside the versions, and those that should be there.
 	Links struct {
@@ -66,6 +101,7 @@ func answer(w http.ResponseWriter, status int, v any) error {
 	if err != nil {
 		return err
 	}
+	due(w)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(append(data, '\n'))

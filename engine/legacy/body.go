@@ -64,6 +64,12 @@ func Invalid(status int, text string) Refusal {
 	return Refusal{HTTP: status, Body: refusal(status, "VALIDATION_ERROR: "+text, nil)}
 }
 
+// Forbid refuses a request whose sender may not make it. The first updater let everybody
+// install, so its clients know no such answer; they show msg.
+func Forbid(status int, text string) Refusal {
+	return Refusal{HTTP: status, Body: refusal(status, "FORBIDDEN: "+text, nil)}
+}
+
 // Refuse says why the engine did not take a request for a version. v is what
 // is shown at the moment. The codes:
 //

@@ -15,6 +15,7 @@
 package legacy
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ const (
 // body of a report to device-api.
 type View struct {
 	Stage Stage `json:"stage"`
-	// Progress is 0 to 100 and never goes back while the stage stays the same.
+	// Progress is 0 to 100. For one update it never goes back within a stage.
 	Progress int    `json:"progress"`
 	Message  string `json:"message"`
 	// Error is "CODE: text" when the stage is failed, else nil.
@@ -60,14 +61,36 @@ func Of(s engine.Status) View {
 	if u == nil {
 		u = s.Last
 	}
+	if s.Replacing {
+		// The update made room for a request that is about to be accepted: nothing
+		// has failed, and nothing is known of the next bundle yet.
+		u = &engine.UpdateStatus{Kind: engine.Install, State: engine.Requested}
+	}
 	if u == nil || u.State == engine.Committed && !fresh(u) {
 		return View{Stage: Idle, Message: RowOf(engine.Idle, "").Message}
 	}
+	u = u.Outlined() // anybody may ask
 	row := RowOf(u.State, steps.Kind(u.Kind))
-	v := View{Stage: row.Stage, Progress: row.progress(u.Progress), Message: row.message(u)}
+	v := View{Stage: row.Stage, Progress: row.progressOf(u), Message: row.message(u)}
 	if row.Stage == Failed {
 		e := row.failure(u)
 		v.Error = &e
+	}
+	return v
+}
+
+// Absent returns the view while there is no engine to ask, from the status that was told
+// last. known is false when nobody remembers one. A client ends with the first view that
+// looks like an end, so an update that may be under way must not look over: a device of
+// which nothing is known is rebooting.
+func Absent(last engine.Status, known bool) View {
+	const starting = "The updater is starting..."
+	if !known {
+		return View{Stage: Rebooting, Message: starting}
+	}
+	v := Of(last)
+	if v.Stage == Idle {
+		v.Message = starting // it is not ready
 	}
 	return v
 }
@@ -79,13 +102,46 @@ func fresh(u *engine.UpdateStatus) bool {
 	return u.SinceEnd >= 0 && u.SinceEnd < SuccessVisible
 }
 
+// progressOf is the progress to show. A stage never shows less than the update has
+// reached in it before, and an update that failed stays where it was.
+func (r Row) progressOf(u *engine.UpdateStatus) int {
+	if r.Stage == Failed {
+		at := engine.StateOf(steps.Name(u.Step))
+		if at == "" {
+			return 0
+		}
+		r = RowOf(at, steps.Kind(u.Kind))
+	}
+	p := r.progress(u.Progress)
+	for s, reached := range u.Reached {
+		if before := RowOf(s, steps.Kind(u.Kind)); before.Stage == r.Stage {
+			p = max(p, before.progress(reached))
+		}
+	}
+	return p
+}
+
 // progress maps the state's own 0 to 100 into its part of the stage.
 func (r Row) progress(p int) int {
 	return r.From + (r.To-r.From)*min(max(p, 0), 100)/100
 }
 
-// message fills the update's versions into the row's message.
+// message is the row's message. While the update stands still, it goes on to say why,
+// and when the next try is.
 func (r Row) message(u *engine.UpdateStatus) string {
+	text := r.filled(u)
+	if u.Pause == nil || r.Stage == Failed {
+		return text
+	}
+	text += " " + u.Pause.Why
+	if u.Pause.Next <= 0 {
+		return text + "; trying again"
+	}
+	return text + "; next try in " + strconv.Itoa(int((u.Pause.Next+time.Second-1)/time.Second)) + " s"
+}
+
+// filled fills the update's versions into the row's message.
+func (r Row) filled(u *engine.UpdateStatus) string {
 	if before, after, found := strings.Cut(r.Message, "{version}"); found {
 		return before + u.To + after
 	}

@@ -81,20 +81,29 @@ func RowOf(s engine.State, kind steps.Kind) Row {
 			Stage: Failed, Message: "Update cancelled",
 			Code: string(steps.CancelledByUser), Why: "the update was cancelled, the device is unchanged",
 		}
+	case engine.Checked:
+		// No success: nothing was installed. Legacy clients cannot ask for a check, and
+		// wait for nothing.
+		return Row{Stage: Idle, Message: "Updater ready"}
+	// Going back is not the end of the story: a client that polls stops at the first
+	// "failed", and would never learn where the device arrived. Progress stays where
+	// the stage was left.
 	case engine.RollingBack:
 		return Row{
-			Stage: Failed, Message: "Update failed, rolling back to {from}...", Nowhere: "Update failed, no version to roll back to...",
-			Code: RollbackLevel1, Why: "the new version did not run",
+			Stage: Installing, From: 100, To: 100,
+			Message: "Update failed, rolling back to {from}...", Nowhere: "Update failed, no version to roll back to...",
+		}
+	case engine.FallingBack:
+		return Row{Stage: Installing, From: 100, To: 100, Message: "Rollback failed, restoring the factory version..."}
+	case engine.Returning:
+		return Row{
+			Stage: Installing, From: 100, To: 100,
+			Message: "Update failed, returning to {from}...", Nowhere: "Update failed, no version to return to...",
 		}
 	case engine.RolledBack:
 		return Row{
 			Stage: Failed, Message: "Update failed, rolled back to {from}", Nowhere: "Update failed, no version is installed",
 			Code: RollbackLevel1, Why: "the new version did not run",
-		}
-	case engine.FallingBack:
-		return Row{
-			Stage: Failed, Message: "Rollback failed, restoring the factory version...",
-			Code: RollbackLevel2, Why: "neither the new nor the old version ran",
 		}
 	case engine.FellBack:
 		return Row{

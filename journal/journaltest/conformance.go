@@ -2,6 +2,7 @@ package journaltest
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,6 +17,7 @@ type Store interface {
 	Note(update, step string, v []byte) error
 	ReadNote(update, step string) ([]byte, error)
 	Records(update string) ([]journal.Record, error)
+	Page(update string, after uint64, size int) ([]journal.Record, error)
 	Updates() ([]journal.Update, error)
 	Fresh() (bool, *journal.Damage)
 	Transactions() uint64
@@ -33,6 +35,7 @@ func Conformance(t *testing.T, open func(t *testing.T) (Store, func() Store)) {
 		"an append is one transaction, or none":         testTransactions,
 		"notes are overwritten and go with the update":  testNotes,
 		"what makes no sense is refused, and harmless":  testInvalid,
+		"pages have every record once":                  testPages,
 		"updates are folded one by one":                 testUpdates,
 		"a record reads back as it is folded":           testRoundTrip,
 		"nothing but an append makes a journal not new": testFresh,
@@ -85,6 +88,37 @@ func testRecords(t *testing.T, j Store, reopen func() Store) {
 		require.Equal(t, recs[:2], mine)
 		j = reopen()
 		require.Equal(t, before, j.State())
+	}
+}
+
+func testPages(t *testing.T, j Store, _ func() Store) {
+	const size = 1000
+	for _, id := range []string{"a", "b"} {
+		mustAppend(t, j, accept(id))
+		for range 20 {
+			mustAppend(t, j, journal.Record{Update: id, Phase: journal.Observed, Why: strings.Repeat("x", 100)})
+		}
+		mustAppend(t, j, journal.Record{Update: id, Phase: journal.Observed, Why: strings.Repeat("more than a page ", 1000)})
+		mustAppend(t, j, closed(id))
+	}
+	for _, id := range []string{"", "a", "b"} {
+		want, err := j.Records(id)
+		require.NoError(t, err)
+		var have []journal.Record
+		for last := uint64(0); ; {
+			page, err := j.Page(id, last, size)
+			require.NoError(t, err)
+			if len(page) == 0 {
+				break
+			}
+			held := 0
+			for _, r := range page[:len(page)-1] {
+				held += journal.StoredSize(r)
+			}
+			require.Less(t, held, size)
+			have, last = append(have, page...), page[len(page)-1].Seq
+		}
+		require.Equal(t, want, have, id)
 	}
 }
 

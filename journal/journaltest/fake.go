@@ -123,6 +123,7 @@ func (j *Journal) Lose(kind string) *Journal {
 	old := j.disk.state
 	base := &journal.Fold{
 		Seq: old.Seq, Last: old.Last, Quarantine: old.Quarantine, Counters: old.Counters, EpochFloor: old.EpochFloor,
+		Signed: old.Signed, Forgotten: old.Forgotten,
 	}
 	n := open(j.clock, disk{base: base, state: base, notes: map[string][]byte{}})
 	n.damage = &journal.Damage{Kind: kind, Text: "the test damaged it", Time: j.clock.Now().UTC().Round(0)}
@@ -228,6 +229,19 @@ func (j *Journal) Records(update string) ([]journal.Record, error) {
 	return slices.DeleteFunc(slices.Clone(j.disk.records), func(r journal.Record) bool {
 		return update != "" && r.Update != update
 	}), nil
+}
+
+// Page is journal.Journal's.
+func (j *Journal) Page(update string, after uint64, size int) ([]journal.Record, error) {
+	all, err := j.Records(update)
+	var out []journal.Record
+	for _, r := range all {
+		if r.Seq > after && (size > 0 || len(out) == 0) {
+			out = append(out, r)
+			size -= journal.StoredSize(r)
+		}
+	}
+	return out, err
 }
 
 // Updates is journal.Journal's.

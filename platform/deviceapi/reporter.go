@@ -30,7 +30,7 @@ const step = 5
 
 // newer reports whether next differs enough from r to be sent after it.
 func (r Report) newer(next Report) bool {
-	return r.Stage != next.Stage || r.errorText() != next.errorText() ||
+	return r.Stage != next.Stage || r.Message != next.Message || r.errorText() != next.errorText() ||
 		r.Progress/step != next.Progress/step
 }
 
@@ -86,7 +86,7 @@ func New(cfg Config) *Reporter {
 }
 
 // Submit makes r the report to deliver. It returns at once. A report that differs
-// from the one before it by less than a step of progress is dropped.
+// from the one before it by nothing but less than a step of progress is dropped.
 func (p *Reporter) Submit(r Report) {
 	if p.cfg.URL == "" {
 		return

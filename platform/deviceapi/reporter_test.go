@@ -145,6 +145,18 @@ func TestEveryFivePercent(t *testing.T) {
 	require.Len(t, f.api.bodies(), 42)
 }
 
+// The way back to an old version, and from there to the factory's, is one stage at one
+// progress: only the message tells the two.
+func TestAMessageIsNews(t *testing.T) {
+	f := start(t)
+	for _, text := range []string{"rolling back", "rolling back", "restoring the factory version"} {
+		r := deviceapi.Report{Stage: "installing", Progress: 100, Message: text}
+		f.Submit(r)
+		require.Eventually(t, func() bool { got, _ := f.Delivered(); return got == r }, 20*time.Second, time.Millisecond)
+	}
+	require.Len(t, f.api.bodies(), 2)
+}
+
 // TestDownAndBack: while device-api is down Submit does not wait and only the
 // newest report is kept; when it is back it gets that one.
 func TestDownAndBack(t *testing.T) {
@@ -236,7 +248,7 @@ func TestSlow(t *testing.T) {
 
 func TestATryIsGivenUpAfterFiveSeconds(t *testing.T) {
 	f := start(t)
-	gone := make(chan struct{})
+	gone := make(chan struct{}, 1) // the handler may be there before this test waits
 	f.api.answers(func(_ http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		select {

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrNotLink means that a file or directory has the symlink's name. It is left alone.
@@ -73,6 +75,45 @@ func UnplaceLink(path string) error {
 		return fmt.Errorf("remove link: %w", err)
 	}
 	return nil
+}
+
+// ProbeLink tries whether PlaceLink could make a link, and leaves nothing behind. Where
+// the directory does not exist, the nearest one above it must be writable.
+//
+// On disk if the power goes now: at most the temporary that PlaceLink would make too,
+// and removes.
+func ProbeLink(path, target string) error {
+	dir := filepath.Dir(path)
+	for {
+		_, err := os.Stat(dir)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		dir = filepath.Dir(dir)
+	}
+	if dir != filepath.Dir(path) {
+		// A file without a name shows that a directory could be made, and is gone
+		// whatever happens.
+		f, err := os.OpenFile(dir, os.O_WRONLY|unix.O_TMPFILE, 0o600)
+		if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) {
+			return nil // this file system has no such files
+		}
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	}
+	tmp, err := freshTemp(path)
+	if err != nil {
+		return err
+	}
+	if err := os.Symlink(target, tmp); err != nil {
+		return err
+	}
+	return os.Remove(tmp)
 }
 
 // readLink returns a symlink's target; ErrNotLink for anything else at path.

@@ -1,6 +1,7 @@
 package disk_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/disk/disktest"
 )
 
 // dirWith makes a directory that holds what build puts there.
@@ -147,4 +149,23 @@ func TestAPointerIsNeverSeenMissing(t *testing.T) {
 	}
 	close(stop)
 	require.NoError(t, <-seen)
+}
+
+// Whether a link could be made is tried without leaving anything.
+func TestProbeLink(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "api")
+	require.NoError(t, os.Symlink("old", disk.TempName(path)), "as a cut leaves it")
+	require.NoError(t, disk.ProbeLink(path, "new"))
+	require.NoError(t, disk.ProbeLink(filepath.Join(dir, "a/b/api"), "new"), "directories would be made")
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+	require.ErrorIs(t, disk.ProbeLink("/proc/self/api", "new"), fs.ErrNotExist, "/proc takes no new names")
+	sealed := disktest.TempDir(t)
+	require.NoError(t, os.Chmod(sealed, 0o555))
+	disktest.AsNobody(t, sealed, func() {
+		require.ErrorIs(t, disk.ProbeLink(filepath.Join(sealed, "api"), "new"), fs.ErrPermission)
+		require.ErrorIs(t, disk.ProbeLink(filepath.Join(sealed, "a/api"), "new"), fs.ErrPermission)
+	})
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +31,16 @@ func (m Mount) Has(options ...string) bool {
 	return slices.ContainsFunc(options, func(o string) bool { return slices.Contains(m.Options, o) })
 }
 
+// Option is the value of an option "name=value"; empty when it is not set.
+func (m Mount) Option(name string) string {
+	for _, o := range m.Options {
+		if value, ok := strings.CutPrefix(o, name+"="); ok {
+			return unescape(value)
+		}
+	}
+	return ""
+}
+
 // MountOf is the file system that an existing path lies on. It comes from
 // /proc/self/mountinfo; see proc_pid_mountinfo(5).
 func MountOf(path string) (Mount, error) {
@@ -36,14 +48,9 @@ func MountOf(path string) (Mount, error) {
 	if err := unix.Stat(path, &st); err != nil {
 		return Mount{}, fmt.Errorf("cannot look at %s: %w", path, err)
 	}
-	f, err := os.Open("/proc/self/mountinfo")
+	all, err := mounts()
 	if err != nil {
-		return Mount{}, fmt.Errorf("cannot read the list of mounts: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	all, err := parseMounts(f)
-	if err != nil {
-		return Mount{}, fmt.Errorf("cannot read the list of mounts: %w", err)
+		return Mount{}, err
 	}
 	// Of the mounts that cover the path, the deepest is seen; of those, the last.
 	var found Mount
@@ -57,6 +64,49 @@ func MountOf(path string) (Mount, error) {
 	}
 	found.device = st.Dev
 	return found, nil
+}
+
+func mounts() ([]Mount, error) {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the list of mounts: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	all, err := parseMounts(f)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the list of mounts: %w", err)
+	}
+	return all, nil
+}
+
+// ErrMounted says that another file system, or another directory, is mounted at a
+// directory or in it: the files there are somebody else's.
+var ErrMounted = errors.New("something is mounted there")
+
+// NothingMounted is ErrMounted where something is mounted at path or below it, in this
+// process's view. Links among the parents of path are followed.
+func NothingMounted(path string) error {
+	parent, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for mounts: %w", err)
+	}
+	all, err := mounts()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // without /proc, nobody can tell
+	}
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(parent, filepath.Base(path))
+	for _, m := range all {
+		if within(m.Point, dir) {
+			return fmt.Errorf("%s: %w; unmount it", m.Point, ErrMounted)
+		}
+	}
+	return nil
 }
 
 func within(path, dir string) bool {

@@ -39,6 +39,11 @@ func NewRoot(dir string) (Root, error) {
 	return Root{dir: resolved}, nil
 }
 
+// RootOfProcess is the device as another process sees it, whose mounts may be others
+// than this one's. Looking there takes root or CAP_SYS_PTRACE; without it, and when the
+// process is gone, each look has an error.
+func RootOfProcess(pid int) Root { return Root{dir: fmt.Sprintf("/proc/%d/root", pid)} }
+
 // Dir is the host path of the device's "/".
 func (r Root) Dir() string {
 	if r.dir == "" {

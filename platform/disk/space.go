@@ -3,7 +3,9 @@ package disk
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -22,25 +24,45 @@ type Space struct {
 
 // Available is the room on the file system that holds path.
 func Available(path string) (Space, error) {
+	st, err := statfs(path)
+	if err != nil {
+		return Space{}, err
+	}
+	return spaceOf(st), nil
+}
+
+// Capacity is how many bytes the file system that holds path has in all.
+func Capacity(path string) (uint64, error) {
+	st, err := statfs(path)
+	if err != nil {
+		return 0, err
+	}
+	return st.Blocks * blockOf(st), nil
+}
+
+func statfs(path string) (*unix.Statfs_t, error) {
 	var st unix.Statfs_t
 	for {
 		err := unix.Statfs(path, &st)
 		if err == nil {
-			break
+			return &st, nil
 		}
 		if !errors.Is(err, unix.EINTR) {
-			return Space{}, fmt.Errorf("ask for the space at %s: %w", path, err)
+			return nil, fmt.Errorf("ask for the space at %s: %w", path, err)
 		}
 	}
-	return spaceOf(&st), nil
+}
+
+// blockOf is the unit of a file system's counts, in bytes.
+func blockOf(st *unix.Statfs_t) uint64 {
+	if st.Frsize != 0 {
+		return uint64(st.Frsize)
+	}
+	return uint64(st.Bsize)
 }
 
 func spaceOf(st *unix.Statfs_t) Space {
-	block := uint64(st.Frsize)
-	if block == 0 {
-		block = uint64(st.Bsize)
-	}
-	s := Space{Bytes: st.Bavail * block, Inodes: st.Ffree}
+	s := Space{Bytes: st.Bavail * blockOf(st), Inodes: st.Ffree}
 	if st.Files == 0 {
 		s.Inodes = math.MaxUint64
 	}
@@ -85,4 +107,21 @@ func (e *SpaceError) Is(target error) bool { return target == ErrNoSpace }
 // beforehand or while writing: it goes away when somebody makes room.
 func OutOfSpace(err error) bool {
 	return errors.Is(err, ErrNoSpace) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
+}
+
+// Writable tells whether files can be made in a directory, or, where it is missing, in the
+// one that it would be made in. It returns the error that a write would have, with the path,
+// such as EROFS, and writes nothing.
+func Writable(dir string) error {
+	for {
+		err := unix.Access(dir, unix.W_OK)
+		if errors.Is(err, unix.ENOENT) && dir != filepath.Dir(dir) {
+			dir = filepath.Dir(dir)
+			continue
+		}
+		if err != nil {
+			return &fs.PathError{Op: "write to", Path: dir, Err: err}
+		}
+		return nil
+	}
 }

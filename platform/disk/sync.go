@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,14 +19,7 @@ func SyncDir(dir string) error {
 	if err != nil {
 		return fmt.Errorf("sync directory: %w", err)
 	}
-	err = f.Sync()
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EROFS) {
-		// Read-only file systems (squashfs) may not support fsync at all.
-		var st unix.Statfs_t
-		if unix.Fstatfs(int(f.Fd()), &st) == nil && st.Flags&unix.ST_RDONLY != 0 {
-			err = nil
-		}
-	}
+	err = sync(f)
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
@@ -36,9 +29,22 @@ func SyncDir(dir string) error {
 	return nil
 }
 
-// SyncFS makes everything written so far to the file system that holds path
-// durable. Before Linux 5.8 syncfs reports no write-back errors, so there each
-// file and directory below path is synced by itself.
+// sync is f.Sync, for which a file system that is mounted read-only has nothing to do: some
+// (squashfs) do not support fsync at all.
+func sync(f *os.File) error {
+	err := f.Sync()
+	var st unix.Statfs_t
+	if (errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EROFS)) &&
+		unix.Fstatfs(int(f.Fd()), &st) == nil && st.Flags&unix.ST_RDONLY != 0 {
+		return nil
+	}
+	return err
+}
+
+// SyncFS makes everything below path durable. Where syncfs reports the errors of
+// write-back it is used; elsewhere each file and directory is synced by itself. It does
+// not report them before Linux 5.8, nor on an overlay, which does not learn of the
+// errors of its upper layer, and FUSE does not even pass it on.
 //
 // The kernel reports each error of write-back once: when another process's syncfs
 // has got it, this one does not. Reading back from the disk (OpenDirect)
@@ -48,10 +54,20 @@ func SyncFS(ctx context.Context, path string) error {
 	if err := unix.Uname(&uts); err != nil {
 		return fmt.Errorf("ask the kernel for its version: %w", err)
 	}
-	if !syncfsReports(unix.ByteSliceToString(uts.Release[:])) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return fmt.Errorf("sync file system of %s: %w", path, err)
+	}
+	if !syncfsReports(unix.ByteSliceToString(uts.Release[:])) || !slices.Contains(syncfsCounts(), uint32(st.Type)) {
 		return SyncTree(ctx, path)
 	}
 	return syncfs(path)
+}
+
+// syncfsCounts are the types of file systems whose syncfs writes all there is, and
+// reports what could not be written.
+func syncfsCounts() []uint32 {
+	return []uint32{unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, unix.TMPFS_MAGIC}
 }
 
 func syncfs(path string) error {
@@ -92,33 +108,28 @@ func syncfsReports(release string) bool {
 // directory after its contents. It ends early with the cause of ctx. The name
 // of the tree itself in its parent is not covered: Publish and SyncDir do that.
 func SyncTree(ctx context.Context, path string) error {
-	root, err := os.OpenRoot(path)
+	tree, err := OpenDir(path)
 	if err != nil {
 		return fmt.Errorf("sync tree: %w", err)
 	}
-	defer root.Close()
-	one := func(name string) error {
-		f, err := root.Open(name)
-		if err != nil {
-			return err
-		}
-		err = f.Sync()
-		if closeErr := f.Close(); err == nil {
-			err = closeErr
-		}
-		return err
-	}
-	before := func(name string, info fs.FileInfo) error {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if !info.Mode().IsRegular() {
-			return nil
-		}
-		return one(name)
-	}
-	after := func(name string, _ fs.FileInfo) error { return one(name) }
-	if err := Walk(root, before, after); err != nil {
+	err = tree.Walk(Tour{
+		Entry: func(in *Dir, name string, st *unix.Stat_t) error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if st.Mode&unix.S_IFMT != unix.S_IFREG {
+				return nil
+			}
+			f, err := in.OpenFile(name, os.O_RDONLY, 0)
+			if err != nil {
+				return err
+			}
+			return errors.Join(sync(f), f.Close())
+		},
+		Enter: func(*Dir, string, *unix.Stat_t) error { return context.Cause(ctx) },
+		Leave: func(dir *Dir, _ *unix.Stat_t) error { return sync(dir.f) },
+	})
+	if err = errors.Join(err, tree.Close()); err != nil {
 		return fmt.Errorf("sync tree %s: %w", path, err)
 	}
 	return nil

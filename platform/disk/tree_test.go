@@ -106,14 +106,17 @@ func TestSyncTree(t *testing.T) {
 
 // procfs has no fsync, like squashfs. That is an error on a file system that can be
 // written to; on a read-only one there is nothing to do.
-func TestSyncDirOfAReadOnlyFileSystem(t *testing.T) {
+func TestSyncOfAReadOnlyFileSystem(t *testing.T) {
 	roottest.Need(t, "a mount")
 	dir := t.TempDir()
 	require.NoError(t, unix.Mount("proc", dir, "proc", 0, ""))
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, unix.MNT_DETACH)) })
+	tree := filepath.Join(dir, "tty") // some directories and files
 	require.ErrorIs(t, disk.SyncDir(dir), unix.EINVAL)
+	require.ErrorIs(t, disk.SyncFS(t.Context(), tree), unix.EINVAL)
 	require.NoError(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""))
 	require.NoError(t, disk.SyncDir(dir))
+	require.NoError(t, disk.SyncFS(t.Context(), tree))
 }
 
 func TestWalkGoesInOrderAndFollowsNothing(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strings"
 )
 
 // Visit is called with a slash-separated path relative to the root; "." is the
@@ -56,6 +55,6 @@ func readNames(root *os.Root, dir string) (names []string, err error) {
 	}
 	names, err = f.Readdirnames(-1)
 	err = errors.Join(err, f.Close())
-	slices.SortFunc(names, strings.Compare)
+	slices.Sort(names)
 	return names, err
 }

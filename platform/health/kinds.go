@@ -60,7 +60,7 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		{Active, func(c Check) string { return c.Service }, func(Check, Author) error { return nil }},
-		{HTTP, func(c Check) string { return source.Redacted(c.URL) }, validateURL},
+		{HTTP, func(c Check) string { return source.WithoutPassword(c.URL) }, validateURL},
 		{TCP, func(c Check) string { return c.Address }, validateAddress},
 		{Command, func(c Check) string { return strings.Join(c.Command, " ") }, validateCommand},
 	}
@@ -106,13 +106,13 @@ func validateURL(c Check, _ Author) error {
 	case err != nil:
 		return errors.New("url cannot be parsed; " + hint)
 	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("url %.200q is neither http nor https; %s", source.Redacted(c.URL), hint)
+		return fmt.Errorf("url %.200q is neither http nor https; %s", source.WithoutPassword(c.URL), hint)
 	case u.Hostname() == "" && u.Port() == "":
-		return fmt.Errorf("url %.200q names no host; %s", source.Redacted(c.URL), hint)
+		return fmt.Errorf("url %.200q names no host; %s", source.WithoutPassword(c.URL), hint)
 	case !host(u.Hostname()):
-		return fmt.Errorf("url %.200q has no name or address of a host; %s", source.Redacted(c.URL), hint)
+		return fmt.Errorf("url %.200q has no name or address of a host; %s", source.WithoutPassword(c.URL), hint)
 	case u.Port() != "" && !port(u.Port()):
-		return fmt.Errorf("url %.200q has port %s, and ports are from 1 to 65535; %s", source.Redacted(c.URL), u.Port(), hint)
+		return fmt.Errorf("url %.200q has port %s, and ports are from 1 to 65535; %s", source.WithoutPassword(c.URL), u.Port(), hint)
 	}
 	return nil
 }

@@ -46,19 +46,8 @@ type Pointers struct {
 func PointersAt(s Store, further ...string) (Pointers, error) {
 	p := Pointers{Strange: map[string]string{}, States: map[string]versions.State{}, Unreadable: map[string]error{}}
 	var err error
-	if p.Pointers, err = s.Pointers(); err != nil {
-		return p, fmt.Errorf("cannot read the pointers: %w", err)
-	}
-	for _, one := range p.All() {
-		raw, there, err := s.Raw(one.Name)
-		switch {
-		case errors.Is(err, versions.ErrForeign):
-			p.Strange[one.Name] = NotALink
-		case err != nil:
-			return p, fmt.Errorf("cannot read the pointer %s: %w", one.Name, err)
-		case there && one.Version == "":
-			p.Strange[one.Name] = raw
-		}
+	if p.Pointers, p.Strange, err = Targets(s); err != nil {
+		return p, err
 	}
 	switch p.Marker, p.Marked, err = s.Marker(); {
 	case errors.Is(err, versions.ErrForeign):
@@ -75,6 +64,33 @@ func PointersAt(s Store, further ...string) (Pointers, error) {
 		}
 	}
 	return p, nil
+}
+
+// Linked reads the links in the versions directory; *versions.Store is one.
+type Linked interface {
+	Pointers() (versions.Pointers, error)
+	Raw(pointer string) (target string, ok bool, err error)
+}
+
+// Targets says where the pointers lead, and which of them are strange (see Pointers).
+// It reads three links and nothing else, for those who ask often.
+func Targets(s Linked) (p versions.Pointers, strange map[string]string, err error) {
+	strange = map[string]string{}
+	if p, err = s.Pointers(); err != nil {
+		return p, strange, fmt.Errorf("cannot read the pointers: %w", err)
+	}
+	for _, one := range (Pointers{Pointers: p}).All() {
+		raw, there, err := s.Raw(one.Name)
+		switch {
+		case errors.Is(err, versions.ErrForeign):
+			strange[one.Name] = NotALink
+		case err != nil:
+			return p, strange, fmt.Errorf("cannot read the pointer %s: %w", one.Name, err)
+		case there && one.Version == "":
+			strange[one.Name] = raw
+		}
+	}
+	return p, strange, nil
 }
 
 // Pointer is one of the three, with the version it leads to.

@@ -19,7 +19,12 @@ type Process struct {
 	Program string
 }
 
-func (p Process) String() string { return fmt.Sprintf("%s (process %d)", p.Program, p.PID) }
+func (p Process) String() string {
+	if p.PID == 0 {
+		return "a process that cannot be seen from here"
+	}
+	return fmt.Sprintf("%s (process %d)", p.Program, p.PID)
+}
 
 // processes lists all but this one. Each may have ended by the time it is looked at.
 func processes() ([]int, error) {
@@ -111,12 +116,13 @@ func writtenBelow(pid int, dir string) string {
 	return ""
 }
 
-// Listener names the process that listens on a TCP port of this host; "" when
-// there is none. Only root sees the processes of other users.
-func Listener(port string) string {
+// Listener is the process that listens on a TCP port of this host; false when there
+// is none. Only root sees the processes of other users: one that cannot be seen has no
+// PID.
+func Listener(port string) (Process, bool) {
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return ""
+		return Process{}, false
 	}
 	inode := ""
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
@@ -125,18 +131,12 @@ func Listener(port string) string {
 		}
 	}
 	if inode == "" {
-		return ""
+		return Process{}, false
 	}
-	holders, _ := filepath.Glob("/proc/[0-9]*/fd/*") // the pattern is good
-	for _, fd := range holders {
-		if target, err := os.Readlink(fd); err != nil || target != "socket:["+inode+"]" {
-			continue
-		}
-		if pid, err := strconv.Atoi(strings.Split(fd, "/")[2]); err == nil {
-			return process(pid).String()
-		}
+	for _, pid := range socketHolders(inode) {
+		return process(pid), true
 	}
-	return "a process that cannot be seen from here"
+	return Process{}, true
 }
 
 // socketOn is the inode of the socket that listens on a port; see

@@ -55,5 +55,16 @@ func (s Service) String() string {
 	case Unusable:
 		return fmt.Sprintf("%s is %s", s.UnitName(), s.Unusable())
 	}
-	return fmt.Sprintf("%s is %s (%s, result %s, exit status %d, %d restarts)", s.Name, s.Active, s.Sub, s.Result, s.ExitStatus, s.Restarts)
+	text := fmt.Sprintf("%s is %s (%s)", s.Name, s.Active, s.Sub)
+	if c := s.Condition(); c == Down && (s.Result != "success" || s.ExitStatus != 0) {
+		text += ": " + s.Ended()
+	}
+	switch s.Restarts {
+	case 0:
+	case 1:
+		text += ", restarted once by itself"
+	default:
+		text += fmt.Sprintf(", restarted %d times by itself", s.Restarts)
+	}
+	return text
 }

@@ -2,9 +2,7 @@ package look
 
 import (
 	"io/fs"
-	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/tope/updater/platform/versions"
 )
@@ -45,19 +43,10 @@ func Changed(s *versions.Store, version string) (odd []string, err error) {
 	return odd, err
 }
 
-// StrayLinks are the links in the top directory of a version that bear a
-// version's name: "ln -sf v1.0.0 current" over a pointer makes one.
+// StrayLinks are the links in a version that do not belong to it; see
+// versions.Store.StrayLinks. A version that cannot be read has none: its state says
+// what is wrong with it.
 func StrayLinks(s *versions.Store, version string) []string {
-	entries, err := os.ReadDir(s.Path(version))
-	if err != nil {
-		return nil // the version's state says what is wrong with it
-	}
-	var found []string
-	for _, e := range entries {
-		name, v := strings.CutPrefix(e.Name(), "v")
-		if v && e.Type()&fs.ModeSymlink != 0 && versions.ValidVersion(name) == nil {
-			found = append(found, e.Name())
-		}
-	}
+	found, _ := s.StrayLinks(version)
 	return found
 }

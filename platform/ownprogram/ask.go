@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"strings"
 	"time"
@@ -34,19 +36,33 @@ func Ask(ctx context.Context, c Copy) (Answer, error) {
 	cmd.Env = []string{} // no socket to notify, nothing inherited
 	cmd.Dir = "/"
 	cmd.WaitDelay = time.Second
-	var out, errs bytes.Buffer
+	var out, errs answerBuffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("no answer within %s: %w", answerTimeout, context.Cause(ctx))
 		}
-		return Answer{}, fmt.Errorf("%s version: %w%s", c.Path, err, said(errs.String()))
+		if p := (*fs.PathError)(nil); errors.As(err, &p) {
+			err = p.Err // the path is told already
+		}
+		return Answer{}, fmt.Errorf("%s version: %w%s", c.Path, err, said(errs.kept.String()))
 	}
 	var a Answer
-	if err := json.Unmarshal(out.Bytes(), &a); err != nil {
+	if err := json.Unmarshal(out.kept.Bytes(), &a); err != nil {
 		return Answer{}, fmt.Errorf("%s version: it is not an updater: %w", c.Path, err)
 	}
 	return a, nil
+}
+
+// answerBuffer keeps the first longestAnswer bytes and swallows the rest: a program that
+// prints without end is none of the updater's, and must not cost it its memory.
+type answerBuffer struct{ kept bytes.Buffer }
+
+const longestAnswer = 64 << 10
+
+func (b *answerBuffer) Write(p []byte) (int, error) {
+	b.kept.Write(p[:min(len(p), longestAnswer-b.kept.Len())])
+	return len(p), nil
 }
 
 func said(text string) string {

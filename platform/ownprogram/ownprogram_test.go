@@ -122,6 +122,7 @@ func TestAsk(t *testing.T) {
 		"no program":          {program: "hello", err: "exec format error"},
 		"without interpreter": {program: "#!/no/such\n", err: "no such file"},
 		"one that complains":  {program: "#!/bin/sh\necho too bad >&2; exit 2\n", err: "exit status 2: too bad"},
+		"one without end":     {program: "#!/bin/sh\necho '{\"version\":\"1.2\"}'; head -c 70000 /dev/zero | tr '\\0' ' '; echo more\n", answer: ownprogram.Answer{Version: "1.2"}},
 		"another program":     {program: "#!/bin/sh\necho hello\n", err: "it is not an updater"},
 	} {
 		t.Run(name, func(t *testing.T) {

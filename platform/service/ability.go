@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // Abilities are what a manager can do beyond Manager. A caller that needs one
@@ -21,12 +22,17 @@ type Supervisor interface {
 	Supervise(ctx context.Context, services []Service) error
 }
 
-// UnitReader is a Manager that runs services by unit files on the disk, which
-// may be enabled, masked, ordered and stale.
-type UnitReader interface {
+// UnitKeeper is a Manager whose services have unit files on the disk.
+type UnitKeeper interface {
 	// UnitDirs are the device's directories of unit files. A unit in an earlier
 	// one hides those of the same name in later ones.
 	UnitDirs() []string
+}
+
+// UnitReader is a UnitKeeper that can tell how units are set up: they may be enabled,
+// masked, ordered and stale.
+type UnitReader interface {
+	UnitKeeper
 	// Unit tells how a unit is set up, by its full name. One that does not exist
 	// is not an error: its Load is "not-found".
 	Unit(ctx context.Context, name string) (UnitFacts, error)
@@ -42,6 +48,20 @@ type Replaceable interface {
 	ReplaceableInPlace()
 }
 
+// Maintained is a Manager of a system that can be brought to a state for repairs, in
+// which its services are stopped on purpose.
+type Maintained interface {
+	// Maintenance reports whether the system is in that state, or on its way there.
+	Maintenance(ctx context.Context) (bool, error)
+}
+
+// Resting is a Bystander of a device that does not run: none of its programs can be
+// started here, which may be another kind of machine.
+type Resting interface {
+	// Rests does nothing: to have the method is the promise.
+	Rests()
+}
+
 // Bystander is a Manager that runs nothing: somebody else starts, stops and
 // judges the services.
 type Bystander interface {
@@ -54,12 +74,30 @@ type LogKeeper interface {
 	// LogOf is the command, or the file on this host, by which an operator reads
 	// what a service prints.
 	LogOf(s Service) string
+	// Tail returns the newest lines, at most n, that the log has since a moment of
+	// this boot (clock.Clock's Monotonic), oldest first, as they are: they may hold
+	// anything. A service that has printed nothing is not an error. Tail may wait
+	// for a moment until what was printed is in the log; it ends with ctx.
+	Tail(ctx context.Context, s Service, since time.Duration, n int) ([]LogLine, error)
+}
+
+// LogLine is a line of a service's log.
+type LogLine struct {
+	Text string
+	// About: the manager tells of the service; else the service has printed it itself.
+	About bool
 }
 
 // RunsServices reports whether a manager runs services at all.
 func RunsServices(m Manager) bool {
 	_, stands := m.(Bystander)
 	return !stands
+}
+
+// Rests reports whether a manager is that of a device that does not run.
+func Rests(m Manager) bool {
+	_, rests := m.(Resting)
+	return rests
 }
 
 // InPlace reports whether the program that uses a manager may be replaced in place.

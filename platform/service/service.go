@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// Service is one unit that runs from the current version.
+// Service is one unit that runs from the current version, unless OutsideVersions is set.
 type Service struct {
 	// Name is the service's name: device-api.
 	Name string
@@ -32,9 +32,16 @@ type Service struct {
 	// After names services that are started before this one and stopped after it.
 	After []string
 	// StopTimeout is how long a stop may take before the service's processes are
-	// killed, and how long the updater waits for a start; 0 means 30 s.
+	// killed; 0 means 30 s. How long a start may take is the manager's to say.
 	StopTimeout time.Duration
+	// OutsideVersions: the service does not run from the versions; it is only
+	// restarted and judged with them.
+	OutsideVersions bool
 }
+
+// StartBound is how long a start may take, unless configured otherwise, that its
+// manager does not limit.
+const StartBound = time.Hour
 
 // UnitName is systemd's full name of a service.
 func (s Service) UnitName() string {
@@ -45,6 +52,12 @@ func (s Service) UnitName() string {
 		return s.Unit + ".service"
 	}
 	return s.Unit
+}
+
+// Is reports whether a release means this service by a name: the service's own, or its
+// unit's.
+func (s Service) Is(name string) bool {
+	return s.Name == name || s.UnitName() == Service{Name: name}.UnitName()
 }
 
 // Active is systemd's ActiveState, the words both managers use.
@@ -71,7 +84,8 @@ type Status struct {
 	Result string `json:"result,omitempty"`
 	// MainPID is 0 when no main process runs.
 	MainPID int `json:"main_pid,omitempty"`
-	// Started is when the main process was started, on clock.Clock's Monotonic.
+	// Started is when the main process was started, on clock.Clock's Monotonic; for a
+	// service that runs without one that the manager knows, when its start began.
 	Started time.Duration `json:"started,omitempty"`
 	// Restarts counts automatic restarts since the last start that was asked for.
 	Restarts int `json:"restarts,omitempty"`
@@ -105,6 +119,9 @@ var (
 	ErrCanceled = fmt.Errorf("%w: another took its place", ErrFailed)
 	// ErrTimeout: the job did not finish in time; the unit's state is unknown until asked.
 	ErrTimeout = errors.New("the job did not finish in time")
+	// ErrEndless: the manager itself would never have ended the job, and the updater
+	// has waited as long as it is configured to. The service may be on its way.
+	ErrEndless = fmt.Errorf("%w, and nothing limits it but the updater", ErrTimeout)
 	// ErrUnavailable: the manager itself cannot be reached now.
 	ErrUnavailable = errors.New("the service manager cannot be reached")
 )

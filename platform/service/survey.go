@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sort"
 )
 
 // Survey tells how services depend on each other and on further units, as the
@@ -20,6 +21,9 @@ type Survey struct {
 	Dependents []string
 	// Idle are the services, by name, that wait for a trigger and do not run.
 	Idle []string
+	// Stale are the services, by name, of whose units the manager does not know the newest
+	// files, or none at all: Reload may change that.
+	Stale []string
 }
 
 // Instancer is a Manager that has templates, units from which others are made.
@@ -65,14 +69,12 @@ func (s Survey) Order(services []Service) (ordered []Service, over []Ordering, e
 		index[merged[i].Name] = &merged[i]
 	}
 	orderings := slices.Clone(s.Orderings)
-	slices.SortStableFunc(orderings, func(a, b Ordering) int {
+	sort.SliceStable(orderings, func(i, j int) bool {
+		a, b := orderings[i], orderings[j]
 		if a.Weak != b.Weak {
-			if a.Weak {
-				return 1
-			}
-			return -1
+			return b.Weak
 		}
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.After, b.After))
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.After, b.After)) < 0
 	})
 	for _, o := range orderings {
 		first, later := index[o.After], index[o.Name]

@@ -7,138 +7,181 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"syscall"
+	"path"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/likeness"
 )
 
-// copyTree copies the directory from into the empty one at to, with modes,
-// owners and times, and stamps it. It follows no link.
-func copyTree(ctx context.Context, from, to, update string, taken *Taken) error {
-	src, err := os.OpenRoot(from)
+// copier copies trees of others, with modes, owners, attributes and times. It follows no
+// link. What vanishes, or turns into something else while it is copied, is left out.
+type copier struct {
+	ctx   context.Context
+	taken *Taken
+	buf   []byte
+}
+
+func newCopier(ctx context.Context, taken *Taken) *copier {
+	return &copier{ctx: ctx, taken: taken, buf: make([]byte, 256<<10)}
+}
+
+// tree copies the directory at a path in the shared directory into a set, and stamps it.
+func (c *copier) tree(shared *disk.Dir, p string, set *disk.Dir, stamp string) error {
+	src, err := shared.Descend(p)
+	if err != nil {
+		return explained(err)
+	}
+	defer src.Close()
+	dst, err := set.MakeAllLater(path.Join(dataName, p), 0o700)
+	if err != nil {
+		return err
+	}
+	// The stamp first: the directory is made like the original when it is full.
+	if err := dst.Create(stamp, nil, 0o600); err != nil {
+		return errors.Join(fmt.Errorf("stamp: %w", err), dst.Close())
+	}
+	return c.into(src, dst)
+}
+
+// into copies all that is in src, and what src is like, to dst, which it closes.
+func (c *copier) into(src, dst *disk.Dir) error {
+	return likeness.Tree(src, dst, func(in *disk.Dir, name string, st *unix.Stat_t, to *disk.Dir) error {
+		if c.ctx.Err() != nil {
+			return context.Cause(c.ctx)
+		}
+		return c.entry(in, name, st, to)
+	})
+}
+
+// entryTo copies one entry of whatever kind.
+func (c *copier) entryTo(in *disk.Dir, name string, to *disk.Dir) error {
+	st, err := in.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return c.entry(in, name, &st, to)
+	}
+	src, err := in.Open(name)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	dst, err := os.OpenRoot(to)
+	if err := to.Mkdir(name, 0o700); err != nil {
+		return err
+	}
+	dst, err := to.Open(name)
 	if err != nil {
 		return err
 	}
-	defer dst.Close()
-	c := copier{ctx: ctx, src: src, dst: dst, taken: taken, update: update}
-	return disk.Walk(src, c.visit, c.leave)
+	return c.into(src, dst)
 }
 
-type copier struct {
-	ctx      context.Context
-	src, dst *os.Root
-	taken    *Taken
-	update   string
-}
-
-func (c *copier) visit(name string, info fs.FileInfo) error {
-	if c.ctx.Err() != nil {
-		return context.Cause(c.ctx)
+// entry copies an entry that is not a directory.
+func (c *copier) entry(in *disk.Dir, name string, st *unix.Stat_t, to *disk.Dir) error {
+	var err error
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		err = c.file(in, name, to)
+	case unix.S_IFLNK:
+		var target string
+		if target, err = in.Readlink(name); err == nil {
+			err = to.Symlink(target, name)
+		}
+		if err == nil && os.Geteuid() == 0 {
+			err = to.Chown(name, int(st.Uid), int(st.Gid))
+		}
+	default:
+		c.taken.Skipped++
 	}
-	switch mode := info.Mode(); {
-	case name == ".":
-		return nil
-	case mode.IsDir():
-		return c.dst.Mkdir(name, 0o700) // its own mode when it is full
-	case mode.IsRegular():
-		c.taken.Files++
-		return c.file(name, info)
-	case mode&fs.ModeSymlink != 0:
-		target, err := c.src.Readlink(name)
-		if err == nil {
-			err = c.dst.Symlink(target, name)
-		}
-		if err == nil {
-			err = c.own(name, info)
-		}
-		return err
-	}
-	c.taken.Skipped++
-	return nil
+	return err
 }
 
-// leave gives a directory its mode and time once its entries, which change the
-// time, are copied.
-func (c *copier) leave(name string, info fs.FileInfo) error {
-	if name == "." {
-		f, err := c.dst.OpenFile(stampPrefix+c.update, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err == nil {
-			err = f.Close()
-		}
-		if err != nil {
-			return fmt.Errorf("stamp: %w", err)
-		}
+// file copies a regular file. Another that has its name by now is as good.
+func (c *copier) file(from *disk.Dir, name string, to *disk.Dir) error {
+	in, err := from.OpenFile(name, os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) {
+		return nil // gone, a link, a socket
 	}
-	return c.likeness(name, info)
-}
-
-func (c *copier) file(name string, info fs.FileInfo) error {
-	// Not blocking: it may have become a pipe since it was looked at.
-	in, err := c.src.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := c.dst.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	var st unix.Stat_t
+	if err := unix.Fstat(int(in.Fd()), &st); err != nil {
+		return fmt.Errorf("stat %s: %w", in.Name(), err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil
+	}
+	out, err := to.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
+	c.taken.Files++
 	err = unix.IoctlFileClone(int(out.Fd()), int(in.Fd()))
 	if err == nil {
 		c.taken.Cloned++
-		c.taken.Bytes += info.Size()
+		c.taken.Bytes += st.Size
 	} else {
 		// File systems that cannot clone give various errors. Reading and
 		// writing shows whether anything else is wrong.
-		var n int64
-		n, err = io.Copy(out, &stoppable{c.ctx, in})
-		c.taken.Bytes += n
+		err = c.content(in, out, st.Size)
 	}
-	if err = errors.Join(err, out.Close()); err != nil {
-		return err
+	if err == nil {
+		err = likeness.Give(in, to, name, out, &st)
 	}
-	return c.likeness(name, info)
+	return errors.Join(err, out.Close())
 }
 
-// likeness gives the copy the owner, mode and time of the original.
-func (c *copier) likeness(name string, info fs.FileInfo) error {
-	if err := c.own(name, info); err != nil {
-		return err
+// content copies the first size bytes of a file, leaving holes out.
+func (c *copier) content(in, out *os.File, size int64) error {
+	for at := int64(0); at < size; {
+		data, hole, err := span(in, at, size)
+		if err != nil {
+			return err
+		}
+		for at = data; at < hole; {
+			if c.ctx.Err() != nil {
+				return context.Cause(c.ctx)
+			}
+			n, err := in.ReadAt(c.buf[:min(int64(len(c.buf)), hole-at)], at)
+			if n > 0 {
+				if _, werr := out.WriteAt(c.buf[:n], at); werr != nil {
+					return werr
+				}
+				at, c.taken.Bytes = at+int64(n), c.taken.Bytes+int64(n)
+			}
+			if errors.Is(err, io.EOF) {
+				return nil // it has become shorter
+			}
+			if err != nil {
+				return err
+			}
+		}
 	}
-	// After the owner, whose change clears set-id bits.
-	const bits = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
-	if err := c.dst.Chmod(name, info.Mode()&bits); err != nil {
-		return err
-	}
-	return c.dst.Chtimes(name, info.ModTime(), info.ModTime())
+	return out.Truncate(size)
 }
 
-func (c *copier) own(name string, info fs.FileInfo) error {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || os.Geteuid() != 0 {
-		return nil // only root can give files to other users
+// span is the next part of a file, from at on and before size, that has data. One that ends
+// in a hole has an empty part at size.
+func span(f *os.File, at, size int64) (data, hole int64, err error) {
+	data, err = unix.Seek(int(f.Fd()), at, unix.SEEK_DATA)
+	if errors.Is(err, unix.ENXIO) {
+		return size, size, nil
 	}
-	return c.dst.Lchown(name, int(st.Uid), int(st.Gid))
-}
-
-// stoppable ends a long copy with its context.
-type stoppable struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (s *stoppable) Read(p []byte) (int, error) {
-	if s.ctx.Err() != nil {
-		return 0, context.Cause(s.ctx)
+	if err == nil {
+		hole, err = unix.Seek(int(f.Fd()), data, unix.SEEK_HOLE)
 	}
-	return s.r.Read(p)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return at, size, nil // this file system does not tell
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("look for data in %s: %w", f.Name(), err)
+	}
+	return min(data, size), min(hole, size), nil
 }
 
 // CanClone reports whether the file system at dir lets files share their

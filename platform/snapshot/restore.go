@@ -3,9 +3,8 @@ package snapshot
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
+	"io/fs"
+	"path"
 
 	"golang.org/x/sys/unix"
 
@@ -19,62 +18,31 @@ type Restored struct {
 	Before int      `json:"before,omitempty"`
 }
 
-// Pending lists the directories of the update's set that are not put back yet.
-func (s *Store) Pending(update string) ([]string, error) {
-	paths, err := s.index(update)
-	if err != nil {
-		return nil, err
-	}
-	var pending []string
-	for _, p := range paths {
-		owed, err := s.pending(update, p)
-		if err != nil {
-			return nil, err
-		}
-		if owed {
-			pending = append(pending, p)
-		}
-	}
-	return pending, nil
-}
-
-// pending reports whether the set still holds the copy of path. The stamp tells
-// the copy from the directory that it was exchanged for.
-func (s *Store) pending(update, path string) (bool, error) {
-	owed, err := exists(stamp(s.kept(update, path), update))
-	if err != nil {
-		return false, fmt.Errorf("look at the snapshot: %w", err)
-	}
-	return owed, nil
-}
-
 // Restore puts back every directory of the update's set that is not back yet. The
-// directory that was there goes into the set in its place. Without a set there is
+// directory that was there goes into the set in its place; where directories cannot be
+// exchanged, it is emptied and filled again. Without a set there is
 // nothing to do. Restore goes on after a directory that cannot be put back; the
 // error says which.
 func (s *Store) Restore(update string) (Restored, error) {
 	var done Restored
-	paths, err := s.index(update)
-	if err != nil {
+	set, err := s.open(update)
+	if set == nil {
 		return done, err
 	}
 	var errs []error
-	for _, p := range paths {
-		owed, err := s.pending(update, p)
+	for n, p := range set.Paths {
+		owed, err := set.pending(p)
 		switch {
 		case err != nil:
 		case owed:
-			if err = s.restore(update, p); err == nil {
+			if err = s.restore(set, n); err == nil {
 				done.Paths = append(done.Paths, p)
 			}
 		default:
 			done.Before++
 		}
 		if err == nil {
-			// An earlier process may have made the exchange and been killed before
-			// it was durable. If the power goes before this: the old or the new
-			// directory, whole, at either place, and the stamp tells which.
-			err = errors.Join(disk.SyncDir(filepath.Dir(s.live(p))), disk.SyncDir(filepath.Dir(s.kept(update, p))))
+			err = s.settle(set, p)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("put back %s: %w", s.live(p), err))
@@ -83,56 +51,142 @@ func (s *Store) Restore(update string) (Restored, error) {
 	if len(errs) > 0 {
 		// This note keeps Tidy from removing the data. It is written if that
 		// works: the disk may be full or failing.
-		errs = append(errs, disk.WriteFile(filepath.Join(s.set(update), failedName), nil, 0o600))
+		errs = append(errs, set.note(failedName))
 	}
-	return done, errors.Join(errs...)
+	return done, errors.Join(append(errs, set.close())...)
 }
 
-func (s *Store) restore(update, path string) error {
-	live, kept := s.live(path), s.kept(update, path)
-	there, err := exists(live)
+// Sync makes durable what was put back of the update's set, for a caller that found
+// nothing pending. Without a set there is nothing to do.
+func (s *Store) Sync(update string) error {
+	set, err := s.open(update)
+	if set == nil {
+		return err
+	}
+	for _, p := range set.Paths {
+		err = errors.Join(err, s.settle(set, p))
+	}
+	return errors.Join(err, set.close())
+}
+
+// settle makes the return of one directory durable, and removes the stamp that came back
+// with it. The process that brought it back may have been killed before it did.
+//
+// If the power goes before the syncs: the old or the new directory, whole, at either
+// place, and the stamp tells which. After them, at most the stamp is left in the service's
+// directory, where it means nothing to anybody.
+func (s *Store) settle(set *set, p string) error {
+	kept, err := set.parent(p)
+	if err != nil {
+		return ignore(err, fs.ErrNotExist)
+	}
+	err = syncBoth(kept, path.Base(p))
+	if err = errors.Join(err, kept.Close()); err != nil {
+		return err
+	}
+	live, err := s.liveParent(p)
+	if err != nil {
+		return ignore(err, fs.ErrNotExist)
+	}
+	err = syncBoth(live, path.Base(p))
+	if err == nil {
+		err = unstamp(live, path.Base(p), set.Stamp)
+	}
+	return errors.Join(err, live.Close())
+}
+
+// syncBoth syncs a directory and the one of this name in it, which may hold what refill
+// moved. It may be gone, or not be a directory.
+func syncBoth(in *disk.Dir, name string) error {
+	dir, err := in.Open(name)
+	if err == nil {
+		err = errors.Join(dir.Sync(), dir.Close())
+	}
+	return errors.Join(absent(err), in.Sync())
+}
+
+// absent is nil for an error that says that there is no such directory.
+func absent(err error) error { return ignore(ignore(err, fs.ErrNotExist), disk.ErrNotDirectory) }
+
+// unstamp removes a stamp from the directory of this name, if both are there.
+func unstamp(in *disk.Dir, name, stamp string) error {
+	dir, err := in.Open(name)
+	if err != nil {
+		return absent(err)
+	}
+	there, err := stamped(dir, stamp)
+	if err == nil && there {
+		err = ignore(dir.Remove(stamp), fs.ErrNotExist)
+	}
+	return errors.Join(err, dir.Close())
+}
+
+// liveParent opens the directory in the shared directory that path is in.
+func (s *Store) liveParent(p string) (*disk.Dir, error) {
+	shared, err := disk.OpenDir(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	parent, err := shared.Descend(path.Dir(p))
+	return parent, errors.Join(explained(err), shared.Close())
+}
+
+// explained says what to do about a symlink on the way to a service's data.
+func explained(err error) error {
+	if errors.Is(err, disk.ErrNotDirectory) {
+		return fmt.Errorf("%w: the updater follows no link below the shared directory; put the directory itself there", err)
+	}
+	return err
+}
+
+// restore puts back one directory of a set.
+func (s *Store) restore(set *set, n int) error {
+	p := set.Paths[n]
+	kept, err := set.parent(p)
 	if err != nil {
 		return err
 	}
-	if there {
-		err := s.exchange(kept, live)
-		if err == nil || !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
-			return err
-		}
-		// The file system cannot exchange. If the power goes between the two
-		// renames, live is missing and the copy still in the set: the next call
-		// finds it so above, and goes on below.
-		if err := s.aside(update, live); err != nil {
-			return err
-		}
-	} else if err := disk.MkdirAll(filepath.Dir(live), 0o755); err != nil {
+	defer kept.Close()
+	if err := disk.MkdirAll(s.dir, 0o755); err != nil {
 		return err
 	}
-	return os.Rename(kept, live)
-}
-
-// aside moves what is at live into the set, beside the directories that earlier tries moved there.
-func (s *Store) aside(update, live string) error {
-	dir := filepath.Join(s.set(update), asideName)
-	if err := disk.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	for n := 0; ; n++ {
-		to := filepath.Join(dir, strconv.Itoa(n))
-		taken, err := exists(to)
-		if err != nil {
-			return err
-		}
-		if !taken {
-			return os.Rename(live, to)
-		}
-	}
-}
-
-func exchange(a, b string) error {
-	err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
+	shared, err := disk.OpenDir(s.dir)
 	if err != nil {
-		return fmt.Errorf("exchange %s and %s: %w", a, b, err)
+		return err
 	}
-	return nil
+	defer shared.Close()
+	live, err := shared.MakeAll(path.Dir(p), 0o755)
+	if err != nil {
+		return explained(err)
+	}
+	defer live.Close()
+	name := path.Base(p)
+	begun, err := set.begun(n, live, name)
+	if err != nil {
+		return err
+	}
+	if !begun {
+		// If the power goes meanwhile: the old or the new directory, whole, and the
+		// stamp tells where.
+		err := s.swap(kept, name, live)
+		// An overlay cannot rename a directory of its lower layer, and some file systems
+		// cannot exchange.
+		if !errors.Is(err, unix.EXDEV) && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
+			return err
+		}
+	}
+	return set.refill(n, kept, live, begun)
+}
+
+// swap exchanges a copy for the directory of its name in live, or gives it that name
+// where there is nothing.
+func (s *Store) swap(kept *disk.Dir, name string, live *disk.Dir) error {
+	_, err := live.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return kept.Rename(name, live, name)
+	}
+	if err != nil {
+		return err
+	}
+	return s.exchange(kept, name, live, name)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/disk/disktest"
+	"github.com/tope/updater/platform/filecaps"
 	"github.com/tope/updater/platform/roottest"
 	"github.com/tope/updater/platform/versions"
 )
@@ -28,7 +29,8 @@ func newWorld(t *testing.T) *world { return worldAt(t, t.TempDir()) }
 
 func worldAt(t *testing.T, dir string) *world {
 	t.Helper()
-	w := &world{Store: New(dir), t: t}
+	w := &world{Store: New(filepath.Join(dir, "shared"), filepath.Join(dir, "versions")), t: t}
+	require.NoError(t, os.MkdirAll(w.beside, 0o755))
 	w.write("app/data/db", "old")
 	w.write("app/data/sub/log", "old log")
 	w.write("web/page", "old page")
@@ -65,6 +67,45 @@ func (w *world) newVersionRan() {
 	require.NoError(w.t, os.Remove(w.live("web/page")))
 }
 
+// set is where the update's set is, kept the copy of a directory in it.
+func (w *world) set(update string) string { return filepath.Join(w.beside, Vault, setName(update)) }
+
+func (w *world) kept(update, path string) string {
+	return filepath.Join(w.set(update), dataName, filepath.FromSlash(path))
+}
+
+// swapped exchanges a directory for its copy.
+func (w *world) swapped(path string) {
+	w.t.Helper()
+	require.NoError(w.t, unix.Renameat2(unix.AT_FDCWD, w.kept(update, path), unix.AT_FDCWD, w.live(path), unix.RENAME_EXCHANGE))
+}
+
+// empty removes what is in a directory.
+func (w *world) empty(path string) {
+	w.t.Helper()
+	entries, err := os.ReadDir(w.live(path))
+	require.NoError(w.t, err)
+	for _, e := range entries {
+		require.NoError(w.t, os.RemoveAll(filepath.Join(w.live(path), e.Name())))
+	}
+}
+
+// begun leaves a directory as refill does before the first entry is moved.
+func (w *world) begun() {
+	w.t.Helper()
+	w.empty("app/data")
+	require.NoError(w.t, os.WriteFile(filepath.Join(w.set(update), refillNote(0)), nil, 0o600))
+}
+
+// stamp is the path of the one stamp in a directory.
+func (w *world) stamp(dir string) string {
+	w.t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, stampPrefix+"*"))
+	require.NoError(w.t, err)
+	require.Len(w.t, found, 1)
+	return found[0]
+}
+
 // requireBack: all is as the old version left it, and stays so however often Restore is called.
 func (w *world) requireBack() {
 	w.t.Helper()
@@ -86,14 +127,24 @@ func TestTakeIsALikeness(t *testing.T) {
 	roottest.Need(t, "files of other users")
 	w := newWorld(t)
 	long := time.Date(2020, 2, 3, 4, 5, 6, 7000, time.UTC)
-	require.NoError(t, os.Chmod(w.live("app/data/db"), 0o4750))
+	require.NoError(t, unix.Chmod(w.live("app/data/db"), 0o4750))
 	require.NoError(t, os.Lchown(w.live("app/data/sub"), disktest.Nobody, disktest.Nobody))
 	require.NoError(t, os.Symlink("/etc/passwd", w.live("app/data/link")))
 	require.NoError(t, unix.Mkfifo(w.live("app/data/pipe"), 0o600))
-	require.NoError(t, os.Chmod(w.live("app/data"), 0o2555))
+	require.NoError(t, unix.Chmod(w.live("app/data"), 0o2555))
 	for _, p := range []string{"app/data/db", "app/data/sub", "app/data"} {
 		require.NoError(t, os.Chtimes(w.live(p), long, long))
 	}
+	// user:1:r-- beside the owner's, the group's and others' rights; see acl(5).
+	list := []byte("\x02\x00\x00\x00\x01\x00\x07\x00\xff\xff\xff\xff\x02\x00\x04\x00\x01\x00\x00\x00\x04\x00\x05\x00\xff\xff\xff\xff" +
+		"\x10\x00\x05\x00\xff\xff\xff\xff\x20\x00\x05\x00\xff\xff\xff\xff")
+	for name, value := range map[string][]byte{
+		"user.comment": make([]byte, 2000), "user.empty": nil, "system.posix_acl_access": list,
+		filecaps.Attribute: append([]byte{1, 0, 0, 2, 0, 4}, make([]byte, 14)...),
+	} {
+		require.NoError(t, unix.Setxattr(w.live("app/data/sub/log"), name, value, 0), name)
+	}
+	require.NoError(t, unix.Setxattr(w.live("app/data"), "system.posix_acl_default", list, 0))
 	taken := w.take()
 	require.Equal(t, []string{"app/data", "web"}, taken.Paths, "what lies in another is in it; what is missing is left out")
 	require.Equal(t, 3, taken.Files)
@@ -108,6 +159,11 @@ func TestTakeIsALikeness(t *testing.T) {
 			require.Equal(t, a.Mtim, b.Mtim, p)
 		}
 	}
+	for _, p := range []string{"app/data/db", "app/data", "app/data/sub", "app/data/sub/log"} {
+		require.Equal(t, attributesOf(t, w.live(p)), attributesOf(t, w.kept(update, p)), p)
+	}
+	require.Len(t, attributesOf(t, w.kept(update, "app/data/sub/log")), 4)
+	require.Contains(t, attributesOf(t, w.kept(update, "app/data")), "system.posix_acl_default")
 	target, err := os.Readlink(w.kept(update, "app/data/link"))
 	require.NoError(t, err)
 	require.Equal(t, "/etc/passwd", target)
@@ -149,37 +205,71 @@ func TestTakeThatWasCut(t *testing.T) {
 // Wherever the power went during Restore, calling it again ends with the old data,
 // whole.
 func TestRestoreFromEveryHalf(t *testing.T) {
-	none := func(string, string) error { return unix.EINVAL }
+	none := func(*disk.Dir, string, *disk.Dir, string) error { return unix.EINVAL }
 	for _, how := range []struct {
 		name     string
-		exchange func(a, b string) error
-	}{{"exchange", exchange}, {"two renames", none}} {
+		exchange func(*disk.Dir, string, *disk.Dir, string) error
+	}{{"exchange", (*disk.Dir).Exchange}, {"refill", none}} {
 		for name, half := range map[string]func(*world){
 			"nothing done": func(*world) {},
 			"one of two exchanged": func(w *world) {
-				require.NoError(w.t, exchange(w.kept(update, "web"), w.live("web")))
+				w.swapped("web")
 			},
 			"the other exchanged": func(w *world) {
-				require.NoError(w.t, exchange(w.kept(update, "app/data"), w.live("app/data")))
+				w.swapped("app/data")
 			},
-			"the first of two renames": func(w *world) {
-				require.NoError(w.t, w.aside(update, w.live("app/data")))
+			"emptied in part": func(w *world) {
+				require.NoError(w.t, os.Remove(w.live("app/data/db")))
 			},
-			"the first rename, and a program made the directory anew": func(w *world) {
-				require.NoError(w.t, w.aside(update, w.live("app/data")))
+			"emptied": func(w *world) {
+				w.empty("app/data")
+			},
+			"emptied, and noted": func(w *world) {
+				w.begun()
+			},
+			"filled again in part": func(w *world) {
+				w.begun()
+				require.NoError(w.t, os.Rename(w.kept(update, "app/data/db"), w.live("app/data/db")))
+			},
+			"filled again in part, and a program made the rest anew": func(w *world) {
+				w.begun()
+				w.write("app/data/db", "by a program")
+				w.write("app/data/sub/log", "by a program")
+			},
+			"filled again, without the stamp": func(w *world) {
+				w.begun()
+				for _, name := range []string{"db", "sub"} {
+					require.NoError(w.t, os.Rename(w.kept(update, "app/data/"+name), w.live("app/data/"+name)))
+				}
+			},
+			"filled again, with the note": func(w *world) {
+				w.begun()
+				for _, name := range []string{"db", "sub"} {
+					require.NoError(w.t, os.Rename(w.kept(update, "app/data/"+name), w.live("app/data/"+name)))
+				}
+				require.NoError(w.t, os.Remove(w.stamp(w.kept(update, "app/data"))))
+			},
+			"a program removed the directory": func(w *world) {
+				require.NoError(w.t, os.RemoveAll(w.live("app/data")))
+			},
+			"a program made the directory anew": func(w *world) {
+				require.NoError(w.t, os.RemoveAll(w.live("app/data")))
 				w.write("app/data/added", "by a program")
-			},
-			"both renames": func(w *world) {
-				require.NoError(w.t, w.aside(update, w.live("app/data")))
-				require.NoError(w.t, os.Rename(w.kept(update, "app/data"), w.live("app/data")))
 			},
 			"a program removed a directory with its parent": func(w *world) {
 				require.NoError(w.t, os.RemoveAll(w.live("app")))
 			},
-			"all done, and a program removed the stamp": func(w *world) {
-				_, err := w.Restore(update)
-				require.NoError(w.t, err)
-				require.NoError(w.t, os.Remove(stamp(w.live("web"), update)))
+			"exchanged, and a program removed the stamp": func(w *world) {
+				w.swapped("web")
+				require.NoError(w.t, os.Remove(w.stamp(w.live("web"))))
+			},
+			"exchanged, and the program gave what it wrote a stamp": func(w *world) {
+				w.write("web/"+stampPrefix+update, "")
+				w.swapped("web")
+			},
+			"a program put a link in place of the directory": func(w *world) {
+				require.NoError(w.t, os.RemoveAll(w.live("app/data")))
+				require.NoError(w.t, os.Symlink("../web", w.live("app/data")))
 			},
 		} {
 			t.Run(how.name+"/"+name, func(t *testing.T) {
@@ -199,14 +289,15 @@ func TestRestoreFromEveryHalf(t *testing.T) {
 
 func requireNoTrace(w *world) {
 	w.t.Helper()
-	require.NoError(w.t, filepath.WalkDir(w.dir, func(path string, d os.DirEntry, err error) error {
+	require.NoError(w.t, filepath.WalkDir(filepath.Dir(w.dir), func(path string, d os.DirEntry, err error) error {
 		require.NotContains(w.t, d.Name(), "snapshot")
+		require.NotContains(w.t, d.Name(), oldRefillPrefix)
 		return err
 	}))
 }
 
-// Data that the old version writes after a rollback stays: a stamp in the live
-// directory means that the directory is not put back once more.
+// Data that the old version writes after a rollback stays: without a stamp in the set,
+// the directory is not put back once more.
 func TestRestoreKeepsWhatWasWrittenSince(t *testing.T) {
 	w := newWorld(t)
 	w.newVersionRan()
@@ -224,18 +315,18 @@ func TestRestoreKeepsWhatWasWrittenSince(t *testing.T) {
 func TestRestoreGoesOnPastAFailure(t *testing.T) {
 	w := newWorld(t)
 	w.newVersionRan()
-	w.exchange = func(a, b string) error {
-		if b == w.live("app/data") {
+	w.exchange = func(from *disk.Dir, name string, to *disk.Dir, as string) error {
+		if as == "data" {
 			return unix.EBUSY
 		}
-		return exchange(a, b)
+		return from.Exchange(name, to, as)
 	}
 	done, err := w.Restore(update)
 	require.ErrorIs(t, err, unix.EBUSY)
 	require.ErrorContains(t, err, w.live("app/data"))
 	require.Equal(t, []string{"web"}, done.Paths)
 	require.Equal(t, "new", w.read("app/data/db"))
-	w.exchange = exchange
+	w.exchange = (*disk.Dir).Exchange
 	w.requireBack()
 	_, err = w.Tidy("")
 	require.NoError(t, err)
@@ -247,13 +338,13 @@ func TestRestoreGoesOnPastAFailure(t *testing.T) {
 func TestTidyKeepsWhatCouldNotBePutBack(t *testing.T) {
 	w := newWorld(t)
 	w.newVersionRan()
-	w.exchange = func(string, string) error { return unix.EBUSY }
+	w.exchange = func(*disk.Dir, string, *disk.Dir, string) error { return unix.EBUSY }
 	_, err := w.Restore(update)
 	require.ErrorIs(t, err, unix.EBUSY)
 	for range 2 {
 		_, err = w.Tidy("")
 		require.NoError(t, err)
-		text, err := os.ReadFile(w.live(Kept + update + "/data/app/data/db"))
+		text, err := os.ReadFile(filepath.Join(w.beside, Vault, Kept+update, "data/app/data/db"))
 		require.NoError(t, err)
 		require.Equal(t, "old", string(text))
 		require.NoDirExists(t, w.set(update))
@@ -266,7 +357,7 @@ func TestTidyKeepsTheOpenUpdatesSet(t *testing.T) {
 	_, err := w.Take(t.Context(), "old", []string{"web"})
 	require.NoError(t, err)
 	require.NoError(t, os.Mkdir(w.set("cut")+disk.TempSuffix, 0o700))
-	require.NoError(t, os.MkdirAll(w.live(disk.TrashPrefix+versions.SnapshotPrefix+"x-0/data"), 0o700))
+	require.NoError(t, os.MkdirAll(filepath.Join(w.beside, Vault, disk.TrashPrefix+versions.SnapshotPrefix+"x-0/data"), 0o700))
 	removed, err := w.Tidy(update)
 	require.NoError(t, err)
 	require.Len(t, removed, 3)
@@ -286,35 +377,13 @@ func TestMeasureRefusesWhatCannotBePutBack(t *testing.T) {
 	w := newWorld(t)
 	require.NoError(t, os.Symlink("web", w.live("link")))
 	_, err := w.Measure(t.Context(), []string{"link"})
-	require.ErrorContains(t, err, "is not a directory")
+	require.ErrorContains(t, err, "not a directory")
 	e := disktest.NewExt4(t, 4<<20)
 	require.NoError(t, os.Mkdir(w.live("mnt"), 0o755))
 	require.NoError(t, unix.Mount(e.Dir, w.live("mnt"), "", unix.MS_BIND, ""))
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(w.live("mnt"), unix.MNT_DETACH)) })
 	_, err = w.Measure(t.Context(), []string{"mnt"})
 	require.ErrorContains(t, err, "another file system")
-}
-
-// ext4 cannot clone files: a snapshot needs as much room as the data. ext4 can
-// exchange directories, so Restore does that.
-func TestOnExt4(t *testing.T) {
-	e := disktest.NewExt4(t, 16<<20)
-	require.False(t, CanClone(e.Dir))
-	w := worldAt(t, e.Dir)
-	w.write("web/big", string(make([]byte, 2<<20)))
-	size, err := w.Measure(t.Context(), []string{"web", "app/data"})
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, size.Bytes, uint64(2<<20))
-	require.NoError(t, w.Fits(size))
-	release := e.Fill(t, 1<<20)
-	err = w.Fits(size)
-	require.ErrorIs(t, err, disk.ErrNoSpace)
-	_, err = w.Take(t.Context(), update, size.Paths)
-	require.True(t, disk.OutOfSpace(err), "%v", err)
-	there, err := w.Exists(update)
-	require.NoError(t, err)
-	require.False(t, there, "half a snapshot is none")
-	release()
-	w.newVersionRan()
-	w.requireBack()
+	_, err = w.Measure(t.Context(), []string{"."})
+	require.ErrorIs(t, err, disk.ErrMounted)
 }

@@ -4,8 +4,8 @@
 //
 // A source is an http or https URL, a file URL of this device, or a bare
 // absolute path. Parse says which of these it is, or why it is refused; it opens
-// nothing and looks at no disk. No text that this package returns for people shows
-// a password.
+// nothing and looks at no disk. A URL may have secrets in it, so it is of the type URL,
+// which cannot be printed with them; Scrub takes them out of text that others have made.
 //
 // To add a kind of source, add a row to schemes, and to the table in
 // steps/download/source.go what reads it.
@@ -23,13 +23,18 @@ import (
 // MaxURL is the longest source, in bytes.
 const MaxURL = 8 << 10
 
-// Location is where a bundle is. Exactly one of the two is set.
+// Location is where a bundle is: at a web server, or in a local file. It has no secrets.
 type Location struct {
-	// Web is the URL at a web server: http or https, with a host.
-	Web *url.URL
+	// Host is the web server, with its port where the URL has one; empty for a file.
+	Host string
+	// Place is the URL at the web server without user info, query and fragment.
+	Place string
 	// Path is a local file's path: absolute and clean.
 	Path string
 }
+
+// Web reports whether it is at a web server.
+func (l Location) Web() bool { return l.Host != "" }
 
 // Error says why no bundle can come from a source, and what to write instead.
 type Error struct{ What, Hint string }
@@ -39,7 +44,7 @@ func (e *Error) Error() string { return e.What + "; " + e.Hint }
 // scheme is one kind of URL: its name, and the function that makes a Location of it.
 type scheme struct {
 	name   string
-	locate func(raw string, u *url.URL) (Location, error)
+	locate func(shown string, u *url.URL) (Location, error)
 }
 
 func schemes() []scheme {
@@ -50,8 +55,9 @@ func schemes() []scheme {
 	}
 }
 
-// Parse reads a source. Its errors are of type *Error.
-func Parse(raw string) (Location, error) {
+// Parse judges the source. Its errors are of type *Error.
+func (u URL) Parse() (Location, error) {
+	raw := u.Unredacted()
 	switch {
 	case raw == "":
 		return Location{}, &Error{"no bundle was named", "give its URL or its absolute path"}
@@ -62,40 +68,40 @@ func Parse(raw string) (Location, error) {
 	case path.IsAbs(raw):
 		return Location{Path: path.Clean(raw)}, nil
 	}
-	u, err := url.Parse(raw)
+	parsed, err := url.Parse(raw)
 	if err != nil {
 		// The reason may quote a part of the URL that is the password's.
 		return Location{}, &Error{"the URL cannot be parsed", "check its host and port, and write unusual characters as %XX"}
 	}
 	for _, s := range schemes() {
-		if s.name == u.Scheme {
-			return s.locate(raw, u)
+		if s.name == parsed.Scheme {
+			return s.locate(u.Redacted(), parsed)
 		}
 	}
 	return Location{}, &Error{
-		fmt.Sprintf("%q is neither an http, https or file URL nor an absolute path", Redacted(raw)),
+		fmt.Sprintf("%q is neither an http, https or file URL nor an absolute path", u.Redacted()),
 		"write it like https://HOST/PATH or /PATH",
 	}
 }
 
 // web takes a URL of a web server. The user and password in it are sent there.
-func web(raw string, u *url.URL) (Location, error) {
+func web(shown string, u *url.URL) (Location, error) {
 	if u.Hostname() == "" {
-		return Location{}, &Error{fmt.Sprintf("%q names no host", Redacted(raw)), "write it like " + u.Scheme + "://HOST/PATH"}
+		return Location{}, &Error{fmt.Sprintf("%q names no host", shown), "write it like " + u.Scheme + "://HOST/PATH"}
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return Location{}, &Error{fmt.Sprintf("%q has port %s", Redacted(raw), port), "ports are from 1 to 65535"}
+			return Location{}, &Error{fmt.Sprintf("%q has port %s", shown, port), "ports are from 1 to 65535"}
 		}
 	}
-	return Location{Web: u}, nil
+	return Location{Host: u.Host, Place: u.Scheme + "://" + u.Host + u.EscapedPath()}, nil
 }
 
 // file takes a file URL of this device (RFC 8089): without a host, or with
 // localhost. A file's name has no query or fragment: its ? or # was not escaped.
-func file(raw string, u *url.URL) (Location, error) {
+func file(shown string, u *url.URL) (Location, error) {
 	refuse := func(what, hint string) (Location, error) {
-		return Location{}, &Error{fmt.Sprintf("%q %s", Redacted(raw), what), hint}
+		return Location{}, &Error{fmt.Sprintf("%q %s", shown, what), hint}
 	}
 	switch {
 	case u.User != nil || u.Host != "" && !strings.EqualFold(u.Host, "localhost"):
@@ -108,22 +114,4 @@ func file(raw string, u *url.URL) (Location, error) {
 		return refuse("has a control character", "rename the file")
 	}
 	return Location{Path: path.Clean(u.Path)}, nil
-}
-
-// Redacted is a source for people: without its password, and nothing but its
-// scheme where it is not clear which part the password would be.
-func Redacted(raw string) string {
-	if path.IsAbs(raw) {
-		return raw
-	}
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		return "(unreadable URL)"
-	case u.Opaque != "", u.Host == "" && u.Scheme != "" && u.Scheme != "file" && strings.Contains(u.Path, "@"):
-		return u.Scheme + ":…"
-	case u.User == nil:
-		return raw
-	}
-	return u.Redacted()
 }

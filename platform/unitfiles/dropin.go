@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,31 +30,35 @@ After=tope-updater-recover.service
 `
 
 // dropIns plans the drop-ins of the version's services and, when asked to, of the
-// configured ones. It also plans the removal of drop-ins that neither needs any more.
+// configured ones and of the updater's own units. It also plans the removal of drop-ins that
+// nothing needs any more. Those of the updater's own units are left as they are unless
+// asked for: the sandbox in which the caller runs was made with them.
 func (s *Store) dropIns(p *plan, entries []fs.DirEntry, services []string, configured bool) error {
-	wanted := slices.Clone(services)
-	if configured {
-		wanted = append(wanted, s.cfg.Configured...)
+	wanted := map[string]string{}
+	for _, unit := range services {
+		wanted[unit] = dropIn
 	}
-	slices.Sort(wanted)
-	for _, unit := range slices.Compact(wanted) {
-		file := filepath.Join(p.dir, unit+".d", dropInName)
-		have, err := os.ReadFile(file)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("cannot read a drop-in: %w", err)
+	own := s.cfg.Needs.dropIns()
+	if configured {
+		for _, unit := range s.cfg.Configured {
+			wanted[unit] = dropIn
 		}
-		if string(have) == dropIn {
-			continue
+		for unit, text := range own {
+			if text != "" {
+				wanted[unit] = text
+			}
 		}
-		if err == nil && !strings.HasPrefix(string(have), dropInHeader) {
-			p.left = append(p.left, Left{unit, file + " is not the updater's; it must start the service after tope-updater-recover.service"})
-			continue
+	}
+	for _, unit := range slices.Sorted(maps.Keys(wanted)) {
+		if err := s.writeDropIn(p, unit, wanted[unit]); err != nil {
+			return err
 		}
-		p.groups = append(p.groups, group{{DropIn, file, func() error { return writeDropIn(file) }}})
 	}
 	for _, e := range entries {
 		unit, ok := strings.CutSuffix(e.Name(), ".d")
-		if !ok || !e.IsDir() || slices.Contains(services, unit) || slices.Contains(s.cfg.Configured, unit) {
+		_, isOwn := own[unit]
+		_, isWanted := wanted[unit]
+		if !ok || !e.IsDir() || isWanted || slices.Contains(s.cfg.Configured, unit) || isOwn && !configured {
 			continue
 		}
 		file := filepath.Join(p.dir, e.Name(), dropInName)
@@ -74,13 +79,30 @@ func (s *Store) dropIns(p *plan, entries []fs.DirEntry, services []string, confi
 	return nil
 }
 
-// writeDropIn writes a drop-in durably, with its directory. On disk if the power
-// goes now: an empty directory, or the drop-in, whole.
-func writeDropIn(file string) error {
+// writeDropIn plans a drop-in of a unit, unless it is there.
+func (s *Store) writeDropIn(p *plan, unit, text string) error {
+	file := filepath.Join(p.dir, unit+".d", dropInName)
+	have, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot read a drop-in: %w", err)
+	}
+	switch {
+	case string(have) == text:
+	case err == nil && !strings.HasPrefix(string(have), dropInHeader):
+		p.left = append(p.left, Left{unit, file + " is not the updater's; it must say: " + strings.Join(strings.Fields(strings.TrimPrefix(text, dropInHeader)), " ")})
+	default:
+		p.groups = append(p.groups, group{{DropIn, file, func() error { return placeDropIn(file, text) }}})
+	}
+	return nil
+}
+
+// placeDropIn writes a drop-in durably, with its directory. On disk if the power
+// goes now: an empty directory, or the drop-in, the old one or the new one, whole.
+func placeDropIn(file, text string) error {
 	if err := disk.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	return disk.WriteFile(file, []byte(dropIn), 0o644)
+	return disk.WriteFile(file, []byte(text), 0o644)
 }
 
 // removeDropIn removes a drop-in, and its directory when nothing else is in it.

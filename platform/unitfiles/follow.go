@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -35,6 +36,47 @@ func (s *Store) Agrees(version string) (bool, error) {
 		return false, err
 	}
 	return !p.changes(s.cfg.Root, version).Any(), nil
+}
+
+// Sync makes the unit files durable as they are now, for a caller that found that they
+// agree. Contents and links were durable before a unit's file got its name, and a
+// file that is in the way of another unit is gone only by a rename: the names in the
+// directory are all that a killed process can have left in the cache.
+func (s *Store) Sync() error {
+	dir, err := s.cfg.Root.Resolve(etc)
+	if err != nil {
+		return err
+	}
+	if err := disk.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Probe tries whether Follow could write the unit files of a version, and leaves
+// nothing behind. It does nothing when Follow would have nothing to do. left are the
+// units that Follow would not put into effect.
+//
+// On disk if the power goes meanwhile: at most a temporary of one of the unit files,
+// which Follow removes.
+func (s *Store) Probe(version string) (left []Left, err error) {
+	p, err := s.plan(version, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range p.groups {
+		for _, one := range g {
+			if one.what != Written && one.what != Removed && one.what != Restored && one.what != DropIn {
+				continue
+			}
+			probe := filepath.Join(p.dir, "tope-probe.service") // a name that Follow sweeps
+			if err := disk.ProbeLink(probe, os.DevNull); err != nil {
+				return p.left, fmt.Errorf("unit files cannot be written to %s: %w", etc, err)
+			}
+			return p.left, nil
+		}
+	}
+	return p.left, nil
 }
 
 func (p *plan) changes(root disk.Root, version string) Changes {

@@ -54,6 +54,12 @@ func (c Changes) Any() bool {
 	return slices.ContainsFunc(c.Changes, func(c Change) bool { return c.What != Prepared && c.What != Swept && c.What != Kept })
 }
 
+// Own reports whether the daemon's own unit has changed, and so the sandbox of the next
+// daemon.
+func (c Changes) Own() bool {
+	return slices.ContainsFunc(c.Changes, func(c Change) bool { return filepath.Base(filepath.Dir(c.Path)) == DaemonUnit+".d" })
+}
+
 // change is a Change and how to make it.
 type change struct {
 	what What
@@ -260,8 +266,8 @@ func (s *Store) place(p *plan, u Unit) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if at != "" && !slices.Contains(s.cfg.Configured, u.Name) {
-			p.left = append(p.left, Left{u.Name, "the system has a unit of this name, " + at + ", and it is not a configured service"})
+		if at != "" && !s.listed(u.Name) {
+			p.left = append(p.left, Left{u.Name, "the system has a unit of this name, " + at + ", and the device does not list it"})
 			return false, nil
 		}
 		pending := pendingName(host)

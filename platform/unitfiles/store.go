@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/tope/updater/platform/disk"
@@ -29,6 +28,11 @@ type Config struct {
 	Tree func(version string) string
 	// Configured are the units of the configured services.
 	Configured []string
+	// Allow are the names of the units that releases may bring, and patterns of names
+	// (path.Match); nil for any name that nobody has.
+	Allow []string
+	// Needs are what the updater's own units have to be told.
+	Needs Needs
 }
 
 // Store is a device's unit files. Its methods may be called by several processes
@@ -88,6 +92,27 @@ func (s *Store) carried(version string) (units []Unit, left []Left, err error) {
 	return units, left, nil
 }
 
+// CheckTexts refuses a version for a unit in its systemd directory that Carried would
+// leave out. dir is the version's directory on disk; err says that it cannot be read.
+func CheckTexts(dir string) (bad, err error) {
+	units := filepath.Join(dir, Dir)
+	entries, err := os.ReadDir(units)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if _, err := read(units, e); errors.Is(err, errUnfit) {
+			return errors.New(errText(err)), nil
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
 var errUnfit = errors.New("unfit")
 
 func errText(err error) string {
@@ -102,7 +127,7 @@ func read(dir string, e fs.DirEntry) (Unit, error) {
 		return Unit{}, fmt.Errorf("%w: %w", errUnfit, err)
 	}
 	if !e.Type().IsRegular() {
-		return Unit{}, fmt.Errorf("%w: not a regular file", errUnfit)
+		return Unit{}, fmt.Errorf("%w: unit %s is not a regular file", errUnfit, e.Name())
 	}
 	f, err := os.Open(filepath.Join(dir, e.Name()))
 	if err != nil {
@@ -114,7 +139,7 @@ func read(dir string, e fs.DirEntry) (Unit, error) {
 		return Unit{}, err
 	}
 	if len(text) > MaxSize {
-		return Unit{}, fmt.Errorf("%w: more than %d bytes", errUnfit, MaxSize)
+		return Unit{}, fmt.Errorf("%w: unit %s has more than the %d bytes that are allowed", errUnfit, e.Name(), MaxSize)
 	}
 	u, err := parse(e.Name(), text)
 	if err != nil {
@@ -123,8 +148,9 @@ func read(dir string, e fs.DirEntry) (Unit, error) {
 	return u, nil
 }
 
-// Allows refuses a version that carries a forbidden file, or a unit with the name
-// of one of the system's units, unless that is a configured service.
+// Allows refuses a version that carries a forbidden file, a unit that the device's list
+// does not have, or one with the name of one of the system's units. Names of an operator's
+// units are the preflight's business (Collisions).
 func (s *Store) Allows(files []File) error {
 	if err := Check(files); err != nil {
 		return err
@@ -134,20 +160,21 @@ func (s *Store) Allows(files []File) error {
 		if !ok {
 			continue
 		}
-		if at, err := s.systems(name); err != nil || at != "" {
-			return errors.Join(err, fmt.Errorf("unit %s: the system has one of this name, %s, and it is not a configured service", name, at))
+		why, err := s.mayBring(name)
+		if err == nil && why == "" {
+			var at string
+			if at, err = s.systems(name); at != "" {
+				why = "the system has one of this name, " + at
+			}
+		}
+		switch {
+		case err != nil:
+			return err
+		case why != "":
+			return fmt.Errorf("unit %s: %s; a release may bring it where the device lists it, under [units] allow or as a [[service]]", name, why)
 		}
 	}
 	return nil
-}
-
-// systems returns the path of the system's own unit of this name, which no
-// version may replace; "" when it has none.
-func (s *Store) systems(name string) (string, error) {
-	if slices.Contains(s.cfg.Configured, name) {
-		return "", nil
-	}
-	return s.vendor(name)
 }
 
 // vendor returns the path of a package's unit of this name; "" when there is none.

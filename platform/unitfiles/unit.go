@@ -100,6 +100,15 @@ func Check(files []File) error {
 	return nil
 }
 
+// CheckText refuses a unit whose content Carried would leave out.
+func CheckText(name string, text []byte) error {
+	if len(text) > MaxSize {
+		return fmt.Errorf("unit %s has %d bytes; %d are allowed", name, len(text), MaxSize)
+	}
+	_, err := parse(name, text)
+	return err
+}
+
 // parse reads the few settings of a unit that matter here. Complaining about the
 // rest is left to systemd.
 func parse(name string, text []byte) (Unit, error) {

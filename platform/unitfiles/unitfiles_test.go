@@ -1,6 +1,7 @@
 package unitfiles
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -219,6 +220,26 @@ func TestWhatAVersionMayCarry(t *testing.T) {
 	}
 	require.Error(t, Check(many))
 
+	// What Carried leaves out for its content, CheckText and CheckTexts refuse.
+	for text, says := range map[string]string{
+		"[Unit]\nConflicts=tope-updater.service\n": "would stop the updater",
+		"a\x00b":                       "not a text file",
+		strings.Repeat("#", MaxSize+1): "are allowed",
+	} {
+		require.ErrorContains(t, CheckText("a.service", []byte(text)), says)
+		dir := t.TempDir()
+		require.NoError(t, os.Mkdir(filepath.Join(dir, Dir), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, Dir, "a.service"), []byte("[Unit]\n"), 0o600))
+		bad, err := CheckTexts(dir)
+		require.NoError(t, errors.Join(bad, err))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, Dir, "b.service"), []byte(text), 0o600))
+		bad, err = CheckTexts(dir)
+		require.NoError(t, err)
+		require.ErrorContains(t, bad, "b.service")
+	}
+	bad, err := CheckTexts(t.TempDir())
+	require.NoError(t, errors.Join(bad, err), "no units at all")
+
 	d := newDevice(t)
 	d.carry("1.0.0", "tope-updater.service", "a.service")
 	require.NoError(t, os.Symlink("/etc/shadow", filepath.Join(d.root, "versions/1.0.0/systemd/b.service")))
@@ -300,4 +321,57 @@ func TestCutAnywhere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Whether the unit files could be written is tried without leaving anything.
+func TestProbe(t *testing.T) {
+	d := newDevice(t)
+	d.carry("1.0.0", "api.service")
+	d.write(etc+"/masked.service", "")
+	d.carry("1.1.0", "api.service", "masked.service")
+	d.follow("1.0.0")
+	before := d.tree()
+	for _, version := range []string{"1.0.0", "1.1.0"} {
+		_, err := d.Probe(version)
+		require.NoError(t, err)
+	}
+	left, err := d.Probe("1.1.0")
+	require.NoError(t, err)
+	require.Equal(t, []Left{{"masked.service", "it is masked"}}, left)
+	require.Equal(t, before, d.tree())
+
+	// A cut leaves a name that the next Follow removes.
+	require.NoError(t, os.Symlink(os.DevNull, filepath.Join(d.root, etc, ".tope-probe.service"+disk.TempSuffix)))
+	d.follow("1.0.0")
+	require.Equal(t, before, d.tree())
+
+	require.NoError(t, os.RemoveAll(filepath.Join(d.root, etc)))
+	d.write("etc/systemd/system", "a file is in the way")
+	_, err = d.Probe("1.0.0")
+	require.Error(t, err)
+}
+
+// What Follow would do to the units is told without doing it.
+func TestUpcoming(t *testing.T) {
+	d := newDevice(t, "api.service")
+	d.write(etc+"/api.service", "the operator's")
+	d.carry("1.0.0", "api.service", "old.service")
+	d.carry("1.1.0", "new.service", "once.service=[Service]\nType=oneshot\nExecStart=/x\n[Install]\nWantedBy=multi-user.target\n", "idle.service=[Service]\nExecStart=/x\n")
+	d.follow("1.0.0")
+	before := d.tree()
+	all, err := d.Upcoming("1.1.0")
+	require.NoError(t, err)
+	require.Equal(t, before, d.tree())
+	require.Len(t, all, 5)
+	require.Equal(t, Upcoming{Text: []byte("the operator's")}, all["api.service"], "put back")
+	require.Equal(t, Upcoming{}, all["old.service"], "gone")
+	require.Contains(t, string(all["new.service"].Text), "ExecStart=/bin/1.1.0/new.service")
+	starts := map[string]bool{}
+	for name, u := range all {
+		starts[name] = u.Starts
+	}
+	require.Equal(t, map[string]bool{"api.service": false, "old.service": false, "new.service": true, "once.service": false, "idle.service": false}, starts)
+	all, err = d.Upcoming("1.0.0")
+	require.NoError(t, err)
+	require.Empty(t, all)
 }

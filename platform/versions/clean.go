@@ -12,7 +12,9 @@ import (
 )
 
 // Trash deletes a version: first its name, durably, then its files, so that
-// half a version never bears a version's name. ErrInUse when a pointer or the
+// half a version never passes for a version. Where the name cannot go first, the
+// manifest does (disk.Discard). disk.ErrMounted when something is mounted in the
+// version, ErrInUse when a pointer or the
 // marker leads to it, ErrNotFound when there is none.
 func (s *Store) Trash(version string) error {
 	if err := ValidVersion(version); err != nil {
@@ -28,13 +30,9 @@ func (s *Store) Trash(version string) error {
 	if _, err := os.Lstat(s.Path(version)); errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%s: %w", s.Path(version), ErrNotFound)
 	}
-	trash, err := disk.Trash(s.Path(version))
-	if err != nil {
-		return err
-	}
-	// If the power goes from here on, some part of it is left in the trash;
-	// Sweep deletes the rest.
-	return disk.RemoveTree(trash)
+	// If the power goes meanwhile: the whole version, or some part of it, in the trash,
+	// where Sweep deletes the rest, or damaged, which Prune deletes.
+	return disk.Discard(s.Path(version), ManifestName, tombstone())
 }
 
 // Prune trashes versions that are not needed and returns which. It keeps those

@@ -1,20 +1,24 @@
 package versions
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/filecaps"
 )
 
 // Kinds of a Problem.
 const (
 	Extra      = "extra"      // on disk, not in the manifest
 	Gone       = "missing"    // in the manifest, not on disk
-	Changed    = "changed"    // of another type, size, mode, target or content
+	Changed    = "changed"    // of another type, size, mode, capabilities, target or content
 	Unreadable = "unreadable" // the disk does not give it back
 )
 
@@ -23,6 +27,9 @@ type Problem struct {
 	Path string `json:"path"`
 	Kind string `json:"kind"`
 	Text string `json:"text,omitempty"`
+	// Rights is set for a Changed one of which only that differs, who may do what: mode
+	// or capabilities.
+	Rights bool `json:"-"`
 }
 
 func (p Problem) String() string {
@@ -64,7 +71,7 @@ func compare(root *os.Root, m *Manifest, how strictness) ([]Problem, error) {
 			return nil
 		case ".":
 			if how == published && info.Mode()&0o222 != 0 {
-				problems = append(problems, Problem{Path: name, Kind: Changed, Text: "the directory has write bits"})
+				problems = append(problems, Problem{Path: name, Kind: Changed, Text: "the directory has write bits", Rights: true})
 			}
 			return nil
 		}
@@ -76,9 +83,13 @@ func compare(root *os.Root, m *Manifest, how strictness) ([]Problem, error) {
 			return nil
 		}
 		seen[i] = true
-		text, err := differs(root, &m.Files[i], info, how)
+		text, err := differs(root, &m.Files[i], info)
+		rights := text == "" && err == nil
+		if rights {
+			text, err = differsInRights(root, &m.Files[i], info, how)
+		}
 		if text != "" {
-			problems = append(problems, Problem{Path: name, Kind: Changed, Text: text})
+			problems = append(problems, Problem{Path: name, Kind: Changed, Text: text, Rights: rights})
 		}
 		return err
 	}, nil)
@@ -90,12 +101,12 @@ func compare(root *os.Root, m *Manifest, how strictness) ([]Problem, error) {
 			problems = append(problems, Problem{Path: f.Path, Kind: Gone})
 		}
 	}
-	slices.SortStableFunc(problems, func(a, b Problem) int { return strings.Compare(a.Path, b.Path) })
+	sort.SliceStable(problems, func(i, j int) bool { return problems[i].Path < problems[j].Path })
 	return problems, nil
 }
 
 // differs says how an entry on disk differs from its line in the manifest.
-func differs(root *os.Root, f *File, info fs.FileInfo, how strictness) (string, error) {
+func differs(root *os.Root, f *File, info fs.FileInfo) (string, error) {
 	if have := typeOf(info); have != f.Type {
 		return fmt.Sprintf("a %s, not a %s", have, f.Type), nil
 	}
@@ -109,6 +120,14 @@ func differs(root *os.Root, f *File, info fs.FileInfo, how strictness) (string, 
 	if f.Type == TypeFile && info.Size() != f.Size {
 		return fmt.Sprintf("%d bytes, not %d", info.Size(), f.Size), nil
 	}
+	return "", nil
+}
+
+// differsInRights says how the mode or the capabilities of an entry differ.
+func differsInRights(root *os.Root, f *File, info fs.FileInfo, how strictness) (string, error) {
+	if f.Type == TypeLink {
+		return "", nil
+	}
 	mode := info.Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
 	if how == staged {
 		if f.Type == TypeDir {
@@ -119,7 +138,33 @@ func differs(root *os.Root, f *File, info fs.FileInfo, how strictness) (string, 
 	if mode != fs.FileMode(f.Mode) {
 		return fmt.Sprintf("mode %v, not %v", mode, fs.FileMode(f.Mode)), nil
 	}
+	if f.Type == TypeDir {
+		return "", nil
+	}
+	return differsInCapabilities(root, f)
+}
+
+// differsInCapabilities says what a file may do that it should not, or the reverse.
+// Capabilities of a kind that no version has are a difference, too.
+func differsInCapabilities(root *os.Root, f *File) (string, error) {
+	// The tree is root's: nobody else can put a link into the path.
+	have, err := filecaps.Of(filepath.Join(root.Name(), filepath.FromSlash(f.Path)))
+	switch {
+	case errors.Is(err, filecaps.ErrForeign):
+		return filecaps.ErrForeign.Error(), nil
+	case err != nil:
+		return "", err
+	case have != f.Capabilities:
+		return fmt.Sprintf("capabilities %s, not %s", orNone(have), orNone(f.Capabilities)), nil
+	}
 	return "", nil
+}
+
+func orNone(s filecaps.Set) string {
+	if s.None() {
+		return "none"
+	}
+	return s.String()
 }
 
 // typeOf is a File's Type, or a name for what cannot be in a version.

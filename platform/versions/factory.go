@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/filecaps"
 )
 
 // FactoryReport says what CreateFactory found and did.
@@ -37,9 +38,10 @@ type FactoryReport struct {
 // else has failed. Before the pointer is set, the version's write bits are cleared,
 // every file is read back from the disk (ErrMismatch), and its programs are
 // checked to be startable (ErrNotExecutable): a factory version that cannot run
-// is worse than none. A version made by hand gets a manifest and is complete from
-// then on. When a factory version is set already, another one needs replace
-// (ErrFactorySet).
+// is worse than none. So is one with a link out of it into the tree (ErrStrayLink). A
+// version made by hand with setuid, setgid or sticky files is refused (ErrSpecialBits);
+// another one gets a manifest and is complete from then on. When a factory version is
+// set already, another one needs replace (ErrFactorySet).
 func (s *Store) CreateFactory(ctx context.Context, version string, replace bool) (FactoryReport, error) {
 	report := FactoryReport{Version: version, Problems: []Problem{}}
 	if err := s.usable(version); err != nil {
@@ -72,7 +74,12 @@ func (s *Store) fitForFactory(ctx context.Context, version string, report *Facto
 		return err
 	}
 	defer root.Close()
-	var problems []Problem
+	// Before anything is sealed: the manifest of a version made by hand would have it.
+	problems, err := s.withoutStrayLinks(version)
+	if err != nil {
+		report.Problems = append(report.Problems, problems...)
+		return err
+	}
 	if report.Programs, problems, err = s.programs(root); err != nil {
 		return err
 	}
@@ -80,13 +87,24 @@ func (s *Store) fitForFactory(ctx context.Context, version string, report *Facto
 		report.Problems = problems
 		return fmt.Errorf("%s: %w: %s", dir, ErrNotExecutable, problems[0])
 	}
+	state, err := s.State(version)
+	if err != nil {
+		return err
+	}
+	if state == Unverified {
+		// A manifest cannot tell of these bits, and clearing them takes from the
+		// programs what somebody gave them.
+		if problems, err = specialBits(root); err != nil {
+			return err
+		}
+		if len(problems) > 0 {
+			report.Problems = problems
+			return fmt.Errorf("%s: %w: %s; chmod them away, and give the program capabilities instead (setcap)", dir, ErrSpecialBits, problems[0])
+		}
+	}
 	// If the power goes while write bits are cleared, nothing is lost: the next
 	// call clears the rest.
 	if err := seal(root); err != nil {
-		return err
-	}
-	state, err := s.State(version)
-	if err != nil {
 		return err
 	}
 	if state == Unverified {
@@ -105,6 +123,17 @@ func (s *Store) fitForFactory(ctx context.Context, version string, report *Facto
 		return mismatch(dir, v.Problems)
 	}
 	return nil
+}
+
+// specialBits lists the files that are setuid, setgid or sticky.
+func specialBits(root *os.Root) (problems []Problem, err error) {
+	err = disk.Walk(root, func(name string, info fs.FileInfo) error {
+		if info.Mode().IsRegular() && info.Mode()&(fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky) != 0 {
+			problems = append(problems, Problem{Path: name, Kind: Changed, Text: fmt.Sprintf("mode %v", info.Mode())})
+		}
+		return nil
+	}, nil)
+	return problems, err
 }
 
 // adopt gives a version that was made by hand a manifest of what is in it now.
@@ -166,7 +195,9 @@ func describe(ctx context.Context, root *os.Root) ([]File, error) {
 			f.Mode = 0
 			f.Target, err = root.Readlink(name)
 		case TypeFile:
-			f.SHA256, f.Size, _, err = hashFile(ctx, root, name)
+			if f.Capabilities, err = filecaps.Of(filepath.Join(root.Name(), name)); err == nil {
+				f.SHA256, f.Size, _, err = hashFile(ctx, root, name)
+			}
 		default:
 			err = errors.New("neither a file, a directory nor a link; remove it")
 		}

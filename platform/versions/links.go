@@ -136,6 +136,36 @@ func (s *Store) EnsureLinks(version string) (added []string, err error) {
 	return added, nil
 }
 
+// ProbeLinks tries whether EnsureLinks could make the links that are missing for a
+// version. The error tells of every directory in which none can be made.
+//
+// It makes one link in each directory, under the temporary name of a missing one, and
+// removes it again without a sync. If the power goes meanwhile, that temporary may be
+// left: it dangles, EnsureLinks replaces it, and SweepLinks removes it.
+func (s *Store) ProbeLinks(version string) error {
+	links, err := s.Links(version)
+	if err != nil {
+		return err
+	}
+	var tried []string
+	var errs []error
+	for _, link := range links {
+		dir := filepath.Dir(link.Path)
+		if link.State != LinkMissing || slices.Contains(tried, dir) {
+			continue
+		}
+		tried = append(tried, dir)
+		host, err := s.cfg.Root.Path(link.Path)
+		if err != nil {
+			return err
+		}
+		if err := disk.ProbeLink(host, link.Target); err != nil {
+			errs = append(errs, fmt.Errorf("no link can be made in %s: %w", dir, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // SweepLinks removes, durably, links through current to entries the version
 // does not have, and returns their device paths. Other links are left alone.
 func (s *Store) SweepLinks(version string) (removed []string, err error) {

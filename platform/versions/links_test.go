@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/platform/disk/disktest"
 	"github.com/tope/updater/platform/versions"
 )
 
@@ -126,4 +127,30 @@ func TestLinksFromADirectoryThatIsALink(t *testing.T) {
 	for _, l := range links {
 		require.Equal(t, versions.LinkRight, l.State, l.Path)
 	}
+}
+
+// Whether the links could be made is tried in each directory, and leaves nothing.
+func TestProbeLinks(t *testing.T) {
+	d := newDevice(t)
+	d.publish("1.0.0")
+	require.NoError(t, d.ProbeLinks("1.0.0"), "the directories would be made")
+	_, err := d.EnsureLinks("1.0.0")
+	require.NoError(t, err)
+	bin := filepath.Join(d.root, "usr/local/bin")
+	require.NoError(t, os.Remove(bin+"/device-api"))
+	require.NoError(t, d.ProbeLinks("1.0.0"))
+	left, err := os.ReadDir(bin)
+	require.NoError(t, err)
+	require.Empty(t, left)
+
+	services := filepath.Join(d.root, "opt/tope/services")
+	require.NoError(t, os.Remove(services+"/device-api"))
+	for _, dir := range []string{bin, services} {
+		require.NoError(t, os.Chmod(dir, 0o555))
+	}
+	disktest.AsNobody(t, d.root, func() {
+		err := d.ProbeLinks("1.0.0")
+		require.ErrorContains(t, err, "no link can be made in /usr/local/bin")
+		require.ErrorContains(t, err, "no link can be made in /opt/tope/services", "all at once")
+	})
 }

@@ -1,6 +1,7 @@
 package versions
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -10,8 +11,11 @@ import (
 	"os"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 	"time"
+
+	"github.com/tope/updater/platform/filecaps"
 )
 
 // ManifestName is the file in a version that makes it complete.
@@ -37,6 +41,8 @@ type Manifest struct {
 	// version made by hand that became the factory's.
 	Digest string `json:"digest"`
 	Epoch  int64  `json:"epoch"`
+	// SignedBy is the key that signed the release; empty when no signature was checked.
+	SignedBy string `json:"signed_by,omitempty"`
 	// Created is when the version was published.
 	Created time.Time `json:"created"`
 	// Update is the id of the update that published it.
@@ -62,6 +68,8 @@ type File struct {
 	Type string `json:"type"`
 	// Mode is the permission bits without the write bits; 0 for a link.
 	Mode uint32 `json:"mode"`
+	// Capabilities are a file's: what it may do whoever starts it.
+	Capabilities filecaps.Set `json:"capabilities,omitzero"`
 	// Size and SHA256 (64 hex digits) are a file's content.
 	Size   int64  `json:"size,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
@@ -145,6 +153,9 @@ func (f *File) validate() error {
 	if f.Mode&^uint32(0o555) != 0 {
 		return fmt.Errorf("mode %#o: only read and execute bits are allowed", f.Mode)
 	}
+	if f.Type != TypeFile && !f.Capabilities.None() {
+		return errors.New("only files have capabilities")
+	}
 	switch f.Type {
 	case TypeFile:
 		if sum, err := hex.DecodeString(f.SHA256); err != nil || len(sum) != 32 {
@@ -192,7 +203,7 @@ func (m *Manifest) normalise() {
 			m.Files = append(m.Files, File{Path: dir, Type: TypeDir, Mode: 0o555})
 		}
 	}
-	slices.SortFunc(m.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	sort.Slice(m.Files, func(i, j int) bool { return m.Files[i].Path < m.Files[j].Path })
 }
 
 func (m *Manifest) encode() ([]byte, error) {
@@ -228,12 +239,22 @@ func readManifest(root *os.Root) (*Manifest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", f.Name(), err)
 	}
+	if bytes.Equal(data, tombstone()) {
+		return nil, &contentError{errDeleted}
+	}
 	m, err := ParseManifest(data)
 	if err != nil {
 		return nil, &contentError{err}
 	}
 	return m, nil
 }
+
+// tombstone is the manifest of a version that is being deleted, where its name could not
+// go first. It is not a valid manifest: earlier updaters, too, take such a version
+// for damaged, never for one that was made by hand.
+func tombstone() []byte { return []byte("{\"schema\": 1, \"deleted\": true}\n") }
+
+var errDeleted = errors.New("its deletion was interrupted; \"prune\" deletes the rest")
 
 // contentError says that the content is wrong: the version is damaged. Any other
 // error says that the disk could not be read just now.

@@ -78,6 +78,7 @@ func TestParseManifestReadsNewerOnes(t *testing.T) {
 // makes it panic.
 func FuzzParseManifest(f *testing.F) {
 	f.Add([]byte(manifest(`{"path":"a","type":"dir","mode":365},{"path":"a/b","type":"file","mode":292,"sha256":"` + sum + `"}`)))
+	f.Add([]byte(manifest(`{"path":"a","type":"file","mode":365,"capabilities":"cap_net_raw=ep","sha256":"` + sum + `"}`)))
 	f.Add([]byte(manifest(`{"path":"l","type":"link","target":"../x"}`)))
 	f.Add([]byte(`{"schema":1,"version":"1.0.0-rc.1+b"}`))
 	f.Add([]byte("\x00\x00"))
@@ -92,6 +93,7 @@ func FuzzParseManifest(f *testing.F) {
 			require.Equal(t, path.Clean(file.Path), file.Path)
 			require.True(t, filepath.IsLocal(file.Path), file.Path)
 			require.Zero(t, file.Mode&^0o555)
+			require.True(t, file.Type == versions.TypeFile || file.Capabilities.None())
 			require.True(t, i == 0 || m.Files[i-1].Path < file.Path)
 		}
 	})

@@ -90,6 +90,11 @@ func (s *Store) Unpoint(pointer string) error {
 	return foreign(disk.RemoveLink(path))
 }
 
+// Sync makes the pointers and the marker durable as they are now. The process that
+// set them may have been killed between its rename and its sync: then they are right
+// in the cache, and a power cut would take them back.
+func (s *Store) Sync() error { return disk.SyncDir(s.dir) }
+
 func (s *Store) pointerPath(pointer string) (string, error) {
 	if pointer != Current && pointer != Previous && pointer != Factory {
 		return "", fmt.Errorf("%q is not a pointer", pointer)

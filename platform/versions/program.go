@@ -67,6 +67,36 @@ func (s *Store) programs(root *os.Root) (checked int, problems []Problem, err er
 	return checked, problems, err
 }
 
+// CannotStart tells what keeps a file on this host from being executed as a program:
+// no execute bit, another machine, an interpreter that the device does not have. It is
+// "" when nothing does, and the file is not started.
+func (s *Store) CannotStart(host string, has func(device string) bool) (problem string) {
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return ""
+	}
+	f, err := os.OpenFile(host, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe of the service keeps nobody waiting
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	info, err := f.Stat()
+	if err != nil {
+		return err.Error()
+	}
+	if !info.Mode().IsRegular() {
+		return "it is not a regular file"
+	}
+	judge := programJudge{machines: machinesOf(unix.ByteSliceToString(uts.Machine[:])), hasInterpreter: func(name string) bool {
+		return has(name) || s.cfg.Root.Dir() != "/" && runs(filepath.Clean(name))
+	}}
+	_, problem, err = judge.look(f, true, info.Mode()&0o111 != 0)
+	if err != nil {
+		return err.Error()
+	}
+	return problem
+}
+
 // hasInterpreter looks for a program by its absolute device path. Below --root
 // the embedded manager runs programs on the host, so the host's counts as well.
 func (s *Store) hasInterpreter(name string) bool {
@@ -75,13 +105,21 @@ func (s *Store) hasInterpreter(name string) bool {
 		return false
 	}
 	for _, path := range []string{host, filepath.Clean(name)} {
-		info, err := os.Stat(path)
-		if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+		if runs(path) {
 			return true
 		}
 	}
 	return false
 }
+
+func runs(host string) bool {
+	info, err := os.Stat(host)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
+// AnotherMachine is in the text of a problem with a program that the kernel does not
+// execute by itself. Something else may do so: an emulator that is registered with it.
+const AnotherMachine = "a program for another machine"
 
 // NotStartable is the Kind of a Problem with a program.
 const NotStartable = "not startable"
@@ -109,7 +147,7 @@ func (j programJudge) look(f io.ReaderAt, inBin, executable bool) (is bool, prob
 		}
 		is = executable || inBin || e.program
 		if is && len(j.machines) > 0 && !slices.Contains(j.machines, e.machine) {
-			return is, fmt.Sprintf("a program for another machine (ELF machine %d)", e.machine), nil
+			return is, fmt.Sprintf("%s (ELF machine %d)", AnotherMachine, e.machine), nil
 		}
 		if is && e.loader != "" && !j.hasInterpreter(e.loader) {
 			return is, fmt.Sprintf("its dynamic loader %q is not on the device", e.loader), nil

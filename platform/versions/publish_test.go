@@ -248,11 +248,11 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 		},
 		{
 			"a mode", func(t *testing.T, dir string) { require.NoError(t, os.Chmod(dir+"/bin/device-api", 0o444)) },
-			[]versions.Problem{{Path: "bin/device-api", Kind: versions.Changed, Text: "mode -r--r--r--, not -r-xr-xr-x"}},
+			[]versions.Problem{{Path: "bin/device-api", Kind: versions.Changed, Text: "mode -r--r--r--, not -r-xr-xr-x", Rights: true}},
 		},
 		{
 			"a write bit", func(t *testing.T, dir string) { require.NoError(t, os.Chmod(dir, 0o755)) },
-			[]versions.Problem{{Path: ".", Kind: versions.Changed, Text: "the directory has write bits"}},
+			[]versions.Problem{{Path: ".", Kind: versions.Changed, Text: "the directory has write bits", Rights: true}},
 		},
 		{"one gone, one new", func(t *testing.T, dir string) {
 			disktest.In(t, dir+"/data", func() { require.NoError(t, os.Rename(dir+"/data/config.json", dir+"/data/a")) })

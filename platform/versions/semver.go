@@ -16,10 +16,39 @@ func ValidVersion(s string) error {
 	if len(s) > maxVersion {
 		return fmt.Errorf("version of %d characters: at most %d are allowed", len(s), maxVersion)
 	}
-	if !validSemVer(s) {
-		return fmt.Errorf("%q is not a version: want three numbers like 1.2.3, without v", s)
+	if validSemVer(s) {
+		return nil
 	}
-	return nil
+	if meant := meantVersion(s); meant != "" {
+		return fmt.Errorf("%q is not a version: write %q", s, meant)
+	}
+	return fmt.Errorf("%q is not a version: want three numbers like 1.2.3, without v", s)
+}
+
+// meantVersion guesses which version somebody meant who wrote v1.2.3, 1.2 or
+// 2024.01.05; "" when there is no telling. It is for messages only: nothing is installed
+// under a guessed name.
+func meantVersion(s string) string {
+	s = strings.TrimLeft(strings.TrimSpace(s), "vV")
+	core, rest := s, ""
+	if i := strings.IndexAny(s, "-+"); i >= 0 {
+		core, rest = s[:i], s[i:]
+	}
+	numbers := strings.Split(core, ".")
+	for i, n := range numbers {
+		if !isDigits(n) {
+			return ""
+		}
+		numbers[i] = strings.TrimLeft(n[:len(n)-1], "0") + n[len(n)-1:]
+	}
+	for len(numbers) < 3 {
+		numbers = append(numbers, "0")
+	}
+	meant := strings.Join(numbers, ".") + rest
+	if !validSemVer(meant) {
+		return ""
+	}
+	return meant
 }
 
 func validSemVer(s string) bool {

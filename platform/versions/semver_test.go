@@ -27,6 +27,25 @@ func TestValidVersion(t *testing.T) {
 	}
 }
 
+// The message says what to write, when there is only one version that somebody can have
+// meant; it never guesses otherwise, and is never taken itself.
+func TestWhatVersionWasMeant(t *testing.T) {
+	for written, meant := range map[string]string{
+		"v1.2.3": "1.2.3", "V1.2.3": "1.2.3", "1.2": "1.2.0", "7": "7.0.0", "2024.01.05": "2024.1.5", "1.2.3 ": "1.2.3",
+		"v1.02": "1.2.0", "01.0.00": "1.0.0", "v1.2-rc.1": "1.2.0-rc.1", "1.2.3.4": "", "": "", "v": "", "1..2": "", "latest": "",
+		"1.2.x": "", "../1.2": "", "1.2.3-a..b": "",
+	} {
+		err := versions.ValidVersion(written)
+		require.Error(t, err, written)
+		if meant == "" {
+			require.NotContains(t, err.Error(), "write", written)
+			continue
+		}
+		require.ErrorContains(t, err, `: write "`+meant+`"`)
+		require.NoError(t, versions.ValidVersion(meant))
+	}
+}
+
 func TestCompareOrdersAsSemVerDoes(t *testing.T) {
 	ordered := []string{
 		"0.0.1", "0.9.0", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11",

@@ -1,6 +1,7 @@
 package versions
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -81,8 +82,10 @@ const AsideSuffix = ".before-tope"
 // AdoptLinks replaces the files, directories and foreign links that have the names
 // of a version's links. It keeps everything it replaces, and returns the device
 // paths under which that is kept. It is for devices that ran without the updater,
-// and is done only when asked for.
-func (s *Store) AdoptLinks(version string) (aside []string, err error) {
+// and is done only when asked for. A directory in the lower layer of an overlay takes
+// its room again in the upper one; disk.ErrMounted, with the directory untouched, when
+// something is mounted in such a one.
+func (s *Store) AdoptLinks(ctx context.Context, version string) (aside []string, err error) {
 	links, err := s.Links(version)
 	if err != nil {
 		return nil, err
@@ -96,7 +99,7 @@ func (s *Store) AdoptLinks(version string) (aside []string, err error) {
 		if err != nil {
 			return aside, err
 		}
-		kept, err := replaceByLink(host, link.Target)
+		kept, err := replaceByLink(ctx, host, link.Target)
 		if err != nil {
 			return aside, fmt.Errorf("cannot replace %s by a link through current: %w", link.Path, err)
 		}
@@ -109,14 +112,14 @@ func (s *Store) AdoptLinks(version string) (aside []string, err error) {
 }
 
 // replaceByLink keeps what is at path under a name of its own, and puts a link there.
-func replaceByLink(path, target string) (kept string, err error) {
+func replaceByLink(ctx context.Context, path, target string) (kept string, err error) {
 	if kept, err = freeName(path + AsideSuffix); err != nil {
 		return "", err
 	}
-	// A directory cannot have two names. If the power goes between the two
-	// renames, the link is missing, and the next call of EnsureLinks makes it.
+	// A directory cannot have two names. If the power goes between moveAside and
+	// PlaceLink, the link is missing, and the next call of EnsureLinks makes it.
 	if err := os.Link(path, kept); err != nil {
-		if err := os.Rename(path, kept); err != nil {
+		if err := moveAside(ctx, path, kept); err != nil {
 			return "", err
 		}
 		return kept, disk.PlaceLink(path, target)

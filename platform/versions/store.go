@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -250,7 +251,7 @@ func (s *Store) names() ([]string, error) {
 			names = append(names, v)
 		}
 	}
-	slices.SortFunc(names, func(a, b string) int { return Compare(b, a) })
+	sort.Slice(names, func(i, j int) bool { return Compare(names[i], names[j]) > 0 })
 	return names, nil
 }
 

@@ -9,7 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
+	"sort"
 	"strings"
 
 	"github.com/tope/updater/platform/disk"
@@ -35,7 +35,7 @@ func (v Verification) OK() bool { return v.State.Usable() && len(v.Problems) == 
 
 // Verify reads every file of a version from the disk, past the page cache, and
 // compares with the manifest: what is missing, extra or changed, in content,
-// size, type, mode or target, is listed. A file that cannot be read is a
+// size, type, mode, capabilities or target, is listed. A file that cannot be read is a
 // problem, not an error. ErrNotFound when there is no such version; the cause of
 // ctx when it ends.
 func (s *Store) Verify(ctx context.Context, version string) (Verification, error) {
@@ -71,6 +71,22 @@ func (s *Store) Verify(ctx context.Context, version string) (Verification, error
 	return v, nil
 }
 
+// Compare looks at every entry of a complete version without reading a content, and
+// lists what is missing, extra, or of another type, size, mode, target or capabilities
+// than its manifest says. ErrNotFound and ErrNoManifest as for Manifest.
+func (s *Store) Compare(version string) ([]Problem, error) {
+	m, err := s.Manifest(version)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(s.Path(version))
+	if err != nil {
+		return nil, fmt.Errorf("compare: %w", err)
+	}
+	defer root.Close()
+	return compare(root, m, published)
+}
+
 func (v *Verification) against(ctx context.Context, root *os.Root, m *Manifest) error {
 	problems, err := compare(root, m, published)
 	if err != nil {
@@ -93,7 +109,7 @@ func (v *Verification) against(ctx context.Context, root *os.Root, m *Manifest) 
 			v.Problems = append(v.Problems, Problem{Path: f.Path, Kind: Changed, Text: "another content"})
 		}
 	}
-	slices.SortStableFunc(v.Problems, func(a, b Problem) int { return strings.Compare(a.Path, b.Path) })
+	sort.SliceStable(v.Problems, func(i, j int) bool { return v.Problems[i].Path < v.Problems[j].Path })
 	return nil
 }
 

@@ -61,4 +61,6 @@ var (
 	ErrCurrentSet = errors.New("current leads to a version already")
 	// ErrNotExecutable: programs of the version could not be started.
 	ErrNotExecutable = errors.New("programs that cannot be started")
+	// ErrSpecialBits: files of a version made by hand are setuid, setgid or sticky.
+	ErrSpecialBits = errors.New("setuid, setgid or sticky bits, which no version has")
 )

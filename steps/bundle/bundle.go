@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/tope/updater/platform/filecaps"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
@@ -30,6 +31,8 @@ type Entry struct {
 	Type Type
 	// Mode has permission bits only; 0 when the bundle has no mode for the entry.
 	Mode fs.FileMode
+	// Capabilities are those that a file is to have.
+	Capabilities filecaps.Set
 	// Size is how many bytes Open yields; 0 for anything but a file.
 	Size int64
 	// SHA256 is the digest that a file's content must have, 64 hex digits; empty
@@ -62,6 +65,9 @@ type Release struct {
 	// Expires is the time from which the release may not be installed; zero for no
 	// limit.
 	Expires time.Time
+	// Dropped tells in one line what entries of the bundle have and the version will
+	// not; empty for nothing.
+	Dropped string
 	// Brought is what the release brings besides its files.
 	Brought versions.Brought
 	// SignedBy is the key that signed the release; empty when the device requires
@@ -122,8 +128,8 @@ func open(f *os.File, limits Limits, formats []Format) (Bundle, error) {
 	if err != nil {
 		return nil, steps.FromOS(err, "cannot look at it")
 	}
-	if !info.Mode().IsRegular() {
-		return nil, Invalid("it is not a regular file")
+	if err := Regular(info); err != nil {
+		return nil, err
 	}
 	head := make([]byte, 512)
 	n, err := f.ReadAt(head, 0)
@@ -135,12 +141,20 @@ func open(f *os.File, limits Limits, formats []Format) (Bundle, error) {
 			return format.Open(f, info.Size(), limits)
 		}
 	}
-	return nil, Invalid("the file is of no known bundle format (%d bytes, beginning with %q)", info.Size(), head[:min(n, 8)])
+	return nil, Stranger(head[:n], info.Size())
 }
 
 // Invalid refuses a bundle for its bytes.
 func Invalid(format string, args ...any) error {
 	return &steps.Error{Class: steps.Refused, Code: steps.InvalidPackage, Err: fmt.Errorf(format, args...)}
+}
+
+// WithHint returns a refusal with what a person can do about it; a line that is too long
+// for its place never loses its hint.
+func WithHint(hint string, err error) error {
+	e := *steps.AsError(err)
+	e.Hint = hint
+	return &e
 }
 
 // InvalidManifest refuses a bundle for its description of the release.

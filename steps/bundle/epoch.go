@@ -7,6 +7,28 @@ import (
 	"github.com/tope/updater/steps"
 )
 
+// CheckDeclared refuses a release of another version than the one that was asked for.
+func CheckDeclared(t *steps.Task, r Release) error {
+	if t.Source.Version != "" && t.Source.Version != r.Version {
+		return InvalidManifest("the bundle holds version %s, declared was %s", r.Version, t.Source.Version)
+	}
+	return nil
+}
+
+// CheckCommands refuses a release that wants shell commands run where the device's
+// configuration does not allow that.
+func CheckCommands(r Release, allowed bool) error {
+	if len(r.Commands) == 0 || allowed {
+		return nil
+	}
+	return &steps.Error{
+		Class: steps.Refused, Code: steps.BadSignature,
+		Err: fmt.Errorf("the bundle wants %s run as root (post_cmds), the first for module %q",
+			counted(len(r.Commands), "shell command"), r.Commands[0].Module),
+		Hint: `set allow_post_cmds under [legacy] in the configuration, or unsigned_brings = ["commands"] under [trust], if its publisher is to be trusted with that`,
+	}
+}
+
 // CheckAge refuses a release that is too old, also when it is validly signed: its epoch
 // is lower than one that this device has committed, or it has expired. A forced task
 // accepts it in both cases.

@@ -5,9 +5,9 @@ import (
 	"io/fs"
 )
 
-// ModeOf returns the mode for a file: readable by its owner and read-only. A file is
-// executable when the bundle says so. When the bundle does not say, it is executable
-// if its content begins like a program.
+// ModeOf returns the mode for a file: what the bundle says, without write bits, and
+// readable by its owner. When the bundle does not say, everybody may read the file, and
+// execute it if its content begins like a program.
 func ModeOf(said fs.FileMode, head []byte) fs.FileMode {
 	if said != 0 {
 		return said&0o555 | 0o400

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/steps"
 )
 
@@ -21,6 +22,9 @@ type Space struct {
 // again; freed are the removed versions.
 func (s Space) Room(ctx context.Context, t *steps.Task, bytes, inodes uint64) (freed []string, err error) {
 	const what = "cannot unpack the bundle"
+	if err := disk.Writable(s.Versions); err != nil {
+		return nil, steps.FromOS(err, what)
+	}
 	short := s.Preflight(s.Versions, bytes, inodes)
 	if short == nil || s.MakeRoom == nil {
 		return nil, steps.FromOS(short, what)

@@ -1,8 +1,8 @@
 package download
 
 import (
+	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tope/updater/platform/fetch"
 	"github.com/tope/updater/steps"
 )
 
@@ -31,8 +32,12 @@ type want struct {
 	// file is the word for the file in messages; empty for a file of a server.
 	file string
 	mark mark
-	now  time.Time
-	cap  time.Duration // of Retry-After
+	// kind is the media type of the answer that began the file; empty when unknown.
+	kind string
+	// begun says that something of the file is here already.
+	begun bool
+	now   time.Time
+	cap   time.Duration // of Retry-After
 }
 
 // offer describes the body of a usable answer.
@@ -61,9 +66,9 @@ func judge(resp *http.Response, w want) (*offer, error) {
 	o.marked = len(resp.TransferEncoding) > 0
 	switch code := resp.StatusCode; {
 	case code == http.StatusOK || code == http.StatusPartialContent:
-		if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-			return nil, unavailable("have the server send the file as it is",
-				"the server sent the file encoded (Content-Encoding: %.40s) though asked not to", encoding)
+		if encoding := encodedAs(resp.Header); encoding != "" {
+			return nil, intruder(encoded, unavailable("have the server, or the proxy before it, send the file as it is",
+				"the file came encoded (Content-Encoding: %.40s), though the request asks for it as it is", encoding))
 		}
 		if code == http.StatusOK {
 			return judgeWhole(o, resp.ContentLength, w)
@@ -71,69 +76,137 @@ func judge(resp *http.Response, w want) (*offer, error) {
 		return judgeRange(o, resp, w)
 	case code == http.StatusRequestedRangeNotSatisfiable && w.offset > 0:
 		return judgeNoRange(o, resp.Header.Get("Content-Range"), w)
+	case code == http.StatusNetworkAuthenticationRequired:
+		return nil, &outage{what: loginWanted, err: fmt.Errorf("the network wants a login first (%s)", status(code))}
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code >= 500 && code <= 599:
 		return nil, &outage{
 			what: serverBusy, err: fmt.Errorf("the server answered %s", status(code)),
 			after: retryAfter(resp.Header, w.now, w.cap),
 		}
+	case code == http.StatusProxyAuthRequired:
+		return nil, intruder(proxyRefuses, unavailable(cmp.Or(fetch.Hint(resp), "check the proxy's credentials"), "the proxy answered %s", status(code)))
 	case code >= 300 && code <= 399:
-		return nil, unavailable("correct the URL", "the server answered %s without a usable Location", status(code))
+		return nil, intruder(badRedirect, unavailable("correct the URL", "the server answered %s without a usable Location", status(code)))
 	default:
-		return nil, unavailable(hintFor(code), "the server answered %s", status(code))
+		hint := hintFor(code, w.begun)
+		if !w.begun {
+			hint = cmp.Or(fetch.Hint(resp), hint)
+		}
+		err := unavailable(hint, "the server answered %s", status(code))
+		err.Outline = fmt.Sprintf("%s (%dxx); %s", refusal, code/100, outlineHint(w.begun))
+		return nil, told(refusal, err)
 	}
+}
+
+// encodedAs returns the encoding that has changed the bytes of a body; empty for none.
+// aws-chunked is the way in which a file was uploaded to an object store: its bytes are
+// the file's own.
+func encodedAs(h http.Header) string {
+	for _, value := range h.Values("Content-Encoding") {
+		for coding := range strings.SplitSeq(value, ",") {
+			switch strings.ToLower(strings.TrimSpace(coding)) {
+			case "", "identity", "aws-chunked":
+			default:
+				return value
+			}
+		}
+	}
+	return ""
 }
 
 // judgeWhole: 200, the file from its beginning.
 func judgeWhole(o *offer, length int64, w want) (*offer, error) {
+	o.end, o.total, o.whole = length, length, true
+	if err := o.fits(w); err != nil {
+		return nil, err
+	}
 	if w.offset > 0 {
 		o.event = rangeIgnored
-		if w.mark.differs(o.mark) || length >= 0 && w.total >= 0 && length != w.total {
-			o.event = fileChanged
-		}
 	}
-	o.end, o.total, o.whole = length, length, true
-	return o, checkTotal(o, w)
+	return o, nil
 }
 
 // judgeRange: 206, a part of it.
 func judgeRange(o *offer, resp *http.Response, w want) (*offer, error) {
 	header := resp.Header.Get("Content-Range")
 	if w.offset == 0 && w.end <= 0 {
-		return nil, &fault{what: malformedAnswer, err: fmt.Errorf("the server answered 206 (Content-Range: %.80q) to a request for the whole file", header)}
-	}
-	if w.mark.differs(o.mark) {
-		return nil, &fault{what: fileChanged, restart: true, err: errors.New("the server answered 206 with a part of another file than before")}
+		return nil, unusable(malformedAnswer, "the server answered 206 (Content-Range: %.80q) to a request for the whole file", header)
 	}
 	first, last, total, ok := parseContentRange(header)
-	switch {
-	case !ok || first != w.offset || w.end > 0 && last >= w.end || resp.ContentLength >= 0 && resp.ContentLength != last-first+1:
-		return nil, &fault{
-			what: wrongRange, restart: true,
-			err: fmt.Errorf("the server answered 206 with Content-Range %.80q to a request from byte %d on", header, w.offset),
-		}
-	case total >= 0 && w.total >= 0 && total != w.total:
-		return nil, &fault{what: fileChanged, restart: true, err: fmt.Errorf("the file had %d bytes before and has %d now", w.total, total)}
+	if !ok || first != w.offset || w.end > 0 && last >= w.end || resp.ContentLength >= 0 && resp.ContentLength != last-first+1 {
+		return nil, unusable(wrongRange, "the server answered 206 with Content-Range %.80q to a request from byte %d on", header, w.offset)
 	}
 	o.offset, o.end, o.total = first, last+1, total
+	if err := o.fits(w); err != nil {
+		return nil, err
+	}
 	if total < 0 {
 		o.total = w.total
 	}
-	return o, checkTotal(o, w)
+	return o, nil
 }
 
 // judgeNoRange: 416, the file has no bytes from our offset on. When the file ends
-// exactly at our offset, it is complete; its size was not known until now.
+// exactly at our offset, it is complete; its size was not known until now. A file of
+// another size than the declared one is the same answer as with 200.
 func judgeNoRange(o *offer, header string, w want) (*offer, error) {
-	if size, ok := strings.CutPrefix(header, "bytes */"); ok && !w.mark.differs(o.mark) {
-		if total, err := strconv.ParseInt(size, 10, 64); err == nil && total == w.offset {
-			o.offset, o.end, o.total = total, total, total
-			return o, checkTotal(o, w)
-		}
+	total := int64(unknown)
+	if size, ok := strings.CutPrefix(header, "bytes */"); ok {
+		total = number(size)
 	}
-	return nil, &fault{
-		what: fileIsShorter, restart: true,
-		err: fmt.Errorf("the server answered 416 (Content-Range: %.80q) to a request from byte %d on", header, w.offset),
+	switch {
+	case total >= 0 && w.declared >= 0 && total != w.declared:
+		o.total, o.contentType = total, "" // the type is that of the error page
+		return nil, checkTotal(o, w)
+	case total == w.offset && !w.mark.differs(o.mark):
+		o.offset, o.end, o.total = total, total, total
+		return o, o.fits(w)
 	}
+	return nil, elsewhere(fileIsShorter, "the server answered 416 (Content-Range: %.80q) to a request from byte %d on", header, w.offset)
+}
+
+// fits compares what the answer says of the file with what is known of it, before a byte
+// of the answer is read.
+func (o *offer) fits(w want) error {
+	if isPage(o.contentType) && w.kind != o.contentType && o.sizeDiffers(w) {
+		return aPage(o.contentType)
+	}
+	if err := checkTotal(o, w); err != nil {
+		return err
+	}
+	switch {
+	case o.total >= 0 && w.total >= 0 && o.total != w.total:
+		return elsewhere(fileChanged, "the file had %d bytes before and has %d now", w.total, o.total)
+	case w.mark.differs(o.mark):
+		return elsewhere(fileChanged, "there is another file than before: its ETag is %.80q, its date %.40q", o.mark.ETag, o.mark.Modified)
+	case w.begun && w.kind != "" && isPage(o.contentType) && !isPage(w.kind):
+		return aPage(o.contentType)
+	}
+	return nil
+}
+
+// sizeDiffers reports whether the answer is of another size than the file, or of none.
+func (o *offer) sizeDiffers(w want) bool {
+	switch {
+	case w.declared >= 0:
+		return o.total != w.declared
+	case w.total >= 0:
+		return o.total != w.total
+	}
+	return false
+}
+
+// elsewhere is the answer of a source that has another file than before.
+func elsewhere(what, format string, args ...any) *strange {
+	s := told(what, unavailable("the release was replaced: install the new one", format, args...))
+	// Its words may change with each answer, as an ETag does.
+	s.another, s.says = true, what
+	return s
+}
+
+// aPage is a page where the bundle should be.
+func aPage(contentType string) *strange {
+	return unusable(webPage, "a page came in the bundle's place (%s): probably an error or login page", cmp.Or(contentType, "no type"))
 }
 
 // checkTotal compares the file's size with the declared one, before a byte of the file
@@ -144,36 +217,65 @@ func checkTotal(o *offer, w want) error {
 	case o.total == unknown:
 		return nil
 	case w.declared >= 0 && o.total != w.declared:
-		return refused(steps.SizeMismatch, pageHint(o.contentType), "%s has %d bytes, %d were declared", file, o.total, w.declared)
+		return told(wrongSize, refused(steps.SizeMismatch, sizeHint(o.contentType), "%s has %d bytes, %d were declared", file, o.total, w.declared))
 	case o.total == 0:
-		return refused(steps.SizeMismatch, pageHint(o.contentType), "%s is empty", file)
+		return told(wrongSize, refused(steps.SizeMismatch, sizeHint(o.contentType), "%s is empty", file))
 	case o.total > w.max:
-		return refused(steps.SizeMismatch, "", "%s has %d bytes, more than the %d this device takes", file, o.total, w.max)
+		return told(wrongSize, refused(steps.SizeMismatch, "", "%s has %d bytes, more than the %d this device takes", file, o.total, w.max))
 	}
 	return nil
 }
 
-// pageHint returns a hint when the content type is that of a web page and not of a
-// bundle.
-func pageHint(contentType string) string {
-	switch contentType {
-	case "text/html", "application/xhtml+xml", "text/plain", "application/json", "text/xml", "application/xml":
+// sizeHint is what to do about a file of another size.
+func sizeHint(contentType string) string {
+	if isPage(contentType) || contentType == "text/plain" {
 		return "its type is " + contentType + ": probably an error or login page instead of a bundle"
 	}
-	return ""
+	return "check the URL, and what was published there"
 }
 
-func hintFor(code int) string {
-	switch code {
-	case http.StatusNotFound, http.StatusGone:
-		return "check the URL, and that the release is still published"
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return "the device is not allowed to have it: check the URL's credentials or its expiry"
-	case http.StatusProxyAuthRequired:
-		return "check the proxy's credentials"
+// isPage reports whether a content type is that of a page, for people or programs.
+func isPage(contentType string) bool {
+	switch contentType {
+	case "text/html", "application/xhtml+xml", "application/json", "text/xml", "application/xml":
+		return true
 	}
-	return ""
+	return false
 }
+
+// looksLikePage reports whether a file that begins so is a page: no bundle begins with a
+// mark-up tag, or is an object of JSON.
+func looksLikePage(begin []byte, contentType string) bool {
+	begin = bytes.TrimLeft(bytes.TrimPrefix(begin, []byte("\xef\xbb\xbf")), " \t\r\n")
+	return bytes.HasPrefix(begin, []byte("<")) || bytes.HasPrefix(begin, []byte("{")) && contentType == "application/json"
+}
+
+// hintFor is what to do about a refusal. A link that has given a part of the file was
+// right: it has expired, or was good for one request only.
+func hintFor(code int, begun bool) string {
+	switch code {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusGone:
+		switch {
+		case begun:
+			return linkExpired
+		case code == http.StatusNotFound, code == http.StatusGone:
+			return "check the URL, and that the release is still published"
+		}
+		return "the device is not allowed to have it: check the URL's credentials or its expiry"
+	}
+	return "check the URL"
+}
+
+// outlineHint is what to do about a refusal of which only the class is told.
+func outlineHint(begun bool) string {
+	if begun {
+		return linkExpired
+	}
+	return "check the URL and its credentials, and that the release is still published"
+}
+
+// linkExpired is the hint about a link that was good before.
+const linkExpired = "the link has expired, or was good for one request: install with a fresh one, and what was fetched is kept"
 
 func status(code int) string {
 	if text := http.StatusText(code); text != "" {

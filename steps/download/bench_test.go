@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/stepstest"
 )
@@ -48,7 +49,7 @@ func BenchmarkDownload(b *testing.B) {
 		b.SetBytes(int64(len(content)))
 		b.ReportAllocs()
 		step := New(Config{Clock: clock.System(), Log: quiet()})
-		declared := steps.Source{URL: server.URL, Size: int64(len(content)), MD5: sum(content)}
+		declared := steps.Source{URL: source.New(server.URL), Size: int64(len(content)), MD5: sum(content)}
 		for b.Loop() {
 			task := stepstest.Task(b, func(t *steps.Task) { t.Source, t.WorkDir = declared, dir })
 			_, err := step.Do(b.Context(), task)

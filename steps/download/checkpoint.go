@@ -12,15 +12,19 @@ import (
 // that true, bytes are synced before the note is saved, and the note is set back
 // before bytes that it covers are overwritten.
 type checkpoint struct {
-	URL    string `json:"url"`
-	Offset int64  `json:"offset"`
+	Offset int64 `json:"offset"`
 	// Total is the file's size as the server told it; -1 when it did not.
 	Total int64  `json:"total"`
 	Hash  []byte `json:"hash,omitempty"`
 	Mark  mark   `json:"mark"`
+	// Type is the media type of the answer that began the file.
+	Type string `json:"type,omitempty"`
 	// Partial is set for a bundle of which only parts are fetched. Offset then counts
 	// the bytes of these parts, and Hash is empty.
 	Partial *partialNote `json:"partial,omitempty"`
+	// Single says that the link was good for one request. The next download asks for
+	// everything at once.
+	Single bool `json:"single,omitempty"`
 	History
 }
 
@@ -42,15 +46,16 @@ func (m mark) differs(o mark) bool {
 	return m.Modified != "" && o.Modified != "" && m.Modified != o.Modified
 }
 
-// load returns the note, or an empty note when there is none for this URL.
-func load(notes steps.Notes, url string) (checkpoint, error) {
-	fresh := checkpoint{URL: url, Total: unknown}
+// load returns the note, or an empty note when there is none. It is of one update, and so
+// of one URL, which it does not have: a URL may have secrets.
+func load(notes steps.Notes) (checkpoint, error) {
+	fresh := checkpoint{Total: unknown}
 	var c checkpoint
 	found, err := notes.Load(&c)
 	switch {
 	case err != nil:
 		return fresh, fmt.Errorf("cannot read the download's checkpoint: %w", err)
-	case !found || c.URL != url || c.Offset < 0:
+	case !found || c.Offset < 0:
 		return fresh, nil
 	}
 	return c, nil

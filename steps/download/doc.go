@@ -15,8 +15,13 @@
 //   - The bundle never takes more bytes on disk than the source declared, or, where
 //     no size was declared, than Config.MaxSize.
 //   - The step waits for the end of an outage as long as it takes, with exponential
-//     back-off and jitter. A failure that waiting will not cure (404, a redirect to
-//     another scheme, a wrong size) is reported at once.
+//     back-off and jitter, and says what it waits for.
+//   - An answer that is not of the file that was begun (a login page, a refusal, another
+//     file) costs nothing that was fetched. The step waits until such an answer is
+//     believed: failure.go has the rules. A download that has nothing yet reports a
+//     failure that waiting will not cure (404, another size) at once.
+//   - The part of a bundle belongs to its release. It outlives the update (Config.Shelf),
+//     and the next download of the same release goes on from it, whatever its URL.
 //   - The step needs memory for one buffer, whatever the size of the bundle.
 //
 // A bundle of which only parts are needed (Config.Partial) becomes a file with holes.
@@ -29,12 +34,13 @@
 //
 // # Where to start reading
 //
-// Step (step.go) is the contract with the engine; run.go the loop of attempts,
-// transfer.go one attempt, endure.go the wait before the next, finish.go the
-// end. partial.go is the same for parts, partialnote.go its checkpoints,
-// partialend.go its end and ranges.go its requests. answer.go explains each
-// possible answer of a server, failure.go each way to fail. source.go, http.go and
-// local.go are the places that bundles come from; sink.go and checkpoint.go write
-// to the disk, pace.go notices servers that go quiet, and history.go collects what
-// the journal will tell afterwards.
+// Step (step.go) is the contract with the engine. run.go is one run of it, endure.go its
+// loop of attempts, with the wait before each. whole.go is the attempt to fetch a whole
+// bundle, transfer.go how its bytes come and finish.go its end. partial.go is the attempt
+// to fetch parts, head.go their head, partialnote.go their checkpoints, partialend.go
+// their end and ranges.go their requests. answer.go explains each possible answer of a
+// server, failure.go each way to fail, why.go what people are told meanwhile. source.go,
+// http.go and local.go are the places that bundles come from; sink.go and checkpoint.go
+// write to the disk, shelf.go keeps what was not finished, pace.go notices servers that
+// go quiet, and history.go collects what the journal will tell afterwards.
 package download

@@ -26,6 +26,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tope/updater/platform/clock/clocktest"
+	"github.com/tope/updater/platform/fetch"
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/stepstest"
@@ -46,7 +48,7 @@ func newPatient() *patient {
 	return &patient{Fake: clocktest.New(), ticks: make(chan struct{}, 1)}
 }
 
-// forLimits is a Connect limit that is longer than every back-off.
+// forLimits is a limit for connecting that is longer than every back-off.
 const forLimits = 1000 * time.Hour
 
 func (c *patient) After(d time.Duration) <-chan time.Time {
@@ -290,16 +292,21 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func stepFor(clk *patient, edits ...func(*Config)) *Step {
 	cfg := Config{Clock: clk, Log: quiet(), Version: "1.2.3", Random: func() float64 { return 0.5 }}
-	cfg.Limits.Connect = forLimits
+	cfg.Web = reach(clk, fetch.Settings{})
 	for _, edit := range edits {
 		edit(&cfg)
 	}
 	return New(cfg)
 }
 
+// reach is a way to the servers whose limit for connecting the clock never reaches.
+func reach(clk *patient, s fetch.Settings) *fetch.Transport {
+	return fetch.New(fetch.Config{Settings: s, Clock: clk, Connect: forLimits})
+}
+
 func from(url string, b []byte) func(*steps.Task) {
 	return func(t *steps.Task) {
-		t.Source = steps.Source{URL: url, Size: int64(len(b)), MD5: sum(b)}
+		t.Source = steps.Source{URL: source.New(url), Size: int64(len(b)), MD5: sum(b)}
 	}
 }
 
@@ -315,7 +322,7 @@ func requireBundle(t *testing.T, task *steps.Task, b []byte, out steps.Outcome) 
 	require.Equal(t, int64(len(b)), ev.Size)
 	require.Equal(t, sum(b), ev.MD5)
 	require.Equal(t, "md5:"+sum(b), out.Release.Digest)
-	require.Empty(t, task.Meter.Note())
+	require.Nil(t, task.Meter.Pause())
 	done, total := task.Meter.Read()
 	require.Equal(t, int64(len(b)), done)
 	require.Contains(t, []int64{0, int64(len(b))}, total)

@@ -23,13 +23,44 @@ func (r *run) finish() error {
 		if r.note.Resumed > 0 && !r.again {
 			// The part file may have pieces of two files that the server has under
 			// one name: a fresh copy is worth one try.
-			r.again = true
-			return &fault{what: mixedContent, restart: true, err: fmt.Errorf("the MD5 is %s, %s was declared", sum, declared)}
+			r.again, r.over = true, false
+			if err := r.restart(); err != nil {
+				return err
+			}
+			return &outage{what: mixedContent, err: fmt.Errorf("the MD5 is %s, %s was declared", sum, declared)}
 		}
-		return refused(steps.MD5Mismatch, pageHint(r.contentType), "the MD5 is %s, %s was declared", sum, declared)
+		hint := digestHint(r.note.Type)
+		// These bytes are not the bundle's: nobody is to go on from them.
+		if err := r.restart(); err != nil {
+			return err
+		}
+		if r.over {
+			return r.tooLong()
+		}
+		return outlined("the MD5 is not the declared one; "+digestHint(""), refused(steps.MD5Mismatch, hint, "the MD5 is %s, %s was declared", sum, declared))
 	}
+	if r.over && r.task.Source.MD5 == "" {
+		return r.tooLong()
+	}
+	r.task.Meter.Go()
 	r.fetched = steps.Fetched{Size: r.sink.offset, MD5: sum, At: r.cfg.Clock.Now()}
+	if r.task.Source.MD5 != "" {
+		r.clearShelf() // this is the package that was asked for
+	}
 	return r.sink.publish()
+}
+
+// digestHint is what to do about a package that is another than the declared one.
+func digestHint(contentType string) string {
+	if isPage(contentType) || contentType == "text/plain" {
+		return sizeHint(contentType)
+	}
+	return "check what was published, and what was declared"
+}
+
+// tooLong is the error for a source that has more than was declared.
+func (r *run) tooLong() error {
+	return outlined(surplus, refused(steps.SizeMismatch, sizeHint(r.note.Type), "%s has more than the %d bytes declared", r.says.file, r.declared()))
 }
 
 // adopt returns true when an earlier run has brought the whole bundle and was cut

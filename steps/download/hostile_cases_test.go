@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 )
 
@@ -25,6 +26,10 @@ func hostileCases(b []byte) []hostile {
 			name: "nothing declared, nothing told", edit: undeclared, requests: 1,
 			handle: func(k talk) { k.printf("HTTP/1.0 200 OK\r\n\r\n"); k.body(b) },
 		},
+		{name: "an encoding that leaves the bytes alone", requests: 1, handle: func(k talk) {
+			k.printf("HTTP/1.1 200 OK\r\nContent-Encoding: aws-chunked\r\nContent-Encoding: , identity\r\nContent-Length: %d\r\n\r\n", len(b))
+			k.body(b)
+		}},
 		{name: "a redirect", requests: 2, handle: first(answer("HTTP/1.1 302 Found\nLocation: /elsewhere.zip"), whole)},
 
 		// cuts
@@ -52,24 +57,24 @@ func hostileCases(b []byte) []hostile {
 			handle: first(func(k talk) { k.printf("HTTP/1.0 200 OK\r\nETag: %s\r\n\r\n", tag); k.body(b[:half]) }, whole),
 		},
 		{
-			name: "no length and too little, twice the same", requests: 2, class: steps.Refused, code: steps.SizeMismatch, text: "150000 bytes, 300000 were declared",
-			handle: func(k talk) { k.printf("HTTP/1.0 200 OK\r\n\r\n"); k.body(b[:half]) }, events: []string{connectionLost, rangeIgnored},
+			name: "no length and too little, again and again", class: steps.Refused, code: steps.SizeMismatch, text: "150000 bytes, 300000 were declared",
+			handle: func(k talk) { k.printf("HTTP/1.0 200 OK\r\n\r\n"); k.body(b[:half]) }, events: []string{connectionLost, rangeIgnored, cutShort},
 		},
 
 		// resuming goes wrong
-		{name: "ignores the range", requests: 2, events: []string{connectionLost, rangeIgnored}, handle: first(cut, func(k talk) {
+		{name: "ignores the range", requests: 5, events: []string{connectionLost, rangeIgnored}, handle: first(cut, func(k talk) {
 			k.req.Header.Del("Range")
 			whole(k)
 		})},
 		{
-			name: "changed file", requests: 2, events: []string{connectionLost, fileChanged},
+			name: "changed file", requests: 13, events: []string{connectionLost, fileChanged, mixedContent},
 			handle: first(func(k talk) { k.file(other, `"v0"`, half) }, whole),
 		},
 		{
-			name: "changed file, If-Range ignored", requests: 3, events: []string{connectionLost, fileChanged},
+			name: "changed file, If-Range ignored", requests: 13, events: []string{connectionLost, fileChanged, mixedContent},
 			handle: first(func(k talk) { k.file(other, `"v0"`, half) }, func(k talk) { k.req.Header.Del("If-Range"); whole(k) }),
 		},
-		{name: "changed file of another size", requests: 3, events: []string{connectionLost, fileChanged}, edit: func(s *steps.Source) { s.Size = 0 }, handle: func(k talk) {
+		{name: "changed file of another size", requests: 13, events: []string{connectionLost, fileChanged, mixedContent}, edit: func(s *steps.Source) { s.Size = 0 }, handle: func(k talk) {
 			switch k.n {
 			case 0:
 				k.file(other[:250_000], "", half)
@@ -133,7 +138,7 @@ func hostileCases(b []byte) []hostile {
 			k.printf("HTTP/1.1 206 P\r\nETag: %s\r\nContent-Range: bytes %d-%d/%d\r\nContent-Length: %d\r\n\r\n", tag, from, to-1, len(b), to-from)
 			k.body(b[from:to])
 		}},
-		{name: "more than the range announced", requests: 3, events: []string{connectionLost, malformedAnswer}, handle: func(k talk) {
+		{name: "more than the range announced", requests: 2, events: []string{connectionLost, malformedAnswer}, handle: func(k talk) {
 			switch k.n {
 			case 0:
 				cut(k)
@@ -144,7 +149,7 @@ func hostileCases(b []byte) []hostile {
 				whole(k)
 			}
 		}},
-		{name: "416 to what should be there", requests: 3, events: []string{connectionLost, fileIsShorter}, handle: func(k talk) {
+		{name: "416 to what should be there", requests: 3, events: []string{connectionLost, wrongSize}, handle: func(k talk) {
 			switch k.n {
 			case 0:
 				cut(k)
@@ -154,6 +159,10 @@ func hostileCases(b []byte) []hostile {
 				whole(k)
 			}
 		}},
+		{
+			name: "416 for a shorter file, again and again", requests: 11, events: []string{connectionLost, wrongSize}, class: steps.Refused, code: steps.SizeMismatch,
+			text: "1000 bytes, 300000 were declared", handle: first(cut, answer("HTTP/1.1 416 No\nContent-Range: bytes */1000\nContent-Length: 0")),
+		},
 		{name: "416 tells that all was there", requests: 2, edit: undeclared, events: []string{wentQuiet}, handle: first(func(k talk) {
 			k.chunks("ETag: "+tag+"\r\n", false, b)
 			k.received(len(b))
@@ -166,6 +175,10 @@ func hostileCases(b []byte) []hostile {
 		{
 			name: "only a weak tag, nothing declared", requests: 2, edit: undeclared, events: []string{connectionLost, cannotResume},
 			handle: first(func(k talk) { k.file(b, `W/"1"`, half) }, func(k talk) { k.file(b, `W/"1"`, -1) }),
+		},
+		{
+			name: "another tag with each answer", requests: 12, events: []string{connectionLost, fileChanged},
+			handle: first(cut, func(k talk) { k.file(b, fmt.Sprintf(`"v%d"`, k.n+1), -1) }),
 		},
 		{
 			name: "two files under one name", requests: 3, events: []string{connectionLost, mixedContent},
@@ -182,15 +195,15 @@ func hostileCases(b []byte) []hostile {
 			handle: func(k talk) { k.file(b[:half], tag, -1) },
 		},
 		{
-			name: "more in chunks than declared", requests: 1, class: steps.Refused, code: steps.SizeMismatch, text: "more than the 300000 bytes declared",
+			name: "more in chunks than declared, which are right", requests: 1, events: []string{surplus},
 			handle: func(k talk) { k.chunks("", true, b, []byte("x")) },
 		},
 		{
-			name: "less in chunks than declared", requests: 1, class: steps.Refused, code: steps.SizeMismatch, text: "150000 bytes, 300000 were declared",
+			name: "less in chunks than declared", events: []string{cutShort, rangeIgnored}, class: steps.Refused, code: steps.SizeMismatch, text: "150000 bytes, 300000 were declared",
 			handle: func(k talk) { k.chunks("", true, b[:half]) },
 		},
 		{
-			name: "endless chunks", requests: 1, class: steps.Refused, code: steps.SizeMismatch, text: "more than the 300000 bytes declared",
+			name: "endless chunks", requests: 1, events: []string{surplus}, class: steps.Refused, code: steps.SizeMismatch, text: "more than the 300000 bytes declared",
 			handle: func(k talk) { k.chunks("", false, bytesForever(other, 40)...) },
 		},
 		{
@@ -214,7 +227,7 @@ func hostileCases(b []byte) []hostile {
 			handle: func(k talk) { k.chunks("", true) },
 		},
 		{
-			name: "an error page", requests: 1, class: steps.Refused, code: steps.SizeMismatch, text: "text/html: probably an error or login page",
+			name: "an error page", requests: 10, events: []string{webPage}, class: steps.Unavailable, code: steps.DownloadFailed, text: "(text/html): probably an error or login page",
 			handle: answer("HTTP/1.1 200 OK\nContent-Type: text/html; charset=utf-8\nContent-Length: 11\n\nHello there"),
 		},
 		{
@@ -239,7 +252,7 @@ func hostileCases(b []byte) []hostile {
 		{name: "401", requests: 1, class: steps.Unavailable, code: steps.DownloadFailed, text: "not allowed", handle: answer("HTTP/1.1 401 No\nContent-Length: 0")},
 		{name: "403", requests: 1, class: steps.Unavailable, code: steps.DownloadFailed, text: "not allowed", handle: answer("HTTP/1.1 403 No\nContent-Length: 0")},
 		{
-			name: "404 after a cut", requests: 2, class: steps.Unavailable, code: steps.DownloadFailed, text: "404", events: []string{connectionLost},
+			name: "404 after a cut", requests: 11, class: steps.Unavailable, code: steps.DownloadFailed, text: "404 Not Found; the link has expired", events: []string{connectionLost, refusal},
 			handle: first(cut, answer("HTTP/1.1 404 Nope\nContent-Length: 0")),
 		},
 		{name: "204", requests: 1, class: steps.Unavailable, code: steps.DownloadFailed, text: "204 No Content", handle: answer("HTTP/1.1 204 Nothing")},
@@ -322,7 +335,7 @@ func hostileCases(b []byte) []hostile {
 		}, whole)},
 		{
 			name: "https spoken by a plain server", requests: 0, class: steps.Unavailable, code: steps.DownloadFailed, text: "gave up after 10 unusable answers",
-			edit: func(s *steps.Source) { s.URL = strings.Replace(s.URL, "http:", "https:", 1) }, handle: whole, events: []string{malformedAnswer},
+			edit: func(s *steps.Source) { s.URL = source.New(strings.Replace(s.URL.Unredacted(), "http:", "https:", 1)) }, handle: whole, events: []string{malformedAnswer},
 		},
 
 		// silence

@@ -204,7 +204,7 @@ func TestConnectLimit(t *testing.T) {
 	}()
 	clk.Await(2) // the watcher and the connect limit
 	clk.Advance(10 * time.Second)
-	for task.Meter.Note() == "" {
+	for task.Meter.Pause() == nil {
 		runtime.Gosched()
 	}
 	cancel(stop)

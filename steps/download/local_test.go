@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/stepstest"
 )
@@ -31,7 +32,7 @@ func TestLocalFiles(t *testing.T) {
 		"not clean":      dir + "/./../a b/r.zip",
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, declare := range []func(*steps.Task){from(url, b), func(t *steps.Task) { t.Source.URL = url }} {
+			for _, declare := range []func(*steps.Task){from(url, b), func(t *steps.Task) { t.Source.URL = source.New(url) }} {
 				task := newTask(t, declare)
 				out, err := do(t, stepFor(newPatient()), task)
 				require.NoError(t, err)
@@ -92,7 +93,7 @@ func TestLocalFileResumes(t *testing.T) {
 			info, err := os.Stat(path)
 			require.NoError(t, err)
 			task := newTask(t, from(path, b))
-			require.NoError(t, task.Notes.Save(checkpoint{URL: path, Offset: 100_000, Total: 300_000, Hash: stateOf(b[:100_000]), Mark: markOfFile(info)}))
+			require.NoError(t, task.Notes.Save(checkpoint{Offset: 100_000, Total: 300_000, Hash: stateOf(b[:100_000]), Mark: markOfFile(info)}))
 			require.NoError(t, os.WriteFile(filepath.Join(task.WorkDir, PartFile), b[:100_000], 0o600))
 			require.NoError(t, c.touch(path))
 			out, err := do(t, stepFor(newPatient()), task)
@@ -133,13 +134,30 @@ func TestLocalFileChangesWhileCopied(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "r.zip")
 			require.NoError(t, os.WriteFile(path, b, 0o600))
 			require.NoError(t, os.WriteFile(path+".new", b[1:], 0o600))
-			task := newTask(t, func(task *steps.Task) { task.Source.URL = path })
+			task := newTask(t, func(task *steps.Task) { task.Source.URL = source.New(path) })
 			task.Notes = &meddler{stepstest.NewNotes(), func() { require.NoError(t, c.meddle(path)) }}
 			step := stepFor(newPatient(), func(c *Config) { c.CheckpointBytes, c.CheckpointTime = 1, -1 })
 			text := stepstest.Fails(t, step, task, steps.Unavailable, steps.DownloadFailed)
 			require.Contains(t, text, c.text)
 			require.NotContains(t, text, "server")
 			requireNoBundle(t, task, int64(len(b)))
+		})
+	}
+}
+
+// TestALocalBundleThatBecomesShorter ends the step at once: nobody is to be waited for.
+func TestALocalBundleThatBecomesShorter(t *testing.T) {
+	for name, size := range map[string]int64{"before the next piece": 400_000, "within the next piece": 750_000} {
+		t.Run(name, func(t *testing.T) {
+			h := published(900_000, [2]int64{2000, 100_000}, [2]int64{700_000, 100_000})
+			path := filepath.Join(t.TempDir(), "r.tope")
+			require.NoError(t, os.WriteFile(path, h.b, 0o600))
+			task := newTask(t, at(path))
+			task.Notes = &meddler{stepstest.NewNotes(), func() { require.NoError(t, os.Truncate(path, size)) }}
+			step := partialStep(h, func(c *Config) { c.CheckpointBytes, c.CheckpointTime = 1, -1 })
+			text := stepstest.Fails(t, step, task, steps.Unavailable, steps.DownloadFailed)
+			require.Contains(t, text, "became shorter while it was read")
+			require.Zero(t, task.Meter.Pause(), "it waited")
 		})
 	}
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // pace measures how long the step has waited for the server, and reports when the wait
-// is too long. Only waiting counts: time that the disk takes between two reads does not.
+// is too long. Only waiting counts: time that the disk takes between two reads does not,
+// nor does the wait for the bandwidth of package fetch, which lies between two reads, too.
 type pace struct {
 	clk    clock.Clock
 	limits Limits

@@ -9,9 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 )
@@ -30,6 +32,12 @@ type Partial interface {
 	// Lack notes that contents cannot be made as planned; the next Plan takes them
 	// from other pieces. Amended tells the format that the step has this new plan.
 	Lack(t *steps.Task, contents []string) error
+	// Others says why the device takes no file of another format: one of size bytes that
+	// begins with begin, which has 512 bytes. nil lets it be fetched.
+	// Without begin it is asked whether the device takes any.
+	Others(begin []byte, size int64) error
+	// Admit says by a whole head why the device does not take a bundle of the format.
+	Admit(head []byte) error
 	Amended(t *steps.Task) error
 }
 
@@ -50,18 +58,27 @@ type partial struct {
 	key   string // of the list of pieces
 	// at is the piece being fetched, within the number of its bytes that are there,
 	// and sum their hash.
-	at     int
-	have   []bool
-	within int64
-	sum    hash.Hash
-	// unranged says that the source sends everything from the beginning.
-	unranged bool
+	at       int
+	have     []bool
+	within   int64
+	sum      hash.Hash
 	twice    map[int64]bool // pieces that were wrong once
 	got      int64
 	unsynced int64
 	linked   bool
-	// found says that the head was on disk, and that it has not been judged yet.
-	found bool
+	// found says that the head was on disk, and that it has not been judged yet; judged
+	// that the device takes the release.
+	found, judged bool
+	// headed says that the part file begins with the head.
+	headed bool
+	// answers counts the requests that were answered well.
+	answers int
+	// other says that the source has another format, or is fetched whole for its MD5.
+	other bool
+	// asks says that only the format is asked for: see partially.
+	asks bool
+	// doubt says that the source seems to have another bundle than the one begun.
+	doubt bool
 
 	st    *stream
 	pos   int64 // of the next byte of st
@@ -69,34 +86,66 @@ type partial struct {
 }
 
 // partially brings a bundle of the partial format; it returns false for other bundles.
+//
+// A bundle with a declared MD5 is fetched whole, without being asked for its format. On a
+// device that takes no other format it is asked first: its first bytes, or its head, tell
+// what all of it would.
 func (r *run) partially(ctx context.Context) (bool, error) {
-	if r.cfg.Partial == nil || r.task.Source.MD5 != "" {
+	if r.cfg.Partial == nil {
 		return false, nil
 	}
-	p := &partial{run: r, twice: map[int64]bool{}}
+	closed := r.cfg.Partial.Others(nil, unknown) != nil
+	p := &partial{run: r, twice: map[int64]bool{}, asks: r.task.Source.MD5 != ""}
+	if p.asks && !closed {
+		return false, nil
+	}
 	defer p.close()
-	known, ours, err := p.onDisk()
-	if err != nil || known && !ours {
+	known, ours, err := p.onDisk(closed)
+	if err != nil || known && (!ours || p.asks) {
 		return false, err
 	}
-	if r.src, err = newOrigin(r.cfg, r.task.Source.URL); err != nil {
-		return false, err
+	k, err := (shelf{r.cfg.Shelf}).look()
+	if err != nil {
+		r.cfg.Log.Warn("cannot look for an earlier download", "update", r.task.Update, "error", err)
 	}
-	r.position, r.startOver = func() int64 { return p.got }, p.restart
-	defer func() { r.position, r.startOver = nil, nil }()
-	for {
-		is, err := p.all(ctx)
-		if err == nil || ctx.Err() != nil {
-			if err != nil {
-				p.keep()
-			}
-			return is, err
-		}
-		p.drop()
-		if err := r.endure(ctx, err); err != nil {
-			return true, err
-		}
+	p.oneUse = r.note.Single || k != nil && k.Single || !closed && plainly(r.task.Source.URL)
+	p.single = p.oneUse
+	err = r.fetch(ctx, p)
+	if err != nil {
+		p.keep()
 	}
+	return !p.other, err
+}
+
+// plainly reports whether a bundle's name tells that it is a package, which is fetched
+// in one request.
+func plainly(from source.URL) bool {
+	at, err := from.Parse()
+	return err == nil && strings.HasSuffix(strings.ToLower(at.Place), ".zip")
+}
+
+func (p *partial) position() int64 { return p.got }
+
+func (p *partial) begun() bool { return p.judged }
+
+// refused notes that a link which has answered one request has refused the next.
+func (p *partial) refused() {
+	if p.answers == 1 && len(p.begin) > 0 {
+		p.note.Single = true
+	}
+}
+
+// turn makes the next attempt go by a believed answer.
+func (p *partial) turn(s *strange) error {
+	switch {
+	case s.unranged:
+		p.single = true
+	case p.judged:
+		p.doubt = true
+	default:
+		p.begin, p.note.Total, p.note.Mark = nil, unknown, mark{}
+	}
+	return nil
 }
 
 func (p *partial) close() {
@@ -114,8 +163,9 @@ func (p *partial) drop() {
 }
 
 // onDisk looks for the file of an earlier run. known says that the file shows its
-// format, and ours that this is the partial format.
-func (p *partial) onDisk() (known, ours bool, err error) {
+// format, and ours that this is the partial format. closed says that the device takes no
+// other.
+func (p *partial) onDisk(closed bool) (known, ours bool, err error) {
 	for _, name := range []string{bundle.FileName, PartFile} {
 		path := filepath.Join(p.task.WorkDir, name)
 		f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
@@ -139,10 +189,20 @@ func (p *partial) onDisk() (known, ours bool, err error) {
 				// tell the format. The source does.
 				continue
 			}
-			// If the file has any bytes, they are the beginning of a legacy package.
+			if n < probeSize && closed {
+				continue // too few to tell: the source does
+			}
+			// If the file has any bytes, they are the beginning of a legacy package. It was
+			// begun when the device took such.
+			if closed {
+				return true, false, p.cfg.Partial.Others(begin, max(p.total(), probeSize))
+			}
 			return n > 0, false, nil
 		}
-		p.f, p.begin, p.found = f, begin, true
+		if p.asks {
+			return true, true, steps.FromOS(f.Close(), "cannot read the download")
+		}
+		p.f, p.begin, p.found, p.headed = f, begin, true, true
 		if name == bundle.FileName {
 			// More of the bundle has to be fetched, so the file gets the part file's name
 			// again. If the power goes, it has one name or the other, and is found under
@@ -154,177 +214,107 @@ func (p *partial) onDisk() (known, ours bool, err error) {
 	return false, false, nil
 }
 
-// all brings every piece. It returns false when the source has another format.
-func (p *partial) all(ctx context.Context) (bool, error) {
-	is, err := p.once(ctx)
+// once makes one attempt to bring every piece. It ends well, with other set, when the
+// source has another format.
+func (p *partial) once(ctx context.Context) error {
+	defer p.drop()
+	err := p.all(ctx)
 	var judged *steps.Error
-	if !p.found || !errors.As(err, &judged) || judged.Class != steps.Refused {
-		return is, err
+	var odd *strange
+	if !p.found || !errors.As(err, &judged) || errors.As(err, &odd) || judged.Class != steps.Refused {
+		return err
 	}
 	// A head from before a power cut was perhaps never synced, and may have any
 	// bytes: only a head that the server sends now can refuse the bundle.
 	p.event(lostCheckpoint, err.Error())
-	if err := p.restart(); err != nil {
-		return true, err
-	}
-	return p.once(ctx)
+	p.found, p.headed, p.begin = false, false, nil
+	return p.all(ctx)
 }
 
-func (p *partial) once(ctx context.Context) (bool, error) {
-	if err := p.head(ctx); err != nil {
-		if errors.Is(err, errOtherFormat) {
-			return false, nil
-		}
-		return true, err
-	}
-	for {
-		err := p.payload(ctx)
-		if !errors.Is(err, errAmended) {
-			return true, err
-		}
-	}
-}
-
-var (
-	errOtherFormat = errors.New("it is of another format")
-	// errAmended asks for the plan to be made again.
-	errAmended = errors.New("the plan has to be amended")
-)
-
-// head brings the head and opens the part file. A whole head on disk is used as it is.
-func (p *partial) head(ctx context.Context) error {
-	for {
-		need, done, err := int64(probeSize), false, error(nil)
-		if len(p.begin) > 0 {
-			need, done, err = p.cfg.Partial.HeadSize(p.begin)
-		}
-		if err != nil {
-			return err
-		}
-		if done {
-			p.begin = p.begin[:need]
-			return p.openPart()
-		}
-		if p.f != nil { // a disk with the beginning may have the whole head
-			begin := make([]byte, need)
-			if _, err := p.f.ReadAt(begin, 0); err == nil {
-				p.begin = begin
-				continue
-			}
-			_ = p.f.Close() // the file is not kept
-			p.f, p.begin, p.found = nil, nil, false
-			continue
-		}
-		more := make([]byte, need-int64(len(p.begin)))
-		if err := p.read(ctx, more, int64(len(p.begin)), need); err != nil {
-			var final *steps.Error
-			if len(p.begin) == 0 && (errors.As(err, &final) || errors.Is(err, errEnds)) {
-				return errOtherFormat // the plain download reports the error
-			}
-			if errors.Is(err, errEnds) {
-				return refused(steps.InvalidPackage, "check what was published: it is not a whole bundle", "it ends within its head, which has %d bytes or more", need)
-			}
-			return err
-		}
-		first := len(p.begin) == 0
-		p.begin = append(p.begin, more...)
-		if first && !p.cfg.Partial.Match(p.begin) {
-			return errOtherFormat
-		}
-	}
-}
-
-// openPart makes the part file that begins with the head. A head on disk was written by
-// an earlier run, and is judged again like a new one.
-func (p *partial) openPart() error {
-	if p.f != nil {
-		return nil
-	}
-	// The note is emptied first, so that it never covers bytes that are not there.
-	if p.note.Partial != nil {
-		p.note.Partial = nil
-		if err := p.save(0, nil); err != nil {
+func (p *partial) all(ctx context.Context) error {
+	if p.doubt {
+		if err := p.look(ctx); err != nil {
 			return err
 		}
 	}
-	f, err := os.OpenFile(filepath.Join(p.task.WorkDir, PartFile), os.O_RDWR|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return steps.FromOS(err, "cannot write the download")
+	if err := p.head(ctx); p.other || err != nil {
+		return err
 	}
-	p.f = f
-	// If the power goes before the next sync: any part of the head is on disk, with
-	// zeros between. The signature shows that the head is not whole, and it is
-	// fetched again.
-	if _, err := f.WriteAt(p.begin, 0); err != nil {
-		return steps.FromOS(err, "cannot write the download")
+	for again := true; again; {
+		var err error
+		if again, err = p.payload(ctx); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// payload fetches the pieces that the plan names, and publishes the file.
-func (p *partial) payload(ctx context.Context) error {
-	parts, err := p.cfg.Partial.Plan(ctx, p.task, p.begin, !p.unranged)
+// payload fetches the pieces that the plan names, and publishes the file. It returns
+// true when another piece has to take the place of one, so that a new plan is needed.
+func (p *partial) payload(ctx context.Context) (again bool, err error) {
+	// Pieces that are here stay in the plan, also when the source has no ranges.
+	ranged := !p.single || p.sofar() > 0
+	parts, err := p.cfg.Partial.Plan(ctx, p.task, p.begin, ranged)
+	if short := steps.AsError(err); err != nil && short.Code == steps.DiskFull && p.clearShelf() {
+		parts, err = p.cfg.Partial.Plan(ctx, p.task, p.begin, ranged)
+	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	p.found = false
+	p.found, p.judged = false, true
+	p.clearShelf() // this is a release that the device takes, and its part is not there any more
 	if total := p.total(); total >= 0 && total != parts.Total {
-		return refused(steps.SizeMismatch, "", "%s has %d bytes, and the signed list makes %d", p.says.file, total, parts.Total)
+		return false, refused(steps.SizeMismatch, "check what was published: something was cut off, or put behind it", "%s has %d bytes, and the signed list makes %d", p.says.file, total, parts.Total)
 	}
-	p.parts = parts
+	p.parts, p.note.Total = parts, parts.Total
 	if err := p.resumeAt(ctx, keyOf(parts)); err != nil {
-		return err
+		return false, err
 	}
 	if err := p.cfg.Partial.Amended(p.task); err != nil {
-		return err
+		return false, err
 	}
 	if err := p.roomFor(p.missing()); err != nil {
-		return err
+		return false, err
 	}
 	p.show()
 	for ; p.at < len(p.parts.Pieces); p.at++ {
 		if p.have[p.at] {
 			continue
 		}
-		if err := p.piece(ctx); err != nil {
-			return err
+		if again, err := p.piece(ctx); again || err != nil {
+			return again, err
 		}
 	}
 	p.drop()
-	return p.publish()
+	return false, p.publish()
 }
 
 // show sets the meter, which counts the planned pieces without the gaps.
 func (p *partial) show() {
 	done := p.parts.Head + p.sofar()
-	p.task.Meter.SetNote("")
 	p.task.Meter.Set(done, done+p.missing())
 }
 
-// piece fetches the rest of one piece and compares its digest.
-func (p *partial) piece(ctx context.Context) error {
+// piece fetches the rest of one piece and compares its digest. It returns true when
+// another piece has to take its place.
+func (p *partial) piece(ctx context.Context) (again bool, err error) {
 	piece := p.parts.Pieces[p.at]
 	for p.within < piece.Length {
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return false, context.Cause(ctx)
 		}
 		buf := p.buf[:min(int64(len(p.buf)), piece.Length-p.within)]
-		if err := p.read(ctx, buf, piece.Offset+p.within, p.requestEnd()); err != nil {
-			if errors.Is(err, errEnds) {
-				err = &fault{what: fileIsShorter, restart: true, err: fmt.Errorf("the file ends within the piece at byte %d", piece.Offset)}
-			}
-			return err
+		n, err := p.read(ctx, buf, piece.Offset+p.within, p.requestEnd())
+		if werr := p.write(buf[:n], piece.Offset+p.within); werr != nil {
+			return false, werr
 		}
-		if _, err := p.f.WriteAt(buf, piece.Offset+p.within); err != nil {
-			return steps.FromOS(err, "cannot write the download")
-		}
-		p.sum.Write(buf)
-		p.within += int64(len(buf))
-		p.got += int64(len(buf))
-		p.unsynced += int64(len(buf))
-		p.task.Meter.Add(int64(len(buf)))
-		if err := p.due(); err != nil {
-			return err
+		switch {
+		case err != nil:
+			return false, err
+		case n < len(buf) && p.local():
+			return false, shrunk()
+		case n < len(buf):
+			return false, elsewhere(fileIsShorter, "the file ends within the piece at byte %d", piece.Offset)
 		}
 	}
 	if !piece.Is(p.sum.Sum(nil)) {
@@ -332,32 +322,49 @@ func (p *partial) piece(ctx context.Context) error {
 	}
 	p.have[p.at], p.within = true, 0
 	p.sum.Reset()
-	return nil
+	return false, nil
+}
+
+// write puts bytes of the present piece into their place.
+func (p *partial) write(b []byte, at int64) error {
+	if len(b) == 0 {
+		return nil
+	}
+	if err := p.grow(int64(len(b)), p.missing); err != nil {
+		return err
+	}
+	if _, err := p.f.WriteAt(b, at); err != nil {
+		return steps.FromOS(err, "cannot write the download")
+	}
+	p.sum.Write(b)
+	n := int64(len(b))
+	p.within, p.got, p.unsynced = p.within+n, p.got+n, p.unsynced+n
+	p.task.Meter.Go()
+	p.task.Meter.Add(n)
+	return p.due()
 }
 
 // wrong decides about a piece with other bytes than the signed ones. The piece is
 // fetched again once. If it is wrong again, another piece takes its place, or the
 // source is refused.
-func (p *partial) wrong(piece bundle.Piece) error {
+func (p *partial) wrong(piece bundle.Piece) (again bool, err error) {
 	p.within = 0
 	p.sum.Reset()
 	if p.noted != 0 { // the note must not cover bytes that are fetched anew
 		if err := p.checkpointNow(); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if !p.twice[piece.Offset] {
 		p.twice[piece.Offset] = true
-		return &fault{what: wrongPiece, err: fmt.Errorf("the bytes from %d on are not what was signed", piece.Offset)}
+		p.doubt = true // perhaps they are those of another bundle
+		return false, &outage{what: wrongPiece, err: fmt.Errorf("the bytes from %d on are not what was signed", piece.Offset)}
 	}
 	p.event(wrongPiece, fmt.Sprintf("at byte %d, again", piece.Offset))
 	if piece.Spare {
-		if err := p.cfg.Partial.Lack(p.task, []string{piece.Content}); err != nil {
-			return err
-		}
-		return errAmended
+		return true, p.cfg.Partial.Lack(p.task, []string{piece.Content})
 	}
-	return refused(steps.InvalidPackage, "check what was published, and what is between it and this device",
+	return false, refused(steps.InvalidPackage, "check what was published, and what is between it and this device",
 		"the %d bytes from %d on are not what was signed", piece.Length, piece.Offset)
 }
 

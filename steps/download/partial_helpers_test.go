@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 )
@@ -34,6 +35,8 @@ type halved struct {
 	asked  []bool
 	lacked []string
 	refuse error
+	// closed: no other format is taken.
+	closed bool
 }
 
 const headSize = 1024
@@ -90,6 +93,16 @@ func (h *halved) Lack(_ *steps.Task, contents []string) error {
 	h.lacked = append(h.lacked, contents...)
 	return nil
 }
+
+// Others takes every other format, unless the device is closed.
+func (h *halved) Others([]byte, int64) error {
+	if h.closed {
+		return refused(steps.BadSignature, "", "this device takes no packages")
+	}
+	return nil
+}
+
+func (h *halved) Admit([]byte) error { return h.refuse }
 
 func (h *halved) Amended(*steps.Task) error { return nil }
 
@@ -153,7 +166,7 @@ func partialStep(h *halved, edits ...func(*Config)) *Step {
 }
 
 func at(url string) func(*steps.Task) {
-	return func(t *steps.Task) { t.Source = steps.Source{URL: url} }
+	return func(t *steps.Task) { t.Source = steps.Source{URL: source.New(url)} }
 }
 
 // requirePieces checks what success promises: the head, every piece, the size.

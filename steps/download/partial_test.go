@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -188,6 +189,54 @@ func TestPublishedAnew(t *testing.T) {
 	task := newTask(t, at(p.URL))
 	ev := requirePieces(t, h, task, mustDo(t, partialStep(h), task))
 	require.Contains(t, kinds(ev), fileChanged)
+}
+
+// TestTheDoubtStays: something on the way answers with another file's bytes for a while.
+// Nothing that the look at the head brings in that time makes the step trust it again.
+func TestTheDoubtStays(t *testing.T) {
+	theirs := published(1 << 20)
+	theirs.b[headSize-1] ^= 1
+	for name, other := range map[string][]byte{"of no bundle": bundleOf(1<<20, 9), "of a stranger's bundle": theirs.b} {
+		t.Run(name, func(t *testing.T) {
+			h := published(1<<20, [2]int64{2000, 50_000})
+			p := publish(t, func(n int) []byte {
+				if n < 2 || n > 8 {
+					return h.b
+				}
+				return append(bytes.Clone(other[:2000]), bytes.Repeat([]byte("x"), len(h.b)-2000)...)
+			}, nil)
+			task := newTask(t, at(p.URL))
+			ev := requirePieces(t, h, task, mustDo(t, partialStep(h), task))
+			require.Equal(t, []string{wrongPiece, fileChanged}, kinds(ev))
+		})
+	}
+}
+
+// TestLooksCloseTheirRequests: a look at a source without ranges is answered with a whole
+// file. When it is another, its request is not kept for a download.
+func TestLooksCloseTheirRequests(t *testing.T) {
+	h, other := published(300_000, [2]int64{2000, 50_000}), bundleOf(300_000, 9)
+	closed := make(chan struct{}, 3)
+	s := serve(t, func(k talk) {
+		switch {
+		case k.n == 0:
+			k.body(append([]byte("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n"), append(bytes.Clone(h.b[:2000]), other[2000:]...)...))
+		case k.n < 4:
+			k.printf("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n")
+			k.body(other[:2000])
+			<-k.gone()
+			closed <- struct{}{}
+		default:
+			for range 3 {
+				<-closed
+			}
+			k.printf("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n")
+			k.body(h.b)
+		}
+	})
+	task := newTask(t, at(strings.Replace(s.url(), "r.zip", "r.tope", 1)))
+	ev := requirePieces(t, h, task, mustDo(t, partialStep(h), task))
+	require.Equal(t, []string{rangeIgnored, wrongPiece, fileChanged}, kinds(ev))
 }
 
 // TestOtherFormats: a file of another format is downloaded whole.

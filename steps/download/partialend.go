@@ -9,24 +9,6 @@ import (
 	"github.com/tope/updater/steps/bundle"
 )
 
-// restart forgets everything, because the server has another file. It empties the note
-// first, so that the note never covers bytes that are not there.
-func (p *partial) restart() error {
-	p.drop()
-	p.note.Total, p.note.Mark, p.note.Partial = unknown, mark{}, nil
-	if p.noted != 0 {
-		if err := p.save(0, nil); err != nil {
-			return err
-		}
-	}
-	if p.f != nil {
-		_ = p.f.Close() // truncated when it is opened again
-		p.f = nil
-	}
-	p.begin, p.unranged, p.sum, p.found = nil, false, nil, false
-	return nil
-}
-
 // publish gives the file its size and its name.
 func (p *partial) publish() error {
 	// The last piece may end before the bundle does. The file gets the bundle's whole
@@ -45,6 +27,7 @@ func (p *partial) publish() error {
 	if err := disk.SyncDir(p.task.WorkDir); err != nil {
 		return steps.FromOS(err, "cannot sync the download")
 	}
+	p.task.Meter.Go()
 	p.wire = p.parts.Wire
 	p.release = p.parts.Release
 	p.fetched = steps.Fetched{Size: p.parts.Total, Digest: p.parts.Release.Digest, At: p.cfg.Clock.Now()}

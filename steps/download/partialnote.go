@@ -22,6 +22,18 @@ type partialNote struct {
 	Sum    []byte `json:"sum,omitempty"`
 }
 
+// possible reports whether a run can have come as far as the note says. A note is read
+// from a file on the shelf, too, which anything may have damaged.
+func (n *partialNote) possible(pieces []bundle.Piece) bool {
+	switch {
+	case n.At < 0 || n.At > len(pieces) || n.Within < 0:
+		return false
+	case n.At == len(pieces):
+		return n.Within == 0
+	}
+	return n.Within <= pieces[n.At].Length
+}
+
 // keyOf names a list of pieces.
 func keyOf(parts bundle.Parts) string {
 	sum := sha256.New()
@@ -41,7 +53,7 @@ func (p *partial) resumeAt(ctx context.Context, planned string) error {
 	p.key = planned
 	p.at, p.within, p.sum = 0, 0, sha256.New()
 	n := p.note.Partial
-	if n != nil && n.Key == p.key && n.At <= len(p.parts.Pieces) && (n.Within == 0 || restore(p.sum, n.Sum) == nil) {
+	if n != nil && n.Key == p.key && n.possible(p.parts.Pieces) && (n.Within == 0 || restore(p.sum, n.Sum) == nil) {
 		p.at, p.within = n.At, n.Within
 	}
 	p.have = make([]bool, len(p.parts.Pieces))
@@ -142,10 +154,14 @@ func (p *partial) saveNote() error {
 
 // keep saves the last bytes of a download that is stopped, as far as that is possible.
 func (p *partial) keep() {
-	if p.f == nil || p.unsynced < worthwhile {
-		return
+	var err error
+	switch {
+	case p.f != nil && p.unsynced >= worthwhile:
+		err = p.checkpointNow()
+	case p.note.Single:
+		err = p.save(p.noted, nil)
 	}
-	if err := p.checkpointNow(); err != nil {
+	if err != nil {
 		p.cfg.Log.Warn("cannot keep the download's last bytes", "update", p.task.Update, "error", err)
 	}
 }

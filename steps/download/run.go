@@ -2,11 +2,15 @@ package download
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
-	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
 )
 
 // run is one run of the step, in one goroutine.
@@ -21,20 +25,26 @@ type run struct {
 	note    checkpoint    // the known facts about the file, and the history
 	noted   int64         // offset of the note as saved
 	notedAt time.Duration // when it was saved, or the run began
-	high    int64         // the furthest this run has been: progress that counts
-	tries   int           // waits in a row without progress
-	faults  int           // faults in a row without progress
 	cutAt   int64         // where the last unmarked end was
 	again   bool          // a wrong digest has been forgiven once
+	over    bool          // the source sends more than was declared
+	room    int64         // how much may be written before it is asked for again
+	patience
 
-	contentType string
-	fetched     steps.Fetched
-	wire        steps.Wire
-	release     steps.Release
+	// single says that the source is asked for everything in one request: it has no
+	// ranges, or the link may be good for one request only.
+	single bool
+	// oneUse says the same of a link that may be good for one request only, whatever any
+	// answer shows.
+	oneUse bool
+	// probed says that a request was spent on finding out the format.
+	probed bool
+	// opened is a request for the whole file that was made to find out its format.
+	opened *stream
 
-	// position and startOver are set while parts are fetched.
-	position  func() int64
-	startOver func() error
+	fetched steps.Fetched
+	wire    steps.Wire
+	release steps.Release
 }
 
 func newRun(cfg Config, t *steps.Task) *run {
@@ -42,6 +52,9 @@ func newRun(cfg Config, t *steps.Task) *run {
 }
 
 func (r *run) close() {
+	if r.opened != nil {
+		_ = r.opened.body.Close() // only read
+	}
 	if r.sink != nil {
 		r.sink.close()
 	}
@@ -54,35 +67,39 @@ func (r *run) do(ctx context.Context) error {
 			r.task.Source.Size, r.cfg.MaxSize)
 	}
 	var err error
-	if r.note, err = load(r.task.Notes, r.task.Source.URL); err != nil {
+	if r.note, err = load(r.task.Notes); err != nil {
 		return err
 	}
 	r.noted = r.note.Offset
 	r.buf = make([]byte, bufferSize)
+	if r.src, err = newOrigin(r.cfg, r.task.Source.URL, r.task.Handed); err != nil {
+		return err
+	}
+	if r.fresh() {
+		r.fromShelf(r.samePackage)
+	}
 	if done, err := r.partially(ctx); done || err != nil {
 		return err
 	}
 	if done, err := r.adopt(ctx); done || err != nil {
 		return err
 	}
-	if r.src, err = newOrigin(r.cfg, r.task.Source.URL); err != nil {
-		return err
-	}
 	if err := r.resume(); err != nil {
 		return err
 	}
-	for {
-		err := r.whole(ctx)
-		if err == nil {
-			err = r.finish()
-		}
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		if err := r.endure(ctx, err); err != nil {
-			return err
+	// That a package was asked for at once does not say that its source has no ranges.
+	r.single, r.oneUse = r.note.Single, r.note.Single
+	return r.fetch(ctx, whole{r})
+}
+
+// fresh reports whether nothing is there of the bundle yet.
+func (r *run) fresh() bool {
+	for _, name := range []string{PartFile, bundle.FileName} {
+		if _, err := os.Lstat(filepath.Join(r.task.WorkDir, name)); !errors.Is(err, fs.ErrNotExist) {
+			return false
 		}
 	}
+	return true
 }
 
 // resume brings the part file to where the checkpoint says it is.
@@ -111,7 +128,7 @@ func (r *run) resume() error {
 // restart goes back to the first byte. It empties the note first: a note must never
 // cover bytes that are being replaced, or after a kill the next run would trust them.
 func (r *run) restart() error {
-	r.note.Total, r.note.Mark = unknown, mark{}
+	r.note.Total, r.note.Mark, r.note.Type = unknown, mark{}, ""
 	if r.noted != 0 {
 		if err := r.save(0, nil); err != nil {
 			return err
@@ -124,34 +141,6 @@ func (r *run) restart() error {
 	}
 	r.meter()
 	return nil
-}
-
-// whole makes one attempt to fetch everything that is missing. When it returns nil, the
-// part file has the bundle's declared length.
-func (r *run) whole(ctx context.Context) error {
-	for {
-		if total := r.total(); total >= 0 && r.sink.offset == total {
-			return nil
-		}
-		if r.sink.offset > 0 && r.note.Mark.Strong == "" && r.task.Source.MD5 == "" {
-			r.event(cannotResume, fmt.Sprintf("at byte %d", r.sink.offset))
-			if err := r.restart(); err != nil {
-				return err
-			}
-		}
-		st, err := r.src.open(ctx, want{
-			offset: r.sink.offset, declared: r.declared(), total: r.note.Total, max: r.cfg.MaxSize,
-			file: r.says.file, mark: r.note.Mark, now: r.cfg.Clock.Now(), cap: r.cfg.Limits.RetryAfterMax,
-		})
-		if err != nil {
-			return err
-		}
-		ended, err := r.take(ctx, st)
-		_ = st.body.Close() // only read
-		if ended || err != nil {
-			return err
-		}
-	}
 }
 
 // declared is the size the source declared, or unknown.
@@ -180,21 +169,21 @@ func (r *run) evidence() Evidence {
 		wire = &r.wire
 	}
 	return Evidence{
-		Downloaded: steps.Downloaded{Fetched: r.fetched, Wire: wire}, URL: source.Redacted(r.task.Source.URL),
-		ETag: r.note.Mark.ETag, LastModified: r.note.Mark.Modified, ContentType: r.contentType,
+		Downloaded: steps.Downloaded{Fetched: r.fetched, Wire: wire}, URL: r.task.Source.URL.Redacted(),
+		ETag: r.note.Mark.ETag, LastModified: r.note.Mark.Modified, ContentType: r.note.Type,
 		History: r.note.History,
 	}
 }
 
 // verdict turns err into the error for the engine.
 func (r *run) verdict(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		return steps.FromOS(err, "cannot "+r.says.doing)
-	}
 	if r.sink != nil && r.sink.offset-r.noted >= worthwhile {
 		if err := r.checkpoint(); err != nil {
 			r.cfg.Log.Warn("cannot keep the download's last bytes", "update", r.task.Update, "error", err)
 		}
+	}
+	if ctx.Err() == nil {
+		return steps.FromOS(err, "cannot "+r.says.doing)
 	}
 	return steps.Stopped(ctx, "stopped: "+r.says.doing)
 }

@@ -3,11 +3,13 @@ package download
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle/native/nativetest"
@@ -49,7 +51,9 @@ func TestTricklingBundles(t *testing.T) {
 					k.hang()
 				}
 			})
-			task := newTask(t, func(task *steps.Task) { task.Source = steps.Source{URL: s.url()} })
+			task := newTask(t, func(task *steps.Task) {
+				task.Source = steps.Source{URL: source.New(strings.Replace(s.url(), "r.zip", "r.tope", 1))}
+			})
 			s.meter.Store(task.Meter)
 			step := stepFor(s.clk, func(c *Config) {
 				c.Partial = &supply.Planner{

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/tope/updater/platform/source"
+	"github.com/tope/updater/steps"
 )
 
 // origin is where a bundle comes from.
@@ -27,16 +28,19 @@ type stream struct {
 }
 
 // newOrigin returns the origin for a URL or path. It opens nothing yet.
-func newOrigin(cfg Config, raw string) (origin, error) {
-	at, err := source.Parse(raw)
+func newOrigin(cfg Config, from source.URL, handed *steps.Handed) (origin, error) {
+	at, err := from.Parse()
 	var refused *source.Error
 	switch {
 	case errors.As(err, &refused):
 		return nil, unavailable(refused.Hint, "%s", refused.What)
 	case err != nil:
 		return nil, err
-	case at.Web != nil:
-		return newHTTPSource(cfg, at.Web), nil
+	case at.Web():
+		return &httpSource{cfg, from}, nil
+	}
+	if handed != nil {
+		return handedSource(cfg, at.Path, handed), nil
 	}
 	return newLocalSource(cfg, at.Path), nil
 }
@@ -53,11 +57,11 @@ type words struct {
 
 // wordsFor returns the words for a source. It calls a local file a file, so that
 // nobody looks for a server.
-func wordsFor(raw string) words {
-	if at, err := source.Parse(raw); err == nil && at.Web == nil {
+func wordsFor(from source.URL) words {
+	if at, err := from.Parse(); err == nil && !at.Web() {
 		return words{"copy " + at.Path, "the file", "copy it there completely, then try again"}
 	}
-	return words{"download " + source.Redacted(raw), serversFile, "the server, or a proxy before it, is at fault"}
+	return words{"download " + from.Redacted(), serversFile, "the server, or a proxy before it, is at fault"}
 }
 
 const serversFile = "the server's file"

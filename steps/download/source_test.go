@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/platform/source/sourcetest"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/stepstest"
@@ -14,11 +15,11 @@ import (
 func TestSources(t *testing.T) {
 	for _, c := range sourcetest.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
-			src, err := newOrigin(Config{}, c.URL)
+			src, err := newOrigin(Config{}, source.New(c.URL), nil)
 			switch {
 			case c.Refused():
 				require.Error(t, err)
-				task := newTask(t, func(task *steps.Task) { task.Source.URL = c.URL })
+				task := newTask(t, func(task *steps.Task) { task.Source.URL = source.New(c.URL) })
 				text := stepstest.Fails(t, stepFor(newPatient()), task, steps.Unavailable, steps.DownloadFailed)
 				require.NotContains(t, text, sourcetest.Secret)
 			case c.Web:
@@ -26,7 +27,7 @@ func TestSources(t *testing.T) {
 				require.IsType(t, &httpSource{}, src)
 			default:
 				require.NoError(t, err)
-				require.Equal(t, localSource{path: c.Path}, src)
+				require.Equal(t, c.Path, src.(localSource).path)
 			}
 		})
 	}

@@ -2,7 +2,6 @@ package download
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -14,6 +13,7 @@ import (
 	"github.com/tope/updater/platform/background"
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/fetch"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 )
@@ -35,14 +35,18 @@ type Config struct {
 	// one checkpoint before the next.
 	CheckpointTime  time.Duration
 	CheckpointBytes int64
-	// Reserve is the space that a download leaves free on the file system: 4 MiB.
+	// Reserve is the space in bytes that a download leaves free on the file system, from
+	// its first byte to its last: DefaultReserve.
 	Reserve uint64
 	Limits  Limits
 	// Outside is the path of the device's / for files that this process cannot see
 	// under their own names, because it has a /tmp of its own; "" for none.
 	Outside string
-	// RootCAs are trusted for https; nil is the system's.
-	RootCAs *x509.CertPool
+	// Shelf is a directory on the file system of the work directories, where the part of a
+	// download that was not finished outlives its update; "" keeps none.
+	Shelf string
+	// Web reaches the servers: fetch.New without settings.
+	Web *fetch.Transport
 	// Partial is the format of which only parts are fetched; nil for none. A
 	// source with a declared MD5 is always downloaded whole.
 	Partial Partial
@@ -53,10 +57,9 @@ type Config struct {
 }
 
 // Limits says how long a download bears silence. Times are measured by the clock,
-// and only while the step waits for the server: a slow disk does not count.
+// and only while the step waits for the server: a slow disk does not count, nor does the
+// wait for the bandwidth. How long connecting may take is fetch.Config.Connect.
 type Limits struct {
-	// Connect bounds name lookup and connecting: 10 s.
-	Connect time.Duration
 	// Answer bounds the wait for the header of an answer, TLS handshake
 	// included, for each redirect anew: 30 s.
 	Answer time.Duration
@@ -84,8 +87,6 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxSize, 8<<30)
 	setDefault(&c.CheckpointTime, 2*time.Second)
 	setDefault(&c.CheckpointBytes, 4<<20)
-	setDefault(&c.Reserve, 4<<20)
-	setDefault(&c.Limits.Connect, 10*time.Second)
 	setDefault(&c.Limits.Answer, 30*time.Second)
 	setDefault(&c.Limits.Idle, 30*time.Second)
 	setDefault(&c.Limits.SlowBytes, 100)
@@ -97,6 +98,9 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Limits.Faults, 10)
 	setDefault(&c.Version, "unknown")
 	setDefault(&c.Log, slog.Default())
+	if c.Web == nil {
+		c.Web = fetch.New(fetch.Config{Clock: c.Clock})
+	}
 	if c.Preflight == nil {
 		c.Preflight = disk.Preflight
 	}
@@ -129,7 +133,10 @@ func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 	case err == nil:
 		_, lacking := os.Lstat(filepath.Join(t.WorkDir, bundle.LackingFile))
 		if t.Facts.Download != nil && errors.Is(lacking, fs.ErrNotExist) && info.Mode().IsRegular() && (t.Source.Size == 0 || info.Size() == t.Source.Size) {
-			return steps.Done, nil
+			// Its bytes were synced before it had this name. The name, and that no
+			// list of lacking contents is there, may be in the cache only: the process
+			// that saw to it may have been killed.
+			return steps.Done, steps.FromOS(disk.SyncDir(t.WorkDir), "cannot keep the bundle's name")
 		}
 		return steps.Partly, nil
 	case !errors.Is(err, fs.ErrNotExist):
@@ -160,8 +167,13 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	return out, nil
 }
 
-// Undo implements steps.Step.
+// Undo implements steps.Step. What was fetched of a bundle that is not whole goes to the
+// shelf, for the next update to the same release.
 func (s *Step) Undo(_ context.Context, t *steps.Task) error {
+	if err := (shelf{s.cfg.Shelf}).put(t); err != nil {
+		// It is fetched again then; the update's end does not depend on it.
+		s.cfg.Log.Warn("cannot keep what was fetched", "update", t.Update, "error", err)
+	}
 	for _, name := range []string{PartFile, bundle.FileName, bundle.PlanFile, bundle.LackingFile} {
 		if err := os.Remove(filepath.Join(t.WorkDir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return steps.FromOS(err, "cannot remove the download")

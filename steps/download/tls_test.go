@@ -3,16 +3,19 @@ package download
 import (
 	"bytes"
 	"crypto/tls"
-	"crypto/x509"
-	"fmt"
+	"encoding/pem"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/platform/fetch"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/stepstest"
 )
@@ -20,7 +23,7 @@ import (
 func secure(t *testing.T, h http.Handler, edit func(*tls.Config)) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
-	s.Config.ErrorLog = log.New(testWriter{t}, "", 0)
+	s.Config.ErrorLog = quietLog()
 	s.TLS = &tls.Config{MinVersion: tls.VersionTLS10}
 	if edit != nil {
 		edit(s.TLS)
@@ -30,15 +33,13 @@ func secure(t *testing.T, h http.Handler, edit func(*tls.Config)) *httptest.Serv
 	return s
 }
 
-type testWriter struct{ t *testing.T }
+// quietLog is for servers whose connections fail.
+func quietLog() *log.Logger { return log.New(io.Discard, "", 0) }
 
-func (testWriter) Write(p []byte) (int, error) { return len(p), nil }
-
-func trusting(s *httptest.Server) func(*Config) {
-	return func(c *Config) {
-		c.RootCAs = x509.NewCertPool()
-		c.RootCAs.AddCert(s.Certificate())
-	}
+func trusting(t *testing.T, s *httptest.Server) func(*Config) {
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
+	return func(c *Config) { c.Web = reach(c.Clock.(*patient), fetch.Settings{CAFile: file}) }
 }
 
 func TestTLS(t *testing.T) {
@@ -54,20 +55,20 @@ func TestTLS(t *testing.T) {
 
 	t.Run("https", func(t *testing.T) {
 		task := newTask(t, from(good.URL, b))
-		out, err := do(t, stepFor(newPatient(), trusting(good)), task)
+		out, err := do(t, stepFor(newPatient(), trusting(t, good)), task)
 		require.NoError(t, err)
 		requireBundle(t, task, b, out)
 	})
 	t.Run("http to https", func(t *testing.T) {
 		task := newTask(t, from(toSecure.URL, b))
-		out, err := do(t, stepFor(newPatient(), trusting(good)), task)
+		out, err := do(t, stepFor(newPatient(), trusting(t, good)), task)
 		require.NoError(t, err)
 		requireBundle(t, task, b, out)
 	})
 	t.Run("https to http", func(t *testing.T) {
 		s := secure(t, http.RedirectHandler(plain.URL, http.StatusFound), nil)
 		task := newTask(t, from(s.URL, b))
-		text := stepstest.Fails(t, stepFor(newPatient(), trusting(s)), task, steps.Unavailable, steps.DownloadFailed)
+		text := stepstest.Fails(t, stepFor(newPatient(), trusting(t, s)), task, steps.Unavailable, steps.DownloadFailed)
 		require.Contains(t, text, "redirected from https to plain http")
 	})
 	t.Run("http to https to http", func(t *testing.T) {
@@ -75,7 +76,7 @@ func TestTLS(t *testing.T) {
 		start := httptest.NewServer(http.RedirectHandler(s.URL, http.StatusFound))
 		t.Cleanup(start.Close)
 		task := newTask(t, from(start.URL, b))
-		text := stepstest.Fails(t, stepFor(newPatient(), trusting(s)), task, steps.Unavailable, steps.DownloadFailed)
+		text := stepstest.Fails(t, stepFor(newPatient(), trusting(t, s)), task, steps.Unavailable, steps.DownloadFailed)
 		require.Contains(t, text, "redirected from https to plain http")
 	})
 	t.Run("a certificate of nobody", func(t *testing.T) {
@@ -86,22 +87,13 @@ func TestTLS(t *testing.T) {
 	t.Run("a certificate of somebody else", func(t *testing.T) {
 		elsewhere := "https://localhost:" + good.URL[len("https://127.0.0.1:"):]
 		task := newTask(t, from(elsewhere, b))
-		text := stepstest.Fails(t, stepFor(newPatient(), trusting(good)), task, steps.Unavailable, steps.DownloadFailed)
+		text := stepstest.Fails(t, stepFor(newPatient(), trusting(t, good)), task, steps.Unavailable, steps.DownloadFailed)
 		require.Contains(t, text, "cannot trust the server")
 	})
 	t.Run("TLS 1.1", func(t *testing.T) {
 		s := secure(t, content, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS11 })
 		task := newTask(t, from(s.URL, b))
-		text := stepstest.Fails(t, stepFor(newPatient(), trusting(s)), task, steps.Unavailable, steps.DownloadFailed)
+		text := stepstest.Fails(t, stepFor(newPatient(), trusting(t, s)), task, steps.Unavailable, steps.DownloadFailed)
 		require.Contains(t, text, "gave up after 10 unusable answers")
 	})
-}
-
-// TestWrongTimeIsWaitedOut: on a device that boots without a clock no certificate is
-// valid yet. The step waits until the device has the time.
-func TestWrongTimeIsWaitedOut(t *testing.T) {
-	err := fmt.Errorf("wrapped: %w", &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}})
-	var out *outage
-	require.ErrorAs(t, classify(t.Context(), err), &out)
-	require.Contains(t, out.Error(), "is the device's clock right?")
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 )
@@ -52,6 +53,8 @@ func (sealed) pieces() []int { return []int{sealedHead, sealedHead + sealedPiece
 
 func (sealed) Lack(*steps.Task, []string) error { return nil }
 func (sealed) Amended(*steps.Task) error        { return nil }
+func (sealed) Admit([]byte) error               { return nil }
+func (sealed) Others([]byte, int64) error       { return nil }
 
 // A part file that was never synced may have any bytes after a power cut. They do not
 // get the bundle refused or taken for another format, and they are not used.
@@ -79,7 +82,7 @@ func TestTornPartFile(t *testing.T) {
 		"a note, and half":      {part: s.file[:sealedHead/2], note: &partialNote{At: 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			task := newTask(t, func(t *steps.Task) { t.Source = steps.Source{URL: path} })
+			task := newTask(t, func(t *steps.Task) { t.Source = steps.Source{URL: source.New(path)} })
 			if c.part != nil {
 				require.NoError(t, os.WriteFile(filepath.Join(task.WorkDir, PartFile), c.part, 0o600))
 			}
@@ -87,7 +90,7 @@ func TestTornPartFile(t *testing.T) {
 				parts, err := s.Plan(context.Background(), task, s.file, true)
 				require.NoError(t, err)
 				c.note.Key = keyOf(parts)
-				require.NoError(t, task.Notes.Save(checkpoint{URL: path, Offset: 2 * sealedPiece, Total: unknown, Partial: c.note}))
+				require.NoError(t, task.Notes.Save(checkpoint{Offset: 2 * sealedPiece, Total: unknown, Partial: c.note}))
 			}
 			out, err := do(t, stepFor(newPatient(), func(c *Config) { c.Partial = s }), task)
 			require.NoError(t, err)
@@ -115,7 +118,7 @@ func TestBrokenSealIsRefused(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, broken, 0o600))
 	for name, part := range map[string][]byte{"at once": nil, "after a cut": broken} {
 		t.Run(name, func(t *testing.T) {
-			task := newTask(t, func(t *steps.Task) { t.Source = steps.Source{URL: path} })
+			task := newTask(t, func(t *steps.Task) { t.Source = steps.Source{URL: source.New(path)} })
 			if part != nil {
 				require.NoError(t, os.WriteFile(filepath.Join(task.WorkDir, PartFile), part, 0o600))
 			}

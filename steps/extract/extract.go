@@ -47,9 +47,12 @@ type Config struct {
 	// stands in its place. Shared directories are made as needed. A writable
 	// directory is left out when the release does not have its parent directory.
 	Writable map[string]string
-	// Shared is the host path of a directory. The release's own writable directories
-	// are linked to directories below it of the same path.
+	// Shared is the host path of the directory that has all shared directories. The
+	// release's own writable directories are linked to directories below it of the same path.
 	Shared string
+	// Owner tells whose a writable directory is to be, for a version whose tree is at a
+	// host path; ok is false for root. It may be nil.
+	Owner func(tree, dir string) (uid, gid int, ok bool)
 	// Workers is how many files are unpacked at once; 0 means 2. Each takes
 	// some 250 KiB.
 	Workers int

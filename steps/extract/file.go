@@ -60,12 +60,15 @@ func (w *writer) content(ctx context.Context, e bundle.Entry) (f versions.File, 
 	}
 	f = versions.File{
 		Path: e.Path, Type: versions.TypeFile, Mode: uint32(mode), Size: size,
-		SHA256: hex.EncodeToString(w.sum.Sum(w.buf[:0])),
+		SHA256: hex.EncodeToString(w.sum.Sum(w.buf[:0])), Capabilities: e.Capabilities,
 	}
 	if e.SHA256 != "" && e.SHA256 != f.SHA256 {
 		return f, contentError{bundle.Invalid("%q: its SHA-256 is %s, not %s", e.Path, f.SHA256, e.SHA256)}
 	}
-	return f, nil
+	if e.Capabilities.None() {
+		return f, nil
+	}
+	return f, w.r.permit(e)
 }
 
 func (w *writer) copy(ctx context.Context, e bundle.Entry, in io.Reader) (mode fs.FileMode, size int64, err error) {

@@ -22,11 +22,13 @@ import (
 
 // run is one extraction.
 type run struct {
-	cfg   Config
-	own   []string // the release's own writable directories
-	root  *os.Root
-	b     bundle.Bundle
-	meter *steps.Meter
+	cfg Config
+	own []string // the release's own writable directories
+	// staging is the host path of root.
+	staging string
+	root    *os.Root
+	b       bundle.Bundle
+	meter   *steps.Meter
 
 	// mu guards the list and the summary, which all workers add to.
 	mu   sync.Mutex
@@ -60,7 +62,7 @@ func (s *Step) extract(ctx context.Context, t *steps.Task, b bundle.Bundle, stag
 	if err != nil {
 		return Evidence{}, err
 	}
-	r := &run{cfg: cfg, own: own, root: root, b: b, meter: t.Meter, list: list, parent: "."}
+	r := &run{cfg: cfg, own: own, root: root, staging: staging, b: b, meter: t.Meter, list: list, parent: "."}
 	r.meter.Set(0, b.Totals().Bytes)
 	ev, err := r.all(ctx, staging)
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 )
@@ -64,14 +63,10 @@ func (r *run) writable(staging string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		shared := r.cfg.Writable[dir]
-		// Durable before the version that needs it has its name. It stays when
-		// the update is undone: it may hold data by then.
-		if err := disk.MkdirAll(shared, 0o755); err != nil {
+		// Durable before the version that needs it has its name.
+		shared, err := r.sharedDir(dir, r.cfg.Writable[dir])
+		if err != nil {
 			return nil, fmt.Errorf("make the shared directory for %s: %w", dir, err)
-		}
-		if shared, err = filepath.EvalSymlinks(shared); err != nil {
-			return nil, err
 		}
 		target, err := filepath.Rel(filepath.Join(tree, path.Dir(dir)), shared)
 		if err != nil {

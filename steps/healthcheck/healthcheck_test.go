@@ -78,24 +78,25 @@ func TestActiveFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		do   func(*bench)
 		text string
+		is   steps.Class
 	}{
-		"restarted by itself": {func(b *bench) { b.manager.Die("device-api") }, "restarted 1 times by itself"},
+		"restarted by itself": {func(b *bench) { b.manager.Die("device-api") }, "restarted once by itself", steps.Unhealthy},
 		"failed": {func(b *bench) {
 			b.manager.Set("device-api", func(s *service.Status) { s.Active, s.Result = service.Broken, "exit-code" })
-		}, "exit-code"},
-		"no such unit": {func(b *bench) { b.manager.Set("device-api", func(s *service.Status) { s.Loaded = false }) }, "no such unit"},
+		}, "exit-code", steps.Unhealthy},
+		"no such unit": {func(b *bench) { b.manager.Set("device-api", func(s *service.Status) { s.Loaded = false }) }, "no such unit", steps.Unhealthy},
 		"never gets there": {func(b *bench) {
 			b.manager.Set("device-api", func(s *service.Status) { s.Active = service.Starting })
-		}, "not within 30s"},
+		}, "not within 30s: device-api is activating", steps.Late},
 		"from before the flip": {func(b *bench) {
 			b.clock.Advance(time.Minute)
 			b.task.Since.Mono = b.clock.Monotonic()
-		}, "was started before the switch"},
+		}, "was started before the switch", steps.Unhealthy},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			c.do(b)
-			require.Contains(t, stepstest.Fails(t, b.gate, b.task, steps.Unhealthy, steps.HealthFailed), c.text)
+			require.Contains(t, stepstest.Fails(t, b.gate, b.task, c.is, steps.HealthFailed), c.text)
 		})
 	}
 }
@@ -123,10 +124,13 @@ func TestHTTP(t *testing.T) {
 	require.Equal(t, 3, b.pass(t).Results[0].Looks, "it is asked until it is healthy")
 
 	asked.Store(-1000)
-	require.Contains(t, stepstest.Fails(t, b.gate, b.task, steps.Unhealthy, steps.HealthFailed), "warming up", "the text says what the service said")
+	_, err := b.gate.Do(t.Context(), b.task)
+	line, details := steps.AsError(err).Tell()
+	require.Contains(t, line, "503 Service Unavailable; raise the timeout")
+	require.Contains(t, details, "warming up", "what the service said")
 
 	b = newBench(t, health.Check{Service: "device-api", Kind: health.HTTP, URL: srv.URL + "/moved"})
-	stepstest.Fails(t, b.gate, b.task, steps.Unhealthy, steps.HealthFailed)
+	stepstest.Fails(t, b.gate, b.task, steps.Late, steps.HealthFailed)
 }
 
 func TestTCP(t *testing.T) {
@@ -135,7 +139,7 @@ func TestTCP(t *testing.T) {
 	b := newBench(t, health.Check{Service: "device-api", Kind: health.TCP, Address: l.Addr().String()})
 	require.True(t, b.pass(t).Results[0].Passed)
 	require.NoError(t, l.Close())
-	stepstest.Fails(t, b.gate, b.task, steps.Unhealthy, steps.HealthFailed)
+	stepstest.Fails(t, b.gate, b.task, steps.Late, steps.HealthFailed)
 }
 
 func TestCommand(t *testing.T) {
@@ -143,7 +147,7 @@ func TestCommand(t *testing.T) {
 	t.Setenv("HOME", "/root")
 	require.True(t, b.pass(t).Results[0].Passed, "the environment is clean")
 	b = newBench(t, health.Check{Service: "device-api", Kind: health.Command, Timeout: clock.Duration(time.Second), Command: []string{"/bin/sh", "-c", "echo nozzle cold; exit 3"}})
-	text := stepstest.Fails(t, b.gate, b.task, steps.Unhealthy, steps.HealthFailed)
+	text := stepstest.Fails(t, b.gate, b.task, steps.Late, steps.HealthFailed)
 	require.Contains(t, text, "nozzle cold")
 	require.Contains(t, text, "exit status 3")
 }
@@ -164,11 +168,11 @@ func TestBaseline(t *testing.T) {
 	require.NoError(t, json.Unmarshal(base, &ev))
 	require.Equal(t, []bool{true, true, false}, []bool{ev.Results[0].Passed, ev.Results[1].Passed, ev.Results[2].Passed})
 
-	stepstest.Fails(t, b.gate, b.task, steps.Unhealthy, steps.HealthFailed)
+	stepstest.Fails(t, b.gate, b.task, steps.Late, steps.HealthFailed)
 	b.task.Back, b.task.Baseline = true, base
 	require.False(t, b.pass(t).Results[2].Needed, "what was broken before need not be healthy now")
 	require.NoError(t, up.Close())
-	require.Contains(t, stepstest.Fails(t, b.gate, b.task, steps.Unhealthy, steps.HealthFailed), up.Addr().String(), "what was healthy before must be")
+	require.Contains(t, stepstest.Fails(t, b.gate, b.task, steps.Late, steps.HealthFailed), up.Addr().String(), "what was healthy before must be")
 }
 
 func TestOnceLooksOnce(t *testing.T) {

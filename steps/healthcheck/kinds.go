@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/tope/updater/platform/health"
@@ -42,6 +41,9 @@ func (g *Gate) look(ctx context.Context, t *steps.Task, p planned) error {
 		return err
 	}
 	look, ok := looks()[p.check.Kind]
+	if p.check.Kind == Origin {
+		look, ok = (*Gate).origin, true
+	}
 	if !ok {
 		return fmt.Errorf("unknown kind of check %q", p.check.Kind)
 	}
@@ -62,11 +64,19 @@ func (g *Gate) get(ctx context.Context, _ *steps.Task, p planned) error {
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		text, _ := io.ReadAll(io.LimitReader(res.Body, 200))
-		return fmt.Errorf("GET %s: %s: %s", p.check.Target(), res.Status, strings.TrimSpace(string(text)))
+		body, _ := io.ReadAll(io.LimitReader(res.Body, 512)) // for people; the status says enough
+		return answered{res.Status, string(body)}
 	}
 	return nil
 }
+
+// answered is the error of a check that got another answer than 2xx.
+type answered struct{ status, body string }
+
+func (a answered) Error() string { return a.status }
+
+// Details implements steps.Detailed: what the service said with it.
+func (a answered) Details() string { return a.body }
 
 // dial demands that a connection is accepted.
 func (g *Gate) dial(ctx context.Context, _ *steps.Task, p planned) error {

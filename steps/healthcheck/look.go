@@ -3,6 +3,7 @@ package healthcheck
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,19 +26,23 @@ func (g *Gate) glance(ctx context.Context, t *steps.Task, p planned) Result {
 }
 
 // await looks until the check is true, and for Active stays true, or its time
-// is up.
+// is up, or the verdict is certain.
 func (g *Gate) await(ctx context.Context, t *steps.Task, p planned) Result {
 	began := g.cfg.Clock.Monotonic()
-	timeout, stable := cmp.Or(time.Duration(p.check.Timeout), health.DefaultTimeout), time.Duration(0)
+	timeout, stable := limit(t, p), time.Duration(0)
 	if p.check.Kind == health.Active {
 		stable = cmp.Or(time.Duration(p.check.Stable), health.DefaultStable)
 	}
 	var trueSince time.Duration
+	counts := began // since when the check's time runs
 	good := false
 	for looks := 1; ; looks++ {
 		err := g.look(ctx, t, p)
 		if err == nil && p.check.Kind == health.Active {
 			err = g.fresh(ctx, t, p.svc)
+		}
+		if ctx.Err() != nil {
+			return g.unfinished(ctx, began, looks)
 		}
 		now := g.cfg.Clock.Monotonic()
 		if err == nil && !good {
@@ -45,32 +50,25 @@ func (g *Gate) await(ctx context.Context, t *steps.Task, p planned) Result {
 		} else if err != nil {
 			good = false
 		}
-		switch {
-		case good && now-trueSince >= stable:
-			return g.result(began, looks, nil)
-		case !good && now-began >= timeout:
-			return g.result(began, looks, fmt.Errorf("not within %s: %w", timeout, err))
-		case !good && g.hopeless(ctx, p, err):
-			return g.result(began, looks, err)
+		if good && now-trueSince >= stable {
+			r := g.result(began, looks, nil)
+			r.Ready = trueSince - counts
+			return r
 		}
-		if serr := clock.Sleep(ctx, g.cfg.Clock, g.cfg.Poll); serr != nil {
-			return g.result(began, looks, serr)
+		if !good {
+			switch r, says := g.failed(ctx, t, p, err, now-counts >= timeout); {
+			case says == over:
+				r.Took, r.Looks = now-began, looks
+				r.Text, r.Details = steps.Shorten(steps.OneLine(r.Text), longestText), steps.DetailsOf(err)
+				return r
+			case says == starting && now-began < g.cfg.StartBound:
+				counts = now // it is the manager's to say how long a start may take
+			}
+		}
+		if clock.Sleep(ctx, g.cfg.Clock, g.cfg.Poll) != nil {
+			return g.unfinished(ctx, began, looks)
 		}
 	}
-}
-
-// hopeless reports whether an Active check can end early: a unit that failed for good,
-// or that restarted by itself since it was started, is not going to pass.
-func (g *Gate) hopeless(ctx context.Context, p planned, err error) bool {
-	if p.check.Kind != health.Active || err == nil {
-		return false
-	}
-	now, serr := look.ServiceAt(ctx, g.cfg.Manager, p.svc)
-	if serr != nil {
-		return false
-	}
-	c := now.Condition()
-	return now.Active == service.Broken || now.Restarts > 0 || c == look.Unknown || c == look.Unusable
 }
 
 // fresh demands a main process that was started after the flip and that the service
@@ -84,11 +82,12 @@ func (g *Gate) fresh(ctx context.Context, t *steps.Task, svc service.Service) er
 		return nil // a baseline: the process may have started at any time
 	}
 	waits, err := g.waits(t, svc, st)
+	now := look.Service{Service: svc, Status: st}
 	switch {
 	case err != nil || waits:
 		return err
-	case st.Restarts > 0:
-		return fmt.Errorf("%s restarted %d times by itself (result %s, exit status %d)", svc.Name, st.Restarts, st.Result, st.ExitStatus)
+	case st.Restarts > 0 || now.Condition() != look.Up: // it may have ended since the last look
+		return errors.New(now.String())
 	case !running.StartedSince(st, t.Since, g.cfg.Clock.Boot()):
 		return fmt.Errorf("the main process %d of %s was started before the switch", st.MainPID, svc.Name)
 	}
@@ -98,7 +97,7 @@ func (g *Gate) fresh(ctx context.Context, t *steps.Task, svc service.Service) er
 func (g *Gate) result(began time.Duration, looks int, err error) Result {
 	r := Result{Passed: err == nil, Took: g.cfg.Clock.Monotonic() - began, Looks: looks}
 	if err != nil {
-		r.Text = err.Error()
+		r.Text, r.Details = steps.Shorten(steps.OneLine(err.Error()), longestText), steps.DetailsOf(err)
 	}
 	return r
 }

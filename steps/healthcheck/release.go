@@ -1,7 +1,6 @@
 package healthcheck
 
 import (
-	"context"
 	"path/filepath"
 
 	"github.com/tope/updater/platform/clock"
@@ -14,7 +13,7 @@ import (
 
 // brought lists what the judged version brings: its checks, and its health hook as one
 // more check.
-func (g *Gate) brought(ctx context.Context, list []service.Service, version string) ([]planned, error) {
+func (g *Gate) brought(list []service.Service, version string) ([]planned, error) {
 	b, err := running.BroughtBy(g.cfg.Versions, version)
 	if err != nil {
 		return nil, err
@@ -24,20 +23,10 @@ func (g *Gate) brought(ctx context.Context, list []service.Service, version stri
 		if g.cfg.HookOnly {
 			break
 		}
-		p := planned{check: h, svc: service.Service{Name: h.Service}}
-		known := false
+		p := planned{check: h, svc: service.Service{Name: h.Service}, own: true}
 		for _, s := range list {
 			if s.Name == h.Service {
-				p.svc, known = s, true
-			}
-		}
-		if h.Kind == health.Active && !known {
-			st, err := g.cfg.Manager.Status(ctx, p.svc)
-			if err != nil {
-				return nil, running.ServiceError(ctx, g.cfg.Manager, steps.Local, "ask for the state of "+h.Service, err)
-			}
-			if !st.Loaded {
-				continue // this device has no such service
+				p.svc = s
 			}
 		}
 		if h.Kind == health.Command && len(h.Command) > 0 {
@@ -50,6 +39,7 @@ func (g *Gate) brought(ctx context.Context, list []service.Service, version stri
 	}
 	if path := b.Hooks[versions.HealthHook]; path != "" {
 		plan = append(plan, planned{
+			own:   true,
 			check: health.Check{Kind: Hook, Command: []string{path}, Timeout: clock.Duration(running.HookTimeout)},
 			dir:   g.cfg.Versions.Path(version),
 		})

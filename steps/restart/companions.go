@@ -91,16 +91,34 @@ func (s *Step) StartAll(ctx context.Context, t *steps.Task) error {
 	if here {
 		errs = append(errs, units.StartSockets(ctx, s.cfg.Manager, list))
 	}
-	for _, svc := range list {
+	failed := make([]error, len(list))
+	service.Together(list, false, func(i int, svc service.Service) error {
 		if st, err := s.cfg.Manager.Status(ctx, svc); err == nil && units.Waits(svc.Name, st) {
-			continue
+			return nil
 		}
-		if err := s.cfg.Manager.Start(ctx, svc); err != nil {
-			errs = append(errs, fmt.Errorf("cannot start %s: %w", svc.Name, err))
+		if err := running.Nudge(ctx, s.cfg.Manager, s.cfg.Clock, svc); err != nil {
+			failed[i] = fmt.Errorf("cannot start %s: %w", svc.Name, err)
 		}
-	}
+		return nil // the others start all the same
+	})
+	errs = append(errs, failed...)
 	if here {
-		errs = append(errs, units.StartOthers(ctx, s.cfg.Manager))
+		errs = append(errs, units.StartOthers(ctx, s.cfg.Manager, s.cfg.Clock, list))
 	}
 	return errors.Join(errs...)
+}
+
+// StartAgain is StartAll for an updater that ends in order while services are stopped.
+// It starts nothing while the system goes down, or is brought to a rescue shell: they
+// would only be stopped again, or keep others from being stopped.
+func (s *Step) StartAgain(ctx context.Context, t *steps.Task) error {
+	if down, err := s.cfg.Manager.Stopping(ctx); err == nil && down {
+		return nil
+	}
+	if m, ok := s.cfg.Manager.(service.Maintained); ok {
+		if rescue, err := m.Maintenance(ctx); err == nil && rescue {
+			return nil
+		}
+	}
+	return s.StartAll(ctx, t)
 }

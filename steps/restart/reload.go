@@ -8,33 +8,38 @@ import (
 	"github.com/tope/updater/steps/running"
 )
 
-// read makes sure that the manager knows the units as they are now, and lists the
-// task's services. It reloads the units only when some have changed: with systemd a
-// reload takes as long as stopping and starting a service, and falls into the downtime.
+// read lists the task's services, of units as they are now. The manager reads its units
+// again only when some have changed: with systemd a reload takes as long as stopping and
+// starting a service, and falls into the downtime.
 func (s *Step) read(ctx context.Context, t *steps.Task) ([]service.Service, error) {
-	known := unchanged(t)
-	if !known {
-		if err := s.reload(ctx); err != nil {
-			return nil, err
-		}
+	if unchanged(t) {
+		return s.services(ctx, t)
 	}
-	list, err := s.services(ctx, t)
-	if err != nil || !known {
-		return list, err
-	}
-	for _, svc := range list {
-		st, err := s.cfg.Manager.Status(ctx, svc)
-		if err != nil {
-			return nil, running.ServiceError(ctx, s.cfg.Manager, steps.Local, "ask for the state of "+svc.Name, err)
+	return s.reread(ctx, t)
+}
+
+// order puts the services into the order in which they start. When the manager says that
+// it does not know the units as they are, it is made to, and asked again. Where no order
+// can be had, err says why and list is as it was; failed is an error that ends the step.
+func (s *Step) order(ctx context.Context, t *steps.Task, list []service.Service) (_ []service.Service, err, failed error) {
+	ordered, survey, _, err := running.Ordered(ctx, s.cfg.Manager, list)
+	if err == nil && unchanged(t) && len(survey.Stale) > 0 {
+		if list, failed = s.reread(ctx, t); failed != nil {
+			return nil, nil, failed
 		}
-		if st.Stale || !st.Loaded {
-			if err := s.reload(ctx); err != nil {
-				return nil, err
-			}
-			return s.services(ctx, t)
-		}
+		ordered, _, _, err = running.Ordered(ctx, s.cfg.Manager, list)
 	}
-	return list, nil
+	if err != nil {
+		return list, err, nil
+	}
+	return ordered, nil, nil
+}
+
+func (s *Step) reread(ctx context.Context, t *steps.Task) ([]service.Service, error) {
+	if err := s.reload(ctx); err != nil {
+		return nil, err
+	}
+	return s.services(ctx, t)
 }
 
 // unchanged reports whether Switch's evidence says that it changed no unit file. After

@@ -1,6 +1,7 @@
 package restart_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -89,17 +90,21 @@ func TestFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		err   error
 		stop  bool
+		back  bool
 		class steps.Class
 	}{
 		"a service that cannot be started is the release's fault": {err: service.ErrFailed, class: steps.Unhealthy},
 		"a unit that is missing":                                  {err: service.ErrNotFound, class: steps.Local},
 		"a start that hangs":                                      {err: service.ErrTimeout, class: steps.Unhealthy},
+		"a start that only the updater has ended":                 {err: service.ErrEndless, class: steps.Local},
+		"the same on the way back, where another version is next": {err: service.ErrEndless, back: true, class: steps.Unhealthy},
 		"a manager that is away for the moment":                   {err: service.ErrUnavailable, class: steps.Transient},
 		"while the system stops it is not evidence":               {err: service.ErrFailed, stop: true, class: steps.Interrupted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			step, m, _, task := bench(t)
 			m.ShutDown(c.stop)
+			task.Back = c.back
 			m.Hook(func(op, service string) error {
 				if service == "device-api" && op == "restart" {
 					return c.err
@@ -111,6 +116,34 @@ func TestFailures(t *testing.T) {
 			require.NotContains(t, m.PIDs(), "web-server", "what depends on it is not started")
 		})
 	}
+}
+
+// On a device that needs attention nobody waits for a start that does not end: the other
+// services have to be started, too.
+func TestStartAllDoesNotWaitForLong(t *testing.T) {
+	_, m, c, task := bench(t)
+	endless := &endlessStart{Manager: m, of: "device-api"}
+	step := restart.New(restart.Config{Manager: endless, Services: services, Clock: c})
+	over := make(chan error, 1)
+	go func() { over <- step.StartAll(t.Context(), task) }()
+	c.Await(1)
+	c.Advance(time.Minute)
+	require.ErrorContains(t, <-over, "cannot start device-api: it still starts after 1m0s")
+	require.Contains(t, m.PIDs(), "web-server")
+}
+
+// endlessStart is a manager that does not come to an end with one start.
+type endlessStart struct {
+	service.Manager
+	of string
+}
+
+func (e *endlessStart) Start(ctx context.Context, s service.Service) error {
+	if s.Name != e.of {
+		return e.Manager.Start(ctx, s)
+	}
+	<-ctx.Done()
+	return context.Cause(ctx)
 }
 
 func TestStartAllStartsWhatItCan(t *testing.T) {
@@ -129,8 +162,40 @@ func TestStartAllStartsWhatItCan(t *testing.T) {
 	require.Equal(t, pids["web-server"], m.PIDs()["web-server"], "what runs is left alone")
 }
 
-// A package's commands run before its services start, again after a cut, and
-// never on the way back.
+// While the system goes down nothing is started: it would only be stopped again.
+func TestStartAgainLeavesASystemThatGoesDown(t *testing.T) {
+	step, m, _, task := bench(t)
+	for _, svc := range []string{"web-server", "device-api"} {
+		require.NoError(t, m.Stop(t.Context(), service.Service{Name: svc}))
+	}
+	m.ShutDown(true)
+	require.NoError(t, step.StartAgain(t.Context(), task))
+	require.Empty(t, m.PIDs())
+	m.ShutDown(false)
+	require.NoError(t, step.StartAgain(t.Context(), task))
+	require.Len(t, m.PIDs(), 2)
+}
+
+// Services that run already, after a boot or an orderly end of the updater, do not
+// tell that the package's commands have run.
+func TestCommandsAreOwedWhenServicesRunAlready(t *testing.T) {
+	step, m, c, task := bench(t)
+	file := filepath.Join(t.TempDir(), "log")
+	task.Facts.Verify = &steps.Verified{Commands: []steps.Command{{Module: "app", Shell: "echo ran >> " + file}}}
+	c.Reboot()
+	m.Boot()
+	reach, err := step.Probe(t.Context(), task)
+	require.NoError(t, err)
+	require.NotEqual(t, steps.Done, reach)
+	_, err = step.Do(t.Context(), task)
+	require.NoError(t, err)
+	require.FileExists(t, file)
+	reach, err = step.Probe(t.Context(), task)
+	require.NoError(t, err)
+	require.Equal(t, steps.Done, reach)
+}
+
+// A package's commands run before its services start, and never on the way back.
 func TestCommands(t *testing.T) {
 	step, m, _, task := bench(t)
 	file := filepath.Join(t.TempDir(), "log")
@@ -139,8 +204,9 @@ func TestCommands(t *testing.T) {
 	}
 	found("echo ran >> " + file + "; echo done")
 	m.Hook(func(op, _ string) error {
-		_, err := os.Stat(file)
-		require.NoError(t, err, "the command ran before %s", op)
+		if _, err := os.Stat(file); op != "stop" {
+			require.NoError(t, err, "the command ran before %s", op)
+		}
 		return nil
 	})
 	out, err := step.Do(t.Context(), task)
@@ -154,7 +220,29 @@ func TestCommands(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "ran\n", string(log))
 
-	task.Back = false
+	task.Back, task.Notes = false, stepstest.NewNotes()
 	found("echo no nozzle >&2; exit 4")
 	require.Contains(t, stepstest.Fails(t, step, task, steps.Unhealthy, steps.DeploymentFailed), "no nozzle")
+}
+
+func TestAStartThatFailsIsAccountedFor(t *testing.T) {
+	step, m, c, task := bench(t)
+	task.Baseline = []byte(`{"results":[{"service":"device-api","passed":false}]}`)
+	m.Hook(func(op, name string) error {
+		if op != "restart" || name != "device-api" {
+			return nil
+		}
+		m.Print(name, "no such interpreter")
+		m.Set(name, func(s *service.Status) {
+			s.Active, s.Sub, s.Result, s.ExitStatus = service.Broken, "failed", "exit-code", 203
+		})
+		return service.ErrFailed
+	})
+	c.Advance(time.Second)
+	_, err := step.Do(t.Context(), task)
+	line, details := steps.AsError(err).Tell()
+	require.Equal(t, "restart device-api: the job failed (it failed before the update, too): no such interpreter", line)
+	require.Equal(t, "device-api is failed (failed): exit status 203/EXEC (its program cannot be executed)\n"+
+		"device-api failed before the update, too\nlog of device-api:\n  no such interpreter", details)
+	require.ErrorIs(t, err, service.ErrFailed)
 }

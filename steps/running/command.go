@@ -1,7 +1,6 @@
 package running
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,12 +10,40 @@ import (
 	"time"
 )
 
-// maxOutput is the most of a command's output that is kept, in bytes.
+// maxOutput is the most of a command's output that is kept, in bytes: half of it from
+// the beginning and half from the end.
 const maxOutput = 2 << 10
+
+// CommandError is the failure of a command. Its text is one line, with the last line
+// of the output; its details are all of the output that was kept.
+type CommandError struct {
+	Command []string
+	Err     error
+	Output  string
+}
+
+func (e *CommandError) Error() string {
+	text := fmt.Sprintf("%s: %s", strings.Join(e.Command, " "), e.Err)
+	if last := e.Output[strings.LastIndexByte(e.Output, '\n')+1:]; last != "" {
+		text += ": " + last
+	}
+	return text
+}
+
+func (e *CommandError) Unwrap() error { return e.Err }
+
+// Details implements steps.Detailed.
+func (e *CommandError) Details() string {
+	if e.Output == "" {
+		return ""
+	}
+	return "output of " + strings.Join(e.Command, " ") + ":\n" + indent(e.Output)
+}
 
 // Run runs a command with a clean environment, in dir when that is not empty. When ctx
 // ends, Run kills the command and the processes that the command started. It returns
-// the beginning of the output, which is also in the error when there is one.
+// the output, without its middle when that is long. An error of the command is a
+// *CommandError, which has the output, too.
 func Run(ctx context.Context, dir string, command ...string) (output string, err error) {
 	return RunEnv(ctx, dir, nil, command...)
 }
@@ -35,17 +62,35 @@ func RunEnv(ctx context.Context, dir string, env []string, command ...string) (o
 	var out limited
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = cmd.Run()
-	output = strings.TrimSpace(out.b.String())
+	output = strings.TrimSpace(out.String())
 	if err != nil {
-		err = fmt.Errorf("%s: %w: %s", strings.Join(command, " "), err, output)
+		err = &CommandError{Command: command, Err: err, Output: output}
 	}
 	return output, err
 }
 
-// limited keeps the first maxOutput bytes and swallows the rest.
-type limited struct{ b bytes.Buffer }
+// limited keeps the first and the last half of maxOutput bytes and swallows the rest.
+type limited struct {
+	head, tail []byte
+	lost       bool
+}
 
 func (l *limited) Write(p []byte) (int, error) {
-	l.b.Write(p[:min(len(p), maxOutput-min(l.b.Len(), maxOutput))])
+	n := min(len(p), maxOutput/2-len(l.head))
+	l.head = append(l.head, p[:n]...)
+	l.tail = append(l.tail, p[n:]...)
+	if over := len(l.tail) - maxOutput/2; over > 0 {
+		l.tail, l.lost = append(l.tail[:0], l.tail[over:]...), true
+	}
 	return len(p), nil
 }
+
+func (l *limited) String() string {
+	if l.lost {
+		return string(l.head) + "\n...\n" + string(l.tail)
+	}
+	return string(l.head) + string(l.tail)
+}
+
+// indent sets lines off from the line that introduces them.
+func indent(lines string) string { return "  " + strings.ReplaceAll(lines, "\n", "\n  ") }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
 )
@@ -68,18 +70,44 @@ func (c Companions) StartSockets(ctx context.Context, m service.Manager, list []
 }
 
 // StartOthers starts the other units, after the services: dependents, timers and
-// paths. It tries all of them, also when one does not start.
-func (c Companions) StartOthers(ctx context.Context, m service.Manager) error {
+// paths. It tries all of them, also when one does not start. systemd starts what waits for
+// a service that has ended when it starts that again (RestartSec=). The gate is not to wait
+// for that with its verdict.
+func (c Companions) StartOthers(ctx context.Context, m service.Manager, at clock.Clock, services []service.Service) error {
 	var errs []error
+	start := func(name string) {
+		heldUp := func(ctx context.Context) error {
+			for _, svc := range services {
+				if st, err := m.Status(ctx, svc); err == nil && strings.HasPrefix(st.Sub, "auto-restart") {
+					return fmt.Errorf("start %s: not waited for, since %s has ended and systemd starts it again later", name, svc.Name)
+				}
+			}
+			return nil
+		}
+		errs = append(errs, Unless(ctx, at, heldUp, func(ctx context.Context) error { return Nudge(ctx, m, at, service.Unit(name)) }))
+	}
 	for _, name := range c.Dependents {
-		errs = append(errs, m.Start(ctx, service.Unit(name)))
+		start(name)
 	}
 	for _, name := range c.Triggers {
 		if !isSocket(name) {
-			errs = append(errs, m.Start(ctx, service.Unit(name)))
+			start(name)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// nudge is how long Nudge waits.
+const nudge = time.Minute
+
+var errStillStarting = fmt.Errorf("it still starts after %s, and is not waited for any longer", nudge)
+
+// Nudge starts a unit of which nobody needs to know how its start ends. It waits for
+// that for a minute; the manager goes on with the start alone.
+func Nudge(ctx context.Context, m service.Manager, at clock.Clock, s service.Service) error {
+	limited, cancel := clock.WithTimeout(ctx, at, nudge, errStillStarting)
+	defer cancel()
+	return m.Start(limited, s)
 }
 
 // Up reports whether every companion that has to be started again runs.

@@ -20,6 +20,7 @@
 //   - hook.go runs a version's hooks;
 //   - services.go lists the services of a task, and turns a manager's errors into
 //     those of a step;
+//   - account.go tells why a service is not well, with the end of its log;
 //   - companions.go is about the units that stop and start with the services;
 //   - stop.go stops everything in the right order;
 //   - units.go adds the unit files that versions carry to all of that.

@@ -22,7 +22,7 @@ type HookRan struct {
 	Version string        `json:"version"`
 	Path    string        `json:"path"`
 	Took    time.Duration `json:"took_ns"`
-	// Output is the beginning of the hook's output.
+	// Output is what the hook printed, without its middle when that is long.
 	Output string `json:"output,omitempty"`
 	// Text says why the hook failed; empty when it exited with 0.
 	Text string `json:"text,omitempty"`

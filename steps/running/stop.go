@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/service"
@@ -14,7 +15,7 @@ import (
 type Stopped struct {
 	// At is when the first unit was told to stop.
 	At steps.Moment
-	// Stopped are the services, in the order in which they were stopped.
+	// Stopped are the services that were stopped, in the reverse of their start order.
 	Stopped []string
 	Companions
 	// Cycles are the orderings between units that were ignored because they close a
@@ -25,8 +26,8 @@ type Stopped struct {
 
 // StopAll stops the services of a task in three groups: first the units that could
 // start a service again, then the units that the manager would stop with the services,
-// then the services, in the reverse of their start order. instances are further units
-// to stop.
+// then the services, in the reverse of their start order, and at the same time where that
+// leaves it open. instances are further units to stop.
 //
 // The note of the companions is durable before the first unit stops. If the power
 // goes, the device starts all of them at the next boot, from the version that is
@@ -53,35 +54,39 @@ func StopAll(ctx context.Context, m service.Manager, c clock.Clock, list []servi
 		return s, err
 	}
 	s.At.Mono = c.Monotonic()
-	units := make([]service.Service, 0, len(ordered)+len(s.Triggers)+len(s.Dependents))
-	for _, name := range s.Triggers {
-		units = append(units, service.Unit(name))
-	}
-	for _, name := range passing {
-		units = append(units, service.Unit(name))
-	}
+	beside := slices.Concat(s.Triggers, passing)
 	for _, name := range slices.Backward(s.Dependents) {
-		units = append(units, service.Unit(name))
+		beside = append(beside, name)
 	}
-	beside := len(units)
-	for _, svc := range slices.Backward(ordered) {
-		units = append(units, svc)
-	}
-	for i, u := range units {
+	var mu sync.Mutex
+	var blocked []string
+	stop := func(u service.Service) error {
 		err := m.Stop(ctx, u)
 		if err != nil && lenient(ctx, t) {
 			// The pointers have to become right, whatever still runs; Restart comes next.
+			mu.Lock()
+			defer mu.Unlock()
+			blocked = append(blocked, u.Name)
 			s.Blocked = strings.TrimSpace(s.Blocked + " " + err.Error())
-			continue
+			return nil
 		}
 		if err != nil {
-			return s, ServiceError(ctx, m, steps.Local, "stop "+u.Name, err)
+			return ServiceError(ctx, m, steps.Local, "stop "+u.Name, err)
 		}
-		if i >= beside {
-			s.Stopped = append(s.Stopped, u.Name)
+		return nil
+	}
+	for _, name := range beside {
+		if err := stop(service.Unit(name)); err != nil {
+			return s, err
 		}
 	}
-	return s, nil
+	done, errs := service.Together(ordered, true, func(_ int, svc service.Service) error { return stop(svc) })
+	for _, svc := range done {
+		if !slices.Contains(blocked, svc.Name) {
+			s.Stopped = append(s.Stopped, svc.Name)
+		}
+	}
+	return s, Failures(errs)
 }
 
 // lenient reports whether StopAll goes on after an error: a second try to go back does

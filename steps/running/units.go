@@ -18,6 +18,8 @@ type Units interface {
 	Follow(version string) (unitfiles.Changes, error)
 	// Agrees reports whether Follow has nothing to do.
 	Agrees(version string) (bool, error)
+	// Sync makes the unit files durable as they are.
+	Sync() error
 }
 
 // ToStop returns the task with all services that its versions carry, for a step that
@@ -27,16 +29,16 @@ func ToStop(u Units, t *steps.Task) (*steps.Task, error) {
 	if u == nil {
 		return t, nil
 	}
-	names := t.Release.Services
+	carried := t.Carried
 	for _, version := range []string{t.Before.Current, t.Release.Version, t.Target.Current} {
 		units, err := u.Carried(version)
 		if err != nil && version == t.Target.Current {
 			return nil, steps.FromOS(err, "read the units of version "+version)
 		}
 		// An unreadable version must not keep the device from leaving it.
-		names = more(names, units, func(unitfiles.Unit) bool { return true })
+		carried = more(t, carried, units, func(unitfiles.Unit) bool { return true })
 	}
-	return naming(t, names), nil
+	return carrying(t, carried), nil
 }
 
 // Instances lists the running units that were made from a template of one of the
@@ -88,22 +90,27 @@ func ToStart(u Units, t *steps.Task, version string) (*steps.Task, error) {
 	if err != nil {
 		return nil, steps.FromOS(err, "read the units of version "+version)
 	}
-	return naming(t, more(t.Release.Services, units, func(one unitfiles.Unit) bool { return one.Enabled && !one.Passing })), nil
+	return carrying(t, more(t, t.Carried, units, func(one unitfiles.Unit) bool { return one.Enabled && !one.Passing })), nil
 }
 
-// naming returns the task with these services of the release.
-func naming(t *steps.Task, services []string) *steps.Task {
-	named := *t
-	named.Release.Services = services
-	return &named
+// carrying returns the task with these carried services.
+func carrying(t *steps.Task, services []string) *steps.Task {
+	with := *t
+	with.Carried = services
+	return &with
 }
 
-// more returns names, and in addition the services among the units that which selects.
-func more(names []string, units []unitfiles.Unit, which func(unitfiles.Unit) bool) []string {
+// Named are the services of a task beyond the configured ones: those that the release
+// names, and those whose units come with it.
+func Named(t *steps.Task) []string { return slices.Concat(t.Release.Services, t.Carried) }
+
+// more returns names, and in addition the services among the units that which selects
+// and the release does not name.
+func more(t *steps.Task, names []string, units []unitfiles.Unit, which func(unitfiles.Unit) bool) []string {
 	names = slices.Clone(names)
 	for _, one := range units {
 		base, ok := one.Service()
-		if ok && !one.Template() && which(one) && !slices.Contains(names, base) {
+		if ok && !one.Template() && which(one) && !slices.Contains(names, base) && !slices.Contains(t.Release.Services, base) {
 			names = append(names, base)
 		}
 	}

@@ -26,6 +26,7 @@ func (c carried) Carried(version string) ([]unitfiles.Unit, error) {
 }
 func (carried) Follow(string) (unitfiles.Changes, error) { return unitfiles.Changes{}, nil }
 func (carried) Agrees(string) (bool, error)              { return true, nil }
+func (carried) Sync() error                              { return nil }
 
 func on(names ...string) (units []unitfiles.Unit) {
 	for _, n := range names {
@@ -43,11 +44,11 @@ func TestWhichBroughtServicesAreStoppedAndStarted(t *testing.T) {
 	}
 	leaving, err := running.ToStop(u, task)
 	require.NoError(t, err)
-	require.Equal(t, []string{"named", "api", "old", "new", "off", "once"}, leaving.Release.Services)
+	require.Equal(t, []string{"named", "api", "old", "new", "off", "once"}, running.Named(leaving))
 	staying, err := running.ToStart(u, task, "2")
 	require.NoError(t, err)
-	require.Equal(t, []string{"named", "api", "new"}, staying.Release.Services)
-	require.Equal(t, []string{"named"}, task.Release.Services, "the task itself is the engine's")
+	require.Equal(t, []string{"named", "api", "new"}, running.Named(staying))
+	require.Equal(t, []string{"named"}, running.Named(task), "the task itself is the engine's")
 
 	// The version that is left may be damaged; the target may not.
 	delete(u, "1")

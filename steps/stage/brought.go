@@ -7,6 +7,7 @@ import (
 	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
 )
 
 // brought copies from Verify's findings into the manifest what the release brings
@@ -23,7 +24,7 @@ func brought(t *steps.Task, m *versions.Manifest) error {
 	if err := health.Released(verified.Brought.Health); err != nil {
 		return invalid("release %s: %w", m.Version, err)
 	}
-	m.Epoch, m.Brought = verified.Epoch, verified.Brought
+	m.Epoch, m.SignedBy, m.Brought = verified.Epoch, verified.SignedBy, verified.Brought
 	return nil
 }
 
@@ -56,10 +57,7 @@ func (s *Step) allowed(m *versions.Manifest) error {
 	for _, f := range m.Files {
 		files = append(files, unitfiles.File{Path: f.Path, Regular: f.Type == versions.TypeFile, Size: f.Size})
 	}
-	if err := s.units.Allows(files); err != nil {
-		return invalid("release %s: %w", m.Version, err)
-	}
-	return nil
+	return bundle.CheckUnits(m.Version, files, s.units.Allows)
 }
 
 func invalid(format string, args ...any) error {

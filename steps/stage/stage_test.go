@@ -48,7 +48,7 @@ func (w *world) extract(task *steps.Task) {
 	w.t.Helper()
 	_, err := extract.New(extract.Config{
 		Versions: w.dev.Store, Formats: []bundle.Format{legacyzip.Format{}}, Preflight: disk.Preflight,
-		Writable: map[string]string{"services/web-server/data": w.dev.Path("/opt/tope/shared/web")},
+		Shared: w.dev.Path("/opt/tope/shared"), Writable: map[string]string{"services/web-server/data": w.dev.Path("/opt/tope/shared/web")},
 	}).Do(context.Background(), task)
 	require.NoError(w.t, err)
 }

@@ -38,6 +38,7 @@ type Case struct {
 // from a fresh world, from each of the half-done ones, and after having been
 // stopped at every place where it looks at its context. Wherever it starts, Do
 // must end in the same world and Undo in the untouched one; Probe changes nothing.
+// And the work that Probe finds done is on the disk, whoever did it (durable.go).
 func Conform(t *testing.T, c Case) {
 	t.Helper()
 	fresh := c.New(t)
@@ -78,6 +79,7 @@ func Conform(t *testing.T, c Case) {
 		t.Run("from "+name, func(t *testing.T) { c.fromHalf(t, half) })
 	}
 	t.Run("stopped", c.stopped)
+	t.Run("found done", c.foundDone)
 }
 
 func (c Case) fromHalf(t *testing.T, half func(*testing.T, *World)) {

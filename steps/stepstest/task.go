@@ -50,6 +50,10 @@ func HandOn(t testing.TB, task *steps.Task, step steps.Name, evidence any) {
 		task.Facts.Verify = read.Verify
 	case steps.Switch:
 		task.Facts.Switch = read.Switch
+	case steps.Restart:
+		task.Facts.Restart = read.Restart
+	case steps.HealthCheck:
+		task.Facts.Health = read.Health
 	default:
 		t.Fatalf("%s leaves no facts", step)
 	}

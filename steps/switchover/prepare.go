@@ -21,6 +21,8 @@ type Snapshots interface {
 	Take(ctx context.Context, update string, paths []string) (snapshot.Taken, error)
 	Pending(update string) ([]string, error)
 	Restore(update string) (snapshot.Restored, error)
+	// Sync makes durable what was put back.
+	Sync(update string) error
 }
 
 // Snapshot is what the journal keeps of a snapshot that Switch took.
@@ -72,7 +74,7 @@ func (s *Step) snapshotError(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return steps.Stopped(ctx, "take the snapshot of what the services wrote")
 	}
-	return steps.FromOS(err, "cannot take the snapshot of what the services wrote")
+	return running.SnapshotError(err, "cannot take the snapshot of what the services wrote")
 }
 
 // capture takes the snapshots, with the services stopped. A snapshot of an earlier

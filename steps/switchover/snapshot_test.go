@@ -2,8 +2,10 @@ package switchover_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,7 +32,7 @@ func newDataBench(t *testing.T, snaps func(*snapshot.Store) switchover.Snapshots
 	b := &dataBench{bench: newBench(t)}
 	b.task = b.bring(t, "", versions.Brought{Writable: []versions.Writable{{Path: "data", Snapshot: true}, {Path: "log"}}})
 	shared := filepath.Join(b.root, "opt/tope/shared")
-	b.snaps, b.file = snapshot.New(shared), filepath.Join(shared, "data/db")
+	b.snaps, b.file = snapshot.New(shared, b.store.Dir()), filepath.Join(shared, "data/db")
 	require.NoError(t, os.MkdirAll(filepath.Join(shared, "log"), 0o755))
 	require.NoError(t, os.MkdirAll(filepath.Dir(b.file), 0o755))
 	b.write(t, "old")
@@ -64,8 +66,28 @@ func (b *dataBench) picture(t *testing.T) func() any {
 	return func() any {
 		p, err := b.store.Pointers()
 		require.NoError(t, err)
-		return []any{p, stepstest.Tree(t, filepath.Join(b.root, "opt/tope/shared"))}
+		picture := []any{p, stepstest.Tree(t, filepath.Join(b.root, "opt/tope/shared"))}
+		return append(picture, b.sets(t)...)
 	}
+}
+
+// stamps have names that are different each time.
+var stamps = regexp.MustCompile(`(\.tope-snapshot-\S*)-[A-Z2-7]{26}`)
+
+// sets is what the sets of snapshots hold.
+func (b *dataBench) sets(t *testing.T) []any {
+	t.Helper()
+	vault := filepath.Join(b.store.Dir(), snapshot.Vault)
+	if _, err := os.Stat(vault); err != nil {
+		return nil
+	}
+	tree := stepstest.Tree(t, vault)
+	for path := range tree {
+		if filepath.Base(path) == "index.json" {
+			tree[path] = "names a stamp"
+		}
+	}
+	return []any{stamps.ReplaceAllString(fmt.Sprint(tree), "$1")}
 }
 
 // halved is a step with its bench, for the halves.
@@ -90,7 +112,7 @@ func TestConformWithSnapshots(t *testing.T) {
 	}, Halves: map[string]func(*testing.T, *stepstest.World){
 		"a cut while the snapshot was made": func(t *testing.T, w *stepstest.World) {
 			b := w.Step.(halved).unswitched(t)
-			require.NoError(t, os.MkdirAll(filepath.Join(b.root, "opt/tope/shared", versions.SnapshotPrefix+w.Task.Update+disk.TempSuffix, "data"), 0o700))
+			require.NoError(t, os.MkdirAll(filepath.Join(b.store.Dir(), snapshot.Vault, versions.SnapshotPrefix+w.Task.Update+disk.TempSuffix, "data"), 0o700))
 		},
 		"a snapshot without its note": func(t *testing.T, w *stepstest.World) {
 			_, err := w.Step.(halved).unswitched(t).snaps.Take(t.Context(), w.Task.Update, []string{"data"})

@@ -47,6 +47,8 @@ type Pointers interface {
 	Pointers() (versions.Pointers, error)
 	Point(pointer, version string) error
 	Unpoint(pointer string) error
+	// Sync makes the pointers durable as they are.
+	Sync() error
 	EnsureLinks(version string) (added []string, err error)
 	// LinkPath is the device path of the link of an entry such as "bin/device-api".
 	LinkPath(entry string) string
@@ -69,7 +71,7 @@ type Config struct {
 
 // Evidence is what the journal keeps of a switch.
 type Evidence struct {
-	// Stopped are the services, in the order they were stopped.
+	// Stopped are the services that were stopped, in the reverse of their start order.
 	Stopped []string `json:"stopped"`
 	// Companions were stopped with the services and have to be started again. Cycles
 	// are the orderings between units that were ignored because they close a cycle.
@@ -115,14 +117,30 @@ func (s *Step) Probe(_ context.Context, t *steps.Task) (steps.Reach, error) {
 	}
 	switch {
 	case p.Current == t.Target.Current && p.Previous == t.Target.Previous && agree && !s.owed(t):
-		return steps.Done, nil
+		return steps.Done, steps.FromOS(s.sync(t), "keep the switch that is done")
 	case p.Current == t.Target.Current || p.Previous == t.Target.Previous:
 		return steps.Partly, nil
 	}
 	return steps.NotStarted, nil
 }
 
-// Do stops the services, last started first, and moves the pointers. From the first
+// sync makes durable what Probe has found done. A process that was killed in its last
+// lines has left the pointers, the unit files' names, or data that was put back, right in
+// the cache only. If the power goes before this returns, the device is at the old or
+// at the new target, and the journal still says that the switch is under way. Links need
+// no sync: they were durable before a pointer moved.
+func (s *Step) sync(t *steps.Task) error {
+	err := s.cfg.Versions.Sync()
+	if s.cfg.Units != nil {
+		err = errors.Join(err, s.cfg.Units.Sync())
+	}
+	if t.Back && s.cfg.Snapshots != nil {
+		err = errors.Join(err, s.cfg.Snapshots.Sync(t.Update))
+	}
+	return err
+}
+
+// Do stops the services, those that start last first, and moves the pointers. From the first
 // stop on it holds a shutdown back, until Restart releases the hold.
 func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	out, err := s.do(ctx, t)

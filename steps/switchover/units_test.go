@@ -18,6 +18,7 @@ type units struct{ did unitfiles.Changes }
 func (u units) Carried(string) ([]unitfiles.Unit, error)        { return nil, nil }
 func (u units) Follow(string) (done unitfiles.Changes, _ error) { return u.did, nil }
 func (u units) Agrees(string) (hasNothingToDo bool, _ error)    { return false, nil }
+func (u units) Sync() error                                     { return nil }
 
 // The changes to unit files are a fact for Restart, which makes systemd read the files
 // again only after changes. No changes and no evidence of a switch are told apart.

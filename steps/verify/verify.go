@@ -32,8 +32,10 @@ type Config struct {
 	Limits  bundle.Limits
 	// TrustWindow is how long the digest that Download took counts; 0 for no limit.
 	TrustWindow time.Duration
-	// AllowCommands accepts bundles that want shell commands run.
-	AllowCommands bool
+	// Unsigned is what bundles may bring for which nobody vouches. Units says that unit
+	// files are put into effect on this device.
+	Unsigned bundle.Unsigned
+	Units    bool
 	// Space is where there must be room to unpack.
 	Space bundle.Space
 }
@@ -59,8 +61,8 @@ type Evidence struct {
 	NeedInodes uint64   `json:"need_inodes"`
 	Services   []string `json:"services,omitempty"`
 	steps.Verified
-	// SignedBy is the key that signed the release; empty for none.
-	SignedBy string `json:"signed_by,omitempty"`
+	// Dropped tells what entries of the bundle have and the version will not.
+	Dropped string `json:"dropped,omitempty"`
 	// Freed are the versions removed to make room.
 	Freed []string `json:"freed,omitempty"`
 }
@@ -94,10 +96,17 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 		return steps.Outcome{}, err
 	}
 	release, totals := b.Release(), b.Totals()
-	if err := b.Close(); err != nil {
+	var carried bundle.Carried
+	if release.SignedBy == "" {
+		carried, err = bundle.CarriedIn(b, s.cfg.Units)
+	}
+	if err := errors.Join(err, b.Close()); err != nil {
 		return steps.Outcome{}, steps.FromOS(err, "cannot close the bundle")
 	}
-	if err := s.acceptable(t.Source, release); err != nil {
+	if err := bundle.CheckDeclared(t, release); err != nil {
+		return steps.Outcome{}, err
+	}
+	if err := s.cfg.Unsigned.Check(release, carried); err != nil {
 		return steps.Outcome{}, err
 	}
 	if err := bundle.CheckAge(t, release, s.cfg.Clock.Now()); err != nil {
@@ -110,8 +119,8 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	ev := Evidence{
 		Fetched: fetched, Hashed: hashed, Version: release.Version,
 		Files: totals.Files, Dirs: totals.Dirs, Bytes: totals.Bytes,
-		Services: release.Services, SignedBy: release.SignedBy,
-		Verified: steps.Verified{Commands: release.Commands, Epoch: release.Epoch, Brought: release.Brought},
+		Services: release.Services, Dropped: release.Dropped,
+		Verified: steps.Verified{Commands: release.Commands, Epoch: release.Epoch, Brought: release.Brought, SignedBy: release.SignedBy},
 	}
 	ev.NeedBytes, ev.NeedInodes = totals.Room()
 	if ev.Freed, err = s.cfg.Space.Room(ctx, t, ev.NeedBytes, ev.NeedInodes); err != nil {
@@ -165,29 +174,14 @@ func declared(src steps.Source, f steps.Fetched) error {
 		return &steps.Error{
 			Class: steps.Refused, Code: steps.SizeMismatch,
 			Err:  fmt.Errorf("the bundle has %d bytes, declared were %d", f.Size, src.Size),
-			Hint: "check what was published against what was declared",
+			Hint: "check what was published against what was declared", Outline: "the bundle is not of the declared size",
 		}
 	}
 	if src.MD5 != "" && f.MD5 != "" && src.MD5 != f.MD5 {
 		return &steps.Error{
 			Class: steps.Refused, Code: steps.MD5Mismatch,
 			Err:  fmt.Errorf("the bundle's MD5 is %s, declared was %s", f.MD5, src.MD5),
-			Hint: "check what was published against what was declared",
-		}
-	}
-	return nil
-}
-
-func (s *Step) acceptable(src steps.Source, r bundle.Release) error {
-	if src.Version != "" && src.Version != r.Version {
-		return bundle.InvalidManifest("the bundle holds version %s, declared was %s", r.Version, src.Version)
-	}
-	if len(r.Commands) > 0 && !s.cfg.AllowCommands {
-		return &steps.Error{
-			Class: steps.Refused, Code: steps.InvalidManifest,
-			Err: fmt.Errorf("the bundle wants %d shell commands run as root (post_cmds), the first for module %q",
-				len(r.Commands), r.Commands[0].Module),
-			Hint: "set allow_post_cmds under [legacy] in the configuration if its publisher is to be trusted with that",
+			Hint: "check what was published against what was declared", Outline: "the bundle's MD5 is not the declared one",
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tope/updater/platform/clock/clocktest"
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 	bt "github.com/tope/updater/steps/bundle/bundletest"
@@ -35,7 +36,7 @@ func newWorld(t *testing.T, z bt.Zip) *world {
 	t.Helper()
 	w := &world{t: t, clock: clocktest.New()}
 	w.task = stepstest.Task(t, func(task *steps.Task) { z.Write(t, task.WorkDir, bundle.FileName) })
-	w.task.Source = steps.Source{URL: "http://127.0.0.1/p.zip", Version: "1.2.0", Size: w.size(), MD5: w.md5()}
+	w.task.Source = steps.Source{URL: source.New("http://127.0.0.1/p.zip"), Version: "1.2.0", Size: w.size(), MD5: w.md5()}
 	w.downloaded()
 	w.cfg = verify.Config{
 		Clock: w.clock, Formats: []bundle.Format{legacyzip.Format{}}, TrustWindow: day,
@@ -105,9 +106,23 @@ func TestAccepted(t *testing.T) {
 	require.Equal(t, 6, ev.Files)
 }
 
+// What a package has and the version will not is in the journal.
+func TestWhatIsDroppedIsTold(t *testing.T) {
+	z := bt.Package("1.2.0")
+	for i, e := range z.Entries {
+		if e.Name == "device-api/empty/" {
+			z.Entries[i].Mode = bt.Directory | 0o2000
+		}
+	}
+	ev, _ := newWorld(t, z).do()
+	require.Contains(t, ev.Dropped, `"device-api/empty"`)
+	ev, _ = newWorld(t, bt.Package("1.2.0")).do()
+	require.Empty(t, ev.Dropped)
+}
+
 func TestUndeclaredBundle(t *testing.T) {
 	w := newWorld(t, bt.Package("1.2.0"))
-	w.task.Source = steps.Source{URL: "/tmp/p.zip"}
+	w.task.Source = steps.Source{URL: source.New("/tmp/p.zip")}
 	_, release := w.do()
 	require.Equal(t, "1.2.0", release.Version)
 	require.Equal(t, "md5:"+w.md5(), release.Digest)
@@ -147,7 +162,7 @@ func TestRefused(t *testing.T) {
 		"another digest declared": {bt.Package("1.2.0"), func(w *world) { w.task.Source.MD5 = "00000000000000000000000000000000" }, steps.Refused, steps.MD5Mismatch, "declared was 0000"},
 		"another size declared":   {bt.Package("1.2.0"), func(w *world) { w.task.Source.Size++ }, steps.Refused, steps.SizeMismatch, "declared were"},
 		"another version":         {bt.Package("1.2.1"), func(*world) {}, steps.Refused, steps.InvalidManifest, "holds version 1.2.1"},
-		"commands":                {bt.Zip{Entries: []bt.Entry{bt.Manifest("1.2.0", commands), {Name: "app/x"}}}, func(*world) {}, steps.Refused, steps.InvalidManifest, "allow_post_cmds"},
+		"commands":                {bt.Zip{Entries: []bt.Entry{bt.Manifest("1.2.0", commands), {Name: "app/x"}}}, func(*world) {}, steps.Refused, steps.BadSignature, "allow_post_cmds"},
 		"no manifest":             {bt.Zip{Entries: []bt.Entry{{Name: "app/x"}}}, func(*world) {}, steps.Refused, steps.InvalidManifest, "no manifest.json"},
 		"no bundle at all":        {bt.Package("1.2.0"), func(w *world) { require.NoError(w.t, os.Remove(w.path())) }, steps.Local, steps.Internal, "not there"},
 		"a directory": {bt.Package("1.2.0"), func(w *world) {
@@ -175,12 +190,45 @@ func TestCommandsAllowed(t *testing.T) {
 	w := newWorld(t, bt.Zip{Entries: []bt.Entry{
 		bt.Manifest("1.2.0", bt.Module{Name: "app", Src: "app", Dst: "/opt/tope/app", PostCmds: []string{"reboot"}}), {Name: "app/x"},
 	}})
-	w.cfg.AllowCommands = true
+	w.cfg.Unsigned.Commands = true
 	ev, _ := w.do()
 	want := []steps.Command{{Module: "app", Shell: "reboot"}}
 	require.Equal(t, want, ev.Commands)
 	stepstest.HandOn(t, w.task, steps.Verify, ev)
 	require.Equal(t, want, w.task.Facts.Verify.Commands, "Restart finds them")
+}
+
+// What a package carries that nobody vouches for is refused before it is unpacked, unless
+// the configuration lets it in by its kind.
+func TestUnsignedPackagesBringNothing(t *testing.T) {
+	package_ := bt.Zip{Entries: []bt.Entry{
+		bt.Manifest("1.2.0", bt.Module{Name: "units", Src: "units", Dst: "/opt/tope/systemd"}, bt.Module{Name: "app", Src: "app", Dst: "/opt/tope/app"}),
+		{Name: "units/"},
+		{Name: "units/web.service", Data: []byte("[Service]\n")},
+		{Name: "app/systemd/x"},
+	}}
+	w := newWorld(t, package_)
+	w.cfg.Units = true
+	text := stepstest.Fails(t, verify.New(w.cfg), w.task, steps.Refused, steps.BadSignature)
+	require.Contains(t, text, "1 unit file, such as web.service")
+	require.Contains(t, text, `unsigned_brings = ["units"]`)
+
+	w = newWorld(t, package_)
+	w.cfg.Units, w.cfg.Unsigned.Units = true, true
+	w.do()
+	w = newWorld(t, package_) // where no systemd runs the services they are files like others
+	w.do()
+	package_ = bt.Zip{Entries: []bt.Entry{
+		bt.Manifest("1.2.0", bt.Module{Name: "updater", Src: "own", Dst: "/usr/local/bin/tope-updater"}), {Name: "own", Data: []byte("#!/bin/sh\n")},
+	}}
+	w = newWorld(t, package_)
+	require.Contains(t, stepstest.Fails(t, verify.New(w.cfg), w.task, steps.Refused, steps.BadSignature), `unsigned_brings = ["updater"]`)
+	w = newWorld(t, package_)
+	w.cfg.Unsigned.Updater = true
+	w.do()
+	w = newWorld(t, bt.Package("1.2.0"))
+	w.cfg.Units = true
+	w.do()
 }
 
 // The device has room for a number of bytes; MakeRoom frees more, once.

@@ -68,7 +68,7 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"unknown key", "[http]\nlisten = \"127.0.0.1:1\"\nlisen = \"x\"", "3: unknown key http.lisen; there are listen, hosts"},
 		{"unknown table", "\n\n[htp]\n", "3: unknown key htp; there are paths, http, device_api,"},
-		{"unknown key in the second service", "[[service]]\nname = \"a\"\n[[service]]\nname = \"b\"\nunits = \"x\"", "5: unknown key service.units; there are name, unit, exec, after, stop_timeout, health"},
+		{"unknown key in the second service", "[[service]]\nname = \"a\"\n[[service]]\nname = \"b\"\nunits = \"x\"", "5: unknown key service.units; there are name, unit, exec, after, stop_timeout, outside_versions, health"},
 		{"unknown key after a long value", "[[service]]\nname = \"a\"\nexec = [\n  \"/a\",\n]\nx = [\n 1,\n]", "6: unknown key service.x"},
 		{"unknown for its case", "[http]\nListen = \"127.0.0.1:1\"", "2: unknown key http.Listen"},
 		{"syntax", "[http]\nlisten = \n", "2: "},
@@ -83,6 +83,11 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 		{"state inside versions", "[paths]\nstate = \"/opt/tope/versions/x\"", "paths.state: /opt/tope/versions/x must lie outside"},
 		{"writable outside", "[paths]\nwritable = [\"../x\"]", "paths.writable: \"../x\""},
 		{"listen", "[http]\nlisten = \"12315\"", "http.listen: \"12315\" is not HOST:PORT"},
+		{"lan without a port", "[http]\nlan = \"0.0.0.0\"", "http.lan: \"0.0.0.0\" is not HOST:PORT"},
+		{"certificate without its key", "[http]\nlan = \":1\"\ntls_cert = \"/c\"", "http.tls_cert: http.tls_cert and http.tls_key belong together"},
+		{"certificate, relative", "[http]\nlan = \":1\"\ntls_cert = \"c\"\ntls_key = \"/k\"", "http.tls_cert: \"c\" is not an absolute path"},
+		{"certificate for nobody", "[http]\ntls_cert = \"/c\"\ntls_key = \"/k\"", "http.tls_key: is for the network, and http.lan is not set"},
+		{"legacy api", "[legacy]\napi = \"closed\"", "legacy.api: \"closed\" is not one of open, token, off"},
 		{"host with port", "[http]\nhosts = [\"a:1\"]", "http.hosts: \"a:1\""},
 		{"device-api", "[device_api]\nurl = \"127.0.0.1:9080\"", "device_api.url"},
 		{"manager", "[services]\nmanager = \"upstart\"", "services.manager: \"upstart\" is not one of systemd, embedded, none"},
@@ -101,6 +106,19 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 		{"device-api with a slash", "[device_api]\nurl = \"http://127.0.0.1:9080/\"", "device_api.url: \"http://127.0.0.1:9080/\" is not a base"},
 		{"health command", "[[service]]\nname = \"x\"\n[[service.health]]\nkind = \"command\"\ncommand = [\"true\"]", "absolute path"},
 		{"budget", "[recovery]\nbudget = 0", "recovery.budget: 0 is not between"},
+		{"proxy", "[download]\nproxy = \"proxy:3128\"", "download.proxy: \"proxy:3128\" is not the URL of a proxy"},
+		{"no_proxy of no proxy", "[download]\nno_proxy = [\"x\"]", "download.proxy: proxy_auth and no_proxy are for a proxy that is named here"},
+		{"bandwidth", "[download]\nbandwidth = \"500\"", "2: download.bandwidth: \"500\" is not a bandwidth"},
+		{"bandwidth without unit", "[download]\nbandwidth = 500", "2: download.bandwidth: \"500\" is not a bandwidth"},
+		{"server with a path", "[[download.server]]\nurl = \"https://x/y\"", "download.server.url: in table 1, the URL is not that of a server alone"},
+		{"server, unknown key", "[[download.server]]\nurl = \"https://x\"\nkey = \"y\"", "3: unknown key download.server.key; there are url, client_cert, client_key, headers, header_files"},
+		{"certificate of a variable that is not set", "[[download.server]]\nurl = \"https://x\"\n[[download.server]]\nurl = \"https://y\"\nclient_cert = \"\"\nclient_key = \"\"", "download.server.client_cert: in table 2, it is empty: name a file, or leave the key out"},
+		{"key of a variable that is not set", "[[download.server]]\nurl = \"https://x\"\nclient_cert = \"/c\"\nclient_key = \"\"", "download.server.client_key: in table 1, it is empty"},
+		{"header of a variable that is not set", "[[download.server]]\nurl = \"https://x\"\nheaders = { Authorization = \"\" }", "download.server.headers: in table 1, the value of \"Authorization\" is empty"},
+		{"header file of a variable that is not set", "[[download.server]]\nurl = \"https://x\"\nheader_files = { Authorization = \"\" }", "download.server.header_files: in table 1, \"Authorization\" has no file"},
+		{"server, unknown for its case", "[[download.server]]\nURL = \"https://x\"", "2: unknown key download.server.URL"},
+		{"header that is not a string", "[[download.server]]\nurl = \"https://x\"\nheaders = { X-A = [\"b\"] }", "3: download.server.headers.X-A: "},
+		{"reserved header", "[[download.server]]\nurl = \"https://x\"\nheaders = { Host = \"b\" }", "download.server.headers: in table 1, the updater sets Host itself"},
 		{"retention", "[retention]\nupdates = 0", "retention.updates"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -108,6 +126,37 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 			require.ErrorContains(t, err, tc.want)
 		})
 	}
+}
+
+// The names of headers are the operator's, in any case; their values cannot be printed.
+func TestServersAndTheirHeaders(t *testing.T) {
+	c, err := config.Parse([]byte(`
+[download]
+proxy = "http://proxy:3128"
+proxy_auth = "/etc/tope-updater/proxy"
+no_proxy = ["10.0.0.0/8"]
+ca_file = "/etc/tope-updater/ca.pem"
+bandwidth = "1.5MB/s"
+[[download.server]]
+url = "https://a.example"
+headers = { X-Model = "edge", "X.Dot" = "hunter2" }
+header_files = { Authorization = "/etc/tope-updater/token" }
+[[download.server]]
+url = "https://b.example:8443"
+client_cert = "/etc/tope-updater/client.pem"
+client_key = "/etc/tope-updater/client.key"
+[download.server.headers]
+X-Model = "edge"
+`))
+	require.NoError(t, err)
+	s := c.Download.Reach()
+	require.Equal(t, "http://proxy:3128", s.Proxy)
+	require.EqualValues(t, 1_500_000, s.Bandwidth)
+	require.Len(t, s.Servers, 2)
+	require.Equal(t, "hunter2", s.Servers[0].Headers["X.Dot"].Reveal())
+	require.Equal(t, "edge", s.Servers[1].Headers["X-Model"].Reveal())
+	require.Equal(t, "/etc/tope-updater/token", s.Servers[0].HeaderFiles["Authorization"])
+	require.NotContains(t, fmt.Sprintf("%v %+v %#v", c, c, c), "hunter2")
 }
 
 // A check's URL is any URL, its path included; only device_api.url has
@@ -194,4 +243,18 @@ func FuzzParse(f *testing.F) {
 			require.NotEmpty(t, s.Health)
 		}
 	})
+}
+
+// A device that served the network without TLS, as versions before 0.10 allowed, goes on
+// with its own programs alone: it must not be without a daemon, or without recovery.
+func TestAnOpenAddressIsServedOnLoopback(t *testing.T) {
+	for listen, local := range map[string]string{
+		"127.0.0.1:12315": "127.0.0.1:12315", "localhost:1": "localhost:1", "[::1]:1": "[::1]:1", "": "",
+		"0.0.0.0:12315": "127.0.0.1:12315", "[::]:1": "127.0.0.1:1", "192.0.2.7:1": "127.0.0.1:1", ":1": "127.0.0.1:1", "printer.lan:1": "127.0.0.1:1",
+	} {
+		h := config.HTTP{Listen: listen}
+		require.Equal(t, local, h.Local(), listen)
+		require.Equal(t, listen != local, h.Open(), listen)
+	}
+	require.Contains(t, config.HTTP{Listen: "0.0.0.0:7"}.OpenText(), "at 127.0.0.1:7; write that")
 }

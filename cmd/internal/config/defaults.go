@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/tope/updater/platform/health"
+	"github.com/tope/updater/platform/service"
 )
 
 // Default is the configuration of a device that has no file.
@@ -24,9 +25,10 @@ func Default() Config {
 		// Only the service that every device has. A package restarts those
 		// that its manifest names as well.
 		Service:   []Service{{Name: "device-api"}},
-		Recovery:  Recovery{Budget: 2},
+		Recovery:  Recovery{Budget: 2, StartBound: Duration(service.StartBound)},
 		Retention: Retention{Versions: 3, Updates: 100},
-		Legacy:    Legacy{TrustWindow: Duration(24 * time.Hour)},
+		Legacy:    Legacy{TrustWindow: Duration(24 * time.Hour), API: "open"},
+		Units:     UnitNames{Allow: []string{"*"}},
 		Download:  Download{MaxPatch: 24 << 20},
 	}
 	c.fill()

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -16,18 +17,20 @@ import (
 // from filling the memory of a small device.
 const maxSize = 64 << 10
 
-// Load reads and checks the file. With path "" it reads Path, and a missing
-// file there is not an error: the defaults are in force. Every error names the
-// file, and the line where one is to blame.
+// ErrMistake is the error of a file that is there and has a mistake in it, which its text tells.
+var ErrMistake = errors.New("a mistake in the configuration")
+
+// mistake is an ErrMistake whose text is the error's alone.
+type mistake struct{ error }
+
+func (m *mistake) Unwrap() error        { return m.error }
+func (m *mistake) Is(target error) bool { return target == ErrMistake }
+
+// Load reads and checks the file at a host path, which has to be there. Every error
+// names the file, and the line where one is to blame.
 func Load(path string) (Config, error) {
-	optional := path == ""
-	if optional {
-		path = Path
-	}
 	info, err := os.Stat(path)
 	switch {
-	case optional && errors.Is(err, fs.ErrNotExist):
-		return Default(), nil
 	case err != nil:
 		return Config{}, fmt.Errorf("cannot read the configuration: %w", err)
 	case info.Size() > maxSize:
@@ -39,9 +42,18 @@ func Load(path string) (Config, error) {
 	}
 	c, err := Parse(text)
 	if err != nil {
-		return Config{}, fmt.Errorf("%s:%w", path, err)
+		return Config{}, &mistake{fmt.Errorf("%s:%w", path, err)}
 	}
 	return c, nil
+}
+
+// LoadDefault is Load for the file that nobody has named: a missing one is not an
+// error, and the defaults are in force.
+func LoadDefault(path string) (Config, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return Default(), nil
+	}
+	return Load(path)
 }
 
 // Parse reads a configuration from its text. An error begins with the line
@@ -61,15 +73,45 @@ func Parse(text []byte) (Config, error) {
 		c.Service = []Service{{Name: services[0].Name}}
 	}
 	c.fill()
-	if err := c.validate(); err != nil {
+	if err := errors.Join(c.validate(), emptyCredentials(text)); err != nil {
 		return Config{}, fmt.Errorf(" %w", err)
 	}
 	return c, nil
 }
 
+// emptyCredentials reports the files of a device's own certificate that are set to
+// nothing, as a template whose variable is not set writes them: the device would go
+// without. Elsewhere "" is a default.
+func emptyCredentials(text []byte) error {
+	var written struct {
+		Download struct {
+			Server []struct {
+				Cert *string `toml:"client_cert"`
+				Key  *string `toml:"client_key"`
+			}
+		}
+	}
+	if _, err := toml.Decode(string(text), &written); err != nil {
+		return err
+	}
+	var problems []error
+	for i, s := range written.Download.Server {
+		for _, f := range []struct {
+			key  string
+			file *string
+		}{{"client_cert", s.Cert}, {"client_key", s.Key}} {
+			if f.file != nil && *f.file == "" {
+				problems = append(problems, fmt.Errorf("download.server.%s: in table %d, it is empty: name a file, or leave the key out", f.key, i+1))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
 // unknownKeys are the keys no field takes, in the order of the file. The decoder
 // ignores case. Here a key that matches only without case is unknown: otherwise
-// "listen" and "Listen" in one file would win by chance.
+// "listen" and "Listen" in one file would win by chance. In a table of names that the
+// operator chooses, every key is known.
 func unknownKeys(meta toml.MetaData) []string {
 	undecoded := map[string]bool{}
 	for _, k := range meta.Undecoded() {
@@ -77,7 +119,7 @@ func unknownKeys(meta toml.MetaData) []string {
 	}
 	var unknown []string
 	for _, k := range meta.Keys() {
-		if s := k.String(); undecoded[s] || s != strings.ToLower(s) {
+		if s := k.String(); undecoded[s] || s != strings.ToLower(s) && !chosen(k) {
 			unknown = append(unknown, s)
 		}
 	}
@@ -86,15 +128,8 @@ func unknownKeys(meta toml.MetaData) []string {
 
 // siblings lists the keys that are allowed where an unknown one stands.
 func siblings(key string) string {
-	t := reflect.TypeFor[Config]()
 	parts := strings.Split(key, ".")
-	for _, part := range parts[:len(parts)-1] {
-		f, ok := fieldOf(t, part)
-		if !ok {
-			break
-		}
-		t = f
-	}
+	t := tableOf(parts[:len(parts)-1])
 	var names []string
 	for f := range t.Fields() {
 		if name := f.Tag.Get("toml"); name != "-" {
@@ -102,6 +137,33 @@ func siblings(key string) string {
 		}
 	}
 	return "there are " + strings.Join(names, ", ")
+}
+
+// chosen reports whether the operator chooses the name of a key.
+func chosen(key toml.Key) bool {
+	if len(key) < 2 {
+		return false
+	}
+	parent := key[:len(key)-1]
+	for f := range tableOf(parent[:len(parent)-1]).Fields() {
+		if f.Tag.Get("toml") == parent[len(parent)-1] && f.Type.Kind() == reflect.Map {
+			return true
+		}
+	}
+	return false
+}
+
+// tableOf is the struct behind the keys, as far as they lead to one.
+func tableOf(keys []string) reflect.Type {
+	t := reflect.TypeFor[Config]()
+	for _, key := range keys {
+		f, ok := fieldOf(t, key)
+		if !ok {
+			break
+		}
+		t = f
+	}
+	return t
 }
 
 // fieldOf is the struct behind a key: a table, or an array of tables.
@@ -152,8 +214,8 @@ func located(err error) error {
 	}
 	// A value of the wrong type comes as text: toml: line 3 (last key "a.b"): …
 	text := strings.TrimPrefix(err.Error(), "toml: ")
-	var line int
-	if n, _ := fmt.Sscanf(text, "line %d ", &line); n == 1 {
+	number, _, _ := strings.Cut(strings.TrimPrefix(text, "line "), " ")
+	if line, err := strconv.Atoi(number); err == nil {
 		if _, rest, ok := strings.Cut(text, `(last key "`); ok {
 			key, what, _ := strings.Cut(rest, `"): `)
 			return fmt.Errorf("%d: %s: %s", line, key, what)

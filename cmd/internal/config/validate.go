@@ -9,10 +9,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/source"
+	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 )
 
@@ -24,16 +26,12 @@ func (c *Config) validate() error {
 	}
 	c.validatePaths(add)
 	c.validateWritable(add)
-	if l := c.HTTP.Listen; l != "" && !hostPort(l) {
-		add("http.listen", "%q is not HOST:PORT, like 127.0.0.1:12315", l)
-	}
-	for _, h := range c.HTTP.Hosts {
-		if h == "" || strings.ContainsAny(h, "/: \t") {
-			add("http.hosts", "%q is not a host name; write it without scheme and port", h)
-		}
+	c.validateHTTP(add)
+	if a := c.Legacy.API; !slices.Contains(legacyAPIs(), a) {
+		add("legacy.api", "%q is not one of %s", a, strings.Join(legacyAPIs(), ", "))
 	}
 	if u := c.DeviceAPI.URL; u != "" && !baseURL(u) {
-		add("device_api.url", "%q is not a base that paths can be put behind; write it without a slash at its end, like http://127.0.0.1:9080", source.Redacted(u))
+		add("device_api.url", "%q is not a base that paths can be put behind; write it without a slash at its end, like http://127.0.0.1:9080", source.New(u))
 	}
 	if m := c.Services.Manager; !slices.Contains(managers(), m) {
 		add("services.manager", "%q is not one of %s", m, strings.Join(managers(), ", "))
@@ -45,16 +43,69 @@ func (c *Config) validate() error {
 		}
 	}
 	within("recovery.budget", c.Recovery.Budget, 1, 100)
+	if b := c.Recovery.StartBound; b < Duration(time.Minute) || b > Duration(24*time.Hour) {
+		add("recovery.start_bound", "%s is not between 1m and 24h", b)
+	}
 	within("retention.versions", c.Retention.Versions, 1, 1000)
 	within("retention.updates", c.Retention.Updates, 1, 10000)
 	if m := c.Download.MaxPatch; m < 0 || m > 1<<30 {
 		add("download.max_patch", "%d is not between 0 and 1073741824 bytes", m)
+	}
+	c.Download.Reach().Validate(func(key, format string, args ...any) { add("download."+key, format, args...) })
+	for _, kind := range c.Trust.UnsignedBrings {
+		if !slices.Contains([]string{Units, Hooks, Commands, Updater}, kind) {
+			add("trust.unsigned_brings", "%q is not one of %s, %s, %s, %s", kind, Units, Hooks, Commands, Updater)
+		}
+	}
+	for _, name := range c.Units.Allow {
+		if err := unitfiles.ValidPattern(name); err != nil {
+			add("units.allow", "%w", err)
+		}
 	}
 	if c.Trust.RequireSignature && c.Trust.AllowUnsigned {
 		add("trust.allow_unsigned", "contradicts trust.require_signature")
 	}
 	return errors.Join(problems...)
 }
+
+func (c *Config) validateHTTP(add report) {
+	h := c.HTTP
+	switch {
+	case h.Listen == "":
+	case !hostPort(h.Listen):
+		add("http.listen", "%q is not HOST:PORT, like 127.0.0.1:12315", h.Listen)
+	}
+	if h.LAN != "" && !hostPort(h.LAN) {
+		add("http.lan", "%q is not HOST:PORT, like 0.0.0.0:12316", h.LAN)
+	}
+	if (h.TLSCert == "") != (h.TLSKey == "") {
+		add("http.tls_cert", "http.tls_cert and http.tls_key belong together; without both the device makes a certificate for itself")
+	}
+	for _, f := range []struct{ key, path string }{{"tls_cert", h.TLSCert}, {"tls_key", h.TLSKey}} {
+		switch {
+		case f.path == "":
+		case !path.IsAbs(f.path):
+			add("http."+f.key, "%q is not an absolute path", f.path)
+		case h.LAN == "":
+			add("http."+f.key, "is for the network, and http.lan is not set")
+		}
+	}
+	for _, name := range h.Hosts {
+		if name == "" || strings.ContainsAny(name, "/: \t") {
+			add("http.hosts", "%q is not a host name; write it without scheme and port", name)
+		}
+	}
+}
+
+// loopback reports whether only this device can reach HOST:PORT.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+// legacyAPIs are what legacy.api can be; httpapi.LegacyAccess says what they mean.
+func legacyAPIs() []string { return []string{"open", "token", "off"} }
 
 type report func(key, format string, args ...any)
 

@@ -3,8 +3,10 @@ package demo
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/httpapi"
 )
 
 type scene func(context.Context, *device) error
@@ -15,6 +17,11 @@ func scenes() []scene { return []scene{start, good, bad, killed, account} }
 func start(ctx context.Context, d *device) error {
 	d.heading("a device with version 1.0.0 of two services, below %s", d.Root)
 	if err := d.boot(ctx); err != nil {
+		return err
+	}
+	if err := d.await(ctx, "the services to run", func(st httpapi.Status) bool {
+		return !slices.ContainsFunc(st.Services, func(s httpapi.Service) bool { return !s.Running })
+	}); err != nil {
 		return err
 	}
 	if err := d.updater(ctx, 0, "status"); err != nil {
@@ -47,14 +54,14 @@ func killed(ctx context.Context, d *device) error {
 	if err := install.Start(); err != nil {
 		return err
 	}
-	most := func(st engine.Status) bool {
+	most := func(st httpapi.Status) bool {
 		u := st.Update
 		return u != nil && u.State == engine.Downloading && u.Total > 0 && u.Bytes > u.Total/10*8
 	}
-	gate := func(st engine.Status) bool { return st.Update != nil && st.Update.State == engine.CheckingHealth }
+	gate := func(st httpapi.Status) bool { return st.Update != nil && st.Update.State == engine.CheckingHealth }
 	for _, cut := range []struct {
 		what string
-		when func(engine.Status) bool
+		when func(httpapi.Status) bool
 	}{{"most of the download", most}, {"the health gate", gate}} {
 		if err := d.await(ctx, cut.what, cut.when); err != nil {
 			return err

@@ -9,12 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/tope/updater/cmd/internal/fixtures"
-	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/httpapi"
 	"github.com/tope/updater/engine/httpapi/client"
 )
 
@@ -70,27 +72,33 @@ func (d *device) openShop(ctx context.Context, dir string) error {
 		return err
 	}
 	d.packages = "http://" + l.Addr().String()
-	files := http.FileServer(http.Dir(dir))
+	// Not http.FileServer, which would make the device program 30 kB larger.
 	d.server = &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		files.ServeHTTP(&slow{ResponseWriter: w}, r)
+		file, err := os.ReadFile(filepath.Join(dir, filepath.Base(r.URL.Path)))
+		if err != nil {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(file)))
+		_, _ = (&slow{ResponseWriter: w}).Write(file) // the updater may have been killed
 	})}
 	go func() { _ = d.server.Serve(l) }() // until strike closes it
 	return nil
 }
 
 // slow holds a response back to some 3 MB a second.
-type slow struct {
-	http.ResponseWriter
-	sent int
-}
+type slow struct{ http.ResponseWriter }
 
-func (s *slow) Write(b []byte) (int, error) {
-	s.sent += len(b)
-	if s.sent >= 64<<10 {
-		s.sent = 0
+func (s *slow) Write(b []byte) (sent int, err error) {
+	for piece := range slices.Chunk(b, 64<<10) {
+		n, err := s.ResponseWriter.Write(piece)
+		sent += n
+		if err != nil {
+			return sent, err
+		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	return s.ResponseWriter.Write(b)
+	return sent, nil
 }
 
 // command is the updater with a verb, as a child whose output is shown.
@@ -129,11 +137,11 @@ func (d *device) boot(ctx context.Context) error {
 	if err := d.daemon.Start(); err != nil {
 		return fmt.Errorf("cannot start the daemon: %w", err)
 	}
-	return d.await(ctx, "the daemon to answer", func(engine.Status) bool { return true })
+	return d.await(ctx, "the daemon to answer", func(httpapi.Status) bool { return true })
 }
 
 // await waits until the daemon's status is as wanted.
-func (d *device) await(ctx context.Context, what string, ready func(engine.Status) bool) error {
+func (d *device) await(ctx context.Context, what string, ready func(httpapi.Status) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	for {

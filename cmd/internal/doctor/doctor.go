@@ -5,6 +5,19 @@
 // code (package look), and adds the verdict. It changes nothing, starts nothing
 // and makes nothing, also where something is missing.
 //
+// # One rule of severity
+//
+// A finding fails when the device does not run what it should, or when the next
+// update cannot succeed: somebody has to act now, and the verb's exit code is 13. All
+// else that is worth doing is a warning, however grave it may become: a factory
+// version that cannot start, a key that anybody can write, a recovery that does not run
+// at boot. Whether a thing is right is told of what is there now, never of what the
+// journal remembers.
+//
+// Each finding that is not a pass says what to do. Where commands can do it, they are
+// in Run, ready for a shell, and a test follows them on a real device: break, ask, do
+// what it says, ask again. Advice in words alone is for what a person has to decide.
+//
 // Each check is a method of checkup in the file that its subject names. To add
 // one, write it there and put it into the list in this file, at the place where
 // an operator would look for it.
@@ -27,24 +40,27 @@ import (
 // after, for reading; the doctor closes it.
 type Device struct {
 	Config config.Config
-	// ConfigFile is where the configuration is, or would be.
+	// ConfigFile is the host path where the configuration is, or would be.
 	ConfigFile string
-	Root       disk.Root
-	Clock      clock.Clock
-	Trust      trust.Policy
-	Versions   func() (*versions.Store, error)
-	Manager    func() (service.Manager, error)
-	Journal    func() (*journal.Reader, error)
+	// Given is set when somebody has named that file: it may be another than the one with
+	// which the daemon runs, and is then judged as that of the next one.
+	Given    bool
+	Root     disk.Root
+	Clock    clock.Clock
+	Trust    trust.Policy
+	Versions func() (*versions.Store, error)
+	Manager  func() (service.Manager, error)
+	Journal  func() (*journal.Reader, error)
 }
 
 // Level is how bad a finding is.
 type Level string
 
-// The levels.
+// The levels; the package comment has the rule.
 const (
 	Pass Level = "pass"
-	Warn Level = "warn" // works, but will hurt one day
-	Fail Level = "fail" // updates or recovery cannot work like this
+	Warn Level = "warn" // worth doing
+	Fail Level = "fail" // the device does not run what it should, or the next update cannot succeed
 )
 
 // Finding is one line of the doctor's answer.
@@ -52,43 +68,68 @@ type Finding struct {
 	Check string `json:"check"`
 	Level Level  `json:"level"`
 	Text  string `json:"text"`
-	// Do is what to do about it; empty for a pass.
+	// Do is what to do about it, with the commands of Run; empty for a pass.
 	Do string `json:"do,omitempty"`
+	// Run are commands for sh that do it, run by root; empty where only a person can.
+	Run string `json:"run,omitempty"`
+}
+
+// Checks names all checks, in the order of their findings.
+func Checks() (names []string) {
+	for _, one := range checks {
+		names = append(names, one.name)
+	}
+	return names
+}
+
+// checks are in the order in which an operator would look.
+var checks = []struct {
+	name string
+	run  func(*checkup, context.Context)
+}{
+	{"config", (*checkup).configuration},
+	{"directories", (*checkup).directories},
+	{"filesystems", (*checkup).mounts},
+	{"owners", (*checkup).owners},
+	{"pointers", (*checkup).pointers},
+	{"versions", (*checkup).installed},
+	{"links", (*checkup).links},
+	{"factory", (*checkup).factory},
+	{"services", (*checkup).services},
+	{"units", (*checkup).units},
+	{"sandbox", (*checkup).sandbox},
+	{"space", (*checkup).space},
+	{"journal", (*checkup).history},
+	{"quarantine", (*checkup).quarantine},
+	{"trust", (*checkup).trust},
+	{"download", (*checkup).download},
+	{"clock", (*checkup).time},
+	{"log", (*checkup).retention},
+	{"daemon", (*checkup).daemon},
+	{"http api", (*checkup).api},
+	{"network", (*checkup).network},
+	{"device-api", (*checkup).deviceAPI},
+}
+
+// Unreadable is the answer for a device whose configuration has a mistake, with which no
+// updater starts: err tells the file, the line, and what to write.
+func Unreadable(err error) []Finding {
+	c := &checkup{name: "config"}
+	c.fail(say("correct it; a daemon that runs goes on with what it has until it is restarted"), "%s", err)
+	return c.findings
 }
 
 // Examine runs every check. A check that cannot be made is a finding itself.
 func Examine(ctx context.Context, d Device) []Finding {
 	c := &checkup{Device: d}
-	c.seen = c.lookAround()
+	c.seen = c.lookAround(ctx)
 	if c.manager != nil {
 		defer func() { _ = c.manager.Close() }() // it was only asked
 	}
-	for _, check := range []struct {
-		name string
-		run  func(context.Context)
-	}{
-		{"config", c.configuration},
-		{"directories", c.directories},
-		{"filesystems", c.mounts},
-		{"owners", c.owners},
-		{"pointers", c.pointers},
-		{"versions", c.installed},
-		{"links", c.links},
-		{"factory", c.factory},
-		{"services", c.services},
-		{"units", c.units},
-		{"space", c.space},
-		{"journal", c.journal},
-		{"trust", c.trust},
-		{"clock", c.time},
-		{"log", c.retention},
-		{"daemon", c.daemon},
-		{"http api", c.api},
-		{"device-api", c.deviceAPI},
-	} {
+	for _, check := range checks {
 		c.name = check.name
 		before := len(c.findings)
-		check.run(ctx)
+		check.run(c, ctx)
 		if len(c.findings) == before {
 			c.pass("nothing wrong")
 		}
@@ -104,10 +145,10 @@ type checkup struct {
 	findings []Finding
 }
 
-func (c *checkup) add(l Level, do, format string, args ...any) {
-	c.findings = append(c.findings, Finding{c.name, l, fmt.Sprintf(format, args...), do})
+func (c *checkup) add(l Level, do advice, format string, args ...any) {
+	c.findings = append(c.findings, Finding{c.name, l, fmt.Sprintf(format, args...), do.String(), do.run})
 }
 
-func (c *checkup) pass(format string, args ...any)     { c.add(Pass, "", format, args...) }
-func (c *checkup) warn(do, format string, args ...any) { c.add(Warn, do, format, args...) }
-func (c *checkup) fail(do, format string, args ...any) { c.add(Fail, do, format, args...) }
+func (c *checkup) pass(format string, args ...any)            { c.add(Pass, advice{}, format, args...) }
+func (c *checkup) warn(do advice, format string, args ...any) { c.add(Warn, do, format, args...) }
+func (c *checkup) fail(do advice, format string, args ...any) { c.add(Fail, do, format, args...) }

@@ -20,6 +20,7 @@ import (
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/disk/disktest"
 	"github.com/tope/updater/platform/roottest"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/service/bystander"
@@ -107,12 +108,38 @@ func TestDoctorKnowsHazardousMounts(t *testing.T) {
 		require.False(t, f.Check == "filesystems" && f.Level != pass, f)
 	}
 	bad := examined(t, mounted(t, "^fast_commit", "barrier=0,data=writeback,noexec"), quiet)
-	requireFinding(t, bad, "filesystems", fail, "without write barriers")
+	requireFinding(t, bad, "filesystems", warn, "without write barriers")
 	requireFinding(t, bad, "filesystems", warn, "data=writeback")
 	requireFinding(t, bad, "filesystems", fail, "noexec")
 	dir := mounted(t, "^fast_commit", "rw")
 	require.NoError(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 	requireFinding(t, examined(t, dir, quiet), "filesystems", fail, "read-only")
+}
+
+// An overlay is as good as what its upper layer is on; state in memory is told as what
+// it means.
+func TestDoctorKnowsOverlaysAndMemory(t *testing.T) {
+	over := disktest.New(t, disktest.Overlay, filepath.Join(t.TempDir(), "mnt"), 0).Dir
+	require.NoError(t, os.MkdirAll(filepath.Join(over, "opt/tope/versions"), 0o755))
+	requireFinding(t, examined(t, over, quiet), "filesystems", pass, "its upper layer on ext4")
+
+	dir, layers := t.TempDir(), t.TempDir()
+	mount := func(at, kind, options string) {
+		require.NoError(t, os.MkdirAll(at, 0o755))
+		require.NoError(t, unix.Mount(kind, at, kind, 0, options))
+		t.Cleanup(func() { require.NoError(t, unix.Unmount(at, unix.MNT_DETACH)) })
+	}
+	mount(layers, "tmpfs", "")
+	for _, name := range []string{"lower", "upper", "work"} {
+		require.NoError(t, os.Mkdir(filepath.Join(layers, name), 0o755))
+	}
+	at := func(name string) string { return filepath.Join(layers, name) }
+	mount(filepath.Join(dir, "opt/tope/versions"), "overlay", "volatile,lowerdir="+at("lower")+",upperdir="+at("upper")+",workdir="+at("work"))
+	mount(filepath.Join(dir, "var/lib/tope-updater"), "tmpfs", "")
+	found := examined(t, dir, quiet)
+	requireFinding(t, found, "filesystems", warn, "whose upper layer is on tmpfs")
+	requireFinding(t, found, "filesystems", warn, "mounted volatile")
+	requireFinding(t, found, "filesystems", warn, "each boot begins without a journal")
 }
 
 func TestDoctorTellsWhoHoldsThePorts(t *testing.T) {
@@ -177,7 +204,7 @@ func TestDoctorMakesNothing(t *testing.T) {
 	found := examined(t, root, quiet)
 	requireFinding(t, found, "versions", warn, "cannot look at the versions")
 	requireFinding(t, found, "directories", warn, "/opt/tope/versions is missing")
-	requireFinding(t, found, "journal", warn, "there is no journal yet")
+	requireFinding(t, found, "journal", warn, "there is no journal")
 	entries, err := os.ReadDir(root)
 	require.NoError(t, err)
 	require.Empty(t, entries)
@@ -194,9 +221,9 @@ func TestDoctorKnowsStrangePointers(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(d.Dir(), "factory"), 0o755))
 	found := examined(t, d.Root, quiet)
 	f := requireFinding(t, found, "pointers", fail, "current leads to 7.7.7, which is missing")
-	require.Contains(t, f.Do, "tope-updater recover")
-	requireFinding(t, found, "pointers", fail, `previous leads to "../elsewhere", which is not a version`)
-	requireFinding(t, found, "pointers", fail, "factory: a file or directory")
+	require.Contains(t, f.Run, " recover --finish")
+	requireFinding(t, found, "pointers", warn, `previous leads to "../elsewhere", which is not a version`)
+	requireFinding(t, found, "pointers", warn, "factory: a file or directory")
 	requireFinding(t, found, "pointers", warn, "is ignored")
 }
 

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/service/servicetest"
+	"github.com/tope/updater/platform/versions"
 )
 
 // The kernel here may be a new one, so the test asks the comparison itself.
@@ -52,15 +54,16 @@ func TestUnitsAreEnabledAndInOrder(t *testing.T) {
 		level Level
 		text  string
 	}{
-		{"recovery is not installed", units{recoverUnit: {Load: "not-found"}}, Fail, recoverUnit + " is not-found"},
-		{"recovery does not run at boot", units{recoverUnit: with(func(f *service.UnitFacts) { f.File = "disabled" })}, Fail, "does not run at boot"},
-		{"recovery has failed", units{recoverUnit: with(func(f *service.UnitFacts) { f.Active = "failed" })}, Fail, "has failed at this boot"},
-		{"the daemon is off", units{daemonUnit: with(func(f *service.UnitFacts) { f.Active = "inactive" })}, Warn, daemonUnit + " is inactive"},
-		{"the daemon does not wait", units{daemonUnit: with(func(f *service.UnitFacts) { f.After = nil })}, Fail, "does not wait for " + recoverUnit},
+		{"recovery is not installed", units{recoverUnit: {Load: "not-found"}}, Warn, recoverUnit + " is not-found"},
+		{"recovery does not run at boot", units{recoverUnit: with(func(f *service.UnitFacts) { f.File = "disabled" })}, Warn, "does not run at boot"},
+		{"recovery has failed", units{recoverUnit: with(func(f *service.UnitFacts) { f.Active = "failed" })}, Warn, "has failed at this boot"},
+		{"the daemon is off", units{daemonUnit: with(func(f *service.UnitFacts) { f.Active = "inactive" })}, Fail, daemonUnit + " is inactive"},
+		{"the daemon is given up", units{daemonUnit: with(func(f *service.UnitFacts) { f.Active = "failed" })}, Fail, daemonUnit + " has failed"},
+		{"the daemon does not wait", units{daemonUnit: with(func(f *service.UnitFacts) { f.After = nil })}, Warn, "does not wait for " + recoverUnit},
 		{"no rescue", units{rescueUnit: {Load: "not-found"}}, Warn, "nothing rescues a daemon"},
 		{"a masked service", units{"api.service": with(func(f *service.UnitFacts) { f.Load = "masked" })}, Fail, "cannot be started"},
-		{"a service that requires recovery", units{"api.service": with(func(f *service.UnitFacts) { f.Requires = []string{recoverUnit} })}, Fail, "requires " + recoverUnit},
-		{"a service that does not wait", units{"api.service": with(func(f *service.UnitFacts) { f.After = nil })}, Fail, "api: api.service does not wait"},
+		{"a service that requires recovery", units{"api.service": with(func(f *service.UnitFacts) { f.Requires = []string{recoverUnit} })}, Warn, "requires " + recoverUnit},
+		{"a service that does not wait", units{"api.service": with(func(f *service.UnitFacts) { f.After = nil })}, Warn, "api: api.service does not wait"},
 		{"a disabled service", units{"api.service": with(func(f *service.UnitFacts) { f.File = "disabled" })}, Warn, "not started at boot"},
 		{"a stale unit", units{"api.service": with(func(f *service.UnitFacts) { f.Stale = true })}, Warn, "has changed since systemd read it"},
 		{"all is well", nil, Pass, "api.service is enabled, active"},
@@ -91,7 +94,7 @@ func TestServicesAreAskedAbout(t *testing.T) {
 	m := &servicetest.UnitFake{Fake: servicetest.NewFake(clocktest.New(), "api"), Dirs: []string{"/etc/units"}}
 	says := func(change func(*service.Status)) Finding {
 		m.Set("api", change)
-		return findings(t, m, func(c *checkup) { c.services(t.Context()) })[0]
+		return findings(t, m, func(c *checkup) { c.servicesOf(t.Context()) })[0]
 	}
 	f := says(func(*service.Status) {})
 	require.Equal(t, Fail, f.Level)
@@ -106,5 +109,39 @@ func TestServicesAreAskedAbout(t *testing.T) {
 	f = says(func(s *service.Status) { s.Loaded = false })
 	require.Contains(t, f.Text, "knows no unit api.service")
 	m.Unreachable(true)
-	require.Contains(t, findings(t, m, func(c *checkup) { c.services(t.Context()) })[0].Do, "start the service manager")
+	require.Contains(t, findings(t, m, func(c *checkup) { c.servicesOf(t.Context()) })[0].Do, "start the service manager")
+}
+
+// Before the first version there is nothing that a service could run: the next update
+// can succeed, so nothing fails.
+func TestServicesOfADeviceWithoutAVersion(t *testing.T) {
+	m := servicetest.NewFake(clocktest.New(), "api")
+	fresh := func(installed ...versions.Info) Finding {
+		return findings(t, m, func(c *checkup) {
+			store, err := versions.Open(versions.Config{Root: c.Root, Versions: "/opt/tope/versions"})
+			require.NoError(t, err)
+			c.store, c.versions = store, installed
+			c.services(t.Context())
+		})[0]
+	}
+	f := fresh()
+	require.Equal(t, Warn, f.Level, "%+v", f)
+	require.Contains(t, f.Text, "there is no version yet")
+	require.Equal(t, Fail, fresh(versions.Info{Version: "1.0.0"}).Level)
+}
+
+// The systemd that answers is the one of this host. What it says of services of the same
+// names is not about the tree, and no advice may change the host.
+func TestATreeOfAnotherSystemIsNotJudgedByThisOne(t *testing.T) {
+	m := &servicetest.UnitFake{Fake: servicetest.NewFake(clocktest.New(), "api")}
+	for _, check := range []func(*checkup, context.Context){(*checkup).services, (*checkup).units, (*checkup).api, (*checkup).deviceAPI} {
+		f := findings(t, m, func(c *checkup) { check(c, t.Context()) })
+		require.Len(t, f, 1)
+		require.Equal(t, Pass, f[0].Level, "%+v", f[0])
+		require.Contains(t, f[0].Text, "not checked: below --root")
+	}
+	f := findings(t, m, func(c *checkup) { c.retention(t.Context()) })[0]
+	require.Equal(t, Warn, f.Level)
+	require.Empty(t, f.Run)
+	require.Contains(t, f.Do, "on the device itself: mkdir -p /var/log/journal")
 }

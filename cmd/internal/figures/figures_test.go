@@ -19,6 +19,8 @@ func TestMain(m *testing.M) {
 		os.Exit(playUnpack())
 	case rolePoller:
 		os.Exit(playPoller())
+	case roleCrowd:
+		os.Exit(playCrowd())
 	}
 	os.Exit(devicetest.Main(m))
 }
@@ -36,8 +38,11 @@ func BenchmarkFigures(b *testing.B) {
 		{"transactions", transactions},
 		{"transition", transition},
 		{"downtime", downtime},
+		{"together", together},
 		{"recover", recovery},
 		{"polls", polls},
+		{"unread", unread},
+		{"crowd", crowd},
 		{"size", size},
 		{"unpack", unpack},
 		{"patched", patched},

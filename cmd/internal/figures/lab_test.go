@@ -20,9 +20,11 @@ import (
 	"github.com/tope/updater/cmd/internal/builttest"
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/httpapi"
 	"github.com/tope/updater/engine/httpapi/client"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle/bundletest"
 )
@@ -78,7 +80,7 @@ func (l *lab) offer(b *testing.B, r fixtures.Release) steps.Source {
 		require.NoError(b, err)
 		l.packages[r.Version] = p
 	}
-	return steps.Source{URL: l.shop + "/" + p.Name, Name: p.Name, Size: p.Size, MD5: p.MD5, Version: p.Version}
+	return steps.Source{URL: source.New(l.shop + "/" + p.Name), Name: p.Name, Size: p.Size, MD5: p.MD5, Version: p.Version}
 }
 
 // device is a device with a daemon.
@@ -159,8 +161,8 @@ func (d *device) install(b *testing.B, src steps.Source) []journal.Record {
 	defer cancel()
 	id, err := d.api.Install(ctx, engine.InstallRequest{Source: src})
 	require.NoError(b, err)
-	var st engine.Status
-	require.NoError(b, d.api.Watch(ctx, time.Second, func(s engine.Status) bool {
+	var st httpapi.Status
+	require.NoError(b, d.api.Watch(ctx, time.Second, func(s httpapi.Status) bool {
 		st = s
 		return s.Update != nil
 	}))

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/steps"
 )
 
@@ -108,7 +109,7 @@ func (a *countedAnswer) Write(p []byte) (int, error) {
 func (c *counted) offer(path, version string) steps.Source {
 	name := "/" + version + ".tope"
 	c.files[name] = path
-	return steps.Source{URL: c.url + name}
+	return steps.Source{URL: source.New(c.url + name)}
 }
 
 // installed is the cost of an install.

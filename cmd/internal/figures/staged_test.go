@@ -29,6 +29,7 @@ const (
 	roleBare     = "bare"
 	roleConstant = "constant"
 	rolePoller   = "poller"
+	roleCrowd    = "crowd"
 	roleUnpack   = "unpack"
 )
 
@@ -58,7 +59,7 @@ func staged(b *testing.B, l *lab) []row {
 func bare(b *testing.B, l *lab, src steps.Source) time.Duration {
 	dir, err := os.MkdirTemp(l.dir, "bare-")
 	require.NoError(b, err)
-	out, err := role(roleBare, "FIGURES_URL="+src.URL, "FIGURES_MD5="+src.MD5, "FIGURES_DIR="+dir).Output()
+	out, err := role(roleBare, "FIGURES_URL="+src.URL.Unredacted(), "FIGURES_MD5="+src.MD5, "FIGURES_DIR="+dir).Output()
 	require.NoError(b, err)
 	d, err := time.ParseDuration(string(out))
 	require.NoError(b, err)

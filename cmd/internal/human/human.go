@@ -43,6 +43,15 @@ func Duration(d time.Duration) string {
 	}
 }
 
+// Span is a duration that may be the least of what is possible: "3 min 20 s", or
+// "at least 3 min 20 s".
+func Span(d time.Duration, unsure bool) string {
+	if unsure {
+		return "at least " + Duration(d)
+	}
+	return Duration(d)
+}
+
 func digits(v float64) string {
 	switch {
 	case v < 9.95 && v > -9.95:

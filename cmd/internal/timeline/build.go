@@ -9,6 +9,7 @@ import (
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/source"
+	"github.com/tope/updater/steps"
 )
 
 // Build tells the story of the records, which must be in their order. Records of
@@ -46,7 +47,7 @@ type teller struct {
 	Chapter
 	last    journal.Record  // the newest record told
 	pending *journal.Record // an intent without an outcome so far
-	since   time.Duration   // of last
+	since   journal.Span    // of last
 }
 
 func (t *teller) tell(r journal.Record) {
@@ -60,24 +61,31 @@ func (t *teller) tell(r journal.Record) {
 }
 
 func (t *teller) add(r journal.Record, e Entry) {
-	e.Seq, e.Time, e.Boot, e.Since = r.Seq, r.Time, r.Boot, t.since
+	e.Seq, e.Time, e.Boot, e.Since = r.Seq, r.Time, r.Boot, t.since.Took
 	t.Entries = append(t.Entries, e)
 }
 
 // passTime moves since on to r, and tells when the clock or the boot changed.
 func (t *teller) passTime(r journal.Record) {
+	t.since = t.since.Add(t.last.Instant(), r.Instant())
 	wall := r.Time.Sub(t.last.Time)
 	if r.Boot != t.last.Boot {
-		// Across boots there is only the wall clock, and it may be wrong.
-		t.since += max(wall, 0)
-		t.add(r, Entry{What: Rebooted, Text: fmt.Sprintf("another boot begins: the device was restarted or lost its power; the wall clock moved on by %s", human.Duration(wall))})
+		t.add(r, Entry{What: Rebooted, Text: rebooted(t.last, r)})
 		return
 	}
 	mono := r.Mono - t.last.Mono
-	t.since += max(mono, 0)
 	if jump := wall - mono; jump > 2*time.Second || jump < -2*time.Second {
 		t.add(r, Entry{What: ClockSet, Text: fmt.Sprintf("the wall clock jumped by %s", human.Duration(jump))})
 	}
+}
+
+func rebooted(last, r journal.Record) string {
+	const text = "another boot begins: the device was restarted or lost its power; "
+	dark, sure := last.Instant().Until(r.Instant())
+	if !sure {
+		return text + "the wall clock cannot tell for how long"
+	}
+	return text + "the wall clock moved on by " + human.Duration(dark)
 }
 
 // conclude decides how an intent without an outcome ended.
@@ -91,7 +99,7 @@ func (t *teller) conclude(r journal.Record) {
 		return
 	}
 	rebooted := r.Boot != p.Boot
-	restarted := r.Spend != nil || r.Rule != ""
+	restarted := r.Spend != nil || r.Rule != "" || r.Stopped != nil
 	again := r.Phase == journal.Intent && r.Step == p.Step
 	if r.Phase == journal.Outcome && r.Step == p.Step && !rebooted {
 		return
@@ -100,8 +108,11 @@ func (t *teller) conclude(r journal.Record) {
 		return
 	}
 	text := "the updater ended before the step did"
-	if rebooted {
+	switch {
+	case rebooted:
 		text = "the device went down before the step was done"
+	case r.Stopped != nil:
+		text = "the updater was stopped before the step was done"
 	}
 	t.Interruptions++
 	t.add(r, Entry{What: Interrupted, Step: string(p.Step), Attempt: p.Attempt, Text: text})
@@ -112,7 +123,12 @@ func (t *teller) conclude(r journal.Record) {
 func (t *teller) decide(r journal.Record) {
 	if s := r.Spend; s != nil && r.Takeover == nil {
 		text := fmt.Sprintf("%s took over; it costs this state %d of its budget", who(s.By), s.Cost)
-		if s.Cost == 0 {
+		switch {
+		case s.OutOfMemory:
+			text = who(s.By) + " took over; its start is excused, as the updater had run out of memory"
+		case s.Excused:
+			text = who(s.By) + " took over; its start is excused, as the updater had been stopped or killed"
+		case s.Cost == 0:
 			text = who(s.By) + " took over, in a boot that is counted already"
 		}
 		t.add(r, Entry{What: Spent, State: t.State, Text: text})
@@ -153,7 +169,7 @@ func who(by string) string {
 func (t *teller) change(r journal.Record) {
 	if a := r.Accept; a != nil {
 		t.Kind, t.From, t.To, t.Before, t.Source = string(a.Kind), a.From, a.To, a.Before, sourceOf(a.Source)
-		t.add(r, Entry{What: Asked, Text: t.request(a)})
+		t.add(r, Entry{What: Asked, Text: t.request(a), By: r.By})
 	}
 	// The outcome that makes the machine move is told before the move.
 	if r.Phase == journal.Outcome && r.Step != "" {
@@ -164,13 +180,13 @@ func (t *teller) change(r journal.Record) {
 			t.To = l.To
 		}
 		if text := learnt(l); text != "" {
-			t.add(r, Entry{What: Learnt, Text: text})
+			t.add(r, Entry{What: Learnt, Text: text, By: r.By})
 		}
 	}
 	if r.Error != nil {
 		t.Error = r.Error
 		if r.Phase != journal.Outcome || r.Step == "" {
-			t.add(r, Entry{What: Failed, Why: r.Why, Error: r.Error})
+			t.add(r, Entry{What: Failed, Trigger: string(r.Trigger), Why: r.Why, Error: r.Error})
 		}
 	}
 	if r.To != "" {
@@ -179,10 +195,13 @@ func (t *teller) change(r journal.Record) {
 		if r.Step == "" && r.Rule == "" && r.Error == nil {
 			e.Why = r.Why // no other entry of this record tells it
 		}
+		if r.Accept == nil && r.Learn == nil {
+			e.By = r.By // who cancelled it, or asked for what took its place
+		}
 		t.add(r, e)
 	}
 	if r.Terminal {
-		t.Terminal, t.Took = true, t.since
+		t.Terminal, t.Span = true, t.since
 	}
 }
 
@@ -190,7 +209,7 @@ func (t *teller) outcome(r journal.Record) {
 	t.pending = nil
 	e := Entry{What: Done, Step: string(r.Step), Attempt: r.Attempt, Took: r.Took, Why: r.Why, Evidence: r.Evidence, Error: r.Error}
 	if r.Error != nil {
-		e.What = Failed
+		e.What, e.Trigger = Failed, string(r.Trigger)
 	}
 	t.add(r, e)
 }
@@ -208,11 +227,18 @@ func (t *teller) aside(r journal.Record) {
 	if len(r.Baseline) > 0 {
 		t.add(r, Entry{What: Baseline, Text: "the gate's word on the version that runs now", Evidence: r.Baseline})
 	}
+	t.preflight(r)
 	if q := r.Quarantine; q != nil {
-		t.add(r, Entry{What: Quarantined, Text: fmt.Sprintf("%s (%s): %s", q.Version, q.Digest, q.Reason)})
+		t.add(r, Entry{What: Quarantined, Text: fmt.Sprintf("%s (%s)", q.Version, q.Digest)})
 	}
 	if r.Unquarantine != "" {
-		t.add(r, Entry{What: Released, Text: r.Unquarantine + " may be installed again", Why: r.Why})
+		t.add(r, Entry{What: Released, Text: r.Unquarantine + " may be installed again", Why: r.Why, By: r.By})
+	}
+	if r.Upkeep != "" {
+		t.add(r, Entry{What: Upkeep, Text: r.Upkeep, By: r.By})
+	}
+	if r.TrustForgotten {
+		t.add(r, Entry{What: Forgotten, Text: "the signed releases that were committed are let go of: without keys this device takes any release", Why: r.Why, By: r.By})
 	}
 	if d := r.Damage; d != nil {
 		text := d.Kind + ": " + d.Text
@@ -226,9 +252,25 @@ func (t *teller) aside(r journal.Record) {
 	}
 }
 
+// preflight tells what was found before the switch. Findings that cannot be read are
+// those of a newer program.
+func (t *teller) preflight(r journal.Record) {
+	var found []steps.Finding
+	if len(r.Findings) == 0 || json.Unmarshal(r.Findings, &found) != nil {
+		return
+	}
+	for _, f := range found {
+		what := Warned
+		if f.Fatal {
+			what = Refused
+		}
+		t.add(r, Entry{What: what, Text: f.String()})
+	}
+}
+
 func (t *teller) end() {
 	if !t.Terminal {
-		t.Took = t.since
+		t.Span = t.since
 	}
 	if p := t.pending; p != nil && !t.Terminal {
 		t.add(t.last, Entry{What: Unfinished, Step: string(p.Step), Attempt: p.Attempt, Text: "no outcome yet: it is at work, or was cut and not yet recovered"})
@@ -245,7 +287,10 @@ func (t *teller) request(a *journal.Accept) string {
 	default:
 		text = fmt.Sprintf("go to the installed version %s", a.To)
 	}
-	if a.Hold {
+	if a.Check {
+		text = "check, without installing it, " + t.Source
+	}
+	if a.Hold && !a.Check {
 		text += ", in two requests"
 	}
 	if a.Retry {
@@ -259,11 +304,11 @@ func (t *teller) request(a *journal.Accept) string {
 
 func sourceOf(raw json.RawMessage) string {
 	var s struct {
-		URL  string `json:"url"`
-		Name string `json:"name"`
+		URL  source.URL `json:"url"`
+		Name string     `json:"name"`
 	}
-	if json.Unmarshal(raw, &s) == nil && s.URL != "" {
-		return source.Redacted(s.URL)
+	if json.Unmarshal(raw, &s) == nil && !s.URL.Empty() {
+		return s.URL.Redacted()
 	}
 	return s.Name
 }

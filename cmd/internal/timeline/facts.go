@@ -64,7 +64,7 @@ func (f *folder) value(d *json.Decoder, key string) error {
 func (f *folder) text(key, v string) {
 	switch {
 	case v == "" || moment(key):
-	case key == "name" || key == "service" || key == "kind" || key == "target" || key == "text":
+	case key == "name" || key == "service" || key == "kind" || key == "target" || key == "what" || key == "text":
 		f.fact("", v)
 	default:
 		if at, err := time.Parse(time.RFC3339, v); err == nil {

@@ -7,10 +7,11 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/tope/updater/cmd/internal/human"
+	"github.com/tope/updater/engine"
 	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/printable"
 )
 
 // Paint colours text; nil leaves it as it is.
@@ -88,7 +89,7 @@ func (c Chapter) verdict() string {
 		s = "the beginning is no longer in the journal"
 	}
 	if c.Terminal {
-		s += " after " + human.Duration(c.Took)
+		s += " after " + human.Span(c.Took, c.TookUnsure)
 	} else {
 		s += ", not over yet"
 	}
@@ -101,7 +102,7 @@ func (c Chapter) verdict() string {
 	default:
 		s += fmt.Sprintf(", interrupted %d times", c.Interruptions)
 	}
-	if c.Error != nil && c.State != "Committed" {
+	if c.Error != nil && !engine.Success(engine.State(c.State)) {
 		s += ": " + c.Error.Code + ": " + c.Error.Text
 	}
 	return s
@@ -113,7 +114,7 @@ func (p printer) entry(e Entry) {
 	at := p.paint(Faint, fmt.Sprintf("  %s %9s  ", e.Time.UTC().Format("15:04:05.000"), "+"+clockwise(e.Since)))
 	const blank = "                          "
 	line := func(c Colour, format string, args ...any) { p.line(at + p.paint(c, fmt.Sprintf(format, args...))) }
-	more := func(s string) { p.line(blank + "      " + p.paint(Faint, clean(s))) }
+	more := func(s string) { p.line(blank + "      " + p.paint(Faint, printable.Line(s))) }
 	switch e.What {
 	case Entered:
 		text := e.State
@@ -146,10 +147,17 @@ func (p printer) entry(e Entry) {
 		line(Plain, "    rule: %s", e.Text)
 	case Damaged:
 		line(Bad, "    the journal was damaged: %s", e.Text)
+	case Refused:
+		line(Bad, "    preflight: %s", e.Text)
+	case Warned:
+		line(Warn, "    preflight: warning: %s", e.Text)
 	case Quarantined:
 		line(Bad, "    quarantined: %s", e.Text)
 	default:
 		line(Plain, "    %s: %s", e.What, e.Text)
+	}
+	if by := e.By.String(); by != "" {
+		more("by: " + by)
 	}
 	if e.Why != "" {
 		more("why: " + e.Why)
@@ -159,17 +167,22 @@ func (p printer) entry(e Entry) {
 			more(f)
 		}
 	}
+	if e.Error != nil && e.Error.Details != "" {
+		for text := range strings.SplitSeq(e.Error.Details, "\n") {
+			more(text)
+		}
+	}
 }
 
 // clean is c without control characters: parts of these texts come from servers,
 // bundles and health checks, and a terminal obeys control characters.
 func (c Chapter) clean() Chapter {
-	c.Update, c.Kind, c.From, c.To, c.State = clean(c.Update), clean(c.Kind), clean(c.From), clean(c.To), clean(c.State)
+	c.Update, c.Kind, c.From, c.To, c.State = printable.Line(c.Update), printable.Line(c.Kind), printable.Line(c.From), printable.Line(c.To), printable.Line(c.State)
 	c.Error = cleanFailure(c.Error)
 	c.Entries = slices.Clone(c.Entries)
 	for i := range c.Entries {
 		e := &c.Entries[i]
-		e.State, e.Step, e.Text, e.Why = clean(e.State), clean(e.Step), clean(e.Text), clean(e.Why)
+		e.State, e.Step, e.Text, e.Why = printable.Line(e.State), printable.Line(e.Step), printable.Line(e.Text), printable.Line(e.Why)
 		e.Error = cleanFailure(e.Error)
 	}
 	return c
@@ -179,16 +192,8 @@ func cleanFailure(f *journal.Failure) *journal.Failure {
 	if f == nil {
 		return nil
 	}
-	return &journal.Failure{Code: clean(f.Code), Class: clean(f.Class), Text: clean(f.Text)}
-}
-
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
+	// Details have several lines, each of which is cleaned when it is printed.
+	return &journal.Failure{Code: printable.Line(f.Code), Class: printable.Line(f.Class), Text: printable.Line(f.Text), Details: f.Details}
 }
 
 func attempt(n int) string {
@@ -217,9 +222,9 @@ func clockwise(d time.Duration) string {
 // ColourOf is the colour of a state: how well the device is in it.
 func ColourOf(state string) Colour {
 	switch state {
-	case "Committed":
+	case "Committed", "Checked":
 		return Good
-	case "Failed", "RolledBack", "FellBack", "NeedsAttention", "RollingBack", "FallingBack":
+	case "Failed", "RolledBack", "FellBack", "NeedsAttention", "RollingBack", "FallingBack", "Returning":
 		return Bad
 	case "Cancelled":
 		return Warn

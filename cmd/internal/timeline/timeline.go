@@ -41,8 +41,8 @@ type Chapter struct {
 	Terminal bool             `json:"terminal"`
 	Error    *journal.Failure `json:"error,omitempty"`
 	Started  time.Time        `json:"started"`
-	// Took is the time from the first record to the terminal one, or to the newest.
-	Took time.Duration `json:"took_ns"`
+	// Span is the time from the first record to the terminal one, or to the newest.
+	journal.Span
 	// Interruptions counts how often the update was cut short.
 	Interruptions int     `json:"interruptions"`
 	Entries       []Entry `json:"entries"`
@@ -54,6 +54,7 @@ type What string
 // The kinds of entry.
 const (
 	Asked       What = "asked"       // a request was accepted
+	Upkeep      What = "upkeep"      // work between updates was asked for
 	Entered     What = "entered"     // the machine moved to a state
 	Began       What = "began"       // a step's intent was written
 	Done        What = "done"        // the step succeeded
@@ -68,8 +69,11 @@ const (
 	TookOver    What = "took over"   // another program carries the update out
 	Learnt      What = "learnt"      // what the release turned out to be
 	Baseline    What = "baseline"    // the gate's word on the old version
+	Refused     What = "refused"     // the preflight found what would fail
+	Warned      What = "warned"      // it found what may fail
 	Quarantined What = "quarantined" // the release is not to be tried again unasked
 	Released    What = "released"    // it may be
+	Forgotten   What = "forgotten"   // the signed releases are let go of
 	Damaged     What = "damaged"     // an earlier journal was damaged
 	Closed      What = "closed"      // the clean-up is done
 )
@@ -83,16 +87,19 @@ type Entry struct {
 	Boot string    `json:"boot"`
 	// Since is the time since the chapter's first record, by the monotonic
 	// clock within a boot.
-	Since   time.Duration `json:"since_ns"`
-	What    What          `json:"what"`
-	State   string        `json:"state,omitempty"`
+	Since time.Duration `json:"since_ns"`
+	What  What          `json:"what"`
+	State string        `json:"state,omitempty"`
+	// Trigger is the move of the machine that an entry, or its failure, made.
 	Trigger string        `json:"trigger,omitempty"`
 	Step    string        `json:"step,omitempty"`
 	Attempt int           `json:"attempt,omitempty"`
 	Took    time.Duration `json:"took_ns,omitempty"`
 	// Text is the entry in a sentence.
-	Text     string           `json:"text,omitempty"`
-	Why      string           `json:"why,omitempty"`
+	Text string `json:"text,omitempty"`
+	Why  string `json:"why,omitempty"`
+	// By is who asked for what the entry tells.
+	By       *journal.Asker   `json:"by,omitempty"`
 	Evidence json.RawMessage  `json:"evidence,omitempty"`
 	Error    *journal.Failure `json:"error,omitempty"`
 }

@@ -21,6 +21,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"syscall"
 	"time"
 
@@ -46,6 +47,8 @@ type Client struct {
 	http *http.Client
 	// where names the other side in errors.
 	where string
+	// socket is the path of the daemon's socket; empty in this process.
+	socket string
 }
 
 // Socket returns a client of the daemon that listens on path.
@@ -53,13 +56,25 @@ func Socket(path string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return httpapi.DialSocket(ctx, path)
 	}
-	return &Client{where: path, http: &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConns: 2}}}
+	return &Client{where: path, socket: path, http: &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConns: 2}}}
 }
 
-// InProcess returns a client of a handler in this process.
+// InProcess returns a client of a handler in this process. It may do what this process's
+// user can do with the device's files.
 func InProcess(h http.Handler) *Client {
 	return &Client{where: "this process", http: &http.Client{Transport: transport{h}}}
 }
+
+// handing is a client for one request, with which an open file is handed over.
+func (c *Client) handing(f *os.File) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return httpapi.DialHanding(ctx, c.socket, f)
+	}
+	return &Client{where: c.where, http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+}
+
+// HTTP is the client below, for requests that have no method here.
+func (c *Client) HTTP() *http.Client { return c.http }
 
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

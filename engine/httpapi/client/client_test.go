@@ -17,6 +17,9 @@ import (
 	"github.com/tope/updater/engine/httpapi"
 	"github.com/tope/updater/engine/httpapi/client"
 	"github.com/tope/updater/engine/httpapi/httpapitest"
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
@@ -53,13 +56,13 @@ func TestVerbsReachTheEngine(t *testing.T) {
 	eachWay(t, func(t *testing.T, d *httpapitest.Device, c *client.Client) {
 		ctx := t.Context()
 		full := engine.InstallRequest{
-			Source: steps.Source{URL: "http://h/b.zip", Name: "b.zip", Size: 9, MD5: "600aff0f78265dd25bb6907828f916dd", Version: "1.2.0"},
+			Source: steps.Source{URL: source.New("http://h/b.zip"), Name: "b.zip", Size: 9, MD5: "600aff0f78265dd25bb6907828f916dd", Version: "1.2.0"},
 			Hold:   true, Retry: true,
 		}
 		for _, begin := range []func() (string, error){
 			func() (string, error) { return c.Install(ctx, full) },
 			func() (string, error) {
-				return c.Install(ctx, engine.InstallRequest{Source: steps.Source{URL: "/tmp/b.zip"}})
+				return c.Install(ctx, engine.InstallRequest{Source: steps.Source{URL: source.New("/tmp/b.zip")}, Check: true})
 			},
 			func() (string, error) { return c.Proceed(ctx, "1.2.0") },
 			func() (string, error) { return c.Cancel(ctx) },
@@ -82,13 +85,16 @@ func TestVerbsReachTheEngine(t *testing.T) {
 		repaired, err := c.RepairLinks(ctx, httpapi.LinksRequest{})
 		require.NoError(t, err)
 		require.Equal(t, []string{"/usr/local/bin/web-server"}, repaired.Added)
+		_, err = c.ClearQuarantine(ctx, httpapi.ClearRequest{All: true, Why: "tried elsewhere"})
+		require.NoError(t, err)
 		require.Equal(t, []string{
-			"install {Source:{URL:http://h/b.zip Name:b.zip Size:9 MD5:600aff0f78265dd25bb6907828f916dd Version:1.2.0} Hold:true Retry:true Force:false}",
-			"install {Source:{URL:/tmp/b.zip Name: Size:0 MD5: Version:} Hold:false Retry:false Force:false}",
+			"install {Source:{URL:http://h/b.zip Name:b.zip Size:9 MD5:600aff0f78265dd25bb6907828f916dd Version:1.2.0} Hold:true Retry:true Force:false Check:false}",
+			"install {Source:{URL:/tmp/b.zip Name: Size:0 MD5: Version:} Hold:false Retry:false Force:false Check:true}",
 			"proceed 1.2.0", "cancel", `rollback ""`, `rollback "1.0.0" by force`, "restore factory",
 			"exclusive prune", "prune 3", "exclusive prune", "prune 0",
-			"exclusive factory create", "create factory 1.1.0 false", "exclusive factory create", "create factory 1.0.0 true",
+			"exclusive factory create 1.1.0", "create factory 1.1.0 false", "exclusive factory create 1.0.0", "create factory 1.0.0 true",
 			"exclusive links", "ensure links 1.1.0", "sweep links 1.1.0",
+			`unquarantine "": cleared: tried elsewhere`,
 		}, d.Calls())
 	})
 }
@@ -104,7 +110,7 @@ func TestQueries(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, updates[0], u)
 
-		want, err := d.Options().Journal.Records("u1")
+		want, err := d.Options().Journal.Page("u1", 0, 1)
 		require.NoError(t, err)
 		for _, id := range []string{"u1", ""} {
 			recs, err := c.Records(ctx, id)
@@ -126,6 +132,10 @@ func TestQueries(t *testing.T) {
 		v, err = c.VerifyFactory(ctx)
 		require.NoError(t, err)
 		require.Equal(t, "1.0.0", v.Version)
+		d.Change(func(st *engine.Status) { st.Quarantine = []journal.Quarantined{{Version: "1.3.0", Digest: "md5:13"}} })
+		bad, err := c.Quarantine(ctx)
+		require.NoError(t, err)
+		require.Equal(t, d.Options().Engine.Status().Quarantine, bad)
 		links, err := c.Links(ctx)
 		require.NoError(t, err)
 		require.Equal(t, versions.LinkMissing, links[0].State)
@@ -138,6 +148,7 @@ func TestErrorsAreTheEnginesOnBothPaths(t *testing.T) {
 			engine.ErrQuarantined, engine.ErrTooLate, engine.ErrNothingToDo, engine.ErrExpired, engine.ErrNotFound, engine.ErrInvalid, engine.ErrJournal,
 			versions.ErrInUse, versions.ErrExists, versions.ErrNotFound, versions.ErrFactorySet, versions.ErrCurrentSet, versions.ErrForeign,
 			versions.ErrDamaged, versions.ErrMismatch, versions.ErrNotExecutable,
+			versions.ErrSpecialBits, versions.ErrStrayLink, versions.ErrNoManifest, disk.ErrMounted,
 		} {
 			d.Fail(wrapped{want})
 			_, err := c.Rollback(t.Context(), "", false)
@@ -189,7 +200,7 @@ func TestWatchShowsEachChangeAndTicksBetween(t *testing.T) {
 		shown := make(chan engine.State)
 		watched := make(chan error, 1)
 		go func() {
-			watched <- c.Watch(t.Context(), time.Second, func(s engine.Status) bool {
+			watched <- c.Watch(t.Context(), time.Second, func(s httpapi.Status) bool {
 				shown <- s.State
 				return !engine.Terminal(s.State)
 			})
@@ -211,7 +222,7 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 	eachWay(t, func(t *testing.T, _ *httpapitest.Device, c *client.Client) {
 		why := errors.New("the user pressed ^C")
 		ctx, cancel := context.WithCancelCause(t.Context())
-		err := c.Watch(ctx, time.Second, func(engine.Status) bool {
+		err := c.Watch(ctx, time.Second, func(httpapi.Status) bool {
 			cancel(why)
 			return true
 		})

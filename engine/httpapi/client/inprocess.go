@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+
+	"github.com/tope/updater/engine/httpapi"
 )
 
 // transport calls the handler instead of sending the request anywhere.
@@ -12,7 +14,7 @@ type transport struct{ handler http.Handler }
 // RoundTrip runs the handler until it returns. The handler sees the request's
 // context and ends early with it.
 func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	in := req.Clone(req.Context())
+	in := req.Clone(httpapi.Here(req.Context()))
 	in.Host, in.RequestURI = req.URL.Host, req.URL.RequestURI()
 	if in.Body == nil {
 		in.Body = http.NoBody

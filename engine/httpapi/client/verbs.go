@@ -13,9 +13,13 @@ import (
 )
 
 // Install starts to install a bundle and returns the update's id. A local file
-// is named by its absolute path.
+// is named by its absolute path, and r.Handed has it open: a daemon is handed it, so that
+// the file is read with the rights of this process. The file stays the caller's.
 func (c *Client) Install(ctx context.Context, r engine.InstallRequest) (id string, err error) {
-	in := map[string]any{"url": r.Source.URL, "hold": r.Hold, "retry": r.Retry, "force": r.Force}
+	in := map[string]any{"url": r.Source.URL.Unredacted(), "hold": r.Hold, "retry": r.Retry, "force": r.Force}
+	if r.Check {
+		in["check"] = true // a daemon that does not know it refuses the request
+	}
 	for name, value := range map[string]string{"name": r.Source.Name, "md5": r.Source.MD5, "version": r.Source.Version} {
 		if value != "" {
 			in[name] = value
@@ -23,6 +27,9 @@ func (c *Client) Install(ctx context.Context, r engine.InstallRequest) (id strin
 	}
 	if r.Source.Size != 0 {
 		in["size"] = r.Source.Size
+	}
+	if c.socket != "" && r.Handed != nil && r.Handed.File != nil {
+		c = c.handing(r.Handed.File)
 	}
 	return c.begin(ctx, "/api/v2/install", in)
 }
@@ -56,6 +63,29 @@ func (c *Client) begin(ctx context.Context, path string, in any) (string, error)
 	var out httpapi.Accepted
 	err := c.do(ctx, http.MethodPost, path, in, &out)
 	return out.Update, err
+}
+
+// Quarantine lists the releases in quarantine, newest first.
+func (c *Client) Quarantine(ctx context.Context) ([]journal.Quarantined, error) {
+	var out httpapi.Quarantine
+	err := c.do(ctx, http.MethodGet, "/api/v2/quarantine", nil, &out)
+	return out.Quarantine, err
+}
+
+// ClearQuarantine lets releases leave the quarantine, and returns their entries.
+// Errors: engine.ErrNotFound when there is no such entry.
+func (c *Client) ClearQuarantine(ctx context.Context, r httpapi.ClearRequest) ([]journal.Quarantined, error) {
+	var out httpapi.Cleared
+	err := c.do(ctx, http.MethodPost, "/api/v2/quarantine/clear", r, &out)
+	return out.Cleared, err
+}
+
+// ForgetTrust lets go of the signed releases that were committed, and returns the newest.
+// Errors: engine.ErrNothingToDo when there is none.
+func (c *Client) ForgetTrust(ctx context.Context, why string) (was string, err error) {
+	var out httpapi.Forgotten
+	err = c.do(ctx, http.MethodPost, "/api/v2/trust/forget", httpapi.ForgetRequest{Why: why}, &out)
+	return out.Forgotten, err
 }
 
 // Updates lists the updates the journal keeps, newest first.
@@ -109,7 +139,7 @@ func (c *Client) VerifyJournal(ctx context.Context) (journal.Report, error) {
 }
 
 // Versions lists the versions on the device, newest first.
-func (c *Client) Versions(ctx context.Context) ([]versions.Info, error) {
+func (c *Client) Versions(ctx context.Context) ([]httpapi.InstalledVersion, error) {
 	var out httpapi.Installed
 	err := c.do(ctx, http.MethodGet, "/api/v2/versions", nil, &out)
 	return out.Versions, err
@@ -163,5 +193,13 @@ func (c *Client) Links(ctx context.Context) ([]versions.Link, error) {
 func (c *Client) RepairLinks(ctx context.Context, in httpapi.LinksRequest) (httpapi.LinksRepaired, error) {
 	var out httpapi.LinksRepaired
 	err := c.do(ctx, http.MethodPost, "/api/v2/links", in, &out)
+	return out, err
+}
+
+// Reload has the daemon read its configuration and keys anew, and returns when they
+// are in force. Errors: httpapi.ErrConfiguration, engine.ErrBusy.
+func (c *Client) Reload(ctx context.Context) (httpapi.Reloaded, error) {
+	var out httpapi.Reloaded
+	err := c.do(ctx, http.MethodPost, "/api/v2/reload", nil, &out)
 	return out, err
 }

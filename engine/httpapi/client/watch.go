@@ -11,24 +11,24 @@ import (
 )
 
 // Status tells where the device stands.
-func (c *Client) Status(ctx context.Context) (engine.Status, error) {
-	var s engine.Status
+func (c *Client) Status(ctx context.Context) (httpapi.Status, error) {
+	var s httpapi.Status
 	err := c.do(ctx, http.MethodGet, "/api/v2/status", nil, &s)
 	return s, err
 }
 
 // Next waits until the journal has a record beyond seq, at most for timeout, and
 // returns the status at that moment.
-func (c *Client) Next(ctx context.Context, seq uint64, timeout time.Duration) (engine.Status, error) {
+func (c *Client) Next(ctx context.Context, seq uint64, timeout time.Duration) (httpapi.Status, error) {
 	path := "/api/v2/status?wait=" + strconv.FormatUint(seq, 10) + "&timeout=" + min(timeout, httpapi.MaxWait).String()
-	var s engine.Status
+	var s httpapi.Status
 	err := c.do(ctx, http.MethodGet, path, nil, &s)
 	return s, err
 }
 
 // Watch calls show with each status until it returns false: at once, at each
 // change, and at least every tick, for the progress between changes.
-func (c *Client) Watch(ctx context.Context, tick time.Duration, show func(engine.Status) bool) error {
+func (c *Client) Watch(ctx context.Context, tick time.Duration, show func(httpapi.Status) bool) error {
 	s, err := c.Status(ctx)
 	for err == nil && show(s) {
 		s, err = c.Next(ctx, s.Journal.Seq, tick)

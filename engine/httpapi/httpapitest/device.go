@@ -5,6 +5,7 @@ package httpapitest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -28,6 +29,7 @@ type Device struct {
 	changed chan struct{}
 	fail    error
 	calls   []string
+	asker   *journal.Asker
 }
 
 // New returns an idle device with version 1.1.0, on the way from 1.0.0.
@@ -45,8 +47,22 @@ func New() *Device {
 func (d *Device) Options() httpapi.Options {
 	return httpapi.Options{
 		Engine: (*Engine)(d), Journal: (*Journal)(d), Versions: (*Versions)(d),
-		Clock: d.Clock, Version: "2.0.0", Keep: 3,
+		Clock: d.Clock, Version: "2.0.0", Keep: 3, Reload: d.reload,
+		Services: httpapi.Eyes{Names: []string{"device-api"}, Look: d.look},
 	}
+}
+
+// look sees one service, which runs from the current version.
+func (d *Device) look(context.Context) []httpapi.Service {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	current := d.status.Pointers.Current
+	return []httpapi.Service{{Name: "device-api", Running: true, Versions: []string{current}, Text: "runs from " + current}}
+}
+
+func (d *Device) reload(context.Context) (httpapi.Reloaded, error) {
+	err := d.call("reload")
+	return httpapi.Reloaded{Config: "/etc/tope-updater/config.toml", Trust: "2 keys"}, err
 }
 
 // Handler is a handler over this device.
@@ -87,6 +103,21 @@ func (d *Device) Calls() []string {
 	return slices.Clone(d.calls)
 }
 
+// Asker is who made the newest request to the engine.
+func (d *Device) Asker() *journal.Asker {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.asker
+}
+
+// hear notes who makes a request to the engine.
+func (d *Device) hear(ctx context.Context) *Device {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asker = engine.Asker(ctx)
+	return d
+}
+
 func (d *Device) call(format string, args ...any) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -114,36 +145,54 @@ func (e *Engine) Changed() <-chan struct{} {
 }
 
 // Install notes the request.
-func (e *Engine) Install(_ context.Context, r engine.InstallRequest) (string, error) {
-	return "u2", e.device().call("install %+v", r)
+func (e *Engine) Install(ctx context.Context, r engine.InstallRequest) (string, error) {
+	handed := ""
+	if r.Handed != nil {
+		handed = " from a file that was handed over"
+		r.Handed.Close()
+	}
+	return "u2", e.device().hear(ctx).call("install {Source:%+v Hold:%v Retry:%v Force:%v Check:%v}%s", r.Source, r.Hold, r.Retry, r.Force, r.Check, handed)
 }
 
 // Proceed notes the request.
-func (e *Engine) Proceed(_ context.Context, version string) (string, error) {
-	return "u2", e.device().call("proceed %s", version)
+func (e *Engine) Proceed(ctx context.Context, version string) (string, error) {
+	return "u2", e.device().hear(ctx).call("proceed %s", version)
 }
 
 // Cancel notes the request.
-func (e *Engine) Cancel(context.Context) (string, error) {
-	return "u2", e.device().call("cancel")
+func (e *Engine) Cancel(ctx context.Context) (string, error) {
+	return "u2", e.device().hear(ctx).call("cancel")
 }
 
 // Rollback notes the request.
-func (e *Engine) Rollback(_ context.Context, to string, force bool) (string, error) {
+func (e *Engine) Rollback(ctx context.Context, to string, force bool) (string, error) {
 	if force {
-		return "u2", e.device().call("rollback %q by force", to)
+		return "u2", e.device().hear(ctx).call("rollback %q by force", to)
 	}
-	return "u2", e.device().call("rollback %q", to)
+	return "u2", e.device().hear(ctx).call("rollback %q", to)
 }
 
 // RestoreFactory notes the request.
-func (e *Engine) RestoreFactory(context.Context) (string, error) {
-	return "u2", e.device().call("restore factory")
+func (e *Engine) RestoreFactory(ctx context.Context) (string, error) {
+	return "u2", e.device().hear(ctx).call("restore factory")
+}
+
+// Quarantine is that of the status.
+func (e *Engine) Quarantine() []journal.Quarantined { return e.Status().Quarantine }
+
+// Unquarantine notes the request and clears what the status has.
+func (e *Engine) Unquarantine(ctx context.Context, which, why string) ([]journal.Quarantined, error) {
+	return e.Status().Quarantine, e.device().hear(ctx).call("unquarantine %q: %s", which, why)
+}
+
+// ForgetTrust notes the request.
+func (e *Engine) ForgetTrust(ctx context.Context, why string) (string, error) {
+	return "signed release 1.0.0", e.device().hear(ctx).call("forget trust: %s", why)
 }
 
 // Exclusive notes the request and runs f, unless the device is to fail.
-func (e *Engine) Exclusive(ctx context.Context, what string, f func(context.Context) error) error {
-	if err := e.device().call("exclusive %s", what); err != nil {
+func (e *Engine) Exclusive(ctx context.Context, what string, f func(ctx context.Context) error) error {
+	if err := e.device().hear(ctx).call("exclusive %s", what); err != nil {
 		return err
 	}
 	return f(ctx)
@@ -157,11 +206,15 @@ func (j *Journal) records() []journal.Record {
 	return []journal.Record{
 		{
 			Seq: 1, Time: at, Mono: time.Second, Boot: "b1", Update: "u1", Phase: journal.Outcome, Trigger: "accept", From: "Idle", To: "Requested",
-			Accept: &journal.Accept{Kind: "install", From: "1.0.0", To: "1.1.0", Before: versions.Pointers{Current: "1.0.0"}}, Sum: "aa",
+			By:     &journal.Asker{Kind: journal.ByToken, Token: "ci", Peer: "192.0.2.7:4711"},
+			Accept: &journal.Accept{Kind: "install", Source: source(), From: "1.0.0", To: "1.1.0", Before: versions.Pointers{Current: "1.0.0"}}, Sum: "aa",
 		},
 		{Seq: 2, Time: at.Add(time.Second), Mono: 2 * time.Second, Boot: "b1", Update: "u1", Phase: journal.Intent, Step: "Download", Attempt: 1, Sum: "bb"},
 	}
 }
+
+// source is where the update came from.
+func source() json.RawMessage { return json.RawMessage(`{"url":"http://h/the-source.zip"}`) }
 
 // Updates returns the one update.
 func (j *Journal) Updates() ([]journal.Update, error) {
@@ -169,13 +222,16 @@ func (j *Journal) Updates() ([]journal.Update, error) {
 		return nil, err
 	}
 	return []journal.Update{{
-		ID: "u1", Kind: "install", From: "1.0.0", To: "1.1.0", State: "Committed", Terminal: true, Closed: true,
+		ID: "u1", Kind: "install", Source: source(), From: "1.0.0", To: "1.1.0", State: "Committed", Terminal: true, Closed: true, By: j.records()[0].By,
 		Accepted: j.records()[0].Time, FirstSeq: 1, LastSeq: 2,
 	}}, nil
 }
 
-// Records returns its records, for any other id none.
-func (j *Journal) Records(update string) ([]journal.Record, error) {
+// Page returns its records in one page, for any other id none.
+func (j *Journal) Page(update string, after uint64, _ int) ([]journal.Record, error) {
+	if after > 0 {
+		return nil, nil
+	}
 	if err := (*Device)(j).call("records %q", update); err != nil {
 		return nil, err
 	}
@@ -202,6 +258,16 @@ func (v *Versions) Pointers() (versions.Pointers, error) {
 	defer v.mu.Unlock()
 	return v.status.Pointers, nil
 }
+
+// Raw is a pointer as the links of the status have it.
+func (v *Versions) Raw(pointer string) (string, bool, error) {
+	p, err := v.Pointers()
+	version := map[string]string{versions.Current: p.Current, versions.Previous: p.Previous, versions.Factory: p.Factory}[pointer]
+	return "v" + version, version != "", err
+}
+
+// Path is a directory that exists, whatever the version.
+func (v *Versions) Path(string) string { return "/" }
 
 // List returns two complete versions.
 func (v *Versions) List() ([]versions.Info, error) {
@@ -243,7 +309,7 @@ func (v *Versions) EnsureLinks(version string) ([]string, error) {
 }
 
 // AdoptLinks moves one file aside.
-func (v *Versions) AdoptLinks(version string) ([]string, error) {
+func (v *Versions) AdoptLinks(_ context.Context, version string) ([]string, error) {
 	return []string{"/usr/local/bin/web-server.before-tope"}, v.device().call("adopt links %s", version)
 }
 

@@ -1,9 +1,11 @@
-// Package disktest gives tests a disk that they may fill and corrupt, and a
-// user who may not do everything. Both need root, which CI has.
+// Package disktest gives tests a disk that they may fill and corrupt and whose power
+// they may cut, with any file system that the guide names, and a user who may not do
+// everything. Both need root, which CI has.
+//
+// Start at New; Each runs a test on every kind of file system.
 package disktest
 
 import (
-	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -15,19 +17,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"github.com/tope/updater/platform/roottest"
 )
 
 // Nobody is the user and group that AsNobody becomes.
 const Nobody = 65534
-
-// Ext4 is a small ext4 file system of its own, mounted for one test.
-type Ext4 struct {
-	// Dir is where it is mounted.
-	Dir   string
-	image string
-}
 
 // TempDir is t.TempDir, for tests that leave trees without write bits in it. Only
 // root could remove them otherwise.
@@ -81,58 +74,6 @@ func writable(t testing.TB, path string, f func()) {
 	require.NoError(t, os.Chmod(path, 0o600))
 	f()
 	require.NoError(t, os.Chmod(path, info.Mode()))
-}
-
-// NewExt4 makes and mounts an ext4 file system of this many bytes. Nothing is
-// reserved for root, so that it is full for everybody at once.
-func NewExt4(t testing.TB, size int64) *Ext4 {
-	t.Helper()
-	roottest.Need(t, "a loop device")
-	base := t.TempDir()
-	e := &Ext4{Dir: filepath.Join(base, "mnt"), image: filepath.Join(base, "image")}
-	require.NoError(t, os.Mkdir(e.Dir, 0o755))
-	require.NoError(t, os.WriteFile(e.image, nil, 0o600))
-	require.NoError(t, os.Truncate(e.image, size))
-	run(t, "mkfs.ext4", "-q", "-m", "0", e.image)
-	run(t, "mount", "-o", "loop", e.image, e.Dir)
-	t.Cleanup(func() { require.NoError(t, unix.Unmount(e.Dir, unix.MNT_DETACH)) })
-	return e
-}
-
-// Fill leaves no more than free bytes to write. It returns the function that makes
-// room again.
-func (e *Ext4) Fill(t testing.TB, free int64) (release func()) {
-	t.Helper()
-	var st unix.Statfs_t
-	require.NoError(t, unix.Statfs(e.Dir, &st))
-	path := filepath.Join(e.Dir, ".filler")
-	f, err := os.Create(path)
-	require.NoError(t, err)
-	size := int64(st.Bavail*uint64(st.Bsize)) - free
-	if size > 0 {
-		// Extents need some blocks themselves: try smaller sizes until one fits.
-		for err = unix.ENOSPC; err != nil && size > 0; size -= 4096 {
-			err = unix.Fallocate(int(f.Fd()), 0, 0, size)
-		}
-		require.NoError(t, err)
-	}
-	require.NoError(t, f.Close())
-	return func() { require.NoError(t, os.Remove(path)) }
-}
-
-// Corrupt changes the one place on the disk that holds text, below the page
-// cache: cached pages stay as they were.
-func (e *Ext4) Corrupt(t testing.TB, text string) {
-	t.Helper()
-	data, err := os.ReadFile(e.image)
-	require.NoError(t, err)
-	require.Equal(t, 1, bytes.Count(data, []byte(text)), "the text must be on the disk, once")
-	f, err := os.OpenFile(e.image, os.O_WRONLY, 0)
-	require.NoError(t, err)
-	_, err = f.WriteAt([]byte{text[0] ^ 1}, int64(bytes.Index(data, []byte(text))))
-	require.NoError(t, err)
-	require.NoError(t, f.Sync())
-	require.NoError(t, f.Close())
 }
 
 // AsNobody runs f on a thread whose file accesses are an ordinary user's, and

@@ -116,7 +116,7 @@ func TestConforms(t *testing.T) {
 		return servicetest.Subject{
 			Manager: b.m, Clock: clock.System(),
 			Good: shell("good", "exec sleep 1000"), Other: shell("other", "exec sleep 1000"),
-			Bad: shell("bad", "exit 3"), Unknown: service.Service{Name: "nosuch"},
+			Bad: shell("bad", "exit 3"), Unknown: service.Service{Name: "nosuch"}, Inside: true,
 			Kill:  func(t *testing.T, pid int) { require.NoError(t, unix.Kill(pid, unix.SIGKILL)) },
 			Again: func(*testing.T) service.Manager { return b.again() },
 		}
@@ -238,4 +238,30 @@ func TestAClosedManagerSaysSo(t *testing.T) {
 	require.ErrorIs(t, b.m.Start(t.Context(), shell("api", "exit 0")), service.ErrUnavailable)
 	_, err := b.m.Status(t.Context(), shell("api", "exit 0"))
 	require.ErrorIs(t, err, service.ErrUnavailable)
+}
+
+func TestTheEndOfALog(t *testing.T) {
+	dir := t.TempDir()
+	m, err := embedded.New(embedded.Config{RunDir: dir, Resolve: func(p string) (string, error) { return p, nil }})
+	require.NoError(t, err)
+	defer m.Close()
+	s := service.Service{Name: "chatty"}
+	for text, want := range map[string][]string{
+		"":                                nil,
+		"\n\n":                            nil,
+		"one":                             {"one"},
+		"one\ntwo\nthree\n":               {"two", "three"},
+		strings.Repeat("x", 1<<20) + "\n": nil,
+		strings.Repeat("x", 1<<20) + "\nlast words\n": {"last words"},
+	} {
+		require.NoError(t, os.WriteFile(m.LogOf(s), []byte(text), 0o600))
+		lines, err := m.Tail(t.Context(), s, 0, 2)
+		require.NoError(t, err)
+		var got []string
+		for _, line := range lines {
+			got = append(got, line.Text)
+			require.False(t, line.About)
+		}
+		require.Equal(t, want, got, "%.20q", text)
+	}
 }

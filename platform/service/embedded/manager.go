@@ -157,6 +157,20 @@ func (m *Manager) Stopping(ctx context.Context) (bool, error) { return false, co
 // LogOf implements service.LogKeeper.
 func (m *Manager) LogOf(s service.Service) string { return filepath.Join(m.cfg.RunDir, s.Name+".log") }
 
+// Tail implements service.LogKeeper. A log begins with the start that was asked for
+// last, so that all of it is since then.
+func (m *Manager) Tail(ctx context.Context, s service.Service, _ time.Duration, n int) ([]service.LogLine, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	text, err := tail(m.LogOf(s), n)
+	var lines []service.LogLine
+	for _, line := range text {
+		lines = append(lines, service.LogLine{Text: line})
+	}
+	return lines, err
+}
+
 // Supervise implements service.Supervisor: after a boot all services are
 // started, otherwise those that died while no manager was open.
 func (m *Manager) Supervise(ctx context.Context, services []service.Service) error {
@@ -164,16 +178,17 @@ func (m *Manager) Supervise(ctx context.Context, services []service.Service) err
 	if err != nil {
 		return err
 	}
-	var failed []error
-	for _, s := range ordered {
-		failed = append(failed, m.act(ctx, "start", s, func(u *unit) error {
+	failed := make([]error, len(ordered))
+	service.Together(ordered, false, func(i int, s service.Service) error {
+		failed[i] = m.act(ctx, "start", s, func(u *unit) error {
 			restarts, missing := u.missing()
 			if !missing {
 				return nil
 			}
 			return u.start(ctx, restarts)
-		}))
-	}
+		})
+		return nil // the others start all the same
+	})
 	return errors.Join(failed...)
 }
 

@@ -1,9 +1,12 @@
 package embedded
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,4 +57,37 @@ func trim(path string) {
 	if info, err := os.Stat(path); err == nil && info.Size() > logLimit {
 		_ = os.Truncate(path, 0) // It is tried again in a minute.
 	}
+}
+
+// longestTail bounds what is read of a log's end, in bytes.
+const longestTail = 16 << 10
+
+// tail returns the last lines of a log, at most n. A log that is not there has none.
+func tail(path string, n int) ([]string, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read a service's log: %w", err)
+	}
+	defer func() { _ = f.Close() }() // It was only read.
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read a service's log: %w", err)
+	}
+	from := max(0, info.Size()-longestTail)
+	data, err := io.ReadAll(io.NewSectionReader(f, from, longestTail))
+	if err != nil {
+		return nil, fmt.Errorf("read a service's log: %w", err)
+	}
+	if from > 0 { // The first line is cut.
+		_, data, _ = bytes.Cut(data, []byte("\n"))
+	}
+	text := strings.TrimRight(string(data), "\n")
+	if text == "" {
+		return nil, nil
+	}
+	lines := strings.Split(text, "\n")
+	return lines[max(0, len(lines)-n):], nil
 }

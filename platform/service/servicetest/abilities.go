@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -69,6 +70,51 @@ func logKept(t *testing.T, k kit) {
 	}
 	require.Contains(t, l.LogOf(k.Good), k.Good.Name)
 	require.NotEqual(t, l.LogOf(k.Good), l.LogOf(k.Other))
+	lines, err := l.Tail(k.ctx, k.Unknown, 0, 5)
+	require.NoError(t, err)
+	require.Empty(t, lines)
+	k.start(k.Good)
+	lines, err = l.Tail(k.ctx, k.Good, 0, 1)
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(lines), 1)
+	lines, err = l.Tail(k.ctx, k.Good, k.Clock.Monotonic()+time.Hour, 5)
+	require.NoError(t, err)
+	_, begins := k.Manager.(service.Supervisor) // with each start that is asked for
+	require.True(t, begins || len(lines) == 0, "nothing was printed in the future: %q", lines)
+}
+
+// launched: a manager tells what it executes for a service and which processes are
+// the service's own.
+func launched(t *testing.T, k kit) {
+	l, ok := k.Manager.(service.Launcher)
+	if !ok {
+		return
+	}
+	none, err := l.Launch(k.ctx, k.Unknown)
+	require.NoError(t, err)
+	require.Zero(t, none)
+	processes, err := l.Processes(k.ctx, k.Unknown)
+	require.NoError(t, err)
+	require.Empty(t, processes)
+	k.start(k.Good)
+	k.start(k.Other)
+	launch, err := l.Launch(k.ctx, k.Good)
+	require.NoError(t, err)
+	main, ok := launch.MainCommand()
+	require.True(t, ok)
+	require.NotEmpty(t, main.Path)
+	require.NotEmpty(t, main.Args)
+	require.NotEmpty(t, launch.Type)
+	processes, err = l.Processes(k.ctx, k.Good)
+	require.NoError(t, err)
+	if k.Inside {
+		require.Contains(t, processes, k.status(k.Good).MainPID)
+		require.NotContains(t, processes, k.status(k.Other).MainPID)
+	}
+	k.stop(k.Good)
+	processes, err = l.Processes(k.ctx, k.Good)
+	require.NoError(t, err)
+	require.Empty(t, processes)
 }
 
 // StandBy is the suite of a service.Bystander, which runs nothing and so cannot
@@ -77,7 +123,7 @@ func StandBy(t *testing.T, m service.Manager) {
 	t.Helper()
 	require.False(t, service.RunsServices(m))
 	require.True(t, service.InPlace(m), "there is nothing that a replacement could disturb")
-	for _, ability := range []bool{is[service.Supervisor](m), is[service.UnitReader](m), is[service.LogKeeper](m), is[service.Instancer](m)} {
+	for _, ability := range []bool{is[service.Supervisor](m), is[service.UnitReader](m), is[service.LogKeeper](m), is[service.Instancer](m), is[service.Launcher](m)} {
 		require.False(t, ability, "an ability that only a manager with services can have")
 	}
 	ctx, s := t.Context(), service.Service{Name: "api"}
@@ -154,6 +200,3 @@ func facts(st *service.Status) service.UnitFacts {
 
 // ReplaceableInPlace implements service.Replaceable.
 func (f *UnitFake) ReplaceableInPlace() {}
-
-// LogOf implements service.LogKeeper.
-func (f *UnitFake) LogOf(s service.Service) string { return "log of " + s.UnitName() }

@@ -146,6 +146,8 @@ func surveyed(t *testing.T, k kit) {
 	k.start(k.Good)
 	got, err := k.Manager.Survey(k.ctx, []service.Service{k.Good, k.Other, k.Unknown})
 	require.NoError(t, err)
+	require.Subset(t, []string{k.Unknown.Name}, got.Stale, "those that a reload may bring")
+	got.Stale = nil
 	require.Equal(t, service.Survey{}, got)
 	k.runs(k.Good, 0)
 	k.stopped(k.Other)
@@ -182,4 +184,26 @@ func concurrent(t *testing.T, k kit) {
 	wg.Wait()
 	k.runs(k.Good, 0)
 	k.runs(k.Other, 0)
+}
+
+// together: a call for a service does not have to wait for one for another.
+func together(t *testing.T, k kit) {
+	k.start(k.Good)
+	for range 3 {
+		before := map[string]int{k.Good.Name: k.status(k.Good).MainPID, k.Other.Name: k.status(k.Other).MainPID}
+		since := k.Clock.Monotonic()
+		done, errs := service.Together([]service.Service{k.Good, k.Other}, false, func(_ int, s service.Service) error {
+			return k.Manager.Restart(k.ctx, s)
+		})
+		require.Empty(t, errs)
+		for _, s := range done {
+			require.NotEqual(t, before[s.Name], k.runs(s, since).MainPID)
+		}
+	}
+	_, errs := service.Together([]service.Service{k.Good, k.Other}, true, func(_ int, s service.Service) error {
+		return k.Manager.Stop(k.ctx, s)
+	})
+	require.Empty(t, errs)
+	k.stopped(k.Good)
+	k.stopped(k.Other)
 }

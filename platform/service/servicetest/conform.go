@@ -26,6 +26,9 @@ type Subject struct {
 	Unknown service.Service
 	// Kill ends a process as SIGKILL would.
 	Kill func(t *testing.T, pid int)
+	// Inside is set when the services' processes have the same ids for the manager
+	// and for this process.
+	Inside bool
 	// Again closes the manager and returns a new one of the same services,
 	// as when the updater is restarted.
 	Again func(t *testing.T) service.Manager
@@ -54,9 +57,11 @@ func Conform(t *testing.T, factory func(t *testing.T) Subject) {
 		{"a survey of unrelated services is empty", surveyed},
 		{"a shutdown is put off at most until it is released", inhibited},
 		{"status may be asked for from many goroutines", concurrent},
+		{"services may be restarted at the same time", together},
 		{"a supervisor starts what should run, and leaves alone what runs", supervised},
 		{"a manager with unit files tells how units are set up", unitsRead},
 		{"a manager that keeps logs tells where", logKept},
+		{"a launcher tells what it executes, and which processes are a service's", launched},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := factory(t)

@@ -47,6 +47,9 @@ type Fake struct {
 	relations service.Survey
 	held      int
 	noInhibit error
+	launches  map[string]service.Launch
+	processes map[string][]int
+	logs      map[string][]printed
 }
 
 // NewFake returns a manager of the named services, none of them running.
@@ -270,4 +273,58 @@ func (f *Fake) names() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// Launches sets what Launch tells of a service. By default it is of type simple and
+// executes /usr/local/bin/NAME.
+func (f *Fake) Launches(name string, l service.Launch) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.launches == nil {
+		f.launches = map[string]service.Launch{}
+	}
+	f.launches[name] = l
+}
+
+// Works sets which processes a service has besides its main process, which is one
+// of the Fake's own invention.
+func (f *Fake) Works(name string, pids ...int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.processes == nil {
+		f.processes = map[string][]int{}
+	}
+	f.processes[name] = pids
+}
+
+// Launch implements service.Launcher.
+func (f *Fake) Launch(ctx context.Context, s service.Service) (service.Launch, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.reachable(ctx, s.Name); err != nil {
+		return service.Launch{}, err
+	}
+	if l, ok := f.launches[s.Name]; ok {
+		return l, nil
+	}
+	if f.units[s.Name] == nil {
+		return service.Launch{}, nil
+	}
+	program := "/usr/local/bin/" + s.Name
+	return service.Launch{Type: "simple", Commands: []service.Execution{{Phase: service.Main, Path: program, Args: []string{program}}}}, nil
+}
+
+// Processes implements service.Launcher.
+func (f *Fake) Processes(ctx context.Context, s service.Service) ([]int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.reachable(ctx, s.Name); err != nil {
+		return nil, err
+	}
+	var found []int
+	if u := f.units[s.Name]; u != nil && u.MainPID != 0 {
+		found = append(append(found, u.MainPID), f.processes[s.Name]...)
+	}
+	slices.Sort(found)
+	return found, nil
 }

@@ -37,7 +37,7 @@ func subject(as func(*servicetest.Fake) service.Manager) servicetest.Subject {
 	})
 	m := as(f)
 	return servicetest.Subject{
-		Manager: m, Clock: c, Good: svc("good"), Other: svc("other"), Bad: svc("bad"), Unknown: svc("nosuch"),
+		Manager: m, Clock: c, Good: svc("good"), Other: svc("other"), Bad: svc("bad"), Unknown: svc("nosuch"), Inside: true,
 		Kill: func(t *testing.T, pid int) {
 			for name, p := range f.PIDs() {
 				if p == pid {

@@ -49,6 +49,11 @@ func (f *Fake) Survey(ctx context.Context, services []service.Service) (service.
 			s.Idle = append(s.Idle, name)
 		}
 	}
+	for _, svc := range services {
+		if u := f.units[svc.Name]; u == nil || u.Stale {
+			s.Stale = append(s.Stale, svc.Name)
+		}
+	}
 	return s, nil
 }
 

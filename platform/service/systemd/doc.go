@@ -16,6 +16,10 @@
 // rollback from restoring the version that works; so what systemd remembers of
 // failures is reset before every start.
 //
+// How long a start may take is systemd's to say, by the unit's TimeoutStartSec= and
+// what the service asks for beyond it. The manager gives up only a start that
+// systemd would never end (Config.StartBound).
+//
 // A unit that does not stop within its StopTimeout is killed, whatever its own
 // TimeoutStopSec= says. That counts as a stop when nothing of the unit is left.
 //

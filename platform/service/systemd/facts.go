@@ -17,17 +17,17 @@ var (
 	_ service.LogKeeper   = (*Manager)(nil)
 )
 
-// UnitDirs implements service.UnitReader; see systemd.unit(5).
-func (m *Manager) UnitDirs() []string {
+// UnitDirs implements service.UnitKeeper.
+func (m *Manager) UnitDirs() []string { return unitDirs() }
+
+// unitDirs are systemd's directories of unit files; see systemd.unit(5).
+func unitDirs() []string {
 	return []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
 }
 
 // ReplaceableInPlace implements service.Replaceable: the services are systemd's
 // children.
 func (m *Manager) ReplaceableInPlace() {}
-
-// LogOf implements service.LogKeeper.
-func (m *Manager) LogOf(s service.Service) string { return "journalctl -u " + s.UnitName() }
 
 // Unit implements service.UnitReader.
 func (m *Manager) Unit(ctx context.Context, unit string) (service.UnitFacts, error) {

@@ -188,6 +188,23 @@ func (m manager) KillUnit(unit, who string, signal int32) *dbus.Error {
 	return nil
 }
 
+// ListUnitsByNames answers with (ssssssouso), of which the state and the job count here.
+func (m manager) ListUnitsByNames(names []string) (list []sd.UnitStatus, _ *dbus.Error) {
+	for _, unit := range names {
+		all, err := props(m).GetAll(dbus.Message{Headers: map[dbus.HeaderField]dbus.Variant{
+			dbus.FieldPath: dbus.MakeVariant(topPath + "/unit/" + dbus.ObjectPath(sd.PathBusEscape(unit))),
+		}}, "")
+		if err != nil {
+			return nil, err
+		}
+		u := sd.UnitStatus{Name: unit, Path: "/", JobPath: "/"}
+		u.ActiveState, _ = all["ActiveState"].Value().(string)
+		m.b.set(func() { u.JobId = m.b.pending[unit] })
+		list = append(list, u)
+	}
+	return list, nil
+}
+
 func (m manager) Reload() *dbus.Error {
 	_ = m.b.Reload(context.Background())
 	return nil
@@ -210,7 +227,7 @@ func (p props) Get(_, name string) (dbus.Variant, *dbus.Error) {
 }
 
 func (p props) GetAll(msg dbus.Message, iface string) (map[string]dbus.Variant, *dbus.Error) {
-	if iface != "" {
+	if iface != "" && iface != "org.freedesktop.systemd1.Unit" {
 		return nil, dbus.NewError("org.freedesktop.DBus.Error.UnknownInterface", nil)
 	}
 	object, _ := msg.Headers[dbus.FieldPath].Value().(dbus.ObjectPath)
@@ -222,6 +239,7 @@ func (p props) GetAll(msg dbus.Message, iface string) (map[string]dbus.Variant, 
 		"ExecMainStartTimestampMonotonic": uint64(st.Started.Microseconds()),
 		"ExecMainCode":                    int32(1), "ExecMainStatus": int32(st.ExitStatus),
 	}
+	all["Type"], all["ExecStart"] = "simple", []execution{{Path: "/bin/" + unit, Args: []string{unit}}}
 	if !st.Loaded {
 		all["LoadState"] = "not-found"
 	}
@@ -234,10 +252,6 @@ func (p props) GetAll(msg dbus.Message, iface string) (map[string]dbus.Variant, 
 	if id != 0 {
 		p.b.polls++
 	}
-	all["Job"] = struct {
-		ID   uint32
-		Path dbus.ObjectPath
-	}{id, jobPath(id)}
 	for name, value := range p.b.extra {
 		all[name] = value
 	}
@@ -249,6 +263,16 @@ func (p props) GetAll(msg dbus.Message, iface string) (map[string]dbus.Variant, 
 		out[name] = dbus.MakeVariant(value)
 	}
 	return out, nil
+}
+
+// execution is a command as systemd writes it: a(sasbttttuii).
+type execution struct {
+	Path         string
+	Args         []string
+	Ignored      bool
+	A, B, C, D   uint64
+	PID          uint32
+	Code, Status int32
 }
 
 // unescape reverses how systemd makes an object's name of a unit's: _2e is a dot.

@@ -15,12 +15,27 @@ import (
 // the signal that says so is lost.
 const pollEvery = 500 * time.Millisecond
 
+// startLimits is how much longer than StartBound a start may take. systemd rules that: it
+// gives each command of a start the unit's TimeoutStartSec=, and more when the service
+// asks for it (EXTEND_TIMEOUT_USEC=), and it announces the end. StartBound is for a start
+// that systemd would never end, because the unit, or one that it waits for, has no limit.
+func (m *Manager) startLimits(ctx context.Context, s service.Service) time.Duration {
+	l, err := m.Launch(ctx, s)
+	if err != nil {
+		return 0
+	}
+	return max(0, time.Duration(len(l.Commands))*l.StartLimit-m.cfg.StartBound)
+}
+
 // job is something systemd does to a unit.
 type job struct {
 	name     string
 	mode     string
 	patience time.Duration
-	call     func(c *sd.Conn, ctx context.Context, unit, mode string, done chan<- string) (int, error)
+	// more is what is added to the patience when it is over: it costs a question, which
+	// nobody needs to ask of the many jobs that end in time. May be nil.
+	more func(context.Context, service.Service) time.Duration
+	call func(c *sd.Conn, ctx context.Context, unit, mode string, done chan<- string) (int, error)
 }
 
 // job asks for a job and waits for its end.
@@ -44,6 +59,7 @@ func (m *Manager) job(ctx context.Context, s service.Service, j job) error {
 		return m.explain(j.name, s, err)
 	}
 	expired := m.cfg.Clock.After(j.patience)
+	ending := asked // since when the unit is on its way down
 	for {
 		select {
 		case result := <-done:
@@ -53,6 +69,11 @@ func (m *Manager) job(ctx context.Context, s service.Service, j job) error {
 		case <-m.life.Done():
 			return m.explain(j.name, s, errClosed)
 		case <-expired:
+			if j.more != nil {
+				more := j.more(ctx, s)
+				j.patience, j.more, expired = j.patience+more, nil, m.cfg.Clock.After(more)
+				continue
+			}
 			p, err := m.properties(ctx, s)
 			if err == nil {
 				err = p.late(s, j)
@@ -60,12 +81,19 @@ func (m *Manager) job(ctx context.Context, s service.Service, j job) error {
 			return m.explain(j.name, s, err)
 		case <-m.cfg.Clock.After(pollEvery):
 		}
-		p, err := m.properties(ctx, s)
+		active, pending, err := m.glance(ctx, s)
 		if err != nil {
 			continue // it may come back
 		}
-		if p.job() == id {
-			m.force(ctx, s, j, p, asked)
+		if pending == id {
+			if j.name != "stop" && active != service.Deactivating {
+				ending = m.cfg.Clock.Monotonic()
+			}
+			m.force(ctx, s, ending)
+			continue
+		}
+		p, err := m.properties(ctx, s)
+		if err != nil {
 			continue
 		}
 		// The job is over. Its signal, which tells more, may have come meanwhile.
@@ -78,11 +106,11 @@ func (m *Manager) job(ctx context.Context, s service.Service, j job) error {
 	}
 }
 
-// force kills a unit's processes that have not ended in time, as systemd itself
-// would do at its own, often longer, limit. It is called until the job is over,
-// because each command of a stop is a new process.
-func (m *Manager) force(ctx context.Context, s service.Service, j job, p properties, asked time.Duration) {
-	if m.cfg.Clock.Monotonic()-asked < limit(s) || j.name != "stop" && p.status().Active != service.Deactivating {
+// force kills the processes of a unit that has been on its way down for longer than
+// it may be, as systemd itself would do at its own, often longer, limit. It is called
+// until the job is over, because each command of a stop is a new process.
+func (m *Manager) force(ctx context.Context, s service.Service, ending time.Duration) {
+	if m.cfg.Clock.Monotonic()-ending < limit(s) {
 		return
 	}
 	m.cfg.Log.Warn("a service does not stop in time: its processes are killed", "unit", s.UnitName(), "limit", limit(s))
@@ -104,7 +132,8 @@ func (p properties) late(s service.Service, j job) error {
 		return fmt.Errorf("%w (%v), its processes (main process %d) do not end though they were killed; see systemctl status %s, and dmesg for what the kernel waits for",
 			service.ErrTimeout, j.patience, st.MainPID, s.UnitName())
 	}
-	return fmt.Errorf("%w (%v), the unit is %s (%s); see journalctl -u %s for what it waits for", service.ErrTimeout, j.patience, st.Active, st.Sub, s.UnitName())
+	return fmt.Errorf("%w (%v), the unit is %s (%s); see journalctl -u %s for what it waits for; give the unit a TimeoutStartSec= of its own, or raise recovery.start_bound",
+		service.ErrEndless, j.patience, st.Active, st.Sub, s.UnitName())
 }
 
 // judge turns a job's result into an error, or nil.
@@ -125,15 +154,17 @@ func (m *Manager) judge(ctx context.Context, s service.Service, j job, result st
 	default: // failed, dependency, assert…
 		err = service.ErrFailed
 	}
-	err = fmt.Errorf("%w: systemd says %q", err, result)
+	if result != "failed" {
+		err = fmt.Errorf("%w: systemd says %q", err, result)
+	}
 	if p, askErr := m.properties(ctx, s); askErr == nil {
 		if j.name == "stop" && p.gone() {
 			return nil // Nothing of the unit runs, whatever the job's result.
 		}
 		st := p.status()
-		err = fmt.Errorf("%w; the unit is %s, its result %s, its exit status %d", err, st.Active, st.Result, st.ExitStatus)
+		err = fmt.Errorf("%w: the unit is %s, %s", err, st.Active, st.Ended())
 	}
-	return m.explain(j.name, s, fmt.Errorf("%w; see journalctl -u %s", err, s.UnitName()))
+	return m.explain(j.name, s, err)
 }
 
 // without judges a job whose result was lost: the state of the unit decides.
@@ -151,5 +182,5 @@ func (p properties) without(job string, asked time.Duration) error {
 	if ok {
 		return nil
 	}
-	return fmt.Errorf("%w: the job is gone; the unit is %s, its result %s, its exit status %d", service.ErrFailed, st.Active, st.Result, st.ExitStatus)
+	return fmt.Errorf("%w: the job is gone; the unit is %s, %s", service.ErrFailed, st.Active, st.Ended())
 }

@@ -28,21 +28,30 @@ var errNoLogin = errors.New("logind has not answered in time")
 // Stopping implements service.Manager: systemd is on its way down, or logind has
 // announced that and still waits for the programs that asked it to (Inhibit).
 func (m *Manager) Stopping(ctx context.Context) (stopping bool, err error) {
+	state, err := m.systemState(ctx)
+	if state == "stopping" || m.announced(ctx) {
+		return true, nil
+	}
+	return false, err
+}
+
+// Maintenance implements service.Maintained: the rescue or the emergency target is
+// reached, or asked for.
+func (m *Manager) Maintenance(ctx context.Context) (bool, error) {
+	state, err := m.systemState(ctx)
+	return state == "maintenance", err
+}
+
+// systemState is what `systemctl is-system-running` says.
+func (m *Manager) systemState(ctx context.Context) (word string, err error) {
 	err = m.ask(ctx, func(ctx context.Context, c *sd.Conn) error {
 		state, err := c.SystemStateContext(ctx)
 		if err == nil {
-			word, _ := state.Value.Value().(string)
-			stopping = word == "stopping"
+			word, _ = state.Value.Value().(string)
 		}
 		return err
 	})
-	if stopping {
-		return true, nil
-	}
-	if m.announced(ctx) {
-		return true, nil
-	}
-	return false, m.explain("system state", service.Service{}, err)
+	return word, m.explain("system state", service.Service{}, err)
 }
 
 // announced reports whether logind prepares for a shutdown. Where there is no

@@ -47,8 +47,8 @@ func deviceWith(t *testing.T, units map[string]string) *device {
 // manager makes another manager, which tries these ways to systemd in turn.
 func (d *device) manager(t *testing.T, ways ...way) *systemd.Manager {
 	m := systemd.New(systemd.Config{
-		Grace: 2 * time.Second,
-		Bus:   d.bus,
+		Grace: 2 * time.Second, StartBound: 10 * time.Second,
+		Bus: d.bus,
 		Dial: func(ctx context.Context) (conn *sd.Conn, err error) {
 			for _, w := range ways {
 				if conn, err = sd.NewConnection(func() (*dbus.Conn, error) { return w(ctx) }); err == nil {

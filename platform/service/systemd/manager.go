@@ -25,9 +25,15 @@ type Config struct {
 	// the package comment says. The connection ends with the context.
 	Dial func(context.Context) (*sd.Conn, error)
 	Bus  func(context.Context) (*dbus.Conn, error)
+	// Journalctl runs journalctl and returns what it prints; by default the
+	// program of that name.
+	Journalctl func(ctx context.Context, args ...string) ([]byte, error)
 	// Grace is what systemd may need beyond a service's own time, to kill it
 	// and to tell us; default 5 s.
 	Grace time.Duration
+	// StartBound is how long a start may take that systemd does not end by itself;
+	// default service.StartBound. A unit whose own limits add up to more has that.
+	StartBound time.Duration
 }
 
 // Manager runs services through systemd. See the package comment.
@@ -58,8 +64,14 @@ func New(cfg Config) *Manager {
 	if cfg.Bus == nil {
 		cfg.Bus = systemBus
 	}
+	if cfg.Journalctl == nil {
+		cfg.Journalctl = journalctl
+	}
 	if cfg.Grace <= 0 {
 		cfg.Grace = 5 * time.Second
+	}
+	if cfg.StartBound <= 0 {
+		cfg.StartBound = service.StartBound
 	}
 	m := &Manager{cfg: cfg}
 	m.life, m.end = context.WithCancel(context.Background())
@@ -69,18 +81,23 @@ func New(cfg Config) *Manager {
 // Start implements service.Manager.
 func (m *Manager) Start(ctx context.Context, s service.Service) error {
 	m.forgive(ctx, s)
-	return m.job(ctx, s, job{name: "start", mode: mode(s), patience: limit(s) + m.cfg.Grace, call: (*sd.Conn).StartUnitContext})
+	return m.job(ctx, s, job{name: "start", mode: mode(s), patience: m.cfg.StartBound + m.cfg.Grace, more: m.startLimits, call: (*sd.Conn).StartUnitContext})
 }
 
 // Restart implements service.Manager.
 func (m *Manager) Restart(ctx context.Context, s service.Service) error {
 	m.forgive(ctx, s)
-	return m.job(ctx, s, job{name: "restart", mode: mode(s), patience: 2 * (limit(s) + m.cfg.Grace), call: (*sd.Conn).RestartUnitContext})
+	return m.job(ctx, s, job{name: "restart", mode: mode(s), patience: limit(s) + 2*m.cfg.Grace + m.cfg.StartBound, more: m.startLimits, call: (*sd.Conn).RestartUnitContext})
 }
 
 // Stop implements service.Manager.
 func (m *Manager) Stop(ctx context.Context, s service.Service) error {
-	return m.job(ctx, s, job{name: "stop", mode: "replace", patience: limit(s) + m.cfg.Grace, call: (*sd.Conn).StopUnitContext})
+	was, _, perr := m.glance(ctx, s)
+	err := m.job(ctx, s, job{name: "stop", mode: "replace", patience: limit(s) + m.cfg.Grace, call: (*sd.Conn).StopUnitContext})
+	if err == nil && perr == nil && was == service.Broken {
+		m.forgive(ctx, s) // it had failed before: a job waits for its timer now
+	}
+	return err
 }
 
 // Status implements service.Manager.
@@ -116,7 +133,7 @@ func (m *Manager) forgive(ctx context.Context, s service.Service) {
 	}
 }
 
-// limit is how long a service may take to start or to stop.
+// limit is how long a service may take to stop.
 func limit(s service.Service) time.Duration {
 	if s.StopTimeout > 0 {
 		return s.StopTimeout

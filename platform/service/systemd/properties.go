@@ -21,6 +21,30 @@ func (m *Manager) properties(ctx context.Context, s service.Service) (p properti
 	return p, err
 }
 
+// relations are the properties that every unit has, whatever its type: what it is, its
+// state, and its relations to others. systemd answers for them in a third of the time
+// that all properties take, among them those of its control group.
+func (m *Manager) relations(ctx context.Context, unit string) (p properties, err error) {
+	err = m.ask(ctx, func(ctx context.Context, c *sd.Conn) (err error) {
+		p, err = c.GetUnitPropertiesContext(ctx, unit)
+		return err
+	})
+	return p, err
+}
+
+// glance is the least that can be asked about a unit: its state and its pending job. A
+// unit that is not there is inactive and has no job.
+func (m *Manager) glance(ctx context.Context, s service.Service) (active service.Active, job int, err error) {
+	err = m.ask(ctx, func(ctx context.Context, c *sd.Conn) error {
+		units, err := c.ListUnitsByNamesContext(ctx, []string{s.UnitName()})
+		if err == nil && len(units) == 1 {
+			active, job = service.Active(units[0].ActiveState), int(units[0].JobId)
+		}
+		return err
+	})
+	return active, job, err
+}
+
 // A process's end as waitid(2) has it, which is what ExecMainCode holds.
 const (
 	codeKilled = 2
@@ -39,6 +63,12 @@ func (p properties) status() service.Status {
 		Restarts:   int(p.number("NRestarts")),
 		ExitStatus: int(p.number("ExecMainStatus")),
 		Stale:      p.flag("NeedDaemonReload"),
+	}
+	if st.MainPID == 0 && st.Active == service.Running {
+		// A unit of type forking may have no main process that systemd knows: it was
+		// started when it stopped being inactive. Where there was a main process, that
+		// one was started later.
+		st.Started = max(st.Started, time.Duration(p.number("InactiveExitTimestampMonotonic"))*time.Microsecond)
 	}
 	if code := p.number("ExecMainCode"); code == codeKilled || code == codeDumped {
 		st.ExitStatus += 128
@@ -59,16 +89,6 @@ func (p properties) status() service.Status {
 func (p properties) gone() bool {
 	active := p.status().Active
 	return p.number("MainPID") == 0 && p.number("ControlPID") == 0 && (active == service.Stopped || active == service.Broken)
-}
-
-// job is the id of the unit's pending job, 0 when it has none.
-func (p properties) job() int {
-	pair, _ := p["Job"].([]any) // (id, path)
-	if len(pair) == 0 {
-		return 0
-	}
-	id, _ := pair[0].(uint32)
-	return int(id)
 }
 
 func (p properties) text(name string) string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sort"
 	"strings"
 
 	sd "github.com/coreos/go-systemd/v22/dbus"
@@ -42,7 +43,7 @@ func (m *Manager) Instances(ctx context.Context, template string) (running []ser
 		}
 		return err
 	})
-	slices.SortFunc(running, func(a, b service.Instance) int { return strings.Compare(a.Name, b.Name) })
+	sort.Slice(running, func(i, j int) bool { return running[i].Name < running[j].Name })
 	for i, one := range running {
 		p, perr := m.properties(ctx, service.Unit(one.Name))
 		if perr != nil {
@@ -73,11 +74,22 @@ func (w *walk) unit(ctx context.Context, name string) (properties, error) {
 	if p, known := w.units[name]; known {
 		return p, nil
 	}
-	p, err := w.m.properties(ctx, service.Unit(name))
+	p, err := w.m.relations(ctx, name)
+	if err == nil && passes(p) {
+		// Only a job may be passing, or wait for its next run.
+		p, err = w.m.properties(ctx, service.Unit(name))
+	}
 	if err == nil {
 		w.units[name] = p
 	}
 	return p, err
+}
+
+// passes reports whether a unit's type has to be known: it is a service that starts or
+// has failed.
+func passes(p properties) bool {
+	active := p.status().Active
+	return kind(p.text("Id"), ".service") && (active == service.Starting || active == service.Broken)
 }
 
 func (w *walk) survey(ctx context.Context, services []service.Service) (service.Survey, error) {
@@ -122,8 +134,13 @@ func (w *walk) survey(ctx context.Context, services []service.Service) (service.
 	}
 	for _, s := range services {
 		p := w.units[s.UnitName()]
+		if st := p.status(); st.Stale || !st.Loaded {
+			out.Stale = append(out.Stale, s.Name)
+		}
 		waits := slices.ContainsFunc(p.list("TriggeredBy"), func(t string) bool { return slices.Contains(triggers, t) })
-		if waits && p.status().Active == service.Stopped {
+		// A job whose last run has failed waits for the next one, too.
+		failed := p.status().Active == service.Broken && p.text("Type") == "oneshot"
+		if waits && (p.status().Active == service.Stopped || failed) {
 			out.Idle = append(out.Idle, s.Name)
 		}
 	}

@@ -64,7 +64,7 @@ func TestAJobThatDoesNotSucceedSaysWhy(t *testing.T) {
 			})
 			err := open(t, b, clock.System()).Start(t.Context(), svc("api"))
 			require.ErrorIs(t, err, want)
-			for _, part := range []string{"start api.service", result, "exit-code", "203", "journalctl -u api.service"} {
+			for _, part := range []string{"start api.service", result, "the unit is failed, exit status 203/EXEC (its program cannot be executed)"} {
 				require.ErrorContains(t, err, part)
 			}
 		})
@@ -143,21 +143,6 @@ func neverEnding(t *testing.T, ctx context.Context) (b *bus, c *clocktest.Fake, 
 		return len(b.pending) == 1
 	}, 10*time.Second, time.Millisecond)
 	return b, c, m, started
-}
-
-func TestAJobThatDoesNotEndIsGivenUp(t *testing.T) {
-	_, c, _, started := neverEnding(t, t.Context())
-	for {
-		select {
-		case err := <-started:
-			require.ErrorIs(t, err, service.ErrTimeout)
-			require.ErrorContains(t, err, "15s")
-			require.ErrorContains(t, err, "journalctl -u api.service")
-			return
-		case <-time.After(time.Millisecond):
-			c.Advance(time.Second)
-		}
-	}
 }
 
 func TestACallerNeedNotWait(t *testing.T) {

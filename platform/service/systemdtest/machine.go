@@ -35,26 +35,41 @@ type Machine struct {
 	end    string        // what nspawn said last
 }
 
-// New makes a machine that is switched off. Packages are installed in its tree in
-// addition to the usual ones; name few, each list is a tree of its own in the cache.
+// Options are the differences of a machine from the usual one.
+type Options struct {
+	// Suite is the suite of Debian that the machine runs, Usual if empty.
+	Suite string
+	// Packages are in its tree in addition to the usual ones; name few, each list is
+	// a tree of its own in the cache.
+	Packages []string
+	// Image is the tree of a system that the machine runs in place of these; it must
+	// have a systemd, and not be changed.
+	Image string
+	// OnDisk puts its disk on a disk of the host, not in memory: for tests that count
+	// memory.
+	OnDisk bool
+}
+
+// New makes a machine that is switched off, of the usual suite, with more packages.
 func New(t testing.TB, more ...string) *Machine {
 	t.Helper()
-	// The overlay's upper layer is in memory where it can be: a sync in the
-	// machine should not wait for the host's disk.
-	return newMachine(t, memory(), more)
+	return With(t, Options{Packages: more})
 }
 
-// NewOnDisk is New with the machine's disk on the host's, for tests that count
-// memory.
-func NewOnDisk(t testing.TB, more ...string) *Machine {
-	t.Helper()
-	return newMachine(t, onDisk, more)
-}
-
-func newMachine(t testing.TB, where string, more []string) *Machine {
+// With makes a machine that is switched off.
+func With(t testing.TB, o Options) *Machine {
 	t.Helper()
 	roottest.Need(t, "a machine with a systemd of its own")
-	lower := Tree(t, more...)
+	lower := o.Image
+	if lower == "" {
+		lower = Tree(t, o.Suite, o.Packages...)
+	}
+	// The overlay's upper layer is in memory where it can be: a sync in the
+	// machine should not wait for the host's disk.
+	where := memory()
+	if o.OnDisk {
+		where = onDisk
+	}
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // it never fails
 	m := &Machine{t: t, name: prefix + hex.EncodeToString(id[:4])}

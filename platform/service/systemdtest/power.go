@@ -77,7 +77,9 @@ func (m *Machine) once() (code int, said string) {
 		"--register=no", "--keep-unit", "--private-network", "--link-journal=no", "--boot", "--console=pipe",
 		"systemd.log_target=journal")
 	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.Env = append(os.Environ(), "SYSTEMD_NSPAWN_LOCK=0")
+	// Cgroup v2 alone, as a device has it, also where the host has v1 beside it, with
+	// which a systemd from 258 on does not start.
+	cmd.Env = append(os.Environ(), "SYSTEMD_NSPAWN_LOCK=0", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1")
 	done := make(chan struct{})
 	if err := tied(cmd, done); err != nil {
 		return -1, err.Error()

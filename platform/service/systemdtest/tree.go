@@ -1,6 +1,7 @@
 package systemdtest
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -19,8 +20,10 @@ import (
 )
 
 const (
-	suite = "bookworm"
-	// mirrorVariable names a mirror to use in place of debootstrap's own.
+	// Usual is the suite of machines that ask for none.
+	Usual = "bookworm"
+	// mirrorVariable names a mirror to use in place of debootstrap's own. With
+	// "_SUITE" at its end it is that suite's: TOPE_DEBIAN_MIRROR_bullseye.
 	mirrorVariable = "TOPE_DEBIAN_MIRROR"
 	// recipe is part of the tree's name: raise it when finish changes.
 	recipe = "3"
@@ -42,21 +45,21 @@ func needless() []string {
 	}
 }
 
-// Tree returns the directory of a Debian tree with these packages in it. The first
-// call makes the tree, which takes a minute and a network. The tree must not be
-// changed; it is shared by all tests, also of other packages.
-func Tree(t testing.TB, more ...string) string {
+// Tree returns the directory of a Debian tree of a suite, Usual if empty, with these
+// packages in it. The first call makes the tree, which takes a minute and a network.
+// The tree must not be changed; it is shared by all tests, also of other packages.
+func Tree(t testing.TB, suite string, more ...string) string {
 	t.Helper()
 	list := append(packages(), more...)
 	slices.Sort(list)
-	dir, err := tree(slices.Compact(list))
+	dir, err := tree(cmp.Or(suite, Usual), slices.Compact(list))
 	if err != nil {
 		t.Fatalf("cannot make a Debian tree: %v", err)
 	}
 	return dir
 }
 
-func tree(list []string) (string, error) {
+func tree(suite string, list []string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
@@ -86,17 +89,17 @@ func tree(list []string) (string, error) {
 	if err := os.RemoveAll(part); err != nil {
 		return "", err
 	}
-	if err := errors.Join(bootstrap(part, list), finish(part)); err != nil {
+	if err := errors.Join(bootstrap(suite, part, list), finish(part)); err != nil {
 		return "", err
 	}
 	return dir, os.Rename(part, dir)
 }
 
-func bootstrap(dir string, list []string) error {
+func bootstrap(suite, dir string, list []string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	args := []string{"--variant=minbase", "--include=" + strings.Join(list, ","), suite, dir}
-	if mirror := os.Getenv(mirrorVariable); mirror != "" {
+	if mirror := cmp.Or(os.Getenv(mirrorVariable+"_"+suite), os.Getenv(mirrorVariable)); mirror != "" {
 		args = append(args, mirror)
 	}
 	cmd := exec.CommandContext(ctx, "debootstrap", args...)

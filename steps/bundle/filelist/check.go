@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/tope/updater/platform/disk"
+	"github.com/tope/updater/platform/filecaps"
 	"github.com/tope/updater/platform/versions"
 )
 
@@ -38,7 +40,7 @@ func (s *Summary) Count(f versions.File) {
 func (s *Summary) entries() int { return s.Files + s.Dirs + s.Links }
 
 // Check compares the tree at staging with the list in dir: every listed entry is there
-// with its type, size, mode and target, and nothing else is there. It reads no
+// with its type, size, mode, capabilities and target, and nothing else is there. It reads no
 // content. It calls each for every entry; each may be nil. It returns os.ErrNotExist
 // for an absent tree or list; see also ErrTorn and ErrDiffers.
 func Check(ctx context.Context, dir, staging string, each func(versions.File) error) (Head, Summary, error) {
@@ -113,8 +115,17 @@ func same(root *os.Root, f versions.File) error {
 			return differs("type", mode.Type(), f.Type)
 		case info.Size() != f.Size:
 			return differs("size", info.Size(), f.Size)
-		case mode.Perm() != fs.FileMode(f.Mode):
-			return differs("mode", mode.Perm(), fs.FileMode(f.Mode))
+		case mode&(fs.ModePerm|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky) != fs.FileMode(f.Mode):
+			return differs("mode", mode, fs.FileMode(f.Mode))
+		}
+		caps, err := filecaps.Of(filepath.Join(root.Name(), filepath.FromSlash(f.Path)))
+		switch {
+		case errors.Is(err, filecaps.ErrForeign):
+			return fmt.Errorf("%w: %w", ErrDiffers, err)
+		case err != nil:
+			return err
+		case caps != f.Capabilities:
+			return differs("capabilities", caps, f.Capabilities)
 		}
 	}
 	return nil

@@ -21,6 +21,7 @@ const (
 
 // Bits of the flags.
 const (
+	flagEncrypted  = 1<<0 | 1<<6 | 1<<13
 	flagDescriptor = 1 << 3
 	// knownFlags: the level of deflate, a data descriptor, UTF-8 names. All other
 	// bits mean encryption or extensions.
@@ -48,6 +49,8 @@ type header struct {
 	packed int64
 	size   int64
 	offset int64
+	// special: the entry has setuid, setgid or sticky bits, which are left out.
+	special bool
 }
 
 // headers walks the central directory. The walk ends in an error when the directory
@@ -103,7 +106,7 @@ func (z *archive) readHeader(r io.Reader, h *header, buf []byte) ([]byte, error)
 		return buf, err
 	}
 	if disk := le.Uint16(fixed[34:]); disk != 0 && disk != escape16 {
-		return buf, bundle.Invalid("%q is on another disk of a split archive", h.path)
+		return buf, bundle.WithHint(joined, bundle.Invalid("%q is on another disk of a split archive", h.path))
 	}
 	if err := h.zip64(buf[name : name+extra]); err != nil {
 		return buf, err
@@ -118,6 +121,9 @@ func (h *header) name(name string, limits bundle.Limits) error {
 	h.path, h.typ = name, bundle.File
 	if dir, ok := strings.CutSuffix(name, "/"); ok {
 		h.path, h.typ = dir, bundle.Dir
+	}
+	if err := nameHabits(name); err != nil {
+		return err
 	}
 	return bundle.CheckPath(h.path, limits)
 }
@@ -153,10 +159,17 @@ func (h *header) zip64(extra []byte) error {
 }
 
 // attributes takes the Unix type and mode, if the entry was made on Unix. It ignores a
-// mode without a type, since programs such as Python's writestr invent it.
+// mode without a type, since programs such as Python's writestr invent it. A setuid
+// program is refused: it would run with other rights than its maker thinks. The same bits
+// of a directory often come from where it was packed, a group's common directory, and do
+// nothing in a version, where nobody writes: they are left out, and told.
 func (h *header) attributes(creator byte, attrs uint32) error {
 	const creatorUnix, creatorDarwin = 3, 19
-	if creator != creatorUnix && creator != creatorDarwin || attrs&unixType == 0 {
+	if creator != creatorUnix && creator != creatorDarwin {
+		return nil
+	}
+	h.special = attrs&unixSpecial != 0 && attrs&unixType != unixLink // a link's mode says nothing
+	if attrs&unixType == 0 {
 		return nil
 	}
 	h.mode = fs.FileMode(attrs & 0o777)
@@ -164,7 +177,7 @@ func (h *header) attributes(creator byte, attrs uint32) error {
 	switch attrs & unixType {
 	case unixRegular:
 		if attrs&unixSpecial != 0 {
-			return bundle.Invalid("%q is setuid, setgid or sticky", h.path)
+			return bundle.WithHint("chmod these bits away", bundle.Invalid("%q is setuid, setgid or sticky", h.path))
 		}
 		if dir {
 			return bundle.Invalid("%q is a file whose name ends like a directory's", h.path)
@@ -185,12 +198,15 @@ func (h *header) attributes(creator byte, attrs uint32) error {
 }
 
 func (h *header) check(limits bundle.Limits) error {
+	if h.flags&flagEncrypted != 0 {
+		return bundle.WithHint(unlock, bundle.Invalid("%q is encrypted", h.path))
+	}
 	if unknown := h.flags &^ knownFlags; unknown != 0 {
-		return bundle.Invalid("%q is encrypted or needs a feature that is not supported (flags %#x)", h.path, unknown)
+		return bundle.WithHint(plain, bundle.Invalid("%q needs a feature of ZIP that is not supported (flags %#x)", h.path, unknown))
 	}
 	switch {
 	case h.method != store && h.method != deflate:
-		return bundle.Invalid("%q is compressed by method %d; only store and deflate are supported", h.path, h.method)
+		return bundle.WithHint(plain, bundle.Invalid("%q is compressed with %s", h.path, methodName(h.method)))
 	case h.method == store && h.packed != h.size:
 		return bundle.Invalid("%q is stored, but has %d bytes in the package and %d unpacked", h.path, h.packed, h.size)
 	case h.typ == bundle.Dir && h.size != 0:
@@ -213,7 +229,7 @@ func readFull(r io.ReaderAt, buf []byte, at int64) error {
 // readError tells a package that ends too early from a disk that cannot be read.
 func readError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return bundle.Invalid("the ZIP file ends in the middle of a record")
+		return bundle.WithHint(whole, bundle.Invalid("the ZIP file ends in the middle of a record: it was cut short"))
 	}
 	return steps.FromOS(err, "cannot read the package")
 }

@@ -2,12 +2,11 @@ package legacyzip
 
 import (
 	"bufio"
+	"compress/flate"
 	"errors"
 	"hash"
 	"hash/crc32"
 	"io"
-
-	"github.com/klauspost/compress/flate"
 
 	"github.com/tope/updater/steps/bundle"
 )

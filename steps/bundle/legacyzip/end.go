@@ -53,7 +53,7 @@ func findDirectory(r io.ReaderAt, size int64) (directory, error) {
 		at = i
 	}
 	if at < 0 {
-		return directory{}, bundle.Invalid("the ZIP file has no end record: it was cut short, or something was added to it")
+		return directory{}, bundle.WithHint(whole, bundle.Invalid("the ZIP file has no end record: it was cut short, or something was added to it"))
 	}
 	end := tail[at:]
 	endAt := size - int64(len(end))
@@ -64,7 +64,7 @@ func findDirectory(r io.ReaderAt, size int64) (directory, error) {
 		offset: int64(le.Uint32(end[16:])),
 	}
 	if le.Uint16(end[4:]) != le.Uint16(end[6:]) || int64(here) != d.count {
-		return directory{}, bundle.Invalid("the ZIP file is part of a split archive")
+		return directory{}, bundle.WithHint(joined, bundle.Invalid("the ZIP file is part of a split archive"))
 	}
 	limit := endAt
 	if d.count == escape16 || d.size == escape32 || d.offset == escape32 {
@@ -74,7 +74,7 @@ func findDirectory(r io.ReaderAt, size int64) (directory, error) {
 		}
 		d, limit = d64, at64
 	} else if le.Uint16(end[4:]) != 0 {
-		return directory{}, bundle.Invalid("the ZIP file is part of a split archive")
+		return directory{}, bundle.WithHint(joined, bundle.Invalid("the ZIP file is part of a split archive"))
 	}
 	if d.offset > limit || d.size != limit-d.offset {
 		return directory{}, bundle.Invalid("the ZIP directory of %d bytes at %d does not end where its end record begins, at %d",

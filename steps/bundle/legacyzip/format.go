@@ -39,6 +39,7 @@ func (Format) Open(f *os.File, size int64, limits bundle.Limits) (bundle.Bundle,
 		return nil, err
 	}
 	z.release = m.release()
+	z.release.Dropped = z.special.dropped()
 	if err := z.checkPlacement(m); err != nil {
 		return nil, err
 	}
@@ -54,6 +55,7 @@ type archive struct {
 	placement *placement
 	release   bundle.Release
 	totals    bundle.Totals
+	special   special
 	// idle holds unpackers between two entries.
 	idle chan *unpacker
 }
@@ -62,6 +64,7 @@ type archive struct {
 func (z *archive) checkArchive() (*manifest, error) {
 	var (
 		m     *manifest
+		lost  lost
 		tree  = bundle.NewTree()
 		spans = make([]span, 0, z.dir.count)
 		buf   []byte
@@ -72,10 +75,12 @@ func (z *archive) checkArchive() (*manifest, error) {
 			return nil, err
 		}
 		if h.path == manifestName && m != nil {
-			return nil, bundle.InvalidManifest("the package has two of %s", manifestName)
+			return nil, bundle.WithHint(anew, bundle.InvalidManifest("the package has two of %s", manifestName))
 		}
+		lost.see(h)
+		z.special.see(h)
 		if err := tree.Add(h.path, h.typ); err != nil {
-			return nil, err
+			return nil, bundle.WithHint(anew, err)
 		}
 		var sp span
 		var data int64
@@ -91,7 +96,7 @@ func (z *archive) checkArchive() (*manifest, error) {
 		}
 	}
 	if m == nil {
-		return nil, bundle.InvalidManifest("the package has no %s", manifestName)
+		return nil, lost.why()
 	}
 	if err := checkSpans(spans); err != nil {
 		return nil, err
@@ -147,7 +152,7 @@ func (z *archive) checkPlacement(m *manifest) error {
 	z.totals.Dirs = tree.Dirs()
 	for i, mod := range m.Modules {
 		if !used[i] {
-			return bundle.InvalidManifest("%s: module %d (%q): the package has no %q", manifestName, i, mod.Name, mod.Src)
+			return bundle.WithHint(asSrc, bundle.InvalidManifest("%s: module %d (%q): the package has no %q", manifestName, i, mod.Name, mod.Src))
 		}
 	}
 	return z.limits.CheckTotal(z.totals.Bytes, z.size)

@@ -55,9 +55,9 @@ func hostilePackages() []refusal {
 		refused("parent as a directory", `component ".."`, named("app/../").Bytes()),
 		refused("absolute", "absolute", named("/etc/passwd").Bytes()),
 		refused("double slash", "empty component", named("app//x").Bytes()),
-		refused("dot", `component "."`, named("./app/x").Bytes()),
-		refused("backslash", "character", named(`app\..\..\evil`).Bytes()),
-		refused("drive", "character", named(`C:\evil`).Bytes()),
+		refused("dot", "begins with ./", named("./app/x").Bytes()),
+		refused("backslash", "backslashes where a ZIP file has slashes", named(`app\..\..\evil`).Bytes()),
+		refused("drive", "backslashes", named(`C:\evil`).Bytes()),
 		refused("NUL", "character", named("app/x\x00.txt").Bytes()),
 		refused("newline", "character", named("app/x\ny").Bytes()),
 		refused("escape sequence", "character", named("app/\x1b[2J").Bytes()),
@@ -65,7 +65,7 @@ func hostilePackages() []refusal {
 		refused("invalid UTF-8", "not UTF-8", named("app/\xff\xfe").Bytes()),
 		refused("overlong dot dot", "not UTF-8", named("app/\xc0\xae\xc0\xae/x").Bytes()),
 		refused("empty name", "empty", named("").Bytes()),
-		refused("only a slash", "empty", named("/").Bytes()),
+		refused("only a slash", "absolute", named("/").Bytes()),
 		refused("long component", "255", named("app/"+strings.Repeat("x", 256)).Bytes()),
 		refused("long path", "1024", named("app"+strings.Repeat("/"+strings.Repeat("x", 99), 11)).Bytes()),
 		refused("long path in the version only", "deep", bt.Zip{Entries: []bt.Entry{
@@ -121,7 +121,7 @@ func hostilePackages() []refusal {
 		refused("file named like a directory", "directory", edited(func(e *bt.Entry) { e.Name, e.Mode, e.Data = "app/x/", bt.Regular, nil }).Bytes()),
 		refused("directory with content", "has content", edited(func(e *bt.Entry) { e.Name = "app/x/" }).Bytes()),
 		refused("encrypted", "encrypted", edited(func(e *bt.Entry) { e.Central = put(8, uint16(1)) }).Bytes()),
-		refused("unknown method", "method 99", edited(func(e *bt.Entry) { e.Central = put(10, uint16(99)) }).Bytes()),
+		refused("unknown method", "AES encryption", edited(func(e *bt.Entry) { e.Central = put(10, uint16(99)) }).Bytes()),
 		refused("on another disk", "another disk", edited(func(e *bt.Entry) { e.Central = put(34, uint16(3)) }).Bytes()),
 
 		// local headers that do not agree with the directory

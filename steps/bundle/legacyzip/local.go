@@ -2,8 +2,7 @@ package legacyzip
 
 import (
 	"bytes"
-	"cmp"
-	"slices"
+	"sort"
 
 	"github.com/tope/updater/steps/bundle"
 )
@@ -66,7 +65,7 @@ func (z *archive) locate(h *header, buf []byte) (span, int64, []byte, error) {
 // checkSpans refuses entries that share bytes: with shared bytes a small file can
 // unpack to petabytes.
 func checkSpans(spans []span) error {
-	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	sort.Slice(spans, func(i, j int) bool { return spans[i].from < spans[j].from })
 	for i := 1; i < len(spans); i++ {
 		if spans[i].from < spans[i-1].to {
 			return bundle.Invalid("two entries of the ZIP file overlap at byte %d", spans[i].from)

@@ -2,15 +2,14 @@ package legacyzip
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
 )
@@ -37,18 +36,22 @@ type module struct {
 // the package.
 func parseManifest(data []byte) (*manifest, error) {
 	var m manifest
+	data, err := plainText(data)
+	if err != nil {
+		return nil, err
+	}
 	if !utf8.Valid(data) {
-		return nil, bundle.InvalidManifest("%s is not UTF-8", manifestName)
+		return nil, bundle.WithHint(asUTF8, bundle.InvalidManifest("%s is not UTF-8", manifestName))
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if err := dec.Decode(&m); err != nil {
-		return nil, bundle.InvalidManifest("%s: %w", manifestName, err)
+		return nil, notJSON(data, err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, bundle.InvalidManifest("%s has something after its end", manifestName)
 	}
-	if err := versions.ValidVersion(m.Version); err != nil {
-		return nil, bundle.InvalidManifest("%s: version %q: %w", manifestName, m.Version, err)
+	if err := m.version(); err != nil {
+		return nil, err
 	}
 	if len(m.Modules) == 0 {
 		return nil, bundle.InvalidManifest("%s names no modules", manifestName)
@@ -59,6 +62,9 @@ func parseManifest(data []byte) (*manifest, error) {
 				manifestName, i, mod.Name, mod.ProcessName)
 		}
 	}
+	if err := bundle.CheckServices(m.release().Services); err != nil {
+		return nil, err
+	}
 	return &m, nil
 }
 
@@ -66,7 +72,7 @@ func parseManifest(data []byte) (*manifest, error) {
 func (m *manifest) release() bundle.Release {
 	r := bundle.Release{Version: m.Version}
 	ordered := slices.Clone(m.Modules)
-	slices.SortStableFunc(ordered, func(a, b module) int { return cmp.Compare(a.Order, b.Order) })
+	sort.SliceStable(ordered, func(i, j int) bool { return ordered[i].Order < ordered[j].Order })
 	for _, mod := range ordered {
 		name := strings.TrimSuffix(mod.ProcessName, ".service")
 		if name != "" && !slices.Contains(r.Services, name) {

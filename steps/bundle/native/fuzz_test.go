@@ -30,6 +30,8 @@ func FuzzParseRelease(f *testing.F) {
 	sound, err := parts.Release.Encode()
 	require.NoError(f, err)
 	f.Add(sound)
+	f.Add([]byte(`{"schema":2,"product":"p","version":"1.0.0","epoch":0,"created":"2026-01-01T00:00:00Z","payload":{},"files":[` +
+		`{"path":"a","mode":"0755 cap_net_raw=ep"},{"path":"b","mode":"0600"}]}`))
 	f.Add([]byte(`{"schema":1,"product":"p","version":"1.0.0","epoch":0,"created":"2026-01-01T00:00:00Z","payload":{},"files":[]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := native.ParseRelease(data, bundle.DefaultLimits())
@@ -38,6 +40,13 @@ func FuzzParseRelease(f *testing.F) {
 			return
 		}
 		require.NoError(t, health.Released(r.Health))
+		for i := range r.Files {
+			if f := &r.Files[i]; f.Mode != "" {
+				require.Equal(t, f.Mode, native.ModeText(f.Perm(), f.Capabilities()), "one text for one meaning")
+				require.True(t, r.Schema > 1 || f.Capabilities().None())
+			}
+		}
+		require.LessOrEqual(t, r.LeastSchema(), native.Schema)
 		const head = 4096
 		l, at := r.Layout(head), int64(head)
 		spans := append([]native.Span{}, l.Alone...)

@@ -181,6 +181,19 @@ func ReadHead(begin []byte, limits bundle.Limits, verify func(packed, signature 
 	return h, nil
 }
 
+const again = "copy or download it again"
+
+// Fits refuses a bundle that has another size than its list makes, in bytes.
+func (h *Head) Fits(size int64) error {
+	switch {
+	case size < h.Layout.Total:
+		return bundle.WithHint(again, bundle.Invalid("it has %d bytes, and the signed list makes %d: it was cut short", size, h.Layout.Total))
+	case size > h.Layout.Total:
+		return bundle.WithHint(again, bundle.Invalid("it has %d bytes, and the signed list makes %d: something was put behind it", size, h.Layout.Total))
+	}
+	return nil
+}
+
 // unpackRelease decompresses the release file, up to the size it may have.
 func unpackRelease(packed []byte) ([]byte, error) {
 	dec, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1),
@@ -213,7 +226,7 @@ func ReadBegin(r io.ReaderAt) ([]byte, error) {
 		more := make([]byte, need)
 		if _, err := r.ReadAt(more, 0); err != nil {
 			if errors.Is(err, io.EOF) {
-				return nil, bundle.Invalid("it ends within its head")
+				return nil, bundle.WithHint(again, bundle.Invalid("it ends within its head: it was cut short"))
 			}
 			return nil, steps.FromOS(err, "cannot read its head")
 		}

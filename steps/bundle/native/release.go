@@ -8,8 +8,16 @@ import (
 	"github.com/tope/updater/platform/versions"
 )
 
-// Schema is the version of the release file that this program writes and reads.
-const Schema = 1
+// Schema is the newest version of the release file that this program reads. It writes
+// the oldest one that says all of a release: see Release.LeastSchema.
+//
+// In schema 1 each file can be read by everybody on the device, whatever its mode is,
+// and none has capabilities. In schema 2 the mode is the file's mode, without the write
+// bits, and the capabilities may stand behind it.
+const (
+	Schema    = 2
+	schemaOne = 1
+)
 
 // Release is the release file: the whole description of a release.
 type Release struct {
@@ -44,7 +52,8 @@ type Release struct {
 // directory (Path ends with a slash).
 type File struct {
 	Path string `json:"path"`
-	// Mode is four octal digits; files only.
+	// Mode is four octal digits; from schema 2 on, a blank and the file's capabilities
+	// may follow ("0755 cap_net_raw=ep"). Files only; see ModeText.
 	Mode string `json:"mode,omitempty"`
 	Size int64  `json:"size,omitempty"`
 	// SHA256 is the content's digest, 64 lower-case hex digits; absent from an

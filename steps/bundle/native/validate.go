@@ -3,14 +3,14 @@ package native
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"io/fs"
+	"encoding/json"
+	"errors"
 	"path"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/bundle/strictjson"
@@ -37,12 +37,31 @@ func ParseRelease(data []byte, limits bundle.Limits) (*Release, error) {
 	}
 	r := new(Release)
 	if err := strictjson.Decode(data, r, "notes"); err != nil {
+		if n := schemaOf(data); n > Schema {
+			return nil, unknownSchema(n) // an unknown key is not a mistake there
+		}
 		return nil, bundle.InvalidManifest("the release file cannot be read: %w", err)
 	}
 	if err := r.validate(limits); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// schemaOf is what a release file says its schema is, whatever else is in it; 0 when it
+// cannot be read at all.
+func schemaOf(data []byte) int {
+	var says struct {
+		Schema int `json:"schema"`
+	}
+	if json.Unmarshal(data, &says) != nil {
+		return 0
+	}
+	return says.Schema
+}
+
+func unknownSchema(n int) error {
+	return bundle.InvalidManifest("the release file has schema %d, this updater reads up to %d: update the updater first", n, Schema)
 }
 
 func (r *Release) validate(limits bundle.Limits) error {
@@ -60,8 +79,11 @@ func (r *Release) validate(limits bundle.Limits) error {
 
 // CheckDescription makes a device's checks on a release whose files are listed and
 // whose payload is not made yet.
-func (r *Release) CheckDescription() error {
+func (r *Release) CheckDescription(limits bundle.Limits) error {
 	if err := r.validateWords(); err != nil {
+		return err
+	}
+	if err := r.validateFiles(limits); err != nil {
 		return err
 	}
 	return r.validateBrought()
@@ -69,8 +91,8 @@ func (r *Release) CheckDescription() error {
 
 // validateWords judges the fields of the release other than the list of files.
 func (r *Release) validateWords() error {
-	if r.Schema != Schema {
-		return bundle.InvalidManifest("the release file has schema %d, this updater reads %d: update the updater first", r.Schema, Schema)
+	if r.Schema < schemaOne || r.Schema > Schema {
+		return unknownSchema(r.Schema)
 	}
 	if err := versions.ValidVersion(r.Version); err != nil {
 		return bundle.InvalidManifest("version: %w", err)
@@ -101,6 +123,9 @@ func (r *Release) validateWords() error {
 			return bundle.InvalidManifest("service %.40q is not the name of a service (letters, digits, - _ . @)", s)
 		}
 	}
+	if err := bundle.CheckServices(r.Services); err != nil {
+		return err
+	}
 	if err := r.Validate(); err != nil {
 		return bundle.InvalidManifest("%w", err)
 	}
@@ -121,7 +146,7 @@ func (r *Release) validateFiles(limits bundle.Limits) error {
 		if i > 0 && r.Files[i-1].Path >= f.Path {
 			return bundle.Invalid("%.80q: the list is not in order of path, or has it twice", f.Path)
 		}
-		typ, err := f.validate(limits)
+		typ, err := f.validate(limits, r.Schema)
 		if err != nil {
 			return err
 		}
@@ -142,10 +167,50 @@ func (r *Release) validateFiles(limits bundle.Limits) error {
 	if len(r.Files)+tree.Dirs() > limits.Entries {
 		return bundle.Invalid("it makes %d files and directories, more than the %d allowed", len(r.Files)+tree.Dirs(), limits.Entries)
 	}
-	return nil
+	return r.validateLinks()
 }
 
-func (f *File) validate(limits bundle.Limits) (bundle.Type, error) {
+// validateLinks refuses links that Extract could not follow.
+func (r *Release) validateLinks() error {
+	links := map[string]string{}
+	for _, f := range r.Files {
+		if f.Link != "" {
+			links[f.Path] = f.Link
+		}
+	}
+	if len(links) == 0 {
+		return nil
+	}
+	types := map[string]bundle.Type{}
+	for i := range r.Files {
+		p := strings.TrimSuffix(r.Files[i].Path, "/")
+		types[p] = r.Files[i].Type()
+		for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
+			if _, there := types[dir]; there {
+				break
+			}
+			types[dir] = bundle.Dir
+		}
+	}
+	return bundle.CheckLinks(links, func(p string) (bundle.Type, bool) {
+		typ, ok := types[p]
+		return typ, ok
+	})
+}
+
+// UnitFiles lists the entries for package unitfiles to judge.
+func (r *Release) UnitFiles() []unitfiles.File {
+	files := make([]unitfiles.File, 0, len(r.Files))
+	for i := range r.Files {
+		f := &r.Files[i]
+		if p := strings.TrimSuffix(f.Path, "/"); p == unitfiles.Dir || strings.HasPrefix(p, unitfiles.Dir+"/") {
+			files = append(files, unitfiles.File{Path: p, Regular: f.Type() == bundle.File, Size: f.Size})
+		}
+	}
+	return files
+}
+
+func (f *File) validate(limits bundle.Limits, schema int) (bundle.Type, error) {
 	dir, isDir := strings.CutSuffix(f.Path, "/")
 	if err := bundle.CheckPath(dir, limits); err != nil {
 		return 0, err
@@ -166,20 +231,14 @@ func (f *File) validate(limits bundle.Limits) (bundle.Type, error) {
 	case (f.Size == 0) != (f.SHA256 == ""), f.SHA256 != "" && !isDigest(f.SHA256):
 		return 0, bundle.Invalid("%q: %.80q is not a SHA-256 of its %d bytes", f.Path, f.SHA256, f.Size)
 	}
-	mode, err := strconv.ParseUint(f.Mode, 8, 32)
-	if err != nil || len(f.Mode) != 4 || mode&^0o777 != 0 {
-		return 0, bundle.Invalid("%q: mode %.20q is not four octal digits up to 0777: no setuid, setgid or sticky bits", f.Path, f.Mode)
+	_, caps, err := f.access()
+	if err == nil && schema == schemaOne && !caps.None() {
+		err = errors.New("capabilities need schema 2")
+	}
+	if err != nil {
+		return 0, bundle.Invalid("%q: mode %.80q: %w", f.Path, f.Mode, err)
 	}
 	return bundle.File, nil
-}
-
-// Perm is a file's mode.
-func (f *File) Perm() fs.FileMode {
-	mode, err := strconv.ParseUint(f.Mode, 8, 32)
-	if err != nil {
-		return 0o444
-	}
-	return fs.FileMode(mode) & fs.ModePerm
 }
 
 // Type returns the type of the entry.
@@ -244,17 +303,14 @@ func (r *Release) empty(dir string) error {
 }
 
 // program reports whether there may be a program at p once the version is installed:
-// an executable file, a link, or a path below a link or below a directory that programs
-// write to.
+// an executable file, a link, or a path below a link. Below a directory that services write
+// to there is none: root would execute what a service's user has put there.
 func (r *Release) program(p string) bool {
 	if f := r.find(p); f != nil {
 		return f.Type() == bundle.Link || f.Type() == bundle.File && f.Perm()&0o111 != 0
 	}
 	for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
 		if f := r.find(dir); f != nil && f.Type() == bundle.Link {
-			return true
-		}
-		if slices.ContainsFunc(r.Writable, func(w versions.Writable) bool { return w.Path == dir }) {
 			return true
 		}
 	}

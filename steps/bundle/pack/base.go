@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps/bundle"
 	"github.com/tope/updater/steps/bundle/native"
 )
@@ -18,11 +19,24 @@ import (
 type Base struct {
 	// Name is for people.
 	Name string
+	// Facts are known of a bundle, and in part of an installed version; they are zero
+	// for any other directory.
+	Facts Facts
 	// paths maps the release's paths to contents. loose does so too, without the
 	// parts of names that change from build to build. files has the contents.
 	paths, loose map[string]string
 	files        map[string]string
 	sizes        map[string]int64
+}
+
+// Facts are what a device that has a release compares the next one with.
+type Facts struct {
+	Product  string
+	Hardware []string
+	Version  string
+	Epoch    int64
+	// Digest names the release.
+	Digest string
 }
 
 // OpenBase reads an earlier release from its directory, or from its native bundle,
@@ -32,35 +46,83 @@ func OpenBase(ctx context.Context, name, scratch string, limits bundle.Limits) (
 	if err != nil {
 		return nil, fmt.Errorf("cannot find the earlier release: %w", err)
 	}
-	if !info.IsDir() {
-		dir, err := os.MkdirTemp(scratch, "base-")
-		if err != nil {
+	var facts Facts
+	dir := name
+	if info.IsDir() {
+		facts = installed(dir)
+	} else {
+		if dir, err = os.MkdirTemp(scratch, "base-"); err != nil {
 			return nil, err
 		}
-		if err := Unpack(ctx, name, dir, limits); err != nil {
-			return nil, fmt.Errorf("earlier release %s: %w", name, err)
+		if facts, err = unpack(ctx, name, dir, limits); err != nil {
+			return nil, fmt.Errorf("earlier release %w", err)
 		}
-		return openBase(name, dir, limits)
 	}
-	return openBase(name, name, limits)
-}
-
-func openBase(name, dir string, limits bundle.Limits) (*Base, error) {
-	t, err := Scan(dir, limits)
+	t, err := Scan(dir, limits, Losses()...) // patches are made from contents alone
 	if err != nil {
 		return nil, fmt.Errorf("earlier release %s: %w", name, err)
 	}
-	b := &Base{Name: name, paths: map[string]string{}, loose: map[string]string{}, files: map[string]string{}, sizes: map[string]int64{}}
+	b := BaseOf(name, t.Files)
+	b.Facts, b.files = facts, map[string]string{}
 	for _, f := range t.Files {
+		if f.Size > 0 {
+			b.files[f.SHA256] = filepath.Join(dir, filepath.FromSlash(f.Path))
+		}
+	}
+	return b, nil
+}
+
+// BaseOf makes a Base of a list of files, for asking which patches could be made.
+// Their contents are not at hand, so it is not for Build.
+func BaseOf(name string, files []native.File) *Base {
+	b := &Base{Name: name, paths: map[string]string{}, loose: map[string]string{}, sizes: map[string]int64{}}
+	for _, f := range files {
 		if f.Size == 0 {
 			continue
 		}
 		b.paths[f.Path] = f.SHA256
 		b.loose[loosen(f.Path)] = f.SHA256
-		b.files[f.SHA256] = filepath.Join(dir, filepath.FromSlash(f.Path))
 		b.sizes[f.SHA256] = f.Size
 	}
-	return b, nil
+	return b
+}
+
+// installed are the facts in the manifest of a version's directory. A directory that
+// was never a version has none.
+func installed(dir string) Facts {
+	data, err := os.ReadFile(filepath.Join(dir, versions.ManifestName))
+	if err != nil {
+		return Facts{}
+	}
+	m, err := versions.ParseManifest(data)
+	if err != nil {
+		return Facts{}
+	}
+	return Facts{Version: m.Version, Epoch: m.Epoch, Digest: m.Digest}
+}
+
+// FactsOf are the facts of a release in its bundle.
+func FactsOf(h *native.Head) Facts {
+	r := h.Release
+	return Facts{Product: r.Product, Hardware: r.Hardware, Version: r.Version, Epoch: r.Epoch, Digest: h.Digest}
+}
+
+// From returns the content that a patch for the file is made from: the base's own
+// content when it has the same one, in which case no patch is needed; else the one that
+// is most likely to resemble it. why says that there is none, or that no patch can be
+// made; maxPatch is in bytes.
+func (b *Base) From(f native.File, maxPatch int64) (sha string, why Why) {
+	if _, same := b.sizes[f.SHA256]; same {
+		return f.SHA256, ""
+	}
+	sha, ok := b.candidate(f)
+	switch {
+	case !ok:
+		return "", NoBase
+	case max(b.sizes[sha], f.Size) > maxPatch:
+		return sha, TooLarge
+	}
+	return sha, ""
 }
 
 // candidate returns the base's content that is most likely to resemble the file's: the

@@ -47,11 +47,11 @@ func Build(ctx context.Context, o Options) (*Bundle, error) {
 		o.MaxPatch = DefaultMaxPatch
 	}
 	b := &Bundle{Release: o.Release}
-	b.Release.Schema = native.Schema
 	b.Release.Files = o.Tree.Files
+	b.Release.Schema = b.Release.LeastSchema()
 	b.Release.Payload = native.Payload{}
 	// Checked here, before minutes of compressing.
-	if err := b.Release.CheckDescription(); err != nil {
+	if err := b.Release.CheckDescription(o.Limits); err != nil {
 		return nil, err
 	}
 	contents := b.Release.Contents()
@@ -177,62 +177,6 @@ func secondName(from, to string) error {
 	}
 	_, err = io.Copy(out, in)
 	return errors.Join(err, in.Close(), out.Close())
-}
-
-// patches makes a patch for each changed content and base. It keeps a patch only if it
-// is smaller than the content's own member. Patches are ordered by base, so that those
-// that a device needs lie next to each other.
-func (o *Options) patches(ctx context.Context, b *Bundle, contents []native.Content) error {
-	dir := filepath.Join(o.Scratch, "patches")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
-	}
-	type job struct {
-		base    *Base
-		content int
-		sha     string
-		path    string
-	}
-	var jobs []job
-	seen := map[[2]string]bool{}
-	for _, base := range o.Bases {
-		for i, c := range contents {
-			if _, same := base.files[c.SHA256]; same {
-				continue
-			}
-			sha, ok := base.candidate(b.Release.Files[c.File])
-			key := [2]string{sha, c.SHA256}
-			if !ok || seen[key] || max(base.sizes[sha], c.Size) > o.MaxPatch {
-				continue
-			}
-			seen[key] = true
-			jobs = append(jobs, job{base, i, sha, filepath.Join(dir, fmt.Sprint(len(jobs)))})
-		}
-	}
-	done := counter{total: int64(len(jobs)), tell: func(d, t int64) { o.Progress("making patches", d, t) }}
-	err := parallel(ctx, runtime.NumCPU(), len(jobs), func(i int) error {
-		defer done.add(1)
-		j := jobs[i]
-		return o.Compressor.patch(ctx, j.base.files[j.sha], o.path(b.Release.Files[contents[j.content].File]), j.path)
-	})
-	if err != nil {
-		return fmt.Errorf("make patches: %w", err)
-	}
-	for _, j := range jobs {
-		m, err := shortMemberOf(j.path)
-		if err != nil {
-			return err
-		}
-		if m.Length >= b.Release.Payload.Alone[j.content].Length {
-			continue // the patch saves nothing
-		}
-		m.Codec = native.ZstdPatch
-		b.Release.Payload.Patches = append(b.Release.Payload.Patches, native.Patch{
-			File: contents[j.content].File, Base: j.sha, BaseSize: j.base.sizes[j.sha], Member: m,
-		})
-		b.patches = append(b.patches, j.path)
-	}
-	return nil
 }
 
 // parallel runs n jobs on a number of workers, and returns the first error.

@@ -3,7 +3,7 @@
 // program does not contain this package.
 //
 // The same directory, description, time stamp, bases and zstd program give the
-// same bytes, whatever the machine's number of processors, umask or file times.
+// same bytes, whatever the machine's number of processors, write bits or file times.
 //
 // Start at Build.
 package pack

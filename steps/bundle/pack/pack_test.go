@@ -57,17 +57,23 @@ func written(t *testing.T, data []byte) string {
 func TestTheSameTreeGivesTheSameBytes(t *testing.T) {
 	first := built(t, nil)
 	require.Equal(t, first, built(t, nil))
-	require.Equal(t, first, built(t, func(dir string) {
-		for name := range nativetest.Files() {
-			path := filepath.Join(dir, name)
-			mode := os.FileMode(0o600)
-			if filepath.Dir(name) == "bin" {
-				mode = 0o700
+	// modes gives every file another mode, by what programs and others get.
+	modes := func(program, other os.FileMode) func(string) {
+		return func(dir string) {
+			for name := range nativetest.Files() {
+				path := filepath.Join(dir, name)
+				mode := other
+				if filepath.Dir(name) == "bin" {
+					mode = program
+				}
+				require.NoError(t, os.Chmod(path, mode))
+				require.NoError(t, os.Chtimes(path, time.Unix(1, 0), time.Unix(2, 0)))
 			}
-			require.NoError(t, os.Chmod(path, mode), "another umask")
-			require.NoError(t, os.Chtimes(path, time.Unix(1, 0), time.Unix(2, 0)))
 		}
-	}))
+	}
+	require.Equal(t, first, built(t, modes(0o775, 0o664)), "the write bits of another umask")
+	require.Equal(t, first, built(t, modes(0o555, 0o444)), "as an installed version has them")
+	require.NotEqual(t, first, built(t, modes(0o755, 0o600)), "who may read it belongs to a file")
 	require.NotEqual(t, first, built(t, func(dir string) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "services/app/new"), []byte("other"), 0o600))
 	}))

@@ -62,3 +62,49 @@ func TestPatchesOfAnySizeApply(t *testing.T) {
 		})
 	}
 }
+
+// What gets no patch is told for each earlier release by itself, with the reason; what a
+// device has already is not told.
+func TestWhatGetsNoPatch(t *testing.T) {
+	dir, limits := t.TempDir(), bundle.DefaultLimits()
+	text := func(version string) []byte { return bytes.Repeat([]byte("as it is in every "+version+"\n"), 30) }
+	plant := func(name string, files map[string][]byte) string {
+		tree := filepath.Join(dir, name)
+		for f, data := range files {
+			require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(tree, f)), 0o755))
+			require.NoError(t, os.WriteFile(filepath.Join(tree, f), data, 0o644))
+		}
+		return tree
+	}
+	scratch := filepath.Join(dir, "scratch")
+	require.NoError(t, os.Mkdir(scratch, 0o755))
+	var bases []*pack.Base
+	for _, tree := range []string{
+		plant("one", map[string][]byte{"same": []byte("same"), "text-1": text("one"), "large": make([]byte, 5000)}),
+		plant("two", map[string][]byte{"text-2": text("three"), "odd": []byte("y")}),
+	} {
+		base, err := pack.OpenBase(t.Context(), tree, scratch, limits)
+		require.NoError(t, err)
+		base.Name = filepath.Base(tree)
+		bases = append(bases, base)
+	}
+	tree, err := pack.Scan(plant("new", map[string][]byte{
+		"same": []byte("same"), "text-3": text("three"), "large": make([]byte, 6000), "odd": []byte("x"), "empty": nil,
+	}), limits)
+	require.NoError(t, err)
+	b, err := pack.Build(t.Context(), pack.Options{
+		Tree: tree, Release: native.Release{Product: "test", Version: "1.1.0", Created: created}, Bases: bases,
+		MaxPatch: 4000, Limits: limits, Scratch: scratch,
+	})
+	require.NoError(t, err)
+	require.Len(t, b.Release.Payload.Patches, 1, "text-3, from one")
+	got := map[string]pack.Why{}
+	for _, u := range b.Unpatched {
+		require.Positive(t, u.Fetch)
+		got[u.From+": "+u.Path] = u.Why
+	}
+	require.Equal(t, map[string]pack.Why{
+		"one: large": pack.TooLarge, "one: odd": pack.NoBase,
+		"two: same": pack.NoBase, "two: large": pack.NoBase, "two: odd": pack.NoGain,
+	}, got)
+}

@@ -12,7 +12,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/steps/bundle"
+	"github.com/tope/updater/steps/bundle/legacyzip"
 	"github.com/tope/updater/steps/bundle/native"
 )
 
@@ -42,6 +44,20 @@ func open(f *os.File, limits bundle.Limits, verify func(packed, signature []byte
 	if err != nil {
 		return nil, err
 	}
+	if err := bundle.Regular(info); err != nil {
+		return nil, err
+	}
+	first := make([]byte, 512)
+	n, err := f.ReadAt(first, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if (legacyzip.Format{}).Match(first[:n]) {
+		return nil, bundle.WithHint("tope-bundle convert makes a bundle of it", bundle.Invalid("it is a legacy package (ZIP)"))
+	}
+	if !native.Match(first[:n]) {
+		return nil, bundle.Stranger(first[:n], info.Size())
+	}
 	begin, err := native.ReadBegin(f)
 	if err != nil {
 		return nil, err
@@ -50,8 +66,8 @@ func open(f *os.File, limits bundle.Limits, verify func(packed, signature []byte
 	if err != nil {
 		return nil, err
 	}
-	if h.Layout.Total != info.Size() {
-		return nil, bundle.Invalid("it has %d bytes, and the signed list makes %d", info.Size(), h.Layout.Total)
+	if err := h.Fits(info.Size()); err != nil {
+		return nil, err
 	}
 	return &Opened{h, f, info.Size()}, nil
 }
@@ -59,7 +75,8 @@ func open(f *os.File, limits bundle.Limits, verify func(packed, signature []byte
 // Close closes the file.
 func (o *Opened) Close() error { return o.f.Close() }
 
-// Check reads every byte. Each tar header and padding must be as the format requires,
+// Check reads every byte, and refuses unit files that a device would not put into
+// effect. Each tar header and padding must be as the format requires,
 // and each member must have its digest and make its content. bases may be nil; a patch
 // whose base is not among them is compared with its digest only.
 func (o *Opened) Check(ctx context.Context, bases []*Base, progress func(what string, done, total int64)) error {
@@ -138,7 +155,17 @@ func (o *Opened) section(s native.Span) *io.SectionReader {
 }
 
 func (o *Opened) checkSolid(ctx context.Context, dec *native.Decoder) error {
-	return o.eachOfSolid(ctx, dec, func(native.File, io.Reader) error { return nil })
+	return o.eachOfSolid(ctx, dec, func(f native.File, r io.Reader) error {
+		name, is := strings.CutPrefix(f.Path, unitfiles.Dir+"/")
+		if !is {
+			return nil
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		return bundle.CheckUnitText(o.Release.Version, name, text)
+	})
 }
 
 // eachOfSolid reads the solid member and calls each with every file's content. It fails
@@ -244,12 +271,24 @@ func (o *Opened) checkPatch(i int, bases []*Base) error {
 
 // Unpack writes a bundle's files to dir without checking the signature: for comparing
 // and patching, not for installing.
-func Unpack(ctx context.Context, path, dir string, limits bundle.Limits) (err error) {
+func Unpack(ctx context.Context, path, dir string, limits bundle.Limits) error {
+	_, err := unpack(ctx, path, dir, limits)
+	return err
+}
+
+func unpack(ctx context.Context, path, dir string, limits bundle.Limits) (Facts, error) {
 	o, err := Open(path, limits, func([]byte, []byte) error { return nil })
 	if err != nil {
-		return err
+		return Facts{}, err
 	}
 	defer o.Close()
+	if err := o.unpack(ctx, dir); err != nil {
+		return Facts{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return FactsOf(o.Head), nil
+}
+
+func (o *Opened) unpack(ctx context.Context, dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err

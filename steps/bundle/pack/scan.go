@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,106 +33,142 @@ type Problems []string
 
 func (p Problems) Error() string { return strings.Join(p, "\n") }
 
-// Scan reads a directory. Its Problems are the entries that every device would refuse:
-// a special file, a link that leads out of the tree, a program that cannot be executed,
-// a file over the size limit.
-func Scan(dir string, limits bundle.Limits) (*Tree, error) {
-	t := &Tree{Dir: dir}
-	var problems Problems
-	filled := map[string]bool{}
-	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+// Scan reads a directory. Its Problems are the entries that every device would refuse
+// (a special file, a link that leads out of the tree, a program that cannot be executed,
+// a file over the size limit), and those that the release would not carry whole, unless
+// that is among the losses to leave out.
+func Scan(dir string, limits bundle.Limits, drop ...Loss) (*Tree, error) {
+	carrier, err := newCarrier(dir, drop)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", dir, err)
+	}
+	s := &scan{tree: &Tree{Dir: dir}, limits: limits, carrier: carrier, filled: map[string]bool{}}
+	err = filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		rel, err := filepath.Rel(dir, p)
-		if err != nil || rel == "." || rel == versions.ManifestName {
+		if err != nil || rel == versions.ManifestName {
 			return err
 		}
-		filled[filepath.Dir(rel)] = true
-		f, warning, err := scanOne(p, filepath.ToSlash(rel), d, limits)
-		var problem Problems
-		if errors.As(err, &problem) {
-			problems = append(problems, problem...)
+		err = s.entry(p, filepath.ToSlash(rel), d)
+		var problems Problems
+		if errors.As(err, &problems) {
+			s.problems = append(s.problems, problems...)
 			return nil
 		}
-		if err != nil {
-			return err
-		}
-		if warning != "" {
-			t.Warnings = append(t.Warnings, warning)
-		}
-		t.Files = append(t.Files, f)
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", dir, err)
 	}
-	if len(problems) > 0 {
-		return nil, problems
+	if s.problems = append(s.problems, carrier.exposed()...); len(s.problems) > 0 {
+		return nil, s.problems
 	}
+	t := s.tree
+	t.Warnings = append(t.Warnings, carrier.warnings()...)
 	// A directory that is not empty is implied by its entries.
 	t.Files = slices.DeleteFunc(t.Files, func(f native.File) bool {
-		return f.Type() == bundle.Dir && filled[filepath.FromSlash(strings.TrimSuffix(f.Path, "/"))]
+		return f.Type() == bundle.Dir && s.filled[strings.TrimSuffix(f.Path, "/")]
 	})
 	slices.SortFunc(t.Files, func(a, b native.File) int { return strings.Compare(a.Path, b.Path) })
 	return t, nil
 }
 
-func scanOne(p, rel string, d fs.DirEntry, limits bundle.Limits) (f native.File, warning string, err error) {
+// scan is one Scan under way.
+type scan struct {
+	tree     *Tree
+	limits   bundle.Limits
+	carrier  *carrier
+	problems Problems
+	filled   map[string]bool // the directories that are not empty
+}
+
+// entry adds one path to the tree, or returns its Problems.
+func (s *scan) entry(p, rel string, d fs.DirEntry) error {
 	info, err := d.Info()
 	if err != nil {
-		return f, "", err
+		return err
 	}
-	if err := bundle.CheckPath(rel, limits); err != nil {
-		return f, "", Problems{err.Error()}
+	problems, err := s.carrier.judge(p, rel, info)
+	if err != nil {
+		return err
+	}
+	if rel == "." {
+		return problems.orNil()
+	}
+	s.filled[path.Dir(rel)] = true
+	f, err := s.fileOf(p, rel, info)
+	var more Problems
+	if errors.As(err, &more) {
+		return append(problems, more...)
+	}
+	if err == nil {
+		s.tree.Files = append(s.tree.Files, f)
+		err = problems.orNil()
+	}
+	return err
+}
+
+func (p Problems) orNil() error {
+	if len(p) == 0 {
+		return nil
+	}
+	return p
+}
+
+func (s *scan) fileOf(p, rel string, info fs.FileInfo) (f native.File, err error) {
+	if err := bundle.CheckPath(rel, s.limits); err != nil {
+		return f, Problems{err.Error()}
 	}
 	switch typ := info.Mode().Type(); {
 	case typ == fs.ModeDir:
-		return native.File{Path: rel + "/"}, "", nil
+		s.carrier.directory(rel, info.Mode())
+		return native.File{Path: rel + "/"}, nil
 	case typ == fs.ModeSymlink:
 		target, err := os.Readlink(p)
 		if err != nil {
-			return f, "", err
+			return f, err
 		}
-		if err := bundle.CheckTarget(rel, target, limits); err != nil {
-			return f, "", Problems{err.Error()}
+		if err := bundle.CheckTarget(rel, target, s.limits); err != nil {
+			return f, Problems{err.Error()}
 		}
-		return native.File{Path: rel, Link: target}, "", nil
+		return native.File{Path: rel, Link: target}, nil
 	case typ != 0:
-		return f, "", Problems{fmt.Sprintf("%q is a %s: only files, directories and links can be packed", rel, typ)}
-	case info.Mode()&(fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky) != 0:
-		return f, "", Problems{fmt.Sprintf("%q has setuid, setgid or sticky bits (%s): chmod them away", rel, info.Mode())}
-	case info.Size() > limits.File:
-		return f, "", Problems{fmt.Sprintf("%q has %d bytes, more than the %d a file may have", rel, info.Size(), limits.File)}
+		return f, Problems{fmt.Sprintf("%q is a %s: only files, directories and links can be packed", rel, typ)}
+	case info.Size() > s.limits.File:
+		return f, Problems{fmt.Sprintf("%q has %d bytes, more than the %d a file may have", rel, info.Size(), s.limits.File)}
 	}
-	return scanFile(p, rel, info)
+	return s.regular(p, rel, info)
 }
 
-func scanFile(p, rel string, info fs.FileInfo) (f native.File, warning string, err error) {
+func (s *scan) regular(p, rel string, info fs.FileInfo) (f native.File, err error) {
 	in, err := os.Open(p)
 	if err != nil {
-		return f, "", err
+		return f, err
 	}
 	defer in.Close()
 	sum := sha256.New()
 	n, err := io.Copy(sum, in)
 	if err != nil {
-		return f, "", fmt.Errorf("read %s: %w", p, err)
+		return f, fmt.Errorf("read %s: %w", p, err)
 	}
-	// A device clears the write bits and needs the owner's read bit. With these
-	// modes one tree gives one bundle, whatever umask the tree was made under.
-	mode := "0644"
-	if info.Mode()&0o111 != 0 {
-		mode = "0755"
+	caps, err := s.carrier.capabilities(p, rel)
+	if err != nil {
+		return f, err
 	}
-	f = native.File{Path: rel, Mode: mode, Size: n}
+	perm := s.carrier.mode(rel, info.Mode())
+	f = native.File{Path: rel, Mode: native.ModeText(perm, caps), Size: n}
 	if n > 0 {
 		f.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	}
-	if mode == "0755" {
-		return f, "", nil
+	if perm&0o111 != 0 {
+		return f, nil
 	}
-	return f, warnProgram(rel, in), problemProgram(rel, in)
+	if warning := warnProgram(rel, in); warning != "" {
+		s.tree.Warnings = append(s.tree.Warnings, warning)
+	}
+	return f, problemProgram(rel, in)
 }
 
 // problemProgram refuses a program that cannot be started.

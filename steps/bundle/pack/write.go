@@ -24,6 +24,8 @@ type Bundle struct {
 	Packed []byte
 	// Signature is native.Unsigned until Sign.
 	Signature []byte
+	// Unpatched are the changed contents without a patch, for each base.
+	Unpatched []Unpatched
 
 	solid          string
 	alone, patches []string

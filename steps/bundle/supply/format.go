@@ -45,8 +45,8 @@ func (f Format) Open(file *os.File, size int64, _ bundle.Limits) (bundle.Bundle,
 	if err != nil {
 		return nil, err
 	}
-	if h.Layout.Total != size {
-		return nil, bundle.Invalid("it has %d bytes, and the signed list makes %d: something was cut off or put behind it", size, h.Layout.Total)
+	if err := h.Fits(size); err != nil {
+		return nil, err
 	}
 	b := &opened{f: file, Head: h, by: by, versions: f.Versions, contents: map[string]int{}}
 	contents := h.Release.Contents()
@@ -126,7 +126,8 @@ func (b *opened) entry(f *native.File) bundle.Entry {
 	if e.Type != bundle.File {
 		return e
 	}
-	e.Mode = f.Perm() | 0o444 // a mode of 0 would say that the bundle does not tell
+	e.Mode = b.Head.Release.PermOf(f) | 0o400 // a mode of 0 would say that the bundle does not tell
+	e.Capabilities = f.Capabilities()
 	switch {
 	case f.Size == 0:
 		e.Open = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("")), nil }

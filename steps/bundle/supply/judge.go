@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
@@ -24,8 +25,26 @@ type Judge struct {
 	// Updater is this program's version; one that is not a semantic version (a
 	// build from a working tree) is taken for the newest.
 	Updater string
-	Clock   clock.Clock
-	Limits  bundle.Limits
+	// FileCapabilities takes releases whose programs have file capabilities, when they
+	// are signed by a key that this device knows.
+	FileCapabilities bool
+	// Unsigned is what releases may bring for which no key vouches.
+	Unsigned bundle.Unsigned
+	// Units judges the unit files that a release carries (*unitfiles.Store); nil where
+	// systemd runs no services.
+	Units  func(files []unitfiles.File) error
+	Clock  clock.Clock
+	Limits bundle.Limits
+}
+
+// Release makes all the checks on a release that its head allows, for a task. The
+// publisher's program calls it for a device that it describes, as Planner and Format
+// do on the device itself.
+func (j *Judge) Release(t *steps.Task, r *native.Release) error {
+	if err := j.fits(r); err != nil {
+		return err
+	}
+	return j.current(t, r)
 }
 
 // head reads a head and makes the checks that do not depend on the task.
@@ -37,7 +56,49 @@ func (j *Judge) head(begin []byte) (h *native.Head, by string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return h, by, j.fits(h.Release)
+	if err := j.fits(h.Release); err != nil {
+		return nil, "", err
+	}
+	if err := j.permits(h.Release, by); err != nil {
+		return nil, "", err
+	}
+	return h, by, j.vouched(h.Release, by)
+}
+
+// vouched refuses a release that brings what only a key may vouch for.
+func (j *Judge) vouched(r *native.Release, by string) error {
+	var carried bundle.Carried
+	for _, f := range r.Files {
+		if f.Type() != bundle.Dir {
+			carried.Add(f.Path, j.Units != nil)
+		}
+	}
+	return j.Unsigned.Check(bundle.Release{Version: r.Version, Brought: r.Brought, SignedBy: by}, carried)
+}
+
+// permits refuses a release with file capabilities unless the configuration allows them
+// and somebody answers for them: a program with capabilities may do what only root may
+// do, whoever starts it.
+func (j *Judge) permits(r *native.Release, by string) error {
+	n, first := r.Capable()
+	if n == 0 {
+		return nil
+	}
+	switch {
+	case !j.FileCapabilities:
+		return &steps.Error{
+			Class: steps.Refused, Code: steps.InvalidManifest,
+			Err:  fmt.Errorf("the release gives file capabilities to %d files, such as %s", n, first),
+			Hint: "set file_capabilities under [trust] in the configuration if its publisher is to be trusted with that",
+		}
+	case by == "":
+		return &steps.Error{
+			Class: steps.Refused, Code: steps.BadSignature,
+			Err:  fmt.Errorf("the release gives file capabilities to %d files, such as %s, and no key of this device vouches for it", n, first),
+			Hint: "such releases have to be signed: put the publisher's public key on the device",
+		}
+	}
+	return nil
 }
 
 func (j *Judge) limits() bundle.Limits {
@@ -60,14 +121,17 @@ func (j *Judge) fits(r *native.Release) error {
 	case r.MinUpdater != "" && versions.ValidVersion(strings.TrimPrefix(j.Updater, "v")) == nil &&
 		versions.Compare(strings.TrimPrefix(j.Updater, "v"), r.MinUpdater) < 0:
 		return wrong("update the updater first", "the release needs updater %s or newer, this is %s", r.MinUpdater, j.Updater)
+	case j.Units != nil:
+		return bundle.CheckUnits(r.Version, r.UnitFiles(), j.Units)
 	}
 	return nil
 }
 
 // current makes the checks on a release that depend on the task.
 func (j *Judge) current(t *steps.Task, r *native.Release) error {
-	if t.Source.Version != "" && t.Source.Version != r.Version {
-		return bundle.InvalidManifest("the bundle holds version %s, declared was %s", r.Version, t.Source.Version)
+	release := bundle.Release{Version: r.Version, Epoch: r.Epoch, Expires: r.Expires}
+	if err := bundle.CheckDeclared(t, release); err != nil {
+		return err
 	}
-	return bundle.CheckAge(t, bundle.Release{Version: r.Version, Epoch: r.Epoch, Expires: r.Expires}, j.Clock.Now())
+	return bundle.CheckAge(t, release, j.Clock.Now())
 }

@@ -1,13 +1,12 @@
 package supply
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle"
@@ -21,12 +20,39 @@ type Planner struct {
 	// MaxPatch is the largest content, old or new, that is patched, in bytes:
 	// a patch takes both in memory.
 	MaxPatch int64
+	// Formats are those that cannot be signed, and Accepts returns why the device takes
+	// none of them. Without both, what is of another format is judged when it is whole.
+	Accepts func() error
+	Formats []bundle.Format
 	// Room makes sure that there is room to unpack: see bundle.Space.
 	Room func(ctx context.Context, t *steps.Task, bytes, inodes uint64) ([]string, error)
 }
 
 // Match implements download.Partial.
 func (p *Planner) Match(begin []byte) bool { return native.Match(begin) }
+
+// Others implements download.Partial.
+func (p *Planner) Others(begin []byte, size int64) error {
+	if p.Accepts == nil {
+		return nil
+	}
+	err := p.Accepts()
+	if len(begin) == 0 {
+		return err
+	}
+	for _, f := range p.Formats {
+		if f.Match(begin) {
+			return err
+		}
+	}
+	return bundle.Stranger(begin, size)
+}
+
+// Admit implements download.Partial.
+func (p *Planner) Admit(head []byte) error {
+	_, _, err := p.Judge.head(head)
+	return err
+}
 
 // HeadSize implements download.Partial.
 func (p *Planner) HeadSize(begin []byte) (int64, bool, error) { return native.HeadSize(begin) }
@@ -121,7 +147,7 @@ func (p *Planner) parts(h *native.Head, pl *plan) bundle.Parts {
 		d.Pieces = append(d.Pieces, piece)
 		w.Payload += span.Length
 	}
-	slices.SortFunc(d.Pieces, func(a, b bundle.Piece) int { return cmp.Compare(a.Offset, b.Offset) })
+	sort.Slice(d.Pieces, func(i, j int) bool { return d.Pieces[i].Offset < d.Pieces[j].Offset })
 	for i, s := range pl.Contents {
 		switch {
 		case s.Patch > 0:

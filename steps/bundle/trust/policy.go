@@ -29,8 +29,33 @@ type Policy struct {
 	// AllowUnsigned installs unsigned releases even on a device with keys. If a
 	// release has a signature, it must still be good.
 	AllowUnsigned bool
+	// Committed names a signed release that this device has committed, for messages;
+	// empty when there is none, or root has let go of it. While there is one, a device
+	// without keys takes no release, whatever the two fields above say: keys that are
+	// gone must not make it trust more than before. nil says that there never is one.
+	Committed func() string
 	// Now is the time at which keys are judged.
 	Now func() time.Time
+}
+
+// bereft is the error of a device that has committed a signed release and has no key any
+// more; nil for any other.
+func (p Policy) bereft(keys *Keys) error {
+	if !keys.Open() {
+		return nil
+	}
+	if was := p.committed(); was != "" {
+		return refuse(fmt.Errorf("this device has committed the %s, and has no key in %s any more", was, p.Directory),
+			"put the publisher's key back; as root, \"tope-updater trust forget\" opens the device to anybody")
+	}
+	return nil
+}
+
+func (p Policy) committed() string {
+	if p.Committed == nil {
+		return ""
+	}
+	return p.Committed()
 }
 
 // Keys reads the key directory; see Load.
@@ -49,6 +74,9 @@ func (p Policy) Signature(head, signature []byte) (by string, err error) {
 	keys, err := p.Keys()
 	if err != nil {
 		return "", unusable(err)
+	}
+	if err := p.bereft(keys); err != nil {
+		return "", err
 	}
 	unsigned := bytes.Equal(signature, []byte(native.Unsigned))
 	switch {
@@ -72,9 +100,13 @@ func (p Policy) Signature(head, signature []byte) (by string, err error) {
 // format in the refusal.
 func (p Policy) Unsignable(what string) error {
 	keys, err := p.Keys()
-	switch {
-	case err != nil:
+	if err != nil {
 		return unusable(err)
+	}
+	if err := p.bereft(keys); err != nil {
+		return err
+	}
+	switch {
 	case p.RequireSignature:
 		return refuse(fmt.Errorf("the configuration demands a signature ([trust] require_signature), and a %s cannot be signed", what), "publish a native bundle")
 	case !keys.Open() && !p.AllowUnsigned:
@@ -109,6 +141,9 @@ type Standing struct {
 	Anybody bool
 	// NoKeys: there is no key at all.
 	NoKeys bool
+	// Bereft: there is no key any more, after a signed release was committed; nobody is
+	// trusted.
+	Bereft bool
 	// Err says why the keys cannot be used; then nobody is trusted.
 	Err error
 }
@@ -119,14 +154,30 @@ func (p Policy) Standing() Standing {
 	switch {
 	case err != nil:
 		return Standing{Text: fmt.Sprintf("nobody: the keys cannot be used: %v", err), Err: err}
+	case p.bereft(keys) != nil:
+		return Standing{
+			Text:   fmt.Sprintf("nobody: there is no key in %s, and this device has committed the %s", p.Directory, p.committed()),
+			NoKeys: true, Bereft: true,
+		}
 	case keys.Open() && p.RequireSignature:
 		return Standing{Text: "nobody: a signature is demanded, and there is no key in " + p.Directory, NoKeys: true}
 	case keys.Open():
 		return Standing{Text: "ANYBODY: there is no key in " + p.Directory + ", so any release is installed, whoever made it", Anybody: true, NoKeys: true}
 	case p.AllowUnsigned:
-		return Standing{Text: fmt.Sprintf("ANYBODY: %d keys, but allow_unsigned is set", len(keys.List())), Anybody: true}
+		return Standing{Text: fmt.Sprintf("ANYBODY: %s, but allow_unsigned is set", keyCount(len(keys.List()))), Anybody: true}
 	}
-	return Standing{Text: fmt.Sprintf("%d keys in %s; what they have not signed is refused", len(keys.List()), p.Directory)}
+	text := fmt.Sprintf("%s in %s; what they have not signed is refused", keyCount(len(keys.List())), p.Directory)
+	if was := p.committed(); was != "" {
+		text += ", also without them: it has committed the " + was
+	}
+	return Standing{Text: text}
+}
+
+func keyCount(n int) string {
+	if n == 1 {
+		return "1 key"
+	}
+	return fmt.Sprintf("%d keys", n)
 }
 
 func refuse(err error, hint string) error {

@@ -91,6 +91,38 @@ func TestWhoMaySign(t *testing.T) {
 	}
 }
 
+// TestTrustSticks: after a signed release was committed, a device without keys takes
+// nothing, whatever its configuration says of unsigned releases. With keys nothing changes.
+func TestTrustSticks(t *testing.T) {
+	ours := newPair(t)
+	for _, allow := range []bool{false, true} {
+		p := policy(t, files{})
+		p.AllowUnsigned = allow
+		was := "signed release 1.1.0"
+		p.Committed = func() string { return was }
+		for _, signature := range [][]byte{ours.sign(release), []byte(native.Unsigned), nil} {
+			by, err := p.Signature([]byte(release), signature)
+			requireRefused(t, err, was)
+			require.Empty(t, by)
+		}
+		requireRefused(t, p.Unsignable("legacy package"), was)
+		s := p.Standing()
+		require.Contains(t, s.Text, "nobody: there is no key in "+keyDirectory+", and this device has committed the "+was)
+		require.Equal(t, []bool{false, true, true}, []bool{s.Anybody, s.NoKeys, s.Bereft})
+
+		was = "" // root has let go of it
+		require.NoError(t, p.Unsignable("legacy package"))
+		require.True(t, p.Standing().Anybody)
+
+		was = "signed release 1.1.0"
+		put(t, p.Root.Dir()+keyDirectory, files{"release.pub": ours.pub(t)})
+		_, err := p.Signature([]byte(release), ours.sign(release))
+		require.NoError(t, err)
+		require.Equal(t, allow, p.Unsignable("legacy package") == nil)
+		require.False(t, p.Standing().Bereft)
+	}
+}
+
 // A key that an operator adds or removes counts for the next bundle.
 func TestAPolicyReadsTheKeysAnew(t *testing.T) {
 	ours := newPair(t)
@@ -115,9 +147,9 @@ func TestStandingSaysWhomTheDeviceTrusts(t *testing.T) {
 	}{
 		{keys: files{}, says: "ANYBODY: there is no key in " + keyDirectory, anybody: true, noKeys: true},
 		{keys: files{}, require: true, says: "nobody: a signature is demanded", noKeys: true},
-		{keys: one, says: "1 keys in " + keyDirectory},
-		{keys: one, require: true, says: "1 keys in " + keyDirectory},
-		{keys: one, allow: true, says: "ANYBODY: 1 keys, but allow_unsigned is set", anybody: true},
+		{keys: one, says: "1 key in " + keyDirectory},
+		{keys: one, require: true, says: "1 key in " + keyDirectory},
+		{keys: one, allow: true, says: "ANYBODY: 1 key, but allow_unsigned is set", anybody: true},
 		{keys: files{"release.pub": "garbage"}, allow: true, says: "nobody: the keys cannot be used"},
 	} {
 		p := policy(t, c.keys)

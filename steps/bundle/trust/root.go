@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -189,6 +190,6 @@ func (r roots) present(dir string, names []string) ([]document, error) {
 		}
 		docs = append(docs, d)
 	}
-	slices.SortStableFunc(docs, func(a, b document) int { return compareSerial(b, a) })
+	sort.SliceStable(docs, func(i, j int) bool { return compareSerial(docs[i], docs[j]) > 0 })
 	return docs, nil
 }

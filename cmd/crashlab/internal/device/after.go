@@ -57,7 +57,7 @@ func (d *Device) tidy() error {
 		versionsDir: func(n string) bool {
 			return strings.HasPrefix(n, "v") || n == "current" || n == "previous" || n == "factory"
 		},
-		"var/lib/tope-updater":      func(n string) bool { return n == "journal.db" || n == "work" },
+		"var/lib/tope-updater":      func(n string) bool { return n == "journal.db" || n == "shown.json" || n == "work" },
 		"var/lib/tope-updater/work": func(string) bool { return false },
 		binDir:                      func(n string) bool { return !strings.HasPrefix(n, ".") },
 		servicesDir:                 func(n string) bool { return !strings.HasPrefix(n, ".") },

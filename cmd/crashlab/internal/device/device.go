@@ -232,6 +232,27 @@ func (d *Device) Act(ctx context.Context, w sweep.Watch) (sweep.Story, error) {
 	return story(m.updater(ctx, true, d.flow.Args...))
 }
 
+// Succeed implements sweep.Bench.
+func (d *Device) Succeed(ctx context.Context, w sweep.Watch, recover bool) (sweep.Story, error) {
+	m, err := d.boot(w)
+	if err != nil {
+		return sweep.Story{}, err
+	}
+	defer m.Off()
+	if err := m.services(ctx); err != nil {
+		return sweep.Story{}, err
+	}
+	if exit, err := m.updater(ctx, true, d.flow.Args...); err != nil {
+		return story(exit, err)
+	}
+	if recover {
+		if exit, err := m.updater(ctx, true, "recover"); err != nil {
+			return story(exit, err)
+		}
+	}
+	return story(m.updater(ctx, true, "recover", "--finish"))
+}
+
 // Recover implements sweep.Bench: one boot, with everything that it does.
 func (d *Device) Recover(ctx context.Context, w sweep.Watch) (sweep.Story, error) {
 	m, err := d.boot(w)

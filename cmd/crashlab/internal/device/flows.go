@@ -24,7 +24,7 @@ func later() Release   { return Release{Version: "1.4.0"} }
 func resident() Release { return Release{Version: "1.0.1", Tool: "old-tool", Art: true} }
 
 func trusted() Release {
-	return Release{Version: "1.1.1", Tool: "new-tool", API: "ready-after=200ms", Art: true}
+	return Release{Version: "1.1.1", Tool: "new-tool", API: "ready-after=200ms", Art: true, Able: true}
 }
 
 // renewed carries an updater of its own.
@@ -169,7 +169,7 @@ func Flows() []Flow {
 			Full: []End{at("RolledBack", before, before)},
 		},
 		{
-			Name: "signed", About: "a native bundle: a file is copied, others are patched or fetched",
+			Name: "signed", About: "a native bundle: a file is copied, others are patched or fetched, and one has capabilities",
 			Args: []string{"install", nativeURL(trusted)}, Signed: true, Part: 4,
 			Ends: []End{at("Committed", trusted, resident)},
 			More: []End{at("RolledBack", resident, factory), at("Failed", resident, factory)},
@@ -211,6 +211,9 @@ const configuration = `[http]
 listen = ""
 [device_api]
 url = ""
+[trust]
+file_capabilities = true
+unsigned_brings = ["commands", "updater"]
 [services]
 manager = "embedded"
 [[service]]

@@ -80,7 +80,14 @@ func (r Release) lay(dir string) error {
 			return err
 		}
 	}
-	return nil
+	if !r.Able {
+		return nil
+	}
+	f, err := os.Open(filepath.Join(dir, "bin", r.Tool))
+	if err != nil {
+		return err
+	}
+	return errors.Join(rights().Apply(f), f.Close())
 }
 
 // publisher is the key that signs the laboratory's bundles. It is not secret, and

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+
+	"github.com/tope/updater/platform/filecaps"
 )
 
 // Release is one release of the two services.
@@ -24,6 +26,8 @@ type Release struct {
 	// Art: it has a font, which is the same in all such releases, and a picture
 	// that changes a little in each release. Neither can be compressed.
 	Art bool
+	// Able: Tool has file capabilities. Only a native bundle can carry them.
+	Able bool
 	// Spoilt are files that are damaged where this release is installed.
 	Spoilt []string
 }
@@ -160,8 +164,24 @@ func (r Release) zip() ([]byte, error) {
 	return out.Bytes(), err
 }
 
+// able returns an error when a file has other capabilities than the release gives it.
+func (r Release) able(rel, p string) error {
+	var want filecaps.Set
+	if r.Able && rel == "bin/"+r.Tool {
+		want = rights()
+	}
+	got, err := filecaps.Of(p)
+	if err == nil && got != want {
+		err = fmt.Errorf("%s has the capabilities %q, not %q", rel, got, want)
+	}
+	return err
+}
+
+// rights are the capabilities of a Tool that has any.
+func rights() filecaps.Set { return filecaps.Set{Permitted: 1 << 10, Effective: true} }
+
 // whole returns the fault of the version at dir, which should be this release:
-// its files, their bytes, their bits, and nothing else. Files that were spoilt
+// its files, their bytes, bits and capabilities, and nothing else. Files that were spoilt
 // beforehand must be as bad as they were.
 func (r Release) whole(dir string) error {
 	want := r.installed()
@@ -196,7 +216,7 @@ func (r Release) whole(dir string) error {
 				return fmt.Errorf("%s cannot be executed (%s)", rel, info.Mode())
 			}
 			delete(want, rel)
-			return nil
+			return r.able(rel, p)
 		}
 	})
 	if err != nil {

@@ -26,6 +26,8 @@ func (fs *FS) Apply(c *trace.Call) error {
 		// Neither owner nor times are modelled, and sync_file_range promises nothing.
 	case trace.Mmap:
 		return fmt.Errorf("%s is mapped writable and shared: its changes cannot be seen", c.Path)
+	case trace.Unseen:
+		return fmt.Errorf("a write could not be seen: %s", c.From)
 	case trace.Splice:
 		return fmt.Errorf("bytes were copied into %s inside the kernel: they cannot be seen", c.Path)
 	default:
@@ -141,6 +143,10 @@ func (fs *FS) onInode(c *trace.Call) error {
 	case c.Op == trace.Chmod:
 		n.mode = c.Mode
 	case n.kind != file:
+	case c.Op == trace.Setxattr:
+		if c.Attr == capability {
+			n.caps = string(c.Data)
+		}
 	case c.Op == trace.Trunc:
 		n.alter(change{size: 0})
 	case c.Op == trace.Truncate:

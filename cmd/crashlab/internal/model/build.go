@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+
+	"golang.org/x/sys/unix"
 )
 
 // option is the option that s has chosen for n.
@@ -29,6 +31,7 @@ func (s State) sum(n *inode) [32]byte {
 	head[0] = byte(n.kind)
 	binary.LittleEndian.PutUint32(head[1:], o.mode)
 	h.Write(head[:])
+	fmt.Fprintf(h, "%d %s", len(o.caps), o.caps)
 	switch n.kind {
 	case dir:
 		ents := n.entries(o)
@@ -84,7 +87,10 @@ func (s State) build(n *inode, at string, made map[*inode]string) error {
 		return os.Link(first, at)
 	}
 	made[n] = at
-	return o.content.save(at, fileMode(o.mode))
+	if err := o.content.save(at, fileMode(o.mode)); err != nil || o.caps == "" {
+		return err
+	}
+	return unix.Lsetxattr(at, capability, []byte(o.caps), 0)
 }
 
 // Same returns an error with the first difference between the live view and the tree
@@ -114,6 +120,8 @@ func same(p string, a, b *inode, skip func(string) bool) error {
 		return fmt.Errorf("%s leads to %q, the recording says %q", p, b.target, a.target)
 	case a.kind != link && a.mode != b.mode:
 		return fmt.Errorf("%s has mode %o, the recording says %o", p, b.mode, a.mode)
+	case a.kind == file && a.caps != b.caps:
+		return fmt.Errorf("%s has capabilities %x, the recording says %x", p, b.caps, a.caps)
 	case a.kind == file && !a.now.equal(b.now):
 		return fmt.Errorf("%s has other bytes (%d of them) than the recording says (%d)", p, b.now.size, a.now.size)
 	}

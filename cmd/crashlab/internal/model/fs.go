@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // kind says whether an inode is a file, a directory or a symlink.
@@ -22,6 +24,7 @@ type inode struct {
 	target string // of a symlink: it lands with its name
 
 	mode, durMode uint32
+	caps, durCaps string // a file's capabilities, as the kernel has them
 
 	// A file: its bytes, those that are durable, and the writes between them.
 	now, dur content
@@ -104,8 +107,23 @@ func (fs *FS) load(at string) (*inode, error) {
 	default:
 		n.now, err = readContent(at)
 		n.dur = n.now
+		n.caps = capsOf(at)
+		n.durCaps = n.caps
 	}
 	return n, err
+}
+
+// capability is the one extended attribute that is modelled.
+const capability = "security.capability"
+
+// capsOf are the capabilities of a file; "" for none.
+func capsOf(at string) string {
+	var buf [64]byte
+	n, err := unix.Lgetxattr(at, capability, buf[:])
+	if err != nil {
+		return ""
+	}
+	return string(buf[:n])
 }
 
 // perm is a mode as chmod takes it.
@@ -177,13 +195,14 @@ func (n *inode) change(m move) {
 // alter applies w to the live bytes of a file and queues it.
 func (n *inode) alter(w change) {
 	n.now = w.apply(n.now)
+	n.caps = "" // the kernel takes them from a file that is written to
 	n.writes = append(n.writes, w)
 }
 
 // sync makes n durable: for a directory its entries, not what they lead to.
 func (n *inode) sync(bits bool) {
 	if bits || n.kind == dir {
-		n.durMode = n.mode
+		n.durMode, n.durCaps = n.mode, n.caps
 	}
 	if n.kind == dir {
 		n.durEnts = make(map[string]*inode, len(n.ents))

@@ -3,6 +3,7 @@ package model_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"testing"
 
@@ -10,6 +11,8 @@ import (
 
 	"github.com/tope/updater/cmd/crashlab/internal/model"
 	"github.com/tope/updater/cmd/crashlab/internal/trace"
+	"github.com/tope/updater/platform/filecaps"
+	"github.com/tope/updater/platform/roottest"
 )
 
 // disk is an FS over files of one line each.
@@ -77,6 +80,9 @@ func list(t *testing.T, at string) string {
 			if info.Mode().Perm() != 0o644 {
 				text += "(" + info.Mode().String() + ")"
 			}
+			if caps, err := filecaps.Of(p); err != nil || !caps.None() {
+				text += "(" + caps.String() + ")"
+			}
 			text += " "
 		}
 		return nil
@@ -88,6 +94,12 @@ func create(p string) trace.Call { return trace.Call{Op: trace.Create, Path: p, 
 func write(p string, off int64, s string) trace.Call {
 	return trace.Call{Op: trace.Pwrite, Path: p, Off: off, Data: []byte(s)}
 }
+
+// able gives a file cap_net_bind_service.
+func able(p string) trace.Call {
+	return trace.Call{Op: trace.Setxattr, Path: p, Attr: filecaps.Attribute, Data: append([]byte{1, 0, 0, 2, 0, 4}, make([]byte, 14)...)}
+}
+
 func fsync(p string) trace.Call     { return trace.Call{Op: trace.Fsync, Path: p} }
 func rename(a, b string) trace.Call { return trace.Call{Op: trace.Rename, From: a, Path: b} }
 
@@ -150,6 +162,24 @@ func TestRules(t *testing.T) {
 			want:  []string{"f=1 ", "f=1(-rwxr-xr-x) "},
 		},
 		{
+			name:  "capabilities land or not, and fdatasync does not save them",
+			files: map[string]string{"f": "1"},
+			calls: []trace.Call{able("f"), {Op: trace.Fdatasync, Path: "f"}},
+			want:  []string{"f=1 ", "f=1(cap_net_bind_service=ep) "},
+		},
+		{
+			name:  "fsync saves capabilities",
+			files: map[string]string{"f": "1"},
+			calls: []trace.Call{able("f"), fsync("f")},
+			want:  []string{"f=1(cap_net_bind_service=ep) "},
+		},
+		{
+			name:  "a write takes capabilities away, and so does their removal",
+			files: map[string]string{"f": "1", "g": "1"},
+			calls: []trace.Call{able("f"), able("g"), write("f", 0, "2"), {Op: trace.Setxattr, Path: "g", Attr: filecaps.Attribute}, {Op: trace.Syncfs, Path: "."}},
+			want:  []string{"f=2 g=1 "},
+		},
+		{
 			name:  "refused calls change nothing",
 			files: map[string]string{"d/f": "1", "g": "2"},
 			calls: []trace.Call{
@@ -170,6 +200,9 @@ func TestRules(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			if slices.ContainsFunc(tc.calls, func(c trace.Call) bool { return c.Op == trace.Setxattr }) {
+				roottest.Need(t, "file capabilities")
+			}
 			fs := disk(t, tc.files)
 			apply(t, fs, tc.calls...)
 			require.ElementsMatch(t, tc.want, leftovers(t, fs))

@@ -6,6 +6,7 @@ type option struct {
 	// landed is how many queued moves of a directory landed.
 	landed int
 	mode   uint32
+	caps   string
 }
 
 // Options come in this order; the others follow.
@@ -39,19 +40,19 @@ func (n *inode) options() []option {
 	default:
 		opts = n.leftovers()
 	}
-	if n.mode == n.durMode {
+	opts = crossed(opts, n.durMode, n.mode, func(o option, mode uint32) option { o.mode = mode; return o })
+	return crossed(opts, n.durCaps, n.caps, func(o option, caps string) option { o.caps = caps; return o })
+}
+
+// crossed crosses opts with the old and the new permission bits or capabilities,
+// keeping nothing and everything in their places.
+func crossed[T comparable](opts []option, old, now T, set func(option, T) option) []option {
+	if old == now {
 		for i := range opts {
-			opts[i].mode = n.mode
+			opts[i] = set(opts[i], now)
 		}
 		return opts
 	}
-	return withModes(opts, n.durMode, n.mode)
-}
-
-// withModes crosses opts with the old and the new permission bits, keeping
-// nothing and everything in their places.
-func withModes(opts []option, old, now uint32) []option {
-	set := func(o option, mode uint32) option { o.mode = mode; return o }
 	if len(opts) == 1 {
 		return []option{set(opts[0], old), set(opts[0], now)}
 	}

@@ -51,9 +51,10 @@ func (b Bug) Plant(source string) (restore func() error, err error) {
 	return restore, os.WriteFile(path, []byte(text), 0o644)
 }
 
-// Build builds the updater of a source tree.
+// Build builds the updater of a source tree as the Makefile does, so that Go's cache has
+// all but what a bug has changed.
 func Build(ctx context.Context, source, to string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", to, "./cmd/tope-updater")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", "nethttpomithttp2", "-o", to, "./cmd/tope-updater")
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -26,6 +26,10 @@ type Bench interface {
 	// Act boots the device and carries out the flow. The handler, which may be
 	// nil, sees the flow's calls only, not those of programs started before it.
 	Act(ctx context.Context, w Watch) (Story, error)
+	// Succeed is Act, and then, in the same boot, what a device does when its updater
+	// was killed: the daemon starts again; with recover set, recover runs before that,
+	// as when a service that wants it is restarted. The handler sees all their calls.
+	Succeed(ctx context.Context, w Watch, recover bool) (Story, error)
 	// Recover boots the device and lets it recover to the end. The handler sees
 	// the recovery's calls only.
 	Recover(ctx context.Context, w Watch) (Story, error)

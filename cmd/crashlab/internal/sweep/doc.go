@@ -7,6 +7,9 @@
 //   - Errno makes each call fail.
 //   - Lose replays a recording through package model and tries what a power cut
 //     may have left on the disk at each call.
+//   - Relapse does the same with the recovery that follows a power cut, and Killed
+//     with the program that follows one that was killed: the page cache has what that
+//     one wrote, the disk what it synced.
 //
 // The Bench knows the device, and what must hold of it afterwards; this package
 // knows calls, seeds and counts. Calls are named by

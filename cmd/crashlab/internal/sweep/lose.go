@@ -4,9 +4,11 @@ package sweep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/tope/updater/cmd/crashlab/internal/model"
 	"github.com/tope/updater/cmd/crashlab/internal/trace"
@@ -21,7 +23,13 @@ const MostStates = 4096
 func Lose(ctx context.Context, benches []Bench, opt Options) (*Report, error) {
 	r := begin(opt, "lose")
 	b := benches[0]
-	fs, calls, err := r.record(ctx, b, "", b.Act)
+	fs, calls, err := r.record(ctx, b, "", b.Act, nil)
+	for again := 1; errors.Is(err, errUntrusted) && again < tries; again++ {
+		// What was recorded is thrown away; it is the laboratory's fault, or a call's that
+		// it does not see, and then each recording fails.
+		r.report.extra("recorded again: " + err.Error())
+		fs, calls, err = r.record(ctx, b, "", b.Act, nil)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -31,9 +39,18 @@ func Lose(ctx context.Context, benches []Bench, opt Options) (*Report, error) {
 	return r.end(), err
 }
 
+// tries is how often a flow is recorded until a recording can be trusted.
+const tries = 3
+
+// errUntrusted: the model of a recording differs from the real tree.
+var errUntrusted = errors.New("the recording cannot be trusted")
+
 // record runs the flow, or the recovery, once from a tree. It returns its calls,
-// with the promises between them, and the tree they began from.
-func (r *run) record(ctx context.Context, b Bench, from string, act func(context.Context, Watch) (Story, error)) (*model.FS, []*trace.Call, error) {
+// with the promises between them, and the tree they began from. When at, which may be
+// nil, decides on a call, that call is not carried out, nor recorded.
+func (r *run) record(ctx context.Context, b Bench, from string, act func(context.Context, Watch) (Story, error),
+	at func(c *trace.Call, recorded int) trace.Verdict,
+) (*model.FS, []*trace.Call, error) {
 	if err := b.Reset(from); err != nil {
 		return nil, nil, err
 	}
@@ -47,6 +64,11 @@ func (r *run) record(ctx context.Context, b Bench, from string, act func(context
 	}
 	var calls []*trace.Call
 	_, err = act(ctx, Watch{Record: true, Handler: func(c *trace.Call) trace.Verdict {
+		if at != nil {
+			if v := at(c, len(calls)); v != (trace.Verdict{}) {
+				return v
+			}
+		}
 		if c.Said && b.Promises(c.Data) || !c.Said && !b.Volatile(c.Path) {
 			calls = append(calls, c)
 		}
@@ -64,9 +86,19 @@ func (r *run) record(ctx context.Context, b Bench, from string, act func(context
 		}
 	}
 	if err := check.Same(b.Root(), b.Volatile); err != nil {
-		return nil, nil, fmt.Errorf("the recording cannot be trusted: %w", err)
+		return nil, nil, fmt.Errorf("%w: %w; the calls on it: %q", errUntrusted, err, namedIn(err.Error(), calls))
 	}
 	return fs, calls, nil
+}
+
+// namedIn are the calls on a path that the text names.
+func namedIn(text string, calls []*trace.Call) (found []string) {
+	for _, c := range calls {
+		if c.Path != "" && strings.HasPrefix(text, c.Path+" ") {
+			found = append(found, fmt.Sprintf("%s (inode %d)", c, c.Ino))
+		}
+	}
+	return found
 }
 
 // key tells tried states apart: the tree, and whether success was promised by then.
@@ -95,6 +127,26 @@ func newLoss(r *run, s Story) *loss {
 		l.limit = MostStates
 	}
 	return l
+}
+
+// afterEach is a sweep of recoveries: losses goes through all that may be lost after one
+// first call, and reports whether there was still a first call to take.
+func (l *loss) afterEach(ctx context.Context, losses func() (more bool, err error)) (*Report, error) {
+	firsts := 0
+	for ctx.Err() == nil && !l.enough() {
+		more, err := losses()
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			break
+		}
+		firsts++
+	}
+	l.count()
+	l.report.Recovery = l.report.Points
+	l.report.extra(strconv.Itoa(firsts) + " first calls")
+	return l.end(), context.Cause(ctx)
 }
 
 func (l *loss) count() {

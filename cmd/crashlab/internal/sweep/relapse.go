@@ -26,21 +26,7 @@ func Relapse(ctx context.Context, benches []Bench, opt Options) (*Report, error)
 		return nil, err
 	}
 	l := newLoss(r, Story{})
-	firsts := 0
-	for ctx.Err() == nil && !r.enough() {
-		more, err := l.relapse(ctx, benches, pts)
-		if err != nil {
-			return nil, err
-		}
-		if !more {
-			break
-		}
-		firsts++
-	}
-	l.count()
-	r.report.Recovery = r.report.Points
-	r.report.extra(strconv.Itoa(firsts) + " first calls")
-	return r.end(), context.Cause(ctx)
+	return l.afterEach(ctx, func() (more bool, err error) { return l.relapse(ctx, benches, pts) })
 }
 
 // relapse is one first cut, and all losses of the recovery from it. It reports
@@ -67,7 +53,7 @@ func (l *loss) relapse(ctx context.Context, benches []Bench, pts *points) (more 
 		return false, err
 	}
 	defer func() { err = errors.Join(err, RemoveTree(left)) }()
-	fs, calls, err := l.record(ctx, b, left, b.Recover)
+	fs, calls, err := l.record(ctx, b, left, b.Recover, nil)
 	if err != nil {
 		return false, err
 	}

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // CopyTree copies a directory: files, directories, symlinks, permission bits.
@@ -44,7 +46,10 @@ func CopyTree(from, to string) error {
 			}
 			return os.Symlink(target, dst)
 		case d.Type().IsRegular():
-			return copyFile(p, dst, info.Mode().Perm())
+			if err := copyFile(p, dst, info.Mode().Perm()); err != nil {
+				return err
+			}
+			return copyCapabilities(p, dst)
 		}
 		return nil
 	})
@@ -54,6 +59,17 @@ func CopyTree(from, to string) error {
 		}
 	}
 	return err
+}
+
+// copyCapabilities gives the file to the capabilities of the file from.
+func copyCapabilities(from, to string) error {
+	const capability = "security.capability"
+	var buf [64]byte
+	n, err := unix.Lgetxattr(from, capability, buf[:])
+	if err != nil {
+		return nil //nolint:nilerr // it has none, or its file system cannot have any
+	}
+	return unix.Lsetxattr(to, capability, buf[:n], 0)
 }
 
 const chunk = 64 << 10

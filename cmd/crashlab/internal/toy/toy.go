@@ -26,7 +26,7 @@ const (
 func New() string { return strings.Repeat("new settings, whole. ", 400) }
 
 // Main runs the toy when the arguments ask for it, and does not return then:
-// crashlab-toy DIR [bug…]. Bugs: nofsync, nodirsync, inplace, unlink, early.
+// crashlab-toy DIR [bug…]. Bugs: nofsync, nodirsync, inplace, unlink, early, trusting.
 func Main() {
 	if len(os.Args) < 3 || os.Args[1] != Arg {
 		return
@@ -50,6 +50,10 @@ func Replace(dir string, bugs map[string]bool) error {
 	}
 	if bugs["early"] {
 		fmt.Println("replaced")
+	}
+	if done, err := os.ReadFile(path); bugs["trusting"] && err == nil && string(done) == New() {
+		fmt.Println("replaced") // as the page cache has it
+		return nil
 	}
 	tmp := path + ".tmp"
 	f, err := os.Create(tmp)

@@ -31,9 +31,11 @@ const (
 	Chmod     Op = "chmod"
 	Chown     Op = "chown"
 	Utimes    Op = "utimes"
+	Setxattr  Op = "setxattr" // or its removal
 	Mknod     Op = "mknod"
 	Splice    Op = "splice" // copy_file_range, sendfile, splice, FICLONE
 	Mmap      Op = "mmap"
+	Unseen    Op = "unseen" // a write of which the laboratory could not tell the file; From says why
 )
 
 // Call is one call that is about to change the watched tree.
@@ -52,6 +54,9 @@ type Call struct {
 	Size int64
 	// Len is the length of a write; Data is only filled in when the machine records.
 	Len int
+	// Attr is the extended attribute that a Setxattr sets to Data, or removes when Data
+	// is nil.
+	Attr string
 	// Mode is the permission bits of a new entry, or the new ones of a chmod.
 	Mode uint32
 	// Flags are the flags of the call (rename, fallocate), or of the open file (writes).

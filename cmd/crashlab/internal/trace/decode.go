@@ -115,6 +115,10 @@ func (t target) named(q *question) (*Call, string) {
 		return &Call{Op: Chmod, Mode: uint32(a[2]) & 0o7777}, t.at(a[0], a[1], true)
 	case unix.SYS_FCHMODAT2:
 		return &Call{Op: Chmod, Mode: uint32(a[2]) & 0o7777}, t.at(a[0], a[1], a[3]&unix.AT_SYMLINK_NOFOLLOW == 0)
+	case unix.SYS_SETXATTR, unix.SYS_LSETXATTR:
+		return t.setxattr(q), t.at(cwd, a[0], q.nr == unix.SYS_SETXATTR)
+	case unix.SYS_REMOVEXATTR, unix.SYS_LREMOVEXATTR:
+		return t.setxattr(q), t.at(cwd, a[0], q.nr == unix.SYS_REMOVEXATTR)
 	case unix.SYS_CHOWN, unix.SYS_LCHOWN:
 		return &Call{Op: Chown}, t.at(cwd, a[0], q.nr == unix.SYS_CHOWN)
 	case unix.SYS_FCHOWNAT:
@@ -126,6 +130,16 @@ func (t target) named(q *question) (*Call, string) {
 		return &Call{Op: Utimes}, t.at(a[0], a[1], a[3]&unix.AT_SYMLINK_NOFOLLOW == 0)
 	}
 	return nil, ""
+}
+
+// setxattr decodes a call that sets or removes an extended attribute.
+func (t target) setxattr(q *question) *Call {
+	c := &Call{Op: Setxattr, Attr: t.str(q.args[1])}
+	switch q.nr {
+	case unix.SYS_SETXATTR, unix.SYS_LSETXATTR, unix.SYS_FSETXATTR:
+		c.Data = append([]byte{}, t.read(q.args[2], int(min(q.args[3], 64<<10)))...)
+	}
+	return c
 }
 
 // opened decodes calls that open a file. An open that leaves an existing
@@ -192,6 +206,8 @@ func (t target) ranged(q *question) (*Call, string) {
 		c.Op, c.Mode = Chmod, uint32(a[1])&0o7777
 	case unix.SYS_FCHOWN:
 		c.Op = Chown
+	case unix.SYS_FSETXATTR, unix.SYS_FREMOVEXATTR:
+		c = t.setxattr(q)
 	case unix.SYS_MMAP:
 		c.Op, fd = Mmap, a[4]
 	default:

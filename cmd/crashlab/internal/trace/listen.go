@@ -39,6 +39,9 @@ type Verdict struct {
 	Cut bool
 	// Torn, with Cut, lets the first half of a write through before.
 	Torn bool
+	// Kill kills the process that makes the call, before the call. The machine lives on,
+	// and its cache keeps what the process had written.
+	Kill bool
 	// Errno makes the call fail instead of being carried out.
 	Errno unix.Errno
 }
@@ -98,6 +101,10 @@ func (m *Machine) judge(q *question) answer {
 		}
 		m.powerOff()
 		return answer{}
+	}
+	if verdict.Kill {
+		t.kill()
+		return answer{err: -int32(unix.EINTR)} // nobody is there to hear it
 	}
 	if verdict.Errno != 0 {
 		return answer{err: -int32(verdict.Errno)}

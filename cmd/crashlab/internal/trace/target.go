@@ -61,6 +61,19 @@ func (t target) proc(format string, a ...any) string {
 	return fmt.Sprintf("/proc/%d/", t.pid) + fmt.Sprintf(format, a...)
 }
 
+// kill kills the thread's process.
+func (t target) kill() {
+	status, err := os.ReadFile(t.proc("status"))
+	if err != nil {
+		return // it is gone
+	}
+	_, rest, _ := strings.Cut(string(status), "\nTgid:")
+	var process int
+	if _, err := fmt.Sscan(rest, &process); err == nil {
+		_ = unix.Kill(process, unix.SIGKILL)
+	}
+}
+
 // fd is the path behind a descriptor.
 func (t target) fd(fd uint64) string {
 	if int32(fd) == unix.AT_FDCWD {

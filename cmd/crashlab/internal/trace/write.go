@@ -4,6 +4,8 @@ package trace
 
 import (
 	"encoding/binary"
+	"errors"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -17,7 +19,10 @@ const said = 1 << 16
 
 // write decodes the five ways of writing.
 func (t target) write(q *question) *Call {
-	path := t.fd(q.args[0])
+	path, err := os.Readlink(t.proc("fd/%d", int32(q.args[0])))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return &Call{Op: Unseen, From: err.Error()}
+	}
 	c := &Call{Op: Write}
 	rel, ok := below(t.cfg.Dir, strings.TrimSuffix(path, " (deleted)"))
 	if !ok {

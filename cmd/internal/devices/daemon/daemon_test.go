@@ -1,6 +1,8 @@
 package daemon_test
 
 import (
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/tope/updater/cmd/internal/devices/devicetest"
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/platform/filecaps"
 )
 
 // dropIn changes a unit, as an operator does it.
@@ -40,13 +43,13 @@ func TestTheDaemonHangs(t *testing.T) {
 // the rescue unit brings the update to its end, and the daemon gets another chance.
 func TestADaemonThatDiesIsRescued(t *testing.T) {
 	t.Parallel()
-	d := devicetest.New(t, devicetest.Options{})
+	d := devicetest.New(t, devicetest.Options{Unit: "TimeoutStartSec=60", Timeout: 20 * time.Second})
 	d.Write("/usr/local/sbin/daemon", "#!/bin/sh\n[ ! -e /etc/broken ] || exit 1\nexec "+devicetest.Updater+" serve\n", 0o755)
 	dropIn(d, devicetest.Daemon, "[Service]\nExecStart=\nExecStart=/usr/local/sbin/daemon\nRestartSec=100ms\n")
-	dropIn(d, devicetest.Rescue, "[Service]\nExecStopPost=\nExecStopPost=/bin/rm -f /etc/broken\nExecStopPost=-/bin/systemctl reset-failed "+devicetest.Daemon+
+	dropIn(d, devicetest.Rescue, "[Service]\nExecStopPost=\nExecStopPost=+/bin/rm -f /etc/broken\nExecStopPost=-/bin/systemctl reset-failed "+devicetest.Daemon+
 		"\nExecStopPost=-/bin/systemctl --no-block start "+devicetest.Daemon+"\n")
 	d.Up()
-	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0", DeviceAPI: "ready-after=1s"}))
+	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0", DeviceAPI: "ready-after=5s"}))
 	d.In(engine.Restarting)
 	d.Write("/etc/broken", "", 0o644)
 	d.MustRun("systemctl", "kill", "--kill-who=main", "--signal=KILL", devicetest.Daemon)
@@ -60,10 +63,20 @@ func TestADaemonThatDiesIsRescued(t *testing.T) {
 // The shipped unit has the sandbox that was tested, by systemd's own measure.
 func TestTheSandbox(t *testing.T) {
 	t.Parallel()
-	d := devicetest.New(t, devicetest.Options{})
+	d := devicetest.New(t, devicetest.Options{Config: "[trust]\nfile_capabilities = true\nallow_unsigned = true\n"})
 	d.Up()
-	out := d.MustRun("systemd-analyze", "security", "--no-pager", "--threshold=25", devicetest.Daemon)
-	t.Log(strings.TrimSpace(out[strings.LastIndex(strings.TrimSpace(out), "\n")+1:]))
+	for unit, threshold := range map[string]string{devicetest.Daemon: "25", devicetest.Recover: "35", devicetest.Rescue: "30"} {
+		out := d.MustRun("systemd-analyze", "security", "--no-pager", "--threshold="+threshold, unit)
+		t.Log(strings.TrimSpace(out[strings.LastIndex(strings.TrimSpace(out), "\n")+1:]))
+	}
+	// A hook may say nice: it goes on at the daemon's priority.
+	run := []string{"systemd-run", "--wait", "--pipe", "--quiet"}
+	for line := range strings.Lines(d.MustRun("systemctl", "cat", devicetest.Daemon)) {
+		if strings.HasPrefix(line, "SystemCall") {
+			run = append(run, "--property="+strings.TrimSpace(line))
+		}
+	}
+	require.Contains(t, d.MustRun(append(run, "nice", "-n", "5", "echo", "it went on")...), "it went on")
 
 	// Bundles may lie where operators put them.
 	for dir, version := range map[string]string{"/tmp": "1.1.0", "/var/tmp": "1.2.0", "/home": "1.3.0"} {
@@ -72,10 +85,44 @@ func TestTheSandbox(t *testing.T) {
 		d.MustRun(devicetest.Updater, "install", dir+"/tope-"+version+".zip")
 		d.Whole(version)
 	}
+	d.MustRun(devicetest.Updater, "install", capable(t, d, "1.3.0", "1.4.0"))
+	caps, err := filecaps.Of(d.Path("/opt/tope/versions/v1.4.0/bin/device-api"))
+	require.NoError(t, err)
+	require.Equal(t, "cap_net_bind_service=ep", caps.String(), "the sandbox lets it set them")
 	d.MustRun(devicetest.Updater, "factory", "create", "--replace")
 	d.MustRun(devicetest.Updater, "prune", "--keep", "0")
 	d.MustRun(devicetest.Updater, "links")
+
+	// The daemon has the environment of /etc/default, which an operator has not.
+	d.Write("/etc/default/tope-updater", "HTTP_PROXY=http://127.0.0.1:9\n", 0o644)
+	d.MustRun("systemctl", "restart", devicetest.Daemon)
+	d.Answers()
+	d.MustRun(devicetest.Updater, "install", "--no-wait", "http://updates.test/release.zip")
+	d.Wait("the download tells of the proxy", func() bool {
+		return strings.Contains(d.MustRun(devicetest.Updater, "status"), "cannot reach the proxy http://127.0.0.1:9")
+	})
+	d.MustRun(devicetest.Updater, "cancel")
 	require.Empty(t, d.Failed())
+}
+
+// capable makes a signed release of an installed one, in which device-api has a
+// capability, and returns its path on the device, which trusts its publisher.
+func capable(t *testing.T, d *devicetest.Device, installed, version string) string {
+	t.Helper()
+	dir := t.TempDir()
+	run := func(name string, args ...string) {
+		cmd := exec.CommandContext(t.Context(), name, args...)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s %s: %s", name, args, out)
+	}
+	bundler := builttest.Program(t, "tope-bundle", builttest.Version)
+	run("cp", "-a", d.Path("/opt/tope/versions/v"+installed), "tree")
+	run("setcap", "cap_net_bind_service=ep", "tree/bin/device-api")
+	run(bundler, "-q", "keygen", "k")
+	run(bundler, "-q", "pack", "tree", "--product", "p", "--version", version, "--level", "1", "--key", "k.key", "-o", "capable.tope")
+	d.Put(filepath.Join(dir, "k.pub"), "/etc/tope-updater/keys/k.pub", 0o644)
+	return d.Give(filepath.Join(dir, "capable.tope"))
 }
 
 // The rights of users at the socket, with the group that sysusers made.
@@ -107,6 +154,18 @@ func TestTheSocket(t *testing.T) {
 			denied := as("stranger", prune...)
 			require.Contains(t, denied, "foreign-peer")
 			require.Contains(t, denied, "403")
+			require.Regexp(t, `upkeep: prune\n +by: fitter \(curl, process \d+\)\n`, d.MustRun(devicetest.Updater, "journal", "show", "--all"))
+
+			// TCP goes round nothing, and the kernel tells whose a legacy client is.
+			over := func(args ...string) string {
+				return d.MustRun(append([]string{"setpriv", "--reuid", "stranger", "--regid", "stranger", "--init-groups", "curl", "-s", "-w", "%{http_code}"}, args...)...)
+			}
+			require.Contains(t, over("-X", "POST", "http://127.0.0.1:12315/api/v2/prune"), "401")
+			require.Contains(t, over("http://127.0.0.1:12315/api/v2/journal"), "401")
+			const asked = `{"version":"9.0.0","package_url":"http://127.0.0.1:1/x.zip","package_name":"x.zip","package_size":1,"package_md5":"600aff0f78265dd25bb6907828f916dd"}`
+			require.Contains(t, over("-H", "Content-Type: application/json", "-d", asked, "http://127.0.0.1:12315/api/v1.0/download"), `{"code":200,`)
+			require.Regexp(t, `asked for by the legacy API's client at 127\.0\.0\.1:\d+, of stranger\n`, d.MustRun(devicetest.Updater, "status"))
+			d.MustRun(devicetest.Updater, "cancel")
 
 			// With systemd holding the socket, a request finds a daemon also while it restarts.
 			d.MustRun("systemctl", "stop", devicetest.Daemon)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tope/updater/cmd/internal/builttest"
 	"github.com/tope/updater/cmd/internal/fixtures"
+	"github.com/tope/updater/platform/service/systemdtest"
 )
 
 // ByHand makes a device that an operator has set up by hand: version 1.0.0
@@ -20,7 +21,13 @@ import (
 // configuration, and no updater.
 func ByHand(t testing.TB) *Device {
 	t.Helper()
-	d := machine(t, Options{})
+	return ByHandOn(t, systemdtest.Usual)
+}
+
+// ByHandOn is ByHand on a suite of Debian.
+func ByHandOn(t testing.TB, suite string) *Device {
+	t.Helper()
+	d := machine(t, Options{Suite: suite})
 	root := filepath.Join(t.TempDir(), "root")
 	made, err := d.programs.Device(t.Context(), root, fixtures.Release{Version: "1.0.0"}, fixtures.Options{
 		Ports: ports(), Manager: "systemd", Timeout: 10 * time.Second, NoFactory: true,

@@ -56,6 +56,8 @@ type Options struct {
 	OnDisk bool
 	// Packages are Debian's, in addition to the usual ones.
 	Packages []string
+	// Suite is the suite of Debian that it runs, the usual one if empty.
+	Suite string
 }
 
 // Device is a machine with the updater and a release on it, switched off.
@@ -87,12 +89,7 @@ func New(t testing.TB, o Options) *Device {
 // machine is a machine without any of our files on it, and the programs at hand.
 func machine(t testing.TB, o Options) *Device {
 	t.Helper()
-	d := &Device{t: t}
-	if o.OnDisk {
-		d.Machine = systemdtest.NewOnDisk(t, o.Packages...)
-	} else {
-		d.Machine = systemdtest.New(t, o.Packages...)
-	}
+	d := &Device{t: t, Machine: systemdtest.With(t, systemdtest.Options{Suite: o.Suite, Packages: o.Packages, OnDisk: o.OnDisk})}
 	d.programs, d.updater = builttest.Services(t), builttest.Updater(t, builttest.Version)
 	return d
 }

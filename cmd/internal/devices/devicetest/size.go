@@ -1,27 +1,18 @@
 package devicetest
 
 import (
-	"os"
-	"strconv"
 	"testing"
 
-	"github.com/stretchr/testify/require"
+	"github.com/tope/updater/cmd/internal/sweeptest"
 )
 
-// Cuts is how often a sweep cuts the power: TOPE_CUTS, or 102.
+// Cuts is how often a sweep cuts the power: TOPE_CUTS, or 60.
 // "make boots BOOT=Cuts CUTS=1000 SEED=7" sets both.
-func Cuts(t testing.TB) int { return fromEnv(t, "TOPE_CUTS", 102) }
+func Cuts(t testing.TB) int { return sweeptest.FromEnv(t, "TOPE_CUTS", 60) }
 
 // Seed is the seed from which a sweep draws its instants: TOPE_SEED, or 1.
-func Seed(t testing.TB) int { return fromEnv(t, "TOPE_SEED", 1) }
+func Seed(t testing.TB) int { return sweeptest.Seed(t) }
 
-func fromEnv(t testing.TB, name string, usual int) int {
-	t.Helper()
-	text := os.Getenv(name)
-	if text == "" {
-		return usual
-	}
-	n, err := strconv.Atoi(text)
-	require.NoError(t, err, name)
-	return n
-}
+// MatrixCuts is how often the power of the devices of the matrix is cut:
+// TOPE_MATRIX_CUTS, or usual. "make matrix CUTS=200" sets it.
+func MatrixCuts(t testing.TB, usual int) int { return sweeptest.FromEnv(t, "TOPE_MATRIX_CUTS", usual) }

@@ -94,11 +94,16 @@ func unfit() []hostile {
 		require.NoError(t, os.WriteFile(share, v.kit.Make(t, nativetest.Edit{}), 0o600))
 		v.requireTaken(t, share, false)
 	}
+	permitted := newer(file("bin/tool", func(f *native.File) { f.Mode = "0755 cap_sys_admin=ep" }))
 	old := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 	return []hostile{
 		{name: "downgrade: a lower epoch", device: committed, edit: r(func(r *native.Release) { r.Epoch, r.Version = nativetest.Epoch-1, "1.0.5" }), code: steps.EpochTooLow, says: "step back"},
 		{name: "downgrade: a lower epoch and a higher version", device: committed, edit: r(func(r *native.Release) { r.Epoch, r.Version = 0, "99.0.0" }), code: steps.EpochTooLow, says: "step back"},
 		{name: "freeze: expired", edit: r(func(r *native.Release) { r.Created, r.Expires = old, old.Add(time.Hour) }), code: steps.ReleaseExpired, says: "expired at"},
+		{name: "file capabilities that the configuration does not allow", edit: permitted, code: steps.InvalidManifest, says: "bin/tool"},
+		{name: "file capabilities that nobody has signed for", device: func(t *testing.T, v *victim) {
+			v.configure(t, "[trust]\nfile_capabilities = true\nallow_unsigned = true\n")
+		}, edit: nativetest.Edit{Release: permitted.Release, Sign: func(*nativetest.Kit, []byte) []byte { return []byte(native.Unsigned) }}, code: steps.BadSignature, says: "no key of this device vouches for it"},
 		{name: "another product", edit: r(func(r *native.Release) { r.Product = "other" }), code: steps.WrongDevice, says: `product "other"`},
 		{name: "a product in another case", edit: r(func(r *native.Release) { r.Product = "Tope-Device" }), code: steps.WrongDevice, says: "product"},
 		{name: "another hardware", edit: r(func(r *native.Release) { r.Hardware = []string{"rev-a"} }), code: steps.WrongDevice, says: "hardware rev-a"},

@@ -40,12 +40,12 @@ func (v *victim) daemon(t *testing.T) (base string, c *client.Client) {
 func TestHostileBundlesByTheAPI(t *testing.T) {
 	kit := nativetest.New(t)
 	v := newVictim(t, kit, false)
-	base, _ := v.daemon(t)
+	base, socket := v.daemon(t)
 	before := v.state(t)
 	for _, c := range []hostile{signatures()[0], unsigned()[0], traversals()[0], texts()[0], trailing()[0], contents(t)[0], unfit()[2], unfit()[3]} {
 		t.Run(c.name, func(t *testing.T) {
 			url := published(t, onDisk(t, kit.Make(t, c.edit)))
-			res, err := http.Post(base+"/api/v2/install", "application/json", bytes.NewReader([]byte(`{"url":"`+url+`"}`)))
+			res, err := socket.HTTP().Post("http://localhost/api/v2/install", "application/json", bytes.NewReader([]byte(`{"url":"`+url+`"}`)))
 			require.NoError(t, err)
 			var accepted struct {
 				Update string `json:"update"`

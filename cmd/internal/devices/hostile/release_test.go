@@ -78,6 +78,14 @@ func traversals() []hostile {
 	}...)
 }
 
+// newer is an edit of a release of schema 2.
+func newer(e nativetest.Edit) nativetest.Edit {
+	return signed(func(b *nativetest.Bundle) {
+		b.Release.Schema = 2
+		e.Release(b)
+	})
+}
+
 // linksAndModes are links and modes that a release must not bring into a tree.
 func linksAndModes() []hostile {
 	link := func(target string) nativetest.Edit {
@@ -115,6 +123,8 @@ func linksAndModes() []hostile {
 		{name: "mode in decimal", edit: mode("0799"), says: "no setuid"},
 		{name: "mode with a sign", edit: mode("-755"), says: "no setuid"},
 		{name: "mode with a prefix", edit: mode("0x1f"), says: "no setuid"},
+		{name: "mode with a plus", edit: mode("+755"), says: "no setuid"},
+		{name: "setuid with capabilities", edit: newer(mode("4755 cap_net_raw=ep")), says: "no setuid"},
 	}
 	for i := range list {
 		list[i].code = steps.InvalidPackage
@@ -135,7 +145,7 @@ func descriptions() []hostile {
 	}
 	list := []hostile{
 		{name: "schema 0", edit: r(func(r *native.Release) { r.Schema = 0 }), says: "schema 0"},
-		{name: "schema 2", edit: r(func(r *native.Release) { r.Schema = 2 }), says: "update the updater"},
+		{name: "schema 3", edit: r(func(r *native.Release) { r.Schema = 3 }), says: "update the updater"},
 		{name: "no version", edit: r(func(r *native.Release) { r.Version = "" }), says: "version"},
 		{name: "version that is a path", edit: r(func(r *native.Release) { r.Version = "../1.0.0" }), says: "version"},
 		{name: "version that is a pointer", edit: r(func(r *native.Release) { r.Version = "current" }), says: "version"},

@@ -89,6 +89,8 @@ func TestWhenTheWayBackIsBarred(t *testing.T) {
 		t.Parallel()
 		d := dying(t, "1.1.0", "1.0.0")
 		require.Equal(t, engine.NeedsAttention, d.Over().State)
+		st, _ := d.Status()
+		require.Equal(t, "1.1.0", st.Pointers.Current, "the version that ran before the update, not the oldest one")
 		_, err := d.Run("curl", "-sf", "http://127.0.0.1:12315/api/v1.0/progress")
 		require.NoError(t, err, "the API is up")
 		require.Equal(t, "active", d.Property(devicetest.Daemon, "ActiveState"))
@@ -108,7 +110,7 @@ func TestAReleaseThatTiesTheUpdater(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := devicetest.New(t, devicetest.Options{})
+			d := devicetest.New(t, devicetest.Options{Config: "\n[trust]\nunsigned_brings = [\"units\"]\n"})
 			d.Up()
 			for _, version := range []string{"1.1.0", "1.2.0"} {
 				d.Begin(d.Offer(fixtures.Release{Version: version, Files: map[string][]byte{"systemd/tie.service": []byte(tie)}}))

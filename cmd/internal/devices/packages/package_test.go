@@ -58,6 +58,7 @@ func TestInstallUpgradeRemovePurge(t *testing.T) {
 	require.Equal(t, older, d.program())
 	program, err := os.ReadFile(builttest.Updater(t, newer))
 	require.NoError(t, err)
+	d.MustRun("sh", "-ec", `printf '\n[trust]\nunsigned_brings = ["updater"]\n' >>/etc/tope-updater/config.toml; tope-updater reload`)
 	d.MustRun("tope-updater", "install", d.Offer(fixtures.Release{Version: "1.2.0", Files: map[string][]byte{"bin/tope-updater": program}}))
 	d.Wait("the device has updated itself", func() bool { return d.program() == newer })
 	require.Contains(t, d.MustRun("dpkg", "-i", first), "it stays")

@@ -1,6 +1,7 @@
 package powercut_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,16 @@ func TestAnOperatorReboots(t *testing.T) {
 			st, _ := d.Status()
 			require.Empty(t, st.Quarantine)
 			require.False(t, held())
+			var said []string
+			for _, r := range d.Records(st.Last.ID) {
+				if r.Stopped != nil {
+					said = append(said, "stopped")
+				}
+				if r.Spend != nil && r.Spend.By == string(engine.Oneshot) {
+					said = append(said, fmt.Sprintf("boot: cost %d, excused %v", r.Spend.Cost, r.Spend.Excused))
+				}
+			}
+			require.Equal(t, []string{"stopped", "boot: cost 0, excused true"}, said)
 		})
 	}
 }

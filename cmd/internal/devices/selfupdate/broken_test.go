@@ -105,7 +105,7 @@ func TestANewUpdaterOfABadVersion(t *testing.T) {
 // The new updater is killed each time it has begun: after two chances, the update is over.
 func TestANewUpdaterDiesBeforeTheCommit(t *testing.T) {
 	t.Parallel()
-	d := newSelfDevice(t, devicetest.Options{Stable: 5 * time.Second, Timeout: 20 * time.Second})
+	d := newSelfDevice(t, devicetest.Options{Stable: 15 * time.Second, Timeout: time.Minute})
 	d.Up()
 	d.Begin(d.Offer(updater("1.1.0", d.fresh)))
 	for range 2 {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -57,6 +58,12 @@ func TestAnOlderUpdaterFollowsTheJournal(t *testing.T) {
 		d.is(program)
 		d.MustRun(devicetest.Updater, "journal", "verify")
 	}
+	// The older one does not know this word of the configuration, and needs none.
+	const file, word = "/etc/tope-updater/config.toml", "unsigned_brings = [\"updater\"]\n"
+	config, err := os.ReadFile(d.Disk(file))
+	require.NoError(t, err)
+	require.Contains(t, string(config), word)
+	d.Write(file, strings.Replace(string(config), word, "", 1), 0o644)
 	become(program)
 	st, _ := d.Status()
 	require.False(t, st.Journal.Damaged)
@@ -72,6 +79,7 @@ func TestAnOlderUpdaterFollowsTheJournal(t *testing.T) {
 	d.Whole("1.3.0")
 	d.is(program)
 
+	d.Write(file, string(config), 0o644)
 	become(d.fresh)
 	// A version that carries the older updater keeps it to itself: it could not take over.
 	d.Begin(d.Offer(updater("1.4.0", program)))

@@ -27,6 +27,7 @@ type selfDevice struct {
 
 func newSelfDevice(t *testing.T, o devicetest.Options) *selfDevice {
 	t.Helper()
+	o.Config += "\n[trust]\nunsigned_brings = [\"updater\"]\n"
 	d := &selfDevice{Device: devicetest.New(t, o), t: t}
 	var err error
 	d.old, err = os.ReadFile(d.Disk(devicetest.Updater))

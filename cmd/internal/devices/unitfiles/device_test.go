@@ -54,6 +54,7 @@ func newDevice(t *testing.T, behaviour string, more ...string) *device {
 	t.Helper()
 	return &device{t: t, Device: devicetest.New(t, devicetest.Options{
 		Release: release("1.0.0", behaviour, more...), Brought: true, Stable: time.Second, Timeout: 4 * time.Second,
+		Config: "\n[trust]\nunsigned_brings = [\"units\"]\n",
 	})}
 }
 

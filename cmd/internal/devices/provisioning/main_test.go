@@ -1,0 +1,10 @@
+package provisioning_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/tope/updater/cmd/internal/devices/devicetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(devicetest.Main(m)) }

@@ -1,0 +1,41 @@
+package selfupdate_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/cmd/internal/devices/devicetest"
+	"github.com/tope/updater/engine"
+)
+
+// Anybody may take the memory of a device. A release whose own updater is killed for that
+// while it judges, more often than its budget and its takeovers allow, is not blamed.
+func TestAnUpdaterThatRunsOutOfMemoryIsNotBlamed(t *testing.T) {
+	t.Parallel()
+	d := newSelfDevice(t, devicetest.Options{
+		Config: "[[service.health]]\nkind = \"command\"\ncommand = [\"/bin/sh\", \"-c\", \"test ! -e /etc/hold\"]\ntimeout = \"1m\"\n",
+	})
+	d.OutOfMemory(1)
+	d.Write("/etc/systemd/system/"+devicetest.Daemon+".d/test.conf", "[Service]\nRestartSec=100ms\n", 0o644)
+	d.Up()
+	r := updater("1.1.0", d.fresh)
+	r.DeviceAPI = "ready-after=1s"
+	d.Begin(d.Offer(r))
+	d.In(engine.Restarting) // what ran before was judged without this:
+	d.Write("/etc/hold", "", 0o644)
+	for range 4 {
+		d.Wait("the version's updater judges", func() bool { return d.runs() == digest(d.fresh) })
+		d.MustRun("systemctl", "kill", "--kill-who=main", "--signal=KILL", devicetest.Daemon)
+		d.Wait("it is dead", func() bool { return d.runs() != digest(d.fresh) })
+	}
+	d.Wait("the version's updater judges again", func() bool { return d.runs() == digest(d.fresh) })
+	d.MustRun("rm", "/etc/hold")
+	u := d.Over()
+	require.Equal(t, engine.Committed, u.State, "%+v", u)
+	d.Whole("1.1.0")
+	d.is(d.fresh)
+	require.Contains(t, d.story(), "had run out of memory")
+	st, _ := d.Status()
+	require.Empty(t, st.Quarantine)
+}

@@ -1,0 +1,29 @@
+package running_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/running"
+)
+
+func TestWhatAFailedCommandPrinted(t *testing.T) {
+	out, err := running.Run(t.Context(), "", "/bin/sh", "-c", "echo first; seq 10000; echo last words; exit 7")
+	require.ErrorContains(t, err, "exit status 7: last words")
+	require.NotContains(t, err.Error(), "9999")
+	require.True(t, strings.HasPrefix(out, "first\n1\n2\n"), "the beginning")
+	require.True(t, strings.HasSuffix(out, "\n10000\nlast words"), "and the end")
+	require.Contains(t, out, "\n...\n")
+	require.Less(t, len(out), 2100)
+	require.Contains(t, steps.DetailsOf(err), "\n  10000\n  last words")
+
+	out, err = running.Run(t.Context(), "", "/bin/echo", "fine")
+	require.NoError(t, err)
+	require.Equal(t, "fine", out)
+	_, err = running.Run(t.Context(), "", "/bin/false")
+	require.EqualError(t, err, "/bin/false: exit status 1")
+	require.Empty(t, steps.DetailsOf(err))
+}
