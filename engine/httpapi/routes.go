@@ -140,7 +140,7 @@ func New(o Options) http.Handler {
 	if o.Legacy == "" {
 		o.Legacy = LegacyOpen
 	}
-	a := &api{Options: o, presence: &presence{eyes: o.Services, clock: o.Clock}}
+	a := &api{Options: o, presence: &presence{eyes: o.Services, clock: o.Clock, status: o.Engine.Status}}
 	mux := http.NewServeMux()
 	for _, r := range a.routes() {
 		h := r.plain

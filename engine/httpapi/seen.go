@@ -80,18 +80,44 @@ const (
 	longLook = 10 * time.Second
 )
 
+// moment is what an update has come to. A look belongs to the moment in which it began:
+// whoever reads of a committed update must not be told of the services before it.
+type moment struct {
+	update string
+	state  engine.State
+	ended  string
+}
+
 // presence answers every request from one look at the services for each quarter of a
-// second, or longer where a look takes long, however many ask. A service manager that hangs keeps none of them waiting.
+// second, or longer where a look takes long, however many ask, and at least one for each
+// moment that is asked about. A service manager that hangs keeps none of them waiting.
 type presence struct {
 	eyes  Eyes
 	clock clock.Clock
+	// status is the engine's, as it is now.
+	status func() engine.Status
 
 	mu     sync.Mutex
 	seen   []Service
 	at     time.Duration // when seen was seen; 0 for never
 	took   time.Duration // how long that look took
-	flight chan struct{} // closed at the end of the look that is under way; nil for none
+	begun  int           // how many looks have begun
+	landed int           // how many of them are over
+	of     moment        // in which the last of them began
 	began  time.Duration
+	flight chan struct{} // closed at the end of the look that is under way; nil for none
+}
+
+func (p *presence) now() (m moment) {
+	s := p.status()
+	m.state = s.State
+	if s.Update != nil {
+		m.update = s.Update.ID
+	}
+	if s.Last != nil {
+		m.ended = s.Last.ID
+	}
+	return m
 }
 
 // services are as they are now, or say since when that is not known.
@@ -99,36 +125,45 @@ func (p *presence) services(ctx context.Context) []Service {
 	if p.eyes.Look == nil {
 		return []Service{}
 	}
-	p.mu.Lock()
-	now := p.clock.Monotonic()
-	if p.at != 0 && now-p.at < max(recent, min(rest*p.took, glance)) {
-		defer p.mu.Unlock()
-		return p.seen
-	}
-	if p.flight == nil {
-		p.flight, p.began = make(chan struct{}), now
-		go p.look(p.flight)
-	}
-	landed, hung := p.flight, now-p.began >= glance
-	p.mu.Unlock()
-	if hung { // whoever came first has waited for it already
-		return p.unknown()
-	}
+	asked := p.now()
 	patience := time.NewTimer(glance)
 	defer patience.Stop()
-	select {
-	case <-landed:
+	for need := 0; ; { // the first look that answers; 0 while that is not known
 		p.mu.Lock()
-		defer p.mu.Unlock()
-		return p.seen
-	case <-patience.C:
-	case <-ctx.Done():
+		now := p.clock.Monotonic()
+		fresh := p.at != 0 && p.of == asked && now-p.at < max(recent, min(rest*p.took, glance))
+		if need != 0 && p.landed >= need || p.flight == nil && fresh {
+			defer p.mu.Unlock()
+			return p.seen
+		}
+		if p.flight == nil {
+			p.flight, p.began, p.of = make(chan struct{}), now, asked
+			p.begun++
+			go p.look(p.flight)
+		}
+		if need == 0 {
+			need = p.begun
+			if p.of != asked { // it began before what this answer tells of
+				need++
+			}
+		}
+		flight, hung := p.flight, now-p.began >= glance
+		p.mu.Unlock()
+		if hung { // whoever came first has waited for it already
+			return p.unknown()
+		}
+		select {
+		case <-flight:
+		case <-patience.C:
+			return p.unknown()
+		case <-ctx.Done():
+			return p.unknown()
+		}
 	}
-	return p.unknown()
 }
 
 // look looks once. It belongs to no request: others wait for it too.
-func (p *presence) look(landed chan struct{}) {
+func (p *presence) look(over chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), longLook)
 	defer cancel()
 	seen := list(p.eyes.Look(ctx))
@@ -136,7 +171,8 @@ func (p *presence) look(landed chan struct{}) {
 	defer p.mu.Unlock()
 	p.seen, p.at, p.flight = seen, p.clock.Monotonic(), nil
 	p.took = p.at - p.began
-	close(landed)
+	p.landed = p.begun
+	close(over)
 }
 
 // unknown is the answer while the service manager gives none.

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/httpapi"
 	"github.com/tope/updater/engine/httpapi/httpapitest"
 	"github.com/tope/updater/platform/versions"
@@ -78,6 +80,44 @@ func TestALongLookIsFollowedByALongRest(t *testing.T) {
 		seen(t, h)
 		require.Equal(t, at.looks, looks.Load(), "%v", at.later)
 	}
+}
+
+// An answer that tells of an update's end does not tell of the services before it, not even
+// when others have just looked, or are looking.
+func TestALookBelongsToItsMoment(t *testing.T) {
+	d := httpapitest.New()
+	o := d.Options()
+	var looks atomic.Int32
+	begun, goOn := make(chan struct{}, 9), make(chan struct{}, 9)
+	o.Services.Look = func(context.Context) []httpapi.Service {
+		version := fmt.Sprintf("1.0.%d", looks.Add(1))
+		begun <- struct{}{}
+		<-goOn
+		return []httpapi.Service{{Name: "device-api", Running: true, Versions: []string{version}}}
+	}
+	h := httpapi.New(o)
+	move := func(to engine.State) { d.Change(func(s *engine.Status) { s.State = to }) }
+	told := func() string { return seen(t, h).Services[0].Versions[0] }
+	goOn <- struct{}{}
+	require.Equal(t, "1.0.1", told())
+	move(engine.Restarting)
+	goOn <- struct{}{}
+	require.Equal(t, "1.0.2", told())
+	require.Equal(t, "1.0.2", told(), "it is recent enough, and of this moment")
+
+	move(engine.CheckingHealth)
+	<-begun
+	<-begun
+	early, late := make(chan string, 1), make(chan string, 1)
+	go func() { early <- told() }()
+	<-begun
+	move(engine.Committed)
+	go func() { late <- told() }()
+	goOn <- struct{}{}
+	require.Equal(t, "1.0.3", <-early)
+	goOn <- struct{}{}
+	require.Equal(t, "1.0.4", <-late)
+	require.EqualValues(t, 4, looks.Load())
 }
 
 // A service manager that hangs keeps a request waiting for a moment only, and the next
