@@ -24,7 +24,7 @@ WHOLE   ?= 0
 # The tests of provisioning install much and take long: make ansible and make images have them.
 PACKAGES ?= $$(go list ./... | grep -v /devices/provisioning$$)
 APT     ?= $(DIST)/apt
-SCRIPTS := deploy/*.sh deploy/deb/*.sh $(addprefix deploy/deb/,postinst prerm postrm) deploy/images/provision deploy/images/mkosi/mkosi.finalize .ci/*
+SCRIPTS := deploy/*.sh deploy/deb/*.sh $(addprefix deploy/deb/,postinst prerm postrm) deploy/images/provision deploy/images/mkosi/mkosi.finalize $(filter-out %.py,$(wildcard .ci/*))
 
 .PHONY: help
 help: ## list the targets
