@@ -43,7 +43,7 @@ func FuzzBodies(f *testing.F) {
 			for _, call := range calls {
 				require.NotContains(t, call, "\x00")
 				if strings.HasPrefix(call, "install") {
-					require.Regexp(t, `^install \{Source:\{URL:(https?://|file:|/)`, call)
+					require.Regexp(t, `^install \{Source:\{URL:(?i:https?://|file:|/)`, call)
 				}
 			}
 		}
