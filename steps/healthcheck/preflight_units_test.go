@@ -122,7 +122,10 @@ func TestAReleaseOfNobodysShadowsAProgramOfTheSystem(t *testing.T) {
 		"signed":                    func(s *scene) { s.task.Facts.Verify.SignedBy = "1AB" },
 		"installed already":         func(s *scene) { s.task.Facts.Verify = nil },
 		"may bring commands anyway": func(s *scene) { s.cfg.Site.Commands = true },
-		"a service of the device":   func(s *scene) { s.cfg.Services = append(s.cfg.Services, service.Service{Name: "ls"}); s.manager.Add("ls") },
+		"a service of the device": func(s *scene) {
+			s.cfg.Services = append(s.cfg.Services, service.Service{Name: "ls"})
+			s.manager.Add("ls")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := scenery(t)
