@@ -128,7 +128,7 @@ func (d judged) legacy(b bundle.Bundle, devices []has) error {
 		if err != nil {
 			return err
 		}
-		files = append(files, unitfiles.File{Path: e.Path, Regular: e.Type == bundle.File, Size: e.Size})
+		files = append(files, unitfiles.File{Path: e.Path, Regular: e.Type == bundle.File, Size: e.Size, Link: e.Type == bundle.Link})
 		if types[e.Path] = e.Type; e.Type == bundle.Link {
 			links[e.Path] = e.Target
 		}

@@ -171,7 +171,7 @@ func (w wiring) gate() (*healthcheck.Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Site.Shared = shared
+	cfg.Site.Shared, cfg.Site.Commands = shared, w.bundles().unsignedBrings().Commands
 	if u := w.unitFiles(); u != nil {
 		cfg.Site.UnitFiles = u
 	}

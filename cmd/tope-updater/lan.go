@@ -78,7 +78,7 @@ func (d *daemon) makeCertificate(path string) error {
 	}
 	names := slices.Concat([]string{"localhost", "127.0.0.1", "::1"}, d.cfg.HTTP.Hosts)
 	if name, err := os.Hostname(); err == nil {
-		names = append(names, name)
+		names = append(names, name, name+".local")
 	}
 	if host, _, err := net.SplitHostPort(d.cfg.HTTP.LAN); err == nil && host != "" && !net.ParseIP(host).IsUnspecified() {
 		names = append(names, host)

@@ -176,7 +176,9 @@ func (a *api) identify(r *http.Request) (caller, *Problem) {
 	}
 	peer := attempter(r)
 	if !a.attempts.may(peer, a.Clock.Monotonic()) {
-		return caller{}, newProblem(tooMany, "too many wrong tokens came from "+peer+"; wait 6 seconds, and use the right one")
+		p := newProblem(tooMany, "too many wrong tokens came from "+peer+"; wait 6 seconds, and use the right one")
+		p.Title = "too many wrong tokens"
+		return caller{}, p
 	}
 	t, err := a.check(text)
 	if err != nil {

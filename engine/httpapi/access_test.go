@@ -67,6 +67,7 @@ func TestWrongTokensAreBounded(t *testing.T) {
 	}
 	got := g.ask(httpapi.Loopback, prune, g.texts[token.Operate])
 	require.Equal(t, 429, got.status, got.body)
+	require.Contains(t, got.body, `"title":"too many wrong tokens"`)
 	require.Equal(t, "6", got.header.Get("Retry-After"))
 	require.Empty(t, got.calls)
 	require.Equal(t, 200, g.ask(httpapi.Loopback, status, "").status)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path"
 	"strings"
 )
@@ -44,7 +45,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *guard) check(r *http.Request) *Problem {
-	if !g.hosts[hostname(r.Host)] && !ownAddress(r) {
+	if !g.hosts[hostname(r.Host)] && !ownAddress(r) && !ownName(r) {
 		return newProblem(foreignHost, "this device is not called "+quote(hostname(r.Host))+"; add the name to [http] hosts if it is")
 	}
 	// The mux would answer with a redirect, which may lead a client elsewhere.
@@ -71,6 +72,17 @@ func (g *guard) check(r *http.Request) *Problem {
 func ownAddress(r *http.Request) bool {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	return ok && local.IP.Equal(net.ParseIP(hostname(r.Host)))
+}
+
+// ownName reports whether a request of the network's door calls the device by its own name,
+// or by that name as mDNS has it. A page that had it rebound would have no certificate for it.
+func ownName(r *http.Request) bool {
+	if r.TLS == nil {
+		return false
+	}
+	own, err := os.Hostname()
+	own = hostname(own)
+	return err == nil && own != "" && strings.TrimSuffix(hostname(r.Host), ".local") == strings.TrimSuffix(own, ".local")
 }
 
 // jsonBody reports whether the request's body, if it has one, claims to be JSON.

@@ -1,8 +1,10 @@
 package httpapi_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -61,6 +63,22 @@ func TestHostsAndOrigins(t *testing.T) {
 			refusedAs(t, r, http.StatusForbidden, c.kind)
 			require.Empty(t, d.Calls())
 		})
+	}
+}
+
+// By the network's door, which has TLS, the device is also called by its own name, also as
+// neighbours spell it. On loopback that name opens nothing: a page may have it rebound.
+func TestTheDeviceIsCalledByItsOwnName(t *testing.T) {
+	own, err := os.Hostname()
+	require.NoError(t, err)
+	overTLS := func(r *http.Request) { r.TLS = &tls.ConnectionState{} }
+	h := httpapitest.New().Handler()
+	for _, name := range []string{own, strings.ToUpper(own) + ":12316", own + ".local", own + ".local.:12316"} {
+		require.Equal(t, 200, ask(h, "GET", "/api/v2/status", "", host(name), overTLS).StatusCode, name)
+		refusedAs(t, ask(h, "GET", "/api/v2/status", "", host(name)), http.StatusForbidden, "foreign-host")
+	}
+	for _, name := range []string{"", ".local", own + ".example.com", "not-" + own} {
+		refusedAs(t, ask(h, "GET", "/api/v2/status", "", host(name), overTLS), http.StatusForbidden, "foreign-host")
 	}
 }
 

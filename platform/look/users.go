@@ -30,6 +30,9 @@ type DataUsers struct {
 // have no file are left out.
 func UnitTexts(root disk.Root, dirs []string, carried string, names ...string) map[string][][]byte {
 	texts := map[string][][]byte{}
+	if info, err := os.Lstat(carried); err != nil || !info.IsDir() {
+		carried = "" // a link has no units of the version in it: unitfiles.Store.Carried
+	}
 	if carried != "" {
 		found, _ := filepath.Glob(carried + "/*.service") // the pattern is good
 		for _, f := range found {
@@ -41,7 +44,7 @@ func UnitTexts(root disk.Root, dirs []string, carried string, names ...string) m
 			continue
 		}
 		files := UnitFiles(root, dirs, name)
-		own, err := os.Stat(filepath.Join(carried, name))
+		own, err := os.Lstat(filepath.Join(carried, name))
 		if carried != "" && err == nil && own.Mode().IsRegular() {
 			if len(files) > 0 && filepath.Base(files[0]) == name {
 				files = files[1:]

@@ -44,7 +44,7 @@ func FuzzFollow(f *testing.F) {
 
 		taken, err := s.Collisions("1")
 		require.NoError(t, err)
-		refused := s.Allows([]File{{"systemd/" + name, true, int64(len(text))}})
+		refused := s.Allows([]File{{"systemd/" + name, true, int64(len(text)), false}})
 		d.follow("1")
 		for path := range d.tree() {
 			base := filepath.Base(path)

@@ -75,7 +75,7 @@ func TestWhichNamesAReleaseMayBring(t *testing.T) {
 			d.cfg.Allow = c.allow
 			d.write("usr/lib/systemd/system/ssh.service", "")
 			d.write(etc+"/ours.service", header)
-			err := d.Allows([]File{{"bin/x", true, 1}, {"systemd/" + c.unit, true, 1}})
+			err := d.Allows([]File{{"bin/x", true, 1, false}, {"systemd/" + c.unit, true, 1, false}})
 			if c.says == "" {
 				require.NoError(t, err)
 				return

@@ -8,7 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tope/updater/platform/disk"
 )
@@ -70,18 +73,21 @@ func (s *Store) carried(version string) (units []Unit, left []Left, err error) {
 	if version == "" {
 		return nil, nil, nil
 	}
-	dir := filepath.Join(s.cfg.Tree(version), Dir)
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil
+	dir, names, err := openUnits(s.cfg.Tree(version))
+	if errors.Is(err, errUnfit) {
+		return nil, []Left{{Dir, errText(err)}}, nil
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot list the units of version %s: %w", version, err)
 	}
-	for _, e := range entries {
-		u, err := read(dir, e)
+	if dir == nil {
+		return nil, nil, nil
+	}
+	defer func() { _ = dir.Close() }() // it was only read
+	for _, name := range names {
+		u, err := read(dir, name)
 		if errors.Is(err, errUnfit) || err == nil && len(units) >= MaxUnits {
-			left = append(left, Left{e.Name(), "not a unit a version may carry: " + errText(err)})
+			left = append(left, Left{name, "not a unit a version may carry: " + errText(err)})
 			continue
 		}
 		if err != nil {
@@ -92,19 +98,43 @@ func (s *Store) carried(version string) (units []Unit, left []Left, err error) {
 	return units, left, nil
 }
 
+// openUnits opens the directory of units in a version's tree, and lists its entries by
+// name. dir is nil when the version has none. A link is not followed: what it leads to was
+// not judged as units when the release came, and may be what a service writes to.
+func openUnits(tree string) (dir *disk.Dir, names []string, err error) {
+	top, err := disk.OpenDir(tree)
+	if err == nil {
+		dir, err = top.Open(Dir)
+		err = errors.Join(err, top.Close())
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, nil
+	case errors.Is(err, disk.ErrNotDirectory):
+		return nil, nil, fmt.Errorf("%w: a link or a file, and not a directory of units", errUnfit)
+	case err != nil:
+		return nil, nil, err
+	}
+	if names, err = dir.File().Readdirnames(-1); err != nil {
+		return nil, nil, errors.Join(err, dir.Close())
+	}
+	slices.Sort(names)
+	return dir, names, nil
+}
+
 // CheckTexts refuses a version for a unit in its systemd directory that Carried would
 // leave out. dir is the version's directory on disk; err says that it cannot be read.
 func CheckTexts(dir string) (bad, err error) {
-	units := filepath.Join(dir, Dir)
-	entries, err := os.ReadDir(units)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	units, names, err := openUnits(dir)
+	if errors.Is(err, errUnfit) {
+		return errors.New(Dir + ": " + errText(err)), nil
 	}
-	if err != nil {
+	if err != nil || units == nil {
 		return nil, err
 	}
-	for _, e := range entries {
-		if _, err := read(units, e); errors.Is(err, errUnfit) {
+	defer func() { _ = units.Close() }() // it was only read
+	for _, name := range names {
+		if _, err := read(units, name); errors.Is(err, errUnfit) {
 			return errors.New(errText(err)), nil
 		} else if err != nil {
 			return nil, err
@@ -122,26 +152,33 @@ func errText(err error) string {
 	return strings.TrimPrefix(err.Error(), errUnfit.Error()+": ")
 }
 
-func read(dir string, e fs.DirEntry) (Unit, error) {
-	if err := CheckName(e.Name()); err != nil {
+func read(dir *disk.Dir, name string) (Unit, error) {
+	if err := CheckName(name); err != nil {
 		return Unit{}, fmt.Errorf("%w: %w", errUnfit, err)
 	}
-	if !e.Type().IsRegular() {
-		return Unit{}, fmt.Errorf("%w: unit %s is not a regular file", errUnfit, e.Name())
+	f, err := dir.OpenFile(name, os.O_RDONLY, 0)
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) { // a link, a socket
+		return Unit{}, fmt.Errorf("%w: unit %s is not a regular file", errUnfit, name)
 	}
-	f, err := os.Open(filepath.Join(dir, e.Name()))
 	if err != nil {
 		return Unit{}, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Unit{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return Unit{}, fmt.Errorf("%w: unit %s is not a regular file", errUnfit, name)
+	}
 	text, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
 	if err != nil {
 		return Unit{}, err
 	}
 	if len(text) > MaxSize {
-		return Unit{}, fmt.Errorf("%w: unit %s has more than the %d bytes that are allowed", errUnfit, e.Name(), MaxSize)
+		return Unit{}, fmt.Errorf("%w: unit %s has more than the %d bytes that are allowed", errUnfit, name, MaxSize)
 	}
-	u, err := parse(e.Name(), text)
+	u, err := parse(name, text)
 	if err != nil {
 		return u, fmt.Errorf("%w: %w", errUnfit, err)
 	}

@@ -70,6 +70,7 @@ type File struct {
 	Path    string
 	Regular bool
 	Size    int64
+	Link    bool
 }
 
 // Check refuses a version whose systemd directory has anything but units within
@@ -80,6 +81,9 @@ func Check(files []File) error {
 		dir, name := path.Split(f.Path)
 		if f.Path == Dir && f.Regular {
 			return fmt.Errorf("%s is a file, and should be a directory of units", Dir)
+		}
+		if f.Path == Dir && f.Link {
+			return fmt.Errorf("%s is a link, and should be a directory of units", Dir)
 		}
 		if !strings.HasPrefix(f.Path, Dir+"/") {
 			continue

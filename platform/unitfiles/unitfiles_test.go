@@ -170,8 +170,8 @@ func TestTheSystemsUnitsAreNotReplaced(t *testing.T) {
 	d.write("usr/lib/systemd/system/ssh.service", "theirs")
 	d.write("usr/lib/systemd/system/device-api.service", "a package's")
 	d.carry("1.0.0", "ssh.service", "device-api.service")
-	require.ErrorContains(t, d.Allows([]File{{"systemd/ssh.service", true, 1}}), "the system has one")
-	require.NoError(t, d.Allows([]File{{"systemd/device-api.service", true, 1}}))
+	require.ErrorContains(t, d.Allows([]File{{"systemd/ssh.service", true, 1, false}}), "the system has one")
+	require.NoError(t, d.Allows([]File{{"systemd/device-api.service", true, 1, false}}))
 	c := d.follow("1.0.0")
 	require.Len(t, c.Left, 1)
 	require.Equal(t, "ssh.service", c.Left[0].Unit)
@@ -203,20 +203,20 @@ func TestDropIns(t *testing.T) {
 
 func TestWhatAVersionMayCarry(t *testing.T) {
 	for name, f := range map[string]File{
-		"own":       {"systemd/tope-updater.service", true, 1},
-		"systemd's": {"systemd/systemd-journald.service", true, 1},
-		"a mount":   {"systemd/data.mount", true, 1},
-		"a link":    {"systemd/a.service", false, 0},
-		"nested":    {"systemd/a.service.d/x.conf", true, 1},
-		"too large": {"systemd/a.service", true, MaxSize + 1},
-		"strange":   {"systemd/-a.service", true, 1},
+		"own":       {"systemd/tope-updater.service", true, 1, false},
+		"systemd's": {"systemd/systemd-journald.service", true, 1, false},
+		"a mount":   {"systemd/data.mount", true, 1, false},
+		"a link":    {"systemd/a.service", false, 0, false},
+		"nested":    {"systemd/a.service.d/x.conf", true, 1, false},
+		"too large": {"systemd/a.service", true, MaxSize + 1, false},
+		"strange":   {"systemd/-a.service", true, 1, false},
 	} {
 		require.Error(t, Check([]File{f}), name)
 	}
-	require.NoError(t, Check([]File{{"systemd/a.service", true, 1}, {"systemd/a.socket", true, 1}, {"bin/x", true, 1 << 30}}))
+	require.NoError(t, Check([]File{{"systemd/a.service", true, 1, false}, {"systemd/a.socket", true, 1, false}, {"bin/x", true, 1 << 30, false}}))
 	var many []File
 	for i := range MaxUnits + 1 {
-		many = append(many, File{fmt.Sprintf("systemd/u%d.service", i), true, 1})
+		many = append(many, File{fmt.Sprintf("systemd/u%d.service", i), true, 1, false})
 	}
 	require.Error(t, Check(many))
 

@@ -251,6 +251,9 @@ func (p place) links(dir string) ([]Link, error) {
 	}
 	var links []Link
 	if p.part == "bin" {
+		if names != nil && !inside(dir, p.part) {
+			names = nil // whoever writes to that directory would choose what root's shells find
+		}
 		names = slices.DeleteFunc(names, func(name string) bool { return name == Updater })
 	}
 	for _, name := range names {
@@ -280,6 +283,13 @@ func (p place) links(dir string) ([]Link, error) {
 		}
 	}
 	return links, nil
+}
+
+// inside reports whether a directory of a version does not lead out of it by a link.
+func inside(version, name string) bool {
+	tree, err := filepath.EvalSymlinks(version)
+	real, rerr := filepath.EvalSymlinks(filepath.Join(version, name))
+	return err == nil && rerr == nil && strings.HasPrefix(real, tree+"/")
 }
 
 // judge returns the state of the link of this name.

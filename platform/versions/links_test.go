@@ -154,3 +154,27 @@ func TestProbeLinks(t *testing.T) {
 		require.ErrorContains(t, err, "no link can be made in /opt/tope/services", "all at once")
 	})
 }
+
+// Programs of a bin that leads out of the version, to a directory that services write to,
+// get no links: a service would choose the names, and what root's shells find under them.
+func TestNoLinksToABinOutsideTheVersion(t *testing.T) {
+	for name, c := range map[string]struct {
+		target string
+		want   []string
+	}{
+		"another directory of the version": {"sbin", []string{"/usr/local/bin/api"}},
+		"a shared directory":               {"../../shared/bin", nil},
+		"one that is missing":              {"none", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDevice(t)
+			version := d.Path("1.0.0")
+			put(t, version+"/sbin/api", "api")
+			put(t, d.root+"/opt/tope/shared/bin/ls", "evil")
+			symlink(t, c.target, version+"/bin")
+			added, err := d.EnsureLinks("1.0.0")
+			require.NoError(t, err)
+			require.Equal(t, c.want, added)
+		})
+	}
+}

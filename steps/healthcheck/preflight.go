@@ -27,6 +27,8 @@ type Site struct {
 	Snapshots Snapshots
 	// Shared is the host path of the directory that has them.
 	Shared string
+	// Commands: releases that nobody signed may bring commands that run as root.
+	Commands bool
 }
 
 // UnitFiles tells what would become of the device's unit files: *unitfiles.Store.
@@ -34,6 +36,7 @@ type UnitFiles interface {
 	Upcoming(version string) (map[string]unitfiles.Upcoming, error)
 	Probe(version string) (left []unitfiles.Left, err error)
 	Collisions(version string) ([]unitfiles.Left, error)
+	Taken(name string) (at string, err error)
 }
 
 // Snapshots tells whether a snapshot could be taken: *snapshot.Store.
@@ -58,7 +61,7 @@ type Snapshots interface {
 // file, which the next update removes (versions.Store.ProbeLinks, unitfiles.Store.Probe).
 func (g *Gate) Preflight(ctx context.Context, t *steps.Task) (steps.Preflight, error) {
 	p := &preflight{g: g, t: t, named: map[string]bool{}}
-	ask := []func(context.Context) error{p.begin, p.services, p.order, p.starts, p.effects, p.checks, p.baseline, p.follows, p.pace}
+	ask := []func(context.Context) error{p.begin, p.services, p.names, p.order, p.starts, p.effects, p.checks, p.baseline, p.follows, p.pace}
 	for _, question := range ask {
 		if err := question(ctx); err != nil {
 			return steps.Preflight{}, err

@@ -24,7 +24,7 @@ func (p *preflight) follows(ctx context.Context) error {
 		return err
 	}
 	for _, svc := range p.list {
-		if svc.OutsideVersions || slices.Contains(carried, svc.UnitName()) {
+		if svc.OutsideVersions || p.told[svc.Name] || slices.Contains(carried, svc.UnitName()) {
 			continue
 		}
 		l, err := p.launch(ctx, svc)

@@ -1,6 +1,7 @@
 package healthcheck_test
 
 import (
+	"os"
 	"regexp"
 	"testing"
 
@@ -43,6 +44,95 @@ func TestAPreflightRefusesTakenUnits(t *testing.T) {
 	found = s.asks(t)
 	require.Len(t, matching(found, "brings a unit"), 2)
 	require.Empty(t, matching(found, "^!.*brings a unit"))
+}
+
+// A release may name services that run from the versions, and those that the device lists.
+// Those of the system and of an operator that have nothing to do with the versions are not
+// stopped and started because a release says so.
+func TestAReleaseNamesAServiceOfOthers(t *testing.T) {
+	const lib, etc = "/usr/lib/systemd/system/other.service", "/etc/systemd/system/other.service"
+	refused := func(at string) string {
+		return "^!version 1.1.0 names the service other, and nothing that " + at + " runs is of the versions; publish a release that does not name it, or list other.service"
+	}
+	for name, c := range map[string]struct {
+		at    string
+		args  []string
+		allow []string
+		first bool // nothing is current yet
+		want  string
+	}{
+		"a daemon of the system":            {at: lib, args: []string{"/usr/sbin/daemon", "-D"}, want: refused(lib)},
+		"a first installation":              {at: lib, args: []string{"/usr/sbin/daemon", "-D"}, first: true, want: refused(lib)},
+		"a script of the system":            {at: lib, args: []string{"/usr/sbin/script"}, want: refused(lib)},
+		"a daemon of an operator":           {at: etc, args: []string{"/usr/sbin/daemon"}, want: refused(etc)},
+		"that the device lists":             {at: lib, args: []string{"/usr/sbin/daemon"}, allow: []string{"other.service"}},
+		"a script of an operator":           {at: etc, args: []string{"/usr/sbin/script"}}, // it may execute what is in the version
+		"a program of the version":          {at: lib, args: []string{"/usr/local/bin/device-api"}},
+		"a server with files of a version":  {at: etc, args: []string{"/usr/sbin/daemon", "--root", current + "/www"}},
+		"a server of the system with those": {at: lib, args: []string{"/usr/sbin/daemon", "--root=" + current + "/www"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, nil, versions.Brought{})
+			self, err := os.ReadFile("/proc/self/exe") // a program, and not a script
+			require.NoError(t, err)
+			s.file(t, "/usr/sbin/daemon", string(self), 0o755)
+			s.file(t, "/usr/sbin/script", "#!/bin/sh\n", 0o755)
+			s.file(t, c.at, "[Service]\n", 0o644)
+			units := unitfiles.New(unitfiles.Config{Root: s.cfg.Site.Root, Tree: s.d.Store.Path, Allow: c.allow})
+			s.cfg.Units, s.cfg.Site.UnitFiles = units, units
+			if c.first {
+				require.NoError(t, s.d.Unpoint(versions.Current))
+				s.task.Before = versions.Pointers{}
+			}
+			s.main(service.Launch{}, "/usr/local/bin/device-api")
+			s.manager.Add("other")
+			s.manager.Launches("other", service.Launch{Commands: []service.Execution{{Phase: service.Main, Path: c.args[0], Args: c.args}}})
+			s.task.Release.Services = []string{"other"}
+			s.task.Facts.Verify = &steps.Verified{SignedBy: "1AB"}
+			found := s.asks(t)
+			if c.want == "" {
+				require.Empty(t, matching(found, "names the service"))
+				return
+			}
+			require.Len(t, matching(found, c.want), 1, "%q", found)
+
+			s.task.Facts.Verify = nil // the version is on the device already
+			require.Empty(t, matching(s.asks(t), "^!.*names the service"))
+		})
+	}
+}
+
+// The links to a release's programs come before the system's programs in root's search
+// path. A release that nobody signed must not put its own there under their names.
+func TestAReleaseOfNobodysShadowsAProgramOfTheSystem(t *testing.T) {
+	const finding = "^!version 1.1.0 has a program bin/ls, and no key of this device vouches for it: /usr/local/bin/ls would be found before /usr/bin/ls"
+	scenery := func(t *testing.T) *scene {
+		s := newScene(t, map[string]string{"bin/device-api": "#!/bin/sh\n", "bin/ls": "#!/bin/sh\n", "bin/own": "#!/bin/sh\n"}, versions.Brought{})
+		s.file(t, "/usr/bin/ls", "#!/bin/sh\n", 0o755)
+		s.file(t, "/usr/bin/device-api", "#!/bin/sh\n", 0o755) // from a package of earlier days; the link is there
+		s.task.Facts.Verify = &steps.Verified{}
+		return s
+	}
+	s := scenery(t)
+	found := s.asks(t)
+	require.Len(t, matching(found, "vouches"), 1, "%q", found)
+	require.Len(t, matching(found, finding), 1, "%q", found)
+
+	for name, change := range map[string]func(*scene){
+		"signed":                    func(s *scene) { s.task.Facts.Verify.SignedBy = "1AB" },
+		"installed already":         func(s *scene) { s.task.Facts.Verify = nil },
+		"may bring commands anyway": func(s *scene) { s.cfg.Site.Commands = true },
+		"a service of the device": func(s *scene) {
+			s.cfg.Services = append(s.cfg.Services, service.Service{Name: "ls"})
+			s.manager.Add("ls")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scenery(t)
+			change(s)
+			require.Empty(t, matching(s.asks(t), "vouches"))
+		})
+	}
 }
 
 // matching are the findings that match an expression.

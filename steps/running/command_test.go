@@ -27,3 +27,10 @@ func TestWhatAFailedCommandPrinted(t *testing.T) {
 	require.EqualError(t, err, "/bin/false: exit status 1")
 	require.Empty(t, steps.DetailsOf(err))
 }
+
+// A release's programs have links in /usr/local/bin: they must not stand in for the system's.
+func TestACommandFindsTheSystemsProgramsFirst(t *testing.T) {
+	out, err := running.Run(t.Context(), "", "/bin/sh", "-c", "echo $PATH")
+	require.NoError(t, err)
+	require.Equal(t, "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin", out)
+}

@@ -55,7 +55,7 @@ func (s *Step) allowed(m *versions.Manifest) error {
 	}
 	var files []unitfiles.File
 	for _, f := range m.Files {
-		files = append(files, unitfiles.File{Path: f.Path, Regular: f.Type == versions.TypeFile, Size: f.Size})
+		files = append(files, unitfiles.File{Path: f.Path, Regular: f.Type == versions.TypeFile, Size: f.Size, Link: f.Type == versions.TypeLink})
 	}
 	return bundle.CheckUnits(m.Version, files, s.units.Allows)
 }

@@ -84,6 +84,8 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 		{"writable outside", "[paths]\nwritable = [\"../x\"]", "paths.writable: \"../x\""},
 		{"listen", "[http]\nlisten = \"12315\"", "http.listen: \"12315\" is not HOST:PORT"},
 		{"lan without a port", "[http]\nlan = \"0.0.0.0\"", "http.lan: \"0.0.0.0\" is not HOST:PORT"},
+		{"lan on the port of listen", "[http]\nlan = \"0.0.0.0:12315\"", "http.lan: port 12315 is taken by http.listen (127.0.0.1:12315); write another one, like 0.0.0.0:12316"},
+		{"lan on loopback, on that port", "[http]\nlisten = \"0.0.0.0:7\"\nlan = \"localhost:7\"", "http.lan: port 7 is taken by http.listen (127.0.0.1:7)"},
 		{"certificate without its key", "[http]\nlan = \":1\"\ntls_cert = \"/c\"", "http.tls_cert: http.tls_cert and http.tls_key belong together"},
 		{"certificate, relative", "[http]\nlan = \":1\"\ntls_cert = \"c\"\ntls_key = \"/k\"", "http.tls_cert: \"c\" is not an absolute path"},
 		{"certificate for nobody", "[http]\ntls_cert = \"/c\"\ntls_key = \"/k\"", "http.tls_key: is for the network, and http.lan is not set"},

@@ -77,6 +77,9 @@ func (c *Config) validateHTTP(add report) {
 	}
 	if h.LAN != "" && !hostPort(h.LAN) {
 		add("http.lan", "%q is not HOST:PORT, like 0.0.0.0:12316", h.LAN)
+	} else if local := h.Local(); meet(h.LAN, local) {
+		_, port, _ := net.SplitHostPort(local)
+		add("http.lan", "port %s is taken by http.listen (%s); write another one, like 0.0.0.0:12316", port, local)
 	}
 	if (h.TLSCert == "") != (h.TLSKey == "") {
 		add("http.tls_cert", "http.tls_cert and http.tls_key belong together; without both the device makes a certificate for itself")
@@ -95,6 +98,13 @@ func (c *Config) validateHTTP(add report) {
 			add("http.hosts", "%q is not a host name; write it without scheme and port", name)
 		}
 	}
+}
+
+// meet reports whether lan cannot be listened on beside local, which is on loopback.
+func meet(lan, local string) bool {
+	host, port, err := net.SplitHostPort(lan)
+	_, taken, lerr := net.SplitHostPort(local)
+	return err == nil && lerr == nil && port == taken && port != "0" && (host == "" || net.ParseIP(host).IsUnspecified() || loopback(lan))
 }
 
 // loopback reports whether only this device can reach HOST:PORT.

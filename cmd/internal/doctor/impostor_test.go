@@ -14,13 +14,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// impostor names the socket on which this program, started under another name, answers
+// impostor names the socket, or the address, on which this program, started under another name, answers
 // as a daemon does.
 const impostor = "TOPE_TEST_IMPOSTOR"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(impostor); path != "" {
-		l, err := net.Listen("unix", path)
+		network := "unix"
+		if !filepath.IsAbs(path) {
+			network = "tcp"
+		}
+		l, err := net.Listen(network, path)
 		if err == nil {
 			err = http.Serve(l, http.HandlerFunc(answer)) //nolint:gosec // a test's
 		}

@@ -5,10 +5,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"io/fs"
+	"net"
 	"time"
 
 	"github.com/tope/updater/cmd/internal/human"
 	"github.com/tope/updater/platform/certificate"
+	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/platform/token"
 )
 
@@ -49,6 +51,23 @@ func (c *checkup) network(context.Context) {
 	default:
 		c.validity(pair.Leaf)
 		c.pass("https://%s shows the certificate with SHA-256 %s", h.LAN, certificate.Fingerprint(pair))
+	}
+	c.listens(h.LAN)
+}
+
+// listens looks whether the daemon has the network's port. That no daemon runs is told by
+// another check.
+func (c *checkup) listens(address string) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil || c.ofAnotherSystem() || c.otherDaemon != 0 {
+		return
+	}
+	holder, held := look.Listener(port)
+	switch {
+	case held && holder.PID != 0 && !c.isProcessOurs(holder.PID):
+		c.warn(say("stop it, or give the updater another port by [http] lan"), "%s is held by %s", address, holder)
+	case !held && c.daemonAnswers():
+		c.warn(c.restart(), "nobody listens on %s, though a daemon runs: its log says why", address)
 	}
 }
 

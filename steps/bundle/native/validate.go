@@ -204,7 +204,7 @@ func (r *Release) UnitFiles() []unitfiles.File {
 	for i := range r.Files {
 		f := &r.Files[i]
 		if p := strings.TrimSuffix(f.Path, "/"); p == unitfiles.Dir || strings.HasPrefix(p, unitfiles.Dir+"/") {
-			files = append(files, unitfiles.File{Path: p, Regular: f.Type() == bundle.File, Size: f.Size})
+			files = append(files, unitfiles.File{Path: p, Regular: f.Type() == bundle.File, Size: f.Size, Link: f.Type() == bundle.Link})
 		}
 	}
 	return files
@@ -285,6 +285,9 @@ func (r *Release) validateBrought() error {
 		}
 	}
 	for _, w := range r.Writable {
+		if w.Path == unitfiles.Dir {
+			return bundle.InvalidManifest("writable %q: units are root's, and no service may write them", w.Path)
+		}
 		if err := r.empty(w.Path); err != nil {
 			return err
 		}

@@ -117,6 +117,14 @@ func TestAFileSwappedAfterItWasOpenedYieldsNothingElse(t *testing.T) {
 	require.NotEqual(t, string(nativetest.Files()["services/app/new"]), read(t, b)["services/app/new"])
 }
 
+// Unit files are root's: no release makes their directory one that a service writes to.
+func TestUnitsThatAServiceWrites(t *testing.T) {
+	_, _, err := opened(t, nativetest.New(t).Make(t, nativetest.Edit{Release: func(b *nativetest.Bundle) {
+		b.Release.Writable = []versions.Writable{{Path: "systemd"}}
+	}}), nil)
+	require.ErrorContains(t, err, `writable "systemd": units are root's`)
+}
+
 func TestPlansThatDoNotFit(t *testing.T) {
 	kit := nativetest.New(t)
 	file := kit.Make(t, nativetest.Edit{})
