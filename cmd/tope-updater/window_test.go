@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -181,7 +182,7 @@ func TestAnOldWindow(t *testing.T) {
 	d, err := programs.Device(t.Context(), filepath.Join(root, "device"), fixtures.Release{Version: "1.0.0"},
 		fixtures.Options{Stable: 100 * time.Millisecond, Timeout: 2 * time.Second})
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = d.Remove(t.Context()) })
+	t.Cleanup(func() { require.NoError(t, d.Remove(context.Background())) })
 	sick, err := programs.Package(root, fixtures.Release{Version: "1.2.0", DeviceAPI: "unhealthy"})
 	require.NoError(t, err)
 	good, err := programs.Package(root, fixtures.Release{Version: "1.1.0"})
