@@ -189,7 +189,12 @@ func (n *narrator) without(w []string) {
 
 func (n *narrator) lose([]string) { n.die(); n.d.J.Forget() }
 
+// wait lets time pass between two looks of the loop at its clock: a loop that has yet to
+// set the timer of a held update would see that it is over before any request comes.
 func (n *narrator) wait(w []string) {
+	if u := n.d.J.State().Open; n.life != nil && u != nil && u.State == engine.Ready {
+		require.Eventually(n.t, func() bool { return n.d.Clock.Endless() > n.timers }, time.Minute, time.Millisecond, "no timer is set")
+	}
 	by, err := time.ParseDuration(w[0])
 	require.NoError(n.t, err)
 	n.d.Clock.Pass(by)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -67,7 +68,7 @@ func TestANeighbourWithATokenAndWithout(t *testing.T) {
 	d, err := programs.Device(t.Context(), filepath.Join(dir, "device"), fixtures.Release{Version: "1.0.0"},
 		fixtures.Options{Manager: "none", Stable: 100 * time.Millisecond, Timeout: 2 * time.Second})
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = d.Remove(t.Context()) })
+	t.Cleanup(func() { require.NoError(t, d.Remove(context.Background())) })
 	text, err := os.ReadFile(d.Config)
 	require.NoError(t, err)
 	lan := fmt.Sprintf("[http]\nlan = \"0.0.0.0:%d\"\n", n.port)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -27,7 +28,7 @@ func TestAFreshLinkGoesOn(t *testing.T) {
 	d, err := programs.Device(t.Context(), filepath.Join(root, "device"), fixtures.Release{Version: "1.0.0"},
 		fixtures.Options{Stable: 100 * time.Millisecond, Timeout: 2 * time.Second})
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = d.Remove(t.Context()) })
+	t.Cleanup(func() { require.NoError(t, d.Remove(context.Background())) })
 	p, err := programs.Package(root, fixtures.Release{Version: "1.1.0"})
 	require.NoError(t, err)
 	content, err := os.ReadFile(p.Path)

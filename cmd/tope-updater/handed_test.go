@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -34,7 +35,7 @@ func TestAMemberInstallsWhatHeCanRead(t *testing.T) {
 	d, err := programs.Device(t.Context(), filepath.Join(dir, "device"), fixtures.Release{Version: "1.0.0"},
 		fixtures.Options{Stable: 100 * time.Millisecond, Timeout: 2 * time.Second})
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = d.Remove(t.Context()) })
+	t.Cleanup(func() { require.NoError(t, d.Remove(context.Background())) })
 	mine := filepath.Join(dir, "mine")
 	require.NoError(t, os.Mkdir(mine, 0o700))
 	p, err := programs.Package(mine, fixtures.Release{Version: "1.1.0"})

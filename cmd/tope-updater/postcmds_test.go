@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,7 +30,7 @@ func TestPostCmdsWhereNobodyRunsServices(t *testing.T) {
 			d, err := builttest.Services(t).Device(t.Context(), filepath.Join(dir, "device"), fixtures.Release{Version: "1.0.0"},
 				fixtures.Options{Manager: "none", More: c.more})
 			require.NoError(t, err)
-			t.Cleanup(func() { _ = d.Remove(t.Context()) })
+			t.Cleanup(func() { require.NoError(t, d.Remove(context.Background())) })
 			left := filepath.Join(dir, "left")
 			zip := bundletest.Zip{Entries: []bundletest.Entry{
 				bundletest.Manifest("1.1.0", bundletest.Module{Name: "tool", Src: "tool", Dst: "/usr/local/bin/tool", PostCmds: []string{"echo ran >> " + left}}),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -71,7 +72,7 @@ func TestClientsHardlySeeAReload(t *testing.T) {
 	programs := builttest.Services(t)
 	d, err := programs.Device(t.Context(), filepath.Join(t.TempDir(), "device"), fixtures.Release{Version: "1.0.0"}, fixtures.Options{})
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = d.Remove(t.Context()) })
+	t.Cleanup(func() { require.NoError(t, d.Remove(context.Background())) })
 	w := newWindow(t, d.Ports.Updater)
 	startDaemon(t, d)
 	w.until(0, stageIs(legacy.Idle))

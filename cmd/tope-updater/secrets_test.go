@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"io"
@@ -85,7 +86,7 @@ func TestSecretsAreNeverTold(t *testing.T) {
 	d, err := programs.Device(t.Context(), filepath.Join(dir, "device"), fixtures.Release{Version: "1.0.0"},
 		fixtures.Options{Stable: 100 * time.Millisecond, Timeout: 2 * time.Second})
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = d.Remove(t.Context()) })
+	t.Cleanup(func() { require.NoError(t, d.Remove(context.Background())) })
 	s := &secretive{t: t, d: d}
 	etc := filepath.Join(d.Root, "etc/tope-updater")
 	put := func(name, text string) {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -141,8 +143,9 @@ type process struct {
 	logged bytes.Buffer
 }
 
-// startDaemon starts the daemon of a device, with more in its environment. What it logs
-// is read when it has ended.
+// startDaemon starts the daemon of a device, with more in its environment, and returns once
+// it listens: before that a verb would do the daemon's work itself, in its own environment.
+// What the daemon logs is read when it has ended.
 func startDaemon(t *testing.T, d *fixtures.Device, environment ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.Command(builttest.Updater(t, builttest.Version), "--config", d.Config, "--root", d.Root, "serve"), ended: make(chan struct{})}
@@ -157,6 +160,11 @@ func startDaemon(t *testing.T, d *fixtures.Device, environment ...string) *proce
 			t.Logf("%s", out.String())
 		}
 	})
+	socket := filepath.Join(d.Root, "run/tope-updater/api.sock")
+	require.Eventually(t, func() bool {
+		c, err := net.Dial("unix", socket)
+		return err == nil && c.Close() == nil
+	}, time.Minute, time.Millisecond, "the daemon does not listen")
 	return p
 }
 
@@ -174,7 +182,7 @@ func TestAnOldWindow(t *testing.T) {
 	d, err := programs.Device(t.Context(), filepath.Join(root, "device"), fixtures.Release{Version: "1.0.0"},
 		fixtures.Options{Stable: 100 * time.Millisecond, Timeout: 2 * time.Second})
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = d.Remove(t.Context()) })
+	t.Cleanup(func() { require.NoError(t, d.Remove(context.Background())) })
 	sick, err := programs.Package(root, fixtures.Release{Version: "1.2.0", DeviceAPI: "unhealthy"})
 	require.NoError(t, err)
 	good, err := programs.Package(root, fixtures.Release{Version: "1.1.0"})

@@ -13,6 +13,8 @@ type Clock struct {
 	wall time.Time
 	mono time.Duration
 	boot int
+	// endless counts the calls of After that never end.
+	endless int
 }
 
 // NewClock starts at a fixed moment of boot 1.
@@ -61,12 +63,23 @@ func (c *Clock) Boot() string {
 // window is tested with clocktest, where a test moves the time by hand.
 func (c *Clock) After(d time.Duration) <-chan time.Time {
 	if d >= time.Hour {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.endless++
 		return nil
 	}
 	c.Pass(d)
 	ch := make(chan time.Time, 1)
 	ch <- c.Now()
 	return ch
+}
+
+// Endless is how often After was called for a wait that never ends. It tells a test that
+// the loop has set its timer: only from then on the time can pass without its notice.
+func (c *Clock) Endless() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.endless
 }
 
 // Reboot begins the next boot: the monotonic clock starts again.
