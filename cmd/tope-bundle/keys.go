@@ -24,7 +24,6 @@ func (a *app) keygenCommand() *cobra.Command {
 secret, NAME.pub goes to /etc/tope-updater/keys on each device. Neither file is
 ever replaced. Without --password-file the secret key is not encrypted, as a CI
 pipeline needs it: keep it where only that can read it.`,
-		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return a.keygen(args[0], password) },
 	}
 	cmd.Flags().StringVar(&password, "password-file", "", "encrypt the secret key with the password in `file`")

@@ -35,7 +35,6 @@ manager need a restart: "systemctl restart tope-updater".
 
 With --check they are only checked, whether a daemon runs or not: a new file before
 it is put in place ("--config FILE reload --check"), or the tree of an image.`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if check {
 				return a.checkConfiguration(keys)
