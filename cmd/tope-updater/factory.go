@@ -13,7 +13,7 @@ import (
 
 func (a *app) factoryCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "factory",
+		Use:   "factory VERB",
 		Short: "the version to fall back to when everything else has failed",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usagef("say what to do: %s create, verify or restore", cmd.CommandPath())

@@ -8,7 +8,7 @@ import (
 
 func (a *app) trustCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "trust",
+		Use:   "trust VERB",
 		Short: "the signed releases that were committed, and what follows from them",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usagef("say what to do: %s forget; \"tope-updater doctor\" tells whom this device trusts", cmd.CommandPath())

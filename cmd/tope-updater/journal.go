@@ -22,7 +22,7 @@ import (
 func (a *app) journalCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
-		Use:   "journal",
+		Use:   "journal VERB",
 		Short: "read the record of everything that was done, and why",
 		Long: `Read the record of everything that was done, and why. A daemon that runs is
 asked; without one, or when it hangs, the file itself is read, and never changed.

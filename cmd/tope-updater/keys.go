@@ -19,7 +19,7 @@ const maxKeyFile = 2 << 20
 
 func (a *app) keysCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "keys",
+		Use:   "keys VERB",
 		Short: "the keys that may sign releases",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usagef("say what to do: %s list or update", cmd.CommandPath())

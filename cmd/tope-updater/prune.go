@@ -36,6 +36,6 @@ update needs, is never removed.`,
 			})
 		},
 	}
-	cmd.Flags().IntVar(&keep, "keep", -1, "keep the newest `N` versions to keep, needed or not (default: retention.versions)")
+	cmd.Flags().IntVar(&keep, "keep", -1, "keep the newest `N` versions, needed or not (default: retention.versions)")
 	return cmd
 }

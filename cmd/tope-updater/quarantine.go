@@ -9,7 +9,7 @@ import (
 
 func (a *app) quarantineCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "quarantine",
+		Use:   "quarantine VERB",
 		Short: "tell which releases failed on this device, and let them try again",
 		Long: `A release whose health gate failed on this device is in quarantine: it is not
 installed again unasked. "install --retry" tries it once more; "clear" forgets

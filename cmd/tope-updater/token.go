@@ -16,7 +16,7 @@ import (
 
 func (a *app) tokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "token",
+		Use:   "token VERB",
 		Short: "make and revoke tokens, with which programs use the HTTP API over TCP",
 		Long: `Make and revoke tokens, with which programs use the HTTP API over TCP, where the
 kernel does not tell who asks. A request has one in its header, "Authorization:

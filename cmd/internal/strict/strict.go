@@ -39,6 +39,9 @@ func Arguments(c *cobra.Command, usage func(error) error) {
 // named judges args by the line of usage.
 func named(cmd *cobra.Command, args []string) error {
 	rest := strings.TrimPrefix(cmd.Use, cmd.Name())
+	if cmd.HasSubCommands() {
+		rest = "" // VERB: cobra has found none, and the verb itself says which there are
+	}
 	var missing []string
 	n := 0 // arguments that have a name
 	for _, name := range strings.Fields(rest) {

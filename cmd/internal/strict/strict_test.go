@@ -96,7 +96,7 @@ func TestArgumentsAreThoseOfTheUsage(t *testing.T) {
 // A verb that only has others below it refuses another one.
 func TestUnknownVerbBelowAVerb(t *testing.T) {
 	keys := func() *cobra.Command {
-		verb := &cobra.Command{Use: "keys", RunE: func(*cobra.Command, []string) error { return nil }}
+		verb := &cobra.Command{Use: "keys VERB", RunE: func(*cobra.Command, []string) error { return nil }}
 		verb.AddCommand(&cobra.Command{Use: "list", RunE: verb.RunE})
 		return verb
 	}
