@@ -31,6 +31,12 @@ pipeline needs it: keep it where only that can read it.`,
 }
 
 func (a *app) keygen(name, passwordFile string) error {
+	// Both before either is written: half a pair beside half of another is of no use.
+	for _, file := range []string{name + ".key", name + ".pub"} {
+		if _, err := os.Lstat(file); err == nil {
+			return fmt.Errorf("%s is there already, and a key is never replaced: choose another name, or move the old pair away", file)
+		}
+	}
 	public, private, err := minisign.GenerateKey(rand.Reader)
 	if err != nil {
 		return err
