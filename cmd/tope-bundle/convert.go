@@ -26,7 +26,6 @@ func (a *app) convertCommand() *cobra.Command {
 services; product and epoch come from --release or the flags. A package with
 post_cmds is refused: turn them into a hook, or leave them out with
 --drop-post-cmds.`,
-		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if err := f.signing(); err != nil {
 				return err

@@ -36,7 +36,6 @@ func (a *app) diffCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "diff A B",
 		Short: "tell what changed from bundle A to B, and what each patch saves",
-		Args:  cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var open [2]*pack.Opened
 			for i, name := range args {

@@ -16,7 +16,6 @@ func (a *app) inspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect BUNDLE",
 		Short: "tell what is in a bundle, whoever signed it",
-		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			o, err := pack.Open(args[0], bundle.DefaultLimits(), anySignature)
 			if err != nil {

@@ -24,7 +24,6 @@ func (a *app) keygenCommand() *cobra.Command {
 secret, NAME.pub goes to /etc/tope-updater/keys on each device. Neither file is
 ever replaced. Without --password-file the secret key is not encrypted, as a CI
 pipeline needs it: keep it where only that can read it.`,
-		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return a.keygen(args[0], password) },
 	}
 	cmd.Flags().StringVar(&password, "password-file", "", "encrypt the secret key with the password in `file`")
@@ -32,6 +31,12 @@ pipeline needs it: keep it where only that can read it.`,
 }
 
 func (a *app) keygen(name, passwordFile string) error {
+	// Both before either is written: half a pair beside half of another is of no use.
+	for _, file := range []string{name + ".key", name + ".pub"} {
+		if _, err := os.Lstat(file); err == nil {
+			return fmt.Errorf("%s is there already, and a key is never replaced: choose another name, or move the old pair away", file)
+		}
+	}
 	public, private, err := minisign.GenerateKey(rand.Reader)
 	if err != nil {
 		return err

@@ -60,7 +60,6 @@ not: an entry that has them is refused, unless --drop leaves them out.
 
 The same directory, description, time stamp and zstd program give the same
 bytes. A bundle is signed with --key, or left unsigned with --unsigned.`,
-		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.signing(); err != nil {
 				return err

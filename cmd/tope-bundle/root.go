@@ -19,7 +19,7 @@ type app struct {
 
 func (a *app) command() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "tope-bundle",
+		Use:   "tope-bundle VERB",
 		Short: "make and inspect signed releases for tope-updater",
 		Long: `tope-bundle makes the bundles (.tope) that tope-updater installs: a directory,
 described by a small file, compressed, with patches against earlier releases,

@@ -17,7 +17,6 @@ func (a *app) serveCommand() *cobra.Command {
 		Short: "serve a directory over HTTP, for trying things",
 		Long: `Serve a directory's files over HTTP, with Range requests, for trying things. In
 production any web server does: bundles need no logic on the server.`,
-		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, err := (&net.ListenConfig{}).Listen(cmd.Context(), "tcp", listen)
 			if err != nil {

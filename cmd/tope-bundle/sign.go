@@ -15,7 +15,6 @@ func (a *app) signCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sign BUNDLE",
 		Short: "sign a bundle, in place of the signature it has",
-		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if key.key == "" {
 				return usagef("name the secret key: --key FILE, or --key - for standard input")

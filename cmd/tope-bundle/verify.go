@@ -23,7 +23,6 @@ whether a device would take it. A device that knows more is described by flags:
 its keys, product, hardware, the highest epoch it has committed, the release
 that it has. What only a device can know is not judged: its room, its own units,
 the releases that failed on it.`,
-		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return v.run(cmd.Context(), args[0]) },
 	}
 	v.add(cmd)

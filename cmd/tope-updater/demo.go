@@ -21,7 +21,6 @@ func (a *app) demoCommand() *cobra.Command {
 		Long: `Play a device's life below a temporary directory, with this very program, two small
 services and packages served on loopback. Nothing on this machine is touched; no
 root and no systemd is needed. "make demo" builds the two services and runs this.`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			self, err := os.Executable()
 			if err != nil {

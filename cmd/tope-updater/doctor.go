@@ -30,7 +30,6 @@ for a shell, where commands can do it.
 With --config FILE that file is judged, before a daemon is restarted with it: a
 mistake in it, and all that the device has to have for it. A daemon that runs with
 another file is not asked, and goes on as it is.`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var findings []doctor.Finding
 			d, err := a.device()

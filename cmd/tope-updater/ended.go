@@ -26,7 +26,7 @@ type ending struct {
 func (a *app) noteEndCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "note-end", Short: "note how the updater ended, for the next one (systemd runs it)",
-		Hidden: true, Args: cobra.NoArgs,
+		Hidden: true,
 		RunE: func(*cobra.Command, []string) error {
 			d, err := a.device()
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/token"
 	"github.com/tope/updater/platform/versions"
@@ -82,6 +83,8 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.As(err, &end):
 		return end.exitCode()
+	case errors.Is(err, config.ErrMistake):
+		return exitError
 	case errors.As(err, &use), errors.Is(err, engine.ErrNothingToDo), errors.Is(err, engine.ErrInvalid), errors.Is(err, token.ErrInvalid):
 		return exitUsage
 	case errors.Is(err, engine.ErrQuarantined), errors.Is(err, engine.ErrEpoch), errors.Is(err, engine.ErrExpired),

@@ -13,9 +13,8 @@ import (
 
 func (a *app) factoryCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "factory",
+		Use:   "factory VERB",
 		Short: "the version to fall back to when everything else has failed",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usagef("say what to do: %s create, verify or restore", cmd.CommandPath())
 		},
@@ -33,7 +32,6 @@ func (a *app) factoryCreateCommand() *cobra.Command {
 cleared, every file is read back, and its programs are checked to be startable
 before the pointer is set. Services that work inside it are told: they cannot
 write there any more.`,
-		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.connect(cmd.Context(), tends)
 			if err != nil {
@@ -86,7 +84,6 @@ func (a *app) factoryVerifyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify",
 		Short: "read every file of the factory version back from the disk",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.connect(cmd.Context(), reads)
 			if err != nil {
@@ -107,7 +104,6 @@ func (a *app) factoryRestoreCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore",
 		Short: "go to the factory version",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.update(cmd.Context(), noWait, func(ctx context.Context, s *session) (string, error) {
 				return s.RestoreFactory(ctx)

@@ -8,9 +8,8 @@ import (
 
 func (a *app) trustCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "trust",
+		Use:   "trust VERB",
 		Short: "the signed releases that were committed, and what follows from them",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usagef("say what to do: %s forget; \"tope-updater doctor\" tells whom this device trusts", cmd.CommandPath())
 		},
@@ -32,7 +31,6 @@ To go on with the same publisher, put the key back.
 device trusts as one that never had any, until it commits the next. It is for root
 alone, through the daemon's socket or without a daemon, and the journal keeps who
 asked, and why.`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d, err := a.device()
 			if err != nil {

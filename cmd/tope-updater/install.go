@@ -36,12 +36,6 @@ With --check it asks whether the release would fit this device: it is downloaded
 verified and unpacked, and the device is asked all that can be known before a
 switch. Then everything is removed again. Nothing is stopped or switched. The exit
 code is 0 when the release fits, and otherwise that of the install that would fail.`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return fmt.Errorf("%d bundles were named; name one: tope-updater install BUNDLE|URL", len(args))
-			}
-			return nil
-		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			src, file, err := bundleSource(args[0])
 			if err != nil {

@@ -22,12 +22,11 @@ import (
 func (a *app) journalCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
-		Use:   "journal",
+		Use:   "journal VERB",
 		Short: "read the record of everything that was done, and why",
 		Long: `Read the record of everything that was done, and why. A daemon that runs is
 asked; without one, or when it hangs, the file itself is read, and never changed.
 --file reads a copy, on any machine.`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usagef("say what to read: %s list, show, export, graph or verify", cmd.CommandPath())
 		},
@@ -112,7 +111,6 @@ func (a *app) journalList(open opener) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "list the updates, newest first",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := open(cmd.Context())
 			if err != nil {
@@ -187,7 +185,6 @@ func (a *app) journalShow(open opener) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show [UPDATE]",
 		Short: "tell the story of an update (default: the newest)",
-		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all && len(args) > 0 {
 				return usagef("name an update, or say --all")
@@ -230,7 +227,6 @@ func (a *app) journalExport(open opener) *cobra.Command {
 	return &cobra.Command{
 		Use:   "export",
 		Short: "write every record as one line of JSON, checksums included",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := open(cmd.Context())
 			if err != nil {
@@ -256,7 +252,6 @@ func (a *app) journalGraph() *cobra.Command {
 	return &cobra.Command{
 		Use:   "graph",
 		Short: "draw the states of an update and what leads from one to the next (Mermaid)",
-		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			type edge struct {
 				From    engine.State   `json:"from"`
@@ -278,7 +273,6 @@ func (a *app) journalVerify(open opener) *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify",
 		Short: "check the whole chain of records and the file's structure",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := open(cmd.Context())
 			if err != nil {

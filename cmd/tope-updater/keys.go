@@ -19,9 +19,8 @@ const maxKeyFile = 2 << 20
 
 func (a *app) keysCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "keys",
+		Use:   "keys VERB",
 		Short: "the keys that may sign releases",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usagef("say what to do: %s list or update", cmd.CommandPath())
 		},
@@ -34,7 +33,6 @@ func (a *app) keysListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "list the keys that may sign releases",
-		Args:  cobra.NoArgs,
 		RunE: func(_ *cobra.Command, _ []string) error {
 			d, dir, err := a.keyDirectory()
 			if err != nil {
@@ -58,12 +56,6 @@ func (a *app) keysUpdateCommand() *cobra.Command {
 of it by one of the root keys of this device. The exit code is 10 when it is
 refused: too few root keys signed it, it has expired, or its serial is not
 higher than that of the one in force.`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) < 2 {
-				return fmt.Errorf("name the keys.json and its signatures: tope-updater keys update keys.json keys.json.minisig")
-			}
-			return nil
-		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			d, dir, err := a.keyDirectory()
 			if err != nil {

@@ -19,7 +19,6 @@ has a link's name is left alone and named.
 
 A device whose first version was put there by hand has no pointers yet:
 --pointers sets them.`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if in.Current != "" && !in.Pointers {
 				return usagef("--current needs --pointers; \"rollback --to\" goes to another version")

@@ -11,7 +11,6 @@ func (a *app) pruneCommand() *cobra.Command {
 		Short: "remove old versions that nothing needs",
 		Long: `Remove old versions and keep the newest. What a pointer leads to, and what an open
 update needs, is never removed.`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("keep") && keep < 0 {
 				return usagef("--keep %d is negative; say how many of the newest versions to keep", keep)
@@ -37,6 +36,6 @@ update needs, is never removed.`,
 			})
 		},
 	}
-	cmd.Flags().IntVar(&keep, "keep", -1, "how `many` of the newest versions to keep, needed or not (default: retention.versions)")
+	cmd.Flags().IntVar(&keep, "keep", -1, "keep the newest `N` versions, needed or not (default: retention.versions)")
 	return cmd
 }

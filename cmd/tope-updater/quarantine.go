@@ -9,12 +9,11 @@ import (
 
 func (a *app) quarantineCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "quarantine",
+		Use:   "quarantine VERB",
 		Short: "tell which releases failed on this device, and let them try again",
 		Long: `A release whose health gate failed on this device is in quarantine: it is not
 installed again unasked. "install --retry" tries it once more; "clear" forgets
 that it failed. The quarantine keeps the newest 64 releases.`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usagef("say what to do: %s list or clear", cmd.CommandPath())
 		},
@@ -27,7 +26,6 @@ func (a *app) quarantineList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "list the releases in quarantine, newest first",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.connect(cmd.Context(), reads)
 			if err != nil {
@@ -60,7 +58,6 @@ func (a *app) quarantineClear() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "clear [DIGEST|VERSION]",
 		Short: "let a release leave the quarantine, so that it may be installed again",
-		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if ask.All == (len(args) > 0) {
 				return usagef("name a release by its digest or version, or say --all; \"tope-updater quarantine list\" has both")

@@ -27,7 +27,6 @@ exits with 0.
 
 With --finish it goes on until the update is over, as the daemon would: for
 devices on which no daemon runs, and rescue shells.`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d, err := a.device()
 			if err != nil {

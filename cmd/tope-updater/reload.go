@@ -35,7 +35,6 @@ manager need a restart: "systemctl restart tope-updater".
 
 With --check they are only checked, whether a daemon runs or not: a new file before
 it is put in place ("--config FILE reload --check"), or the tree of an image.`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if check {
 				return a.checkConfiguration(keys)
@@ -263,14 +262,15 @@ func (d *device) usable(p trust.Policy) (said httpapi.Reloaded, err error) {
 	if err := d.tryOut(); err != nil {
 		return said, fmt.Errorf("%s: %w", d.configFile, err)
 	}
+	// A file that the configuration names and that is missing is a mistake of the configuration.
 	if err := d.web().Check(); err != nil {
-		return said, fmt.Errorf("%s: %w", d.configFile, err)
+		return said, config.Mistaken(fmt.Errorf("%s: %w", d.configFile, err))
 	}
 	if files, err := d.certificate(); err != nil {
-		return said, fmt.Errorf("%s: %w", d.configFile, err)
+		return said, config.Mistaken(fmt.Errorf("%s: %w", d.configFile, err))
 	} else if files != nil && d.cfg.HTTP.TLSCert != "" {
 		if _, err := files.Load(); err != nil {
-			return said, fmt.Errorf("%s: http.tls_cert: %w", d.configFile, err)
+			return said, config.Mistaken(fmt.Errorf("%s: http.tls_cert: %w", d.configFile, err))
 		}
 	}
 	trusts := p.Standing()

@@ -21,7 +21,7 @@ type app struct {
 // command builds the tree of verbs.
 func (a *app) command() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "tope-updater",
+		Use:   "tope-updater VERB",
 		Short: "update the software of this device, whatever happens to its power",
 		Long: `tope-updater replaces the application software of a device, unattended.
 A power cut at any instant leaves the device running one whole version: the old

@@ -15,6 +15,7 @@ import (
 	"github.com/tope/updater/engine/httpapi"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/printable"
+	"github.com/tope/updater/platform/versions"
 )
 
 func at(percent int) engine.UpdateStatus {
@@ -27,6 +28,14 @@ func chapter(states ...engine.State) timeline.Chapter {
 		recs = append(recs, journal.Record{Seq: uint64(i + 1), Update: "u", Phase: journal.Outcome, To: s})
 	}
 	return timeline.Build(recs).Chapters[0]
+}
+
+// A version whose time of publication nobody knows has none in the list.
+func TestAVersionWithoutATime(t *testing.T) {
+	var out bytes.Buffer
+	(&terminal{out: &out}).versions([]httpapi.InstalledVersion{{Info: versions.Info{Version: "1.0.0"}}})
+	require.NotContains(t, out.String(), "0001")
+	require.Regexp(t, `1\.0\.0 .* -(\n|$)`, out.String())
 }
 
 func TestAPipeGetsALineForEachStateAndEachTenPercent(t *testing.T) {

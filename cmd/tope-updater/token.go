@@ -16,7 +16,7 @@ import (
 
 func (a *app) tokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "token",
+		Use:   "token VERB",
 		Short: "make and revoke tokens, with which programs use the HTTP API over TCP",
 		Long: `Make and revoke tokens, with which programs use the HTTP API over TCP, where the
 kernel does not tell who asks. A request has one in its header, "Authorization:
@@ -26,7 +26,6 @@ The scopes: read is reading what is private, such as the journal; install is to
 begin, continue and cancel an update that the device's rules allow; operate is
 everything else, which also sets those rules aside (force, retry). None has another
 in it.`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usagef("say what to do: %s create, list or revoke", cmd.CommandPath())
 		},
@@ -65,7 +64,6 @@ func (a *app) tokenCreate() *cobra.Command {
 		Short: "make a token and print it, once",
 		Long: `Make a token and print it, once: the device keeps only its digest. NAME is how the
 journal calls who asks with it. It is good at once, also for a daemon that runs.`,
-		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, store, now, err := a.tokens(cmd.Context())
 			if err != nil {
@@ -108,7 +106,6 @@ func (a *app) tokenList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "list the tokens, without what they are known by",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, store, now, err := a.tokens(cmd.Context())
 			if err != nil {
@@ -149,7 +146,6 @@ func (a *app) tokenRevoke() *cobra.Command {
 	return &cobra.Command{
 		Use:   "revoke NAME",
 		Short: "revoke a token; a daemon that runs refuses it from then on",
-		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, store, now, err := a.tokens(cmd.Context())
 			if err != nil {

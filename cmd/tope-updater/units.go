@@ -29,7 +29,6 @@ mounted first. Directories that are missing are made. A daemon that runs has its
 sandbox until it is restarted.
 
 With --check it changes nothing, and exits with 1 when there is something to do.`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d, err := a.device()
 			if err != nil {

@@ -84,7 +84,7 @@ func (t *terminal) versions(all []httpapi.InstalledVersion) {
 			state += ": " + v.Problem
 		}
 		rows = append(rows, []string{
-			v.Version, state, strings.Join(v.Pointers, " "), strings.Join(v.Services, " "), human.Bytes(v.Bytes), strconv.Itoa(v.Files), v.Created.UTC().Format("2006-01-02 15:04"),
+			v.Version, state, strings.Join(v.Pointers, " "), strings.Join(v.Services, " "), human.Bytes(v.Bytes), strconv.Itoa(v.Files), limit(v.Created),
 		})
 	}
 	t.table(rows...)

@@ -18,7 +18,6 @@ func (a *app) watchCommand() *cobra.Command {
 the next one and follow that. Before and after, the version is told from which each
 service runs. The exit code tells how the update ended.
 With --json, every change of the status, progress included, is one line.`,
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			s, err := a.connect(ctx, reads)

@@ -190,5 +190,5 @@ func (a *api) repairLinks(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	repaired.Added, repaired.Removed = list(repaired.Added), list(repaired.Removed)
-	return accepted(w, versionsPath, repaired)
+	return accepted(w, "/api/v2/links", repaired)
 }

@@ -52,8 +52,8 @@ func TestCommandsReachTheEngine(t *testing.T) {
 		"prune to none":          {"/api/v2/prune", `{"keep":0}`, "/api/v2/versions", []string{"exclusive prune", "prune 0"}},
 		"factory of the current": {"/api/v2/factory/create", ``, "/api/v2/versions", []string{"exclusive factory create 1.1.0", "create factory 1.1.0 false"}},
 		"factory of another":     {"/api/v2/factory/create", `{"version":"1.0.0","replace":true}`, "/api/v2/versions", []string{"exclusive factory create 1.0.0", "create factory 1.0.0 true"}},
-		"links":                  {"/api/v2/links", ``, "/api/v2/versions", []string{"exclusive links", "ensure links 1.1.0", "sweep links 1.1.0"}},
-		"links and pointers":     {"/api/v2/links", `{"pointers":true,"current":"1.1.0","adopt":true}`, "/api/v2/versions", []string{"exclusive links", `set pointers "1.1.0"`, "adopt links 1.1.0", "ensure links 1.1.0", "sweep links 1.1.0"}},
+		"links":                  {"/api/v2/links", ``, "/api/v2/links", []string{"exclusive links", "ensure links 1.1.0", "sweep links 1.1.0"}},
+		"links and pointers":     {"/api/v2/links", `{"pointers":true,"current":"1.1.0","adopt":true}`, "/api/v2/links", []string{"exclusive links", `set pointers "1.1.0"`, "adopt links 1.1.0", "ensure links 1.1.0", "sweep links 1.1.0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := httpapitest.New()

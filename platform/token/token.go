@@ -126,13 +126,14 @@ func ParseScopes(names []string) ([]Scope, error) {
 			out = append(out, s)
 		}
 	}
+	if strings.Join(names, "") == "" {
+		return nil, fmt.Errorf("%w: a token needs a scope (--scope), or several with commas: read (what is private, such as the journal), "+
+			"install (updates that the device's rules allow), operate (everything else, which also sets those rules aside)", ErrInvalid)
+	}
 	for _, name := range names {
 		if !slices.Contains(Scopes(), Scope(name)) {
 			return nil, fmt.Errorf("%w: %.40q is not a scope; there are read, install and operate", ErrInvalid, name)
 		}
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("%w: a token needs a scope: read, install or operate", ErrInvalid)
 	}
 	return out, nil
 }

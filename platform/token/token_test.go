@@ -145,7 +145,15 @@ func TestScopes(t *testing.T) {
 	got, err := ParseScopes([]string{"operate", "read", "read"})
 	require.NoError(t, err)
 	require.Equal(t, []Scope{Read, Operate}, got)
-	for _, bad := range [][]string{nil, {""}, {"root"}, {"read", "Install"}} {
+	// Who names none is told what there is, and what each may do.
+	for _, none := range [][]string{nil, {""}} {
+		_, err := ParseScopes(none)
+		require.ErrorIs(t, err, ErrInvalid)
+		for _, s := range Scopes() {
+			require.ErrorContains(t, err, string(s)+" (")
+		}
+	}
+	for _, bad := range [][]string{{"root"}, {"read", "Install"}} {
 		_, err := ParseScopes(bad)
 		require.ErrorIs(t, err, ErrInvalid)
 	}

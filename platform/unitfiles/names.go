@@ -37,7 +37,13 @@ func ValidPattern(pattern string) error {
 	if literal(pattern) {
 		return CheckName(pattern)
 	}
-	return nil
+	end := pattern[strings.LastIndexAny(pattern, `*?]\`)+1:]
+	for _, s := range suffixes() {
+		if strings.HasSuffix(end, s) || strings.HasSuffix(s, end) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%q matches no unit that a release may bring: their names end in %s", pattern, strings.Join(suffixes(), " "))
 }
 
 // literal reports whether a pattern is just a name.

@@ -87,10 +87,10 @@ func TestWhichNamesAReleaseMayBring(t *testing.T) {
 }
 
 func TestPatterns(t *testing.T) {
-	for _, good := range []string{"*", "tope-*", "a.service", "a@.service", "[ab].timer"} {
+	for _, good := range []string{"*", "tope-*", "a.service", "a@.service", "[ab].timer", "*.service", "edge-*ice", "edge-*?"} {
 		require.NoError(t, ValidPattern(good), good)
 	}
-	for _, bad := range []string{"", "a", "a.mount", "[a", "../a.service", "tope-updater.service"} {
+	for _, bad := range []string{"", "a", "a.mount", "[a", "../a.service", "tope-updater.service", "*.foo", "*.mount", "edge-*.servce", "a?.slice", "*.service.d"} {
 		require.Error(t, ValidPattern(bad), bad)
 	}
 }

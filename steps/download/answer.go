@@ -217,17 +217,20 @@ func checkTotal(o *offer, w want) error {
 	case o.total == unknown:
 		return nil
 	case w.declared >= 0 && o.total != w.declared:
-		return told(wrongSize, refused(steps.SizeMismatch, sizeHint(o.contentType), "%s has %d bytes, %d were declared", file, o.total, w.declared))
+		return told(wrongSize, refused(steps.SizeMismatch, sizeHint(o.contentType, file), "%s has %d bytes, %d were declared", file, o.total, w.declared))
 	case o.total == 0:
-		return told(wrongSize, refused(steps.SizeMismatch, sizeHint(o.contentType), "%s is empty", file))
+		return told(wrongSize, refused(steps.SizeMismatch, sizeHint(o.contentType, file), "%s is empty", file))
 	case o.total > w.max:
 		return told(wrongSize, refused(steps.SizeMismatch, "", "%s has %d bytes, more than the %d this device takes", file, o.total, w.max))
 	}
 	return nil
 }
 
-// sizeHint is what to do about a file of another size.
-func sizeHint(contentType string) string {
+// sizeHint is what to do about a file of another size; file is the word for it.
+func sizeHint(contentType, file string) string {
+	if file == localFile {
+		return copyAgain
+	}
 	if isPage(contentType) || contentType == "text/plain" {
 		return "its type is " + contentType + ": probably an error or login page instead of a bundle"
 	}

@@ -53,14 +53,14 @@ func (r *run) finish() error {
 // digestHint is what to do about a package that is another than the declared one.
 func digestHint(contentType string) string {
 	if isPage(contentType) || contentType == "text/plain" {
-		return sizeHint(contentType)
+		return sizeHint(contentType, serversFile)
 	}
 	return "check what was published, and what was declared"
 }
 
 // tooLong is the error for a source that has more than was declared.
 func (r *run) tooLong() error {
-	return outlined(surplus, refused(steps.SizeMismatch, sizeHint(r.note.Type), "%s has more than the %d bytes declared", r.says.file, r.declared()))
+	return outlined(surplus, refused(steps.SizeMismatch, sizeHint(r.note.Type, r.says.file), "%s has more than the %d bytes declared", r.says.file, r.declared()))
 }
 
 // adopt returns true when an earlier run has brought the whole bundle and was cut

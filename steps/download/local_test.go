@@ -51,6 +51,7 @@ func TestLocalFiles(t *testing.T) {
 		"a FIFO":              {dir + "/fifo", "not a regular file", steps.Unavailable, steps.DownloadFailed},
 		"a device":            {"/dev/zero", "not a regular file", steps.Unavailable, steps.DownloadFailed},
 		"empty":               {dir + "/empty", "0 bytes, 300000 were declared", steps.Refused, steps.SizeMismatch},
+		"empty, in short":     {dir + "/empty", "copy it there completely", steps.Refused, steps.SizeMismatch},
 		"relative":            {"r.zip", "neither an http, https or file URL nor an absolute path", steps.Unavailable, steps.DownloadFailed},
 		"on another host":     {"file://elsewhere/r.zip", "not a file of this device", steps.Unavailable, steps.DownloadFailed},
 		"relative in a URL":   {"file:r.zip", "not the URL of an absolute path", steps.Unavailable, steps.DownloadFailed},

@@ -59,9 +59,13 @@ type words struct {
 // nobody looks for a server.
 func wordsFor(from source.URL) words {
 	if at, err := from.Parse(); err == nil && !at.Web() {
-		return words{"copy " + at.Path, "the file", "copy it there completely, then try again"}
+		return words{"copy " + at.Path, localFile, copyAgain}
 	}
 	return words{"download " + from.Redacted(), serversFile, "the server, or a proxy before it, is at fault"}
 }
 
-const serversFile = "the server's file"
+const (
+	serversFile = "the server's file"
+	localFile   = "the file"
+	copyAgain   = "copy it there completely, then try again"
+)

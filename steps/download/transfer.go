@@ -124,7 +124,7 @@ func (r *run) tooMuch(st *stream, limit int64) error {
 		return unusable(malformedAnswer, "the server sent more than it announced")
 	}
 	if r.declared() == unknown {
-		return outlined(wrongSize, refused(steps.SizeMismatch, sizeHint(st.contentType), "%s has more than the %d bytes this device takes", r.says.file, limit))
+		return outlined(wrongSize, refused(steps.SizeMismatch, sizeHint(st.contentType, r.says.file), "%s has more than the %d bytes this device takes", r.says.file, limit))
 	}
 	r.event(surplus, fmt.Sprintf("at byte %d", limit))
 	r.over, r.note.Total = true, limit
@@ -139,7 +139,7 @@ func (r *run) ended(st *stream) error {
 	case st.end != unknown:
 		return st.fail(io.ErrUnexpectedEOF)
 	case total == unknown && r.sink.offset == 0:
-		return told(wrongSize, refused(steps.SizeMismatch, sizeHint(st.contentType), "%s is empty", r.says.file))
+		return told(wrongSize, refused(steps.SizeMismatch, sizeHint(st.contentType, r.says.file), "%s is empty", r.says.file))
 	case total == unknown || r.sink.offset == total:
 		r.note.Total = r.sink.offset
 		return nil
@@ -149,7 +149,7 @@ func (r *run) ended(st *stream) error {
 		r.cutAt = r.sink.offset
 		return &outage{what: connectionLost, err: fmt.Errorf("the connection ended after %d of %d bytes", r.sink.offset, total)}
 	default:
-		return told(cutShort, refused(steps.SizeMismatch, sizeHint(st.contentType), "%s has %d bytes, %d were declared", r.says.file, r.sink.offset, total))
+		return told(cutShort, refused(steps.SizeMismatch, sizeHint(st.contentType, r.says.file), "%s has %d bytes, %d were declared", r.says.file, r.sink.offset, total))
 	}
 }
 

@@ -73,7 +73,18 @@ func TestWhatIsWrongIsSaidWithItsLine(t *testing.T) {
 		{"unknown for its case", "[http]\nListen = \"127.0.0.1:1\"", "2: unknown key http.Listen"},
 		{"syntax", "[http]\nlisten = \n", "2: "},
 		{"twice", "[http]\nlisten = \"a:1\"\nlisten = \"b:1\"", "3: "},
-		{"type", "[http]\nlisten = 7", "2: http.listen: incompatible types"},
+		{"type", "[http]\nlisten = 7", "2: http.listen: this is a whole number, and has to be text in quotes"},
+		{"type: list", "[http]\nhosts = \"a\"", "2: http.hosts: this is text in quotes, and has to be a list in brackets"},
+		{"type: in a list", "[http]\nhosts = [1]", "2: http.hosts: this is a whole number, and has to be text in quotes"},
+		{"type: number", "[recovery]\nbudget = \"2\"", "2: recovery.budget: this is text in quotes, and has to be a whole number"},
+		{"type: fraction", "[recovery]\nbudget = 2.5", "2: recovery.budget: this is a number with a fraction, and has to be a whole number"},
+		{"type: switch", "[trust]\nrequire_signature = \"yes\"", "2: trust.require_signature: this is text in quotes, and has to be true or false"},
+		{"type: duration", "[legacy]\ntrust_window = [1]", "2: legacy.trust_window: this is a list in brackets, and has to be text in quotes"},
+		{"type: table", "http = 7", "1: http: this is a whole number, and has to be a table"},
+		{"type: tables", "service = \"x\"", "1: service: this is text in quotes, and has to be a list of tables: write [[service]]"},
+		{"type: a table for tables", "[service]\nname = \"x\"", "1: service: this is a table, and has to be a list of tables: write [[service]]"},
+		{"type: a date", "[http]\nlisten = 2026-01-01", "2: http.listen: this is a date, and has to be text in quotes"},
+		{"number too large", "[recovery]\nbudget = 99999999999999999999", "2: recovery.budget: 99999999999999999999 is too large a number"},
 		{"duration without unit", "[legacy]\ntrust_window = 30", "2: legacy.trust_window: \"30\" is not a duration"},
 		{"negative duration", "[legacy]\ntrust_window = \"-1h\"", "2: legacy.trust_window: \"-1h\" is negative"},
 		{"relative path", "[paths]\nbin = \"bin\"", "paths.bin: \"bin\" is not a clean absolute path"},
@@ -259,4 +270,38 @@ func TestAnOpenAddressIsServedOnLoopback(t *testing.T) {
 		require.Equal(t, listen != local, h.Open(), listen)
 	}
 	require.Contains(t, config.HTTP{Listen: "0.0.0.0:7"}.OpenText(), "at 127.0.0.1:7; write that")
+}
+
+// No mistake in a value's type is told in the words of Go.
+func TestTypesAreToldInPlainWords(t *testing.T) {
+	values := []string{"1", "1.5", "true", `"x"`, "[1]", `["x"]`, "{a = 1}", "[{a = 1}]", "2026-01-01T00:00:00Z", "99999999999999999999"}
+	goWords := regexp.MustCompile(`\bint\d*\b|float64|\bbool\b|any\b|slice|map\[|primitive|destination|config\.|\*|interface|Go `)
+	var walk func(table reflect.Type, path string)
+	walk = func(table reflect.Type, path string) {
+		for f := range table.Fields() {
+			name := f.Tag.Get("toml")
+			if name == "-" || name == "" {
+				continue
+			}
+			for _, v := range values {
+				if _, err := config.Parse([]byte(path + name + " = " + v)); err != nil {
+					told, _, _ := strings.Cut(err.Error(), "; there are ")
+					require.NotRegexp(t, goWords, told, "%s%s = %s", path, name, v)
+				}
+			}
+			if f.Type.Kind() == reflect.Struct {
+				walk(f.Type, path+name+".")
+			}
+		}
+	}
+	walk(reflect.TypeFor[config.Config](), "")
+}
+
+// Each line of an error names the file: two mistakes are two lines.
+func TestEachMistakeNamesTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.toml")
+	require.NoError(t, os.WriteFile(path, []byte("[recovery]\nbudget = 0\n[retention]\nversions = 0\n"), 0o600))
+	_, err := config.Load(path)
+	require.ErrorIs(t, err, config.ErrMistake)
+	require.EqualError(t, err, path+": recovery.budget: 0 is not between 1 and 100\n"+path+": retention.versions: 0 is not between 1 and 1000")
 }

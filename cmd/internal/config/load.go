@@ -20,6 +20,9 @@ const maxSize = 64 << 10
 // ErrMistake is the error of a file that is there and has a mistake in it, which its text tells.
 var ErrMistake = errors.New("a mistake in the configuration")
 
+// Mistaken is err as an ErrMistake: a file that the configuration names cannot be used.
+func Mistaken(err error) error { return &mistake{err} }
+
 // mistake is an ErrMistake whose text is the error's alone.
 type mistake struct{ error }
 
@@ -42,7 +45,8 @@ func Load(path string) (Config, error) {
 	}
 	c, err := Parse(text)
 	if err != nil {
-		return Config{}, &mistake{fmt.Errorf("%s:%w", path, err)}
+		// One line for each mistake, and the file's name in each.
+		return Config{}, &mistake{fmt.Errorf("%s:%s", path, strings.ReplaceAll(err.Error(), "\n", "\n"+path+": "))}
 	}
 	return c, nil
 }
@@ -208,7 +212,7 @@ func located(err error) error {
 	var pe toml.ParseError
 	if errors.As(err, &pe) {
 		if pe.LastKey != "" && !strings.Contains(pe.Message, pe.LastKey) {
-			return fmt.Errorf("%d: %s: %s", pe.Position.Line, pe.LastKey, pe.Message)
+			return fmt.Errorf("%d: %s: %s", pe.Position.Line, pe.LastKey, inPlainWords(pe.LastKey, pe.Message))
 		}
 		return fmt.Errorf("%d: %s", pe.Position.Line, pe.Message)
 	}
@@ -218,7 +222,7 @@ func located(err error) error {
 	if line, err := strconv.Atoi(number); err == nil {
 		if _, rest, ok := strings.Cut(text, `(last key "`); ok {
 			key, what, _ := strings.Cut(rest, `"): `)
-			return fmt.Errorf("%d: %s: %s", line, key, what)
+			return fmt.Errorf("%d: %s: %s", line, key, inPlainWords(key, what))
 		}
 	}
 	return fmt.Errorf(" %s", text)

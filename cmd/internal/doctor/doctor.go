@@ -26,6 +26,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/journal"
@@ -112,10 +113,13 @@ var checks = []struct {
 }
 
 // Unreadable is the answer for a device whose configuration has a mistake, with which no
-// updater starts: err tells the file, the line, and what to write.
+// updater starts: err tells the file, the line, and what to write. Each line of it is a
+// finding.
 func Unreadable(err error) []Finding {
 	c := &checkup{name: "config"}
-	c.fail(say("correct it; a daemon that runs goes on with what it has until it is restarted"), "%s", err)
+	for mistake := range strings.SplitSeq(err.Error(), "\n") {
+		c.fail(say("correct it; a daemon that runs goes on with what it has until it is restarted"), "%s", mistake)
+	}
 	return c.findings
 }
 

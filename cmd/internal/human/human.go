@@ -4,6 +4,7 @@ package human
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
@@ -27,7 +28,8 @@ func Bytes(n int64) string {
 func Duration(d time.Duration) string {
 	switch {
 	case d < 0:
-		return "-" + Duration(-d)
+		// The least of all has no positive counterpart; times that lie too far apart give it.
+		return "-" + Duration(-max(d, -math.MaxInt64))
 	case d < 10*time.Millisecond:
 		return strconv.FormatFloat(float64(d)/1e6, 'f', 1, 64) + " ms"
 	case d < time.Second:

@@ -1,6 +1,7 @@
 package human_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ func TestDuration(t *testing.T) {
 		0: "0.0 ms", 400 * time.Microsecond: "0.4 ms", 120 * time.Millisecond: "120 ms",
 		4200 * time.Millisecond: "4.2 s", 200 * time.Second: "3 min 20 s",
 		125 * time.Minute: "2 h 5 min", 76 * time.Hour: "3 d 4 h", -time.Second: "-1.0 s",
+		math.MinInt64: "-106751 d 23 h", math.MaxInt64: "106751 d 23 h",
 	} {
 		require.Equal(t, want, human.Duration(d))
 	}

@@ -68,7 +68,9 @@ func (f *folder) text(key, v string) {
 		f.fact("", v)
 	default:
 		if at, err := time.Parse(time.RFC3339, v); err == nil {
-			v = at.UTC().Format("15:04:05 UTC")
+			if v = at.UTC().Format("15:04:05 UTC"); at.IsZero() {
+				v = noTime
+			}
 		}
 		f.fact(key, short(key, v))
 	}

@@ -56,20 +56,30 @@ func (p printer) line(s string) {
 }
 
 func (p printer) chapter(c Chapter) {
-	day := c.Started.UTC().Format("2006-01-02")
+	day := dayOf(c.Started)
 	if c.Update == "" {
-		p.line(p.paint(Strong, "the device") + p.paint(Faint, "   "+day+" UTC"))
+		p.line(p.paint(Strong, "the device") + p.paint(Faint, "   "+day))
 	} else {
-		p.line(p.paint(Strong, fmt.Sprintf("update %s   %s   %s", c.Update, c.Kind, c.route())) + p.paint(Faint, "   "+day+" UTC"))
+		p.line(p.paint(Strong, fmt.Sprintf("update %s   %s   %s", c.Update, c.Kind, c.route())) + p.paint(Faint, "   "+day))
 		p.line("  " + p.paint(ColourOf(c.State), c.verdict()))
 	}
 	for _, e := range c.Entries {
-		if d := e.Time.UTC().Format("2006-01-02"); d != day {
+		if d := dayOf(e.Time); d != day {
 			day = d
-			p.line("  " + p.paint(Faint, day+" UTC"))
+			p.line("  " + p.paint(Faint, day))
 		}
 		p.entry(e)
 	}
+}
+
+// noTime is said of a time that nobody noted.
+const noTime = "at no known time"
+
+func dayOf(t time.Time) string {
+	if t.IsZero() {
+		return noTime
+	}
+	return t.UTC().Format("2006-01-02") + " UTC"
 }
 
 func (c Chapter) route() string {

@@ -219,3 +219,17 @@ func TestTheSecretsOfASourceAreNotTold(t *testing.T) {
 	tale := timeline.Build([]journal.Record{{Update: "u", Accept: &journal.Accept{Source: json.RawMessage(`{"url":"https://me:s3cr3t@h/r.tope?t=s3cr3t"}`)}}})
 	require.Equal(t, "https://h/r.tope?t=…", tale.Chapters[0].Source)
 }
+
+// A time that nobody noted is told as such, and not as the year 1.
+func TestTimesThatNobodyNoted(t *testing.T) {
+	var text bytes.Buffer
+	s := newStory("u").asked()
+	s.step("Download", "Requested", "Verifying", "", time.Second, `{"first":"0001-01-01T00:00:00Z","last":"2026-03-01T10:00:00Z"}`)
+	s.wall = time.Time{}
+	s.write(journal.Record{Phase: journal.Outcome, Closed: true})
+	require.NoError(t, timeline.Write(&text, timeline.Build(s.records), nil))
+	require.Contains(t, text.String(), "first at no known time, last 10:00:00 UTC")
+	require.NotContains(t, text.String(), "0001-01-01")
+	require.NotContains(t, text.String(), "first 00:00:00")
+	require.Contains(t, text.String(), "at no known time")
+}

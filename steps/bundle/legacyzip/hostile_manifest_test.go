@@ -25,6 +25,8 @@ func hostileManifests() []refusal {
 		refused("version is a number", "version is of kind number, and has to be a string", raw(`{"version":1,"modules":[]}`).Bytes()),
 		refused("modules is an object", "has to be a list", raw(`{"version":"1.2.0","modules":{}}`).Bytes()),
 		refused("post_cmds is a string", "post_cmds is of kind string, and has to be a list", raw(`{"version":"1.2.0","modules":[{"post_cmds":"rm -rf /"}]}`).Bytes()),
+		refused("post_cmds at the top", "post_cmds stands at the top", raw(`{"version":"1.2.0","modules":[{"src":"app","dst":"/opt/tope/app"}],"post_cmds":["true"]}`).Bytes()),
+		refused("post_cmds at the top, a text", "post_cmds stands at the top", raw(`{"version":"1.2.0","modules":[{"src":"app","dst":"/opt/tope/app"}],"post_cmds":"true"}`).Bytes()),
 		refused("nested without end", "depth", raw(`{"version":"1.2.0","x":`+strings.Repeat("[", 20000)).Bytes()),
 		refused("no version", "version", raw(`{"modules":[{"src":"app","dst":"/opt/tope/app"}]}`).Bytes()),
 		refused("version escapes", "version", bt.Zip{Entries: []bt.Entry{bt.Manifest("../../1.2.0", bt.Whole()), file("app/run")}}.Bytes()),

@@ -21,6 +21,8 @@ const manifestName = "manifest.json"
 type manifest struct {
 	Version string   `json:"version"`
 	Modules []module `json:"modules"`
+	// PostCmds are commands that stand where nobody runs them.
+	PostCmds json.RawMessage `json:"post_cmds"`
 }
 
 type module struct {
@@ -52,6 +54,12 @@ func parseManifest(data []byte) (*manifest, error) {
 	}
 	if err := m.version(); err != nil {
 		return nil, err
+	}
+	switch string(m.PostCmds) {
+	case "", "null", "[]":
+	default:
+		return nil, bundle.WithHint("move it into the module that it belongs to, beside its src and dst",
+			bundle.InvalidManifest("%s: post_cmds stands at the top, where it would not be run", manifestName))
 	}
 	if len(m.Modules) == 0 {
 		return nil, bundle.InvalidManifest("%s names no modules", manifestName)

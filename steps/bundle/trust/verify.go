@@ -31,7 +31,7 @@ var (
 // A set without keys verifies nothing (ErrUnknownKey), though it may be Open.
 func (k *Keys) Verify(message, signature []byte) (Key, error) {
 	if len(bytes.TrimSpace(signature)) == 0 {
-		return Key{}, fmt.Errorf("%w: sign it with minisign -S", ErrUnsigned)
+		return Key{}, fmt.Errorf("%w: sign it with \"tope-bundle sign\"", ErrUnsigned)
 	}
 	if k == nil || len(k.keys) == 0 {
 		return Key{}, fmt.Errorf("%w: this device has no keys; put the signer's .pub file into its key directory", ErrUnknownKey)
@@ -54,7 +54,7 @@ func (k *Keys) Verify(message, signature []byte) (Key, error) {
 	if known {
 		return Key{}, fmt.Errorf("%w: key %s did not sign this; fetch it and its signature again", ErrBadSignature, keyID(s.KeyID))
 	}
-	return Key{}, fmt.Errorf("%w: %s; \"tope-updater keys list\" lists those known", ErrUnknownKey, keyID(s.KeyID))
+	return Key{}, fmt.Errorf("%w: %s; \"tope-updater keys list\" lists those known; sign it with one of those (\"tope-bundle sign\")", ErrUnknownKey, keyID(s.KeyID))
 }
 
 // judged returns the key of a good signature, or an error when its state forbids it.

@@ -76,10 +76,14 @@ func TestZeroSignaturesVerifyNothing(t *testing.T) {
 		for _, signature := range []string{"", "\n", " \r\n\t"} {
 			key, err := k.Verify([]byte(release), []byte(signature))
 			require.ErrorIs(t, err, trust.ErrUnsigned, name)
+			require.ErrorContains(t, err, `sign it with "tope-bundle sign"`)
 			require.Zero(t, key)
 		}
 		key, err := k.Verify([]byte(release), newPair(t).sign(release))
 		require.ErrorIs(t, err, trust.ErrUnknownKey, name)
+		if name == "one key" {
+			require.ErrorContains(t, err, `sign it with one of those ("tope-bundle sign")`)
+		}
 		require.Zero(t, key)
 		require.Equal(t, name == "no keys", k.Open(), name)
 		if name != "one key" {
