@@ -36,6 +36,9 @@ type loop struct {
 	// handed is the file that was handed over for the update handedTo; nil for none.
 	handed   *steps.Handed
 	handedTo string
+	// promised is the update of a request that is carried out, or is parked until the update
+	// that gives way to it is closed; nil for none.
+	promised *promised
 	// tidyTries counts clean-ups of the open update that failed.
 	tidyTries int
 	// reserved is what Exclusive runs; nothing is accepted meanwhile.
@@ -111,6 +114,9 @@ func (l *loop) unpark(ctx context.Context) error {
 		}
 	}
 	// The request that an update was replaced for is accepted now, or was withdrawn.
+	if len(l.parked) == 0 {
+		l.forget(l.promised)
+	}
 	l.book.board.replacing.Store(false)
 	return nil
 }
