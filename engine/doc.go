@@ -36,7 +36,6 @@
 //   - takeover.go: handing an update to another updater, and back
 //   - timer.go: the work that comes due as time passes
 //   - loop.go: the state that belongs to the loop
-//   - promise.go: what is kept for an update before anything gives way to it
 //
 // The worker, in the other goroutine:
 //
