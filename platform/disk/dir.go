@@ -258,30 +258,3 @@ func (d *Dir) create(name string, data []byte, mode uint32, written func(*os.Fil
 	}
 	return errors.Join(err, f.Close())
 }
-
-// SameMount reports whether entries can be renamed from d to o: the two are on one file
-// system, under one mount of it. A doubt is a no.
-func (d *Dir) SameMount(o *Dir) bool {
-	a, aerr := d.Stat()
-	b, berr := o.Stat()
-	if aerr != nil || berr != nil || a.Dev != b.Dev {
-		return false
-	}
-	in, ierr := d.mount()
-	out, oerr := o.mount()
-	return ierr == nil && oerr == nil && in == out
-}
-
-// mount is the number of the mount that the directory was opened in; see proc_pid_fdinfo(5).
-func (d *Dir) mount() (string, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", d.fd()))
-	if err != nil {
-		return "", err
-	}
-	for line := range strings.Lines(string(text)) {
-		if id, ok := strings.CutPrefix(line, "mnt_id:"); ok {
-			return strings.TrimSpace(id), nil
-		}
-	}
-	return "", fs.ErrNotExist
-}
