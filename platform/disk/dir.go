@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -152,6 +153,30 @@ func (d *Dir) OpenFile(name string, flags int, mode uint32) (*os.File, error) {
 		return os.NewFile(uintptr(fd), d.join(name)), nil
 	}
 }
+
+// OpenToRead opens a file to read it, and waits until ctx ends for a lease that somebody
+// has on it (F_SETLEASE): the kernel has told the holder to give it up, and takes it away
+// after /proc/sys/fs/lease-break-time seconds.
+func (d *Dir) OpenToRead(ctx context.Context, name string) (*os.File, error) {
+	for pause := leastPause; ; pause = min(2*pause, mostPause) {
+		f, err := d.OpenFile(name, os.O_RDONLY, 0)
+		if !errors.Is(err, unix.EAGAIN) {
+			return f, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: somebody holds a lease on it: %w", err, context.Cause(ctx))
+		}
+	}
+}
+
+// The pauses between two tries to open a file that somebody has a lease on. The kernel
+// tells nobody but its holder when it ends.
+const (
+	leastPause = 5 * time.Millisecond
+	mostPause  = 500 * time.Millisecond
+)
 
 // Mkdir makes a directory.
 func (d *Dir) Mkdir(name string, mode uint32) error {
