@@ -28,7 +28,7 @@ func (w *worker) cleanUp(ctx context.Context, j job) result {
 	r.adopted, aerr = w.programs.adoptFrom(u)
 	r.owed = aerr != nil
 	errs = append(errs, aerr)
-	removed, err := w.keeper.Tidy(ctx, Needs{})
+	removed, err := w.keeper.Tidy(ctx, Needs{Next: j.next})
 	r.removed = removed
 	r.err = errors.Join(append(errs, err)...)
 	return r

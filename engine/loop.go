@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"time"
@@ -36,6 +37,9 @@ type loop struct {
 	// handed is the file that was handed over for the update handedTo; nil for none.
 	handed   *steps.Handed
 	handedTo string
+	// promised is the update of a request that is carried out, or is parked until the update
+	// that gives way to it is closed; nil for none.
+	promised *promised
 	// tidyTries counts clean-ups of the open update that failed.
 	tidyTries int
 	// reserved is what Exclusive runs; nothing is accepted meanwhile.
@@ -53,6 +57,46 @@ func newLoop(cfg Config, b *book, p policy) *loop {
 func (l *loop) hold(update string, h *steps.Handed) {
 	l.handed.Close()
 	l.handed, l.handedTo = h, update
+}
+
+// promised is an update that is not accepted yet, with all that it needs on disk: it may
+// wait for the clean-up of the update that gives way to it.
+type promised struct {
+	id     string
+	source json.RawMessage
+}
+
+// promise names the next update, and keeps the secrets of its source. It comes before
+// anything is taken away for that update: a full disk refuses the request, and nothing else
+// has changed. The name stays the update's own while it waits: the record that makes
+// another update give way moves the journal's number on.
+//
+// If the power goes before the update is accepted, the next clean-up finds a directory of
+// no update, and removes it.
+func (l *loop) promise(src steps.Source, h *steps.Handed) (p *promised, err error) {
+	p = &promised{id: l.book.newID()}
+	l.promised = p
+	p.source, err = record(l.keeper, p.id, src, h)
+	return p, err
+}
+
+// forget removes what was kept for an update that is not accepted after all; nil for none.
+func (l *loop) forget(p *promised) {
+	if p == nil || l.promised != p {
+		return
+	}
+	l.promised = nil
+	if err := l.keeper.DropWorkDir(p.id); err != nil {
+		l.log.Warn("cannot remove what was kept for a request", "update", p.id, "err", err)
+	}
+}
+
+// next is the id of the update that was promised; empty for none.
+func (l *loop) next() string {
+	if l.promised == nil {
+		return ""
+	}
+	return l.promised.id
 }
 
 // call is a function that another goroutine has the loop run. Its error ends the
@@ -111,6 +155,9 @@ func (l *loop) unpark(ctx context.Context) error {
 		}
 	}
 	// The request that an update was replaced for is accepted now, or was withdrawn.
+	if len(l.parked) == 0 {
+		l.forget(l.promised)
+	}
 	l.book.board.replacing.Store(false)
 	return nil
 }

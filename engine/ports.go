@@ -71,6 +71,8 @@ type Keeper interface {
 type Needs struct {
 	// Update is the open update's id; empty when there is none.
 	Update string
+	// Next is the id of an update that waits to be accepted; empty when there is none.
+	Next string
 	// Versions are needed in addition to those that the pointers lead to.
 	Versions []string
 }

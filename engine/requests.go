@@ -46,23 +46,31 @@ func (e *Engine) Install(ctx context.Context, req InstallRequest) (id string, er
 	if err != nil {
 		return "", err
 	}
-	err = e.call(ctx, func(loop context.Context, l *loop) error {
+	var next *promised
+	err = e.call(ctx, func(loop context.Context, l *loop) (err error) {
 		if u := l.book.open(); u != nil && l.standsStill(u) && l.asks(u, src, req) {
 			id = u.ID // asked again while it waits: it goes on with what it has
 			return nil
 		}
-		if err := l.makeRoom(loop, func() error { return l.mayInstall(src, req) }); err != nil {
+		err = l.makeRoom(loop, func() (err error) {
+			if err = l.mayInstall(src, req); err == nil && (next == nil || l.promised != next) {
+				next, err = l.promise(src, req.Handed)
+			}
 			return err
+		})
+		if errors.Is(err, errPark) {
+			return err // what was promised waits, too
 		}
-		next := l.book.newID()
-		raw, err := record(l.keeper, next, src, req.Handed)
-		if err != nil {
-			return err
-		}
-		id, err = l.book.admit(loop, next, journal.Accept{Kind: Install, Source: raw, To: src.Version, Hold: req.Hold || req.Check, Retry: req.Retry, Force: req.Force, Check: req.Check})
 		if err == nil {
+			id, err = l.book.admit(loop, next.id, journal.Accept{Kind: Install, Source: next.source, To: src.Version, Hold: req.Hold || req.Check, Retry: req.Retry, Force: req.Force, Check: req.Check})
+		}
+		switch {
+		case err == nil:
+			l.promised = nil
 			l.hold(id, req.Handed)
 			taken = true
+		case !errors.Is(err, ErrJournal): // else the update may have been accepted
+			l.forget(next)
 		}
 		return err
 	})

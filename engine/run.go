@@ -70,7 +70,7 @@ func (l *loop) advance(ctx context.Context) error {
 		case StepOf(u.State) != "":
 			err = l.enter(ctx, u)
 		default:
-			l.start(ctx, job{update: u, state: u.State, meter: &steps.Meter{}})
+			l.start(ctx, job{update: u, state: u.State, next: l.next(), meter: &steps.Meter{}})
 		}
 		if err != nil {
 			return err

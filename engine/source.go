@@ -49,7 +49,7 @@ func record(k Keeper, update string, src steps.Source, h *steps.Handed) (json.Ra
 	r := recorded{Source: src, Handed: h, Withheld: src.URL.HasSecrets()}
 	if r.Withheld {
 		if err := k.KeepSource(update, src.URL); err != nil {
-			return nil, fmt.Errorf("cannot keep the URL: %w", err)
+			return nil, steps.FromOS(err, "keep the URL")
 		}
 	}
 	return json.Marshal(r)

@@ -53,6 +53,8 @@ type job struct {
 	// state is the one the update is in.
 	state   State
 	attempt int
+	// next is the update that waits for this one's clean-up; empty for none.
+	next string
 	// handed is the file that this process was handed for the update; nil for none.
 	handed *steps.Handed
 	// meter counts the progress. The loop has made it, and shows it on the board

@@ -62,7 +62,7 @@ func (k keeper) Tidy(ctx context.Context, n engine.Needs) ([]string, error) {
 	if ctx.Err() != nil {
 		return removed, context.Cause(ctx)
 	}
-	note(k.dropWork(n.Update))
+	note(k.dropWork(n))
 	note(k.dropShelf())
 	note(k.snapshots.Tidy(n.Update))
 	note(k.store.Prune(k.keep, n.Versions...))
@@ -74,8 +74,9 @@ func (k keeper) Tidy(ctx context.Context, n engine.Needs) ([]string, error) {
 	return removed, errors.Join(errs...)
 }
 
-// dropWork removes the work directories of all updates but one.
-func (k keeper) dropWork(update string) ([]string, error) {
+// dropWork removes the work directories of all updates but the open one, and one that
+// waits to be accepted.
+func (k keeper) dropWork(n engine.Needs) ([]string, error) {
 	entries, err := os.ReadDir(k.work)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -86,7 +87,7 @@ func (k keeper) dropWork(update string) ([]string, error) {
 	var removed []string
 	var errs []error
 	for _, e := range entries {
-		if e.Name() == update {
+		if e.Name() == n.Update || e.Name() == n.Next {
 			continue
 		}
 		if err := k.remove(e.Name()); err != nil {

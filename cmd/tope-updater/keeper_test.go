@@ -43,6 +43,7 @@ func TestTidyKeepsWhatIsNeededAndNothingElse(t *testing.T) {
 
 	open := k.WorkDir("u-open")
 	require.NoError(t, k.MakeWorkDir("u-open"))
+	require.NoError(t, k.MakeWorkDir("u-next"))
 	require.NoError(t, k.MakeWorkDir("u-old"))
 	require.NoError(t, os.Mkdir(d.store.Staging("u-open"), 0o755))
 	require.NoError(t, os.Mkdir(d.store.Staging("u-old"), 0o755))
@@ -54,13 +55,14 @@ func TestTidyKeepsWhatIsNeededAndNothingElse(t *testing.T) {
 		require.NoError(t, err)
 	}
 
-	removed, err := k.Tidy(t.Context(), engine.Needs{Update: "u-open", Versions: []string{"1.2.0"}})
+	removed, err := k.Tidy(t.Context(), engine.Needs{Update: "u-open", Next: "u-next", Versions: []string{"1.2.0"}})
 	require.NoError(t, err)
 	require.Contains(t, removed, "work/u-old")
 	require.Contains(t, removed, "1.1.0")
 	require.Contains(t, removed, ".snapshots/.snapshot-u-old")
 	require.DirExists(t, filepath.Join(d.store.Dir(), snapshot.Vault, ".snapshot-u-open"))
 	require.DirExists(t, open)
+	require.DirExists(t, k.WorkDir("u-next"))
 	require.DirExists(t, d.store.Staging("u-open"))
 	require.NoDirExists(t, d.store.Staging("u-old"))
 	for version, want := range map[string]versions.State{"1.0.0": versions.Complete, "1.1.0": versions.Missing, "1.2.0": versions.Complete} {
@@ -69,7 +71,7 @@ func TestTidyKeepsWhatIsNeededAndNothingElse(t *testing.T) {
 		require.Equal(t, want, got, version)
 	}
 
-	removed, err = k.Tidy(t.Context(), engine.Needs{Update: "u-open", Versions: []string{"1.2.0"}})
+	removed, err = k.Tidy(t.Context(), engine.Needs{Update: "u-open", Next: "u-next", Versions: []string{"1.2.0"}})
 	require.NoError(t, err)
 	require.Empty(t, removed, "a second time there is nothing left to do")
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/source"
 )
@@ -39,7 +40,7 @@ func TestSecretsAreWiped(t *testing.T) {
 		"cut while it is kept": func(k keeper) error {
 			return errors.Join(os.Rename(k.source("u1"), disk.TempName(k.source("u1"))), k.DropWorkDir("u1"))
 		},
-		"by tidying": func(k keeper) error { _, err := k.dropWork(""); return err },
+		"by tidying": func(k keeper) error { _, err := k.dropWork(engine.Needs{}); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := keeper{work: filepath.Join(t.TempDir(), "work")}
@@ -68,7 +69,7 @@ func TestNothingElseIsWiped(t *testing.T) {
 	require.NoError(t, os.Symlink(other, k.source("u1")))
 	require.NoError(t, os.WriteFile(filepath.Join(k.work, "file"), nil, 0o600))
 	require.NoError(t, os.MkdirAll(k.source("u2"), 0o700))
-	_, err := k.dropWork("")
+	_, err := k.dropWork(engine.Needs{})
 	require.NoError(t, err)
 	left, err := os.ReadDir(k.work)
 	require.NoError(t, err)

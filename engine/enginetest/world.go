@@ -227,7 +227,12 @@ func (w *World) WorkDir(update string) string { return "/work/" + update }
 func (w *World) MakeWorkDir(string) error { return nil }
 
 // DropWorkDir implements engine.Keeper.
-func (w *World) DropWorkDir(string) error { return nil }
+func (w *World) DropWorkDir(update string) error {
+	if _, err := w.Source(update); err != nil {
+		return nil //nolint:nilerr // there is nothing in it
+	}
+	return w.Use("remove the source", func() error { delete(w.Sources, update); return nil })
+}
 
 // KeepSource implements engine.Keeper.
 func (w *World) KeepSource(update string, url source.URL) error {
@@ -248,7 +253,7 @@ func (w *World) Source(update string) (source.URL, error) {
 func (w *World) Tidy(_ context.Context, n engine.Needs) ([]string, error) {
 	var removed []string
 	for _, u := range slices.Sorted(maps.Keys(w.Sources)) {
-		if u == n.Update {
+		if u == n.Update || u == n.Next {
 			continue
 		}
 		if err := w.Use("remove the source", func() error { delete(w.Sources, u); return nil }); err != nil {

@@ -14,7 +14,7 @@ func Routes() []string {
 // ProblemKinds lists the names of the kinds of problem.
 func ProblemKinds() []string {
 	var names []string
-	for _, k := range append(kinds(), noRoute, wrongMethod, foreignHost, foreignOrigin, foreignPeer, unauthorized, lacksScope, tooMany, refused, internal) {
+	for _, k := range append(kinds(), noRoute, wrongMethod, foreignHost, foreignOrigin, foreignPeer, unauthorized, lacksScope, tooMany, refused, diskFull, internal) {
 		names = append(names, k.name)
 	}
 	return names

@@ -57,6 +57,7 @@ var (
 	wrongMedia    = kind{"media-type", http.StatusUnsupportedMediaType, "wrong media type", errMedia}
 	largeBody     = kind{"large-body", http.StatusRequestEntityTooLarge, "body too large", errTooLarge}
 	refused       = kind{"refused", http.StatusUnprocessableEntity, "refused", nil}
+	diskFull      = kind{"disk-full", http.StatusInsufficientStorage, "no space left", nil}
 	stopping      = kind{"stopping", http.StatusServiceUnavailable, "the updater is stopping", context.Canceled}
 	internal      = kind{"internal", http.StatusInternalServerError, "internal error", nil}
 )
@@ -113,10 +114,14 @@ func problemOf(err error) *Problem {
 		p.Update, p.State = busy.Update, busy.State
 	}
 	var step *steps.Error
-	if errors.As(err, &step) {
-		if p.Type == TypePrefix+internal.name && step.Class == steps.Refused {
-			p = newProblem(refused, err.Error())
-		}
+	isStep, unknown := errors.As(err, &step), p.Type == TypePrefix+internal.name
+	switch {
+	case unknown && (disk.OutOfSpace(err) || isStep && step.Code == steps.DiskFull):
+		p = newProblem(diskFull, err.Error())
+	case unknown && isStep && step.Class == steps.Refused:
+		p = newProblem(refused, err.Error())
+	}
+	if isStep {
 		p.Code, p.Class, p.Hint = step.Code, step.Class, step.Hint
 	}
 	return p

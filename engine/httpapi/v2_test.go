@@ -9,10 +9,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/httpapi"
 	"github.com/tope/updater/engine/httpapi/httpapitest"
+	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
@@ -115,8 +117,24 @@ func TestProblemsTellAStepsFailure(t *testing.T) {
 	require.Equal(t, steps.InvalidManifest, p.Code)
 	require.Equal(t, steps.Refused, p.Class)
 	require.Equal(t, "publish it again", p.Hint)
-	d.Fail(&steps.Error{Class: steps.Local, Code: steps.DiskFull, Err: fmt.Errorf("/opt/tope: no space left")})
+	d.Fail(&steps.Error{Class: steps.Local, Code: steps.IOError, Err: fmt.Errorf("/opt/tope: I/O error")})
 	refusedAs(t, ask(d.Handler(), "POST", "/api/v2/factory/create", ""), 500, "internal")
+}
+
+// A full disk is nothing that is wrong with the updater, whoever has found it full.
+func TestAFullDiskIsAProblemOfItsOwn(t *testing.T) {
+	d := httpapitest.New()
+	for _, err := range []error{
+		&steps.Error{Class: steps.Local, Code: steps.DiskFull, Err: fmt.Errorf("/opt/tope: no space left")},
+		steps.FromOS(unix.EDQUOT, "keep the URL"),
+		fmt.Errorf("write: %w", unix.ENOSPC),
+		&disk.SpaceError{Path: "/opt/tope"},
+	} {
+		d.Fail(err)
+		refusedAs(t, ask(d.Handler(), "POST", "/api/v2/factory/create", ""), 507, "disk-full")
+	}
+	d.Fail(fmt.Errorf("%w: %w", engine.ErrJournal, unix.ENOSPC))
+	refusedAs(t, ask(d.Handler(), "POST", "/api/v2/factory/create", ""), 503, "journal")
 }
 
 func TestAFactoryThatIsRefusedNamesItsFiles(t *testing.T) {

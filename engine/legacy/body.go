@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/steps"
 )
 
 // AppendProgress appends the body of GET /api/v1.0/progress to b. It is called
@@ -79,6 +80,7 @@ func Forbid(status int, text string) Refusal {
 //	404 no such package
 //	410 the package was verified too long ago
 //	400 the engine finds the request senseless (HTTP 400, too)
+//	500 DISK_FULL: there is no room for what has to be kept of the request
 //	500 anything else
 func Refuse(err error, version string, v View) Refusal {
 	r := Refusal{HTTP: http.StatusOK}
@@ -97,7 +99,7 @@ func Refuse(err error, version string, v View) Refusal {
 	case errors.Is(err, engine.ErrInvalid):
 		return Invalid(http.StatusBadRequest, err.Error())
 	default:
-		r.Body = refusal(500, "INTERNAL_ERROR: "+err.Error(), nil)
+		r.Body = refusal(500, string(steps.AsError(err).Code)+": "+err.Error(), nil)
 	}
 	return r
 }

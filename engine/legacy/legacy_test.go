@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/legacy"
 	"github.com/tope/updater/journal"
+	"github.com/tope/updater/steps"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -152,6 +154,7 @@ func TestRefusals(t *testing.T) {
 		fmt.Errorf("%w: a <reason> & \"another\"", engine.ErrInvalid),
 		fmt.Errorf("%w: /var/lib: read-only file system", engine.ErrJournal),
 		errors.New("anything"),
+		steps.FromOS(unix.ENOSPC, "keep the URL"),
 	} {
 		r := legacy.Refuse(err, "1.1.0", v)
 		fmt.Fprintf(&b, "%d %s\n", r.HTTP, r.Body)

@@ -112,6 +112,9 @@ type Tour struct {
 	Leave func(dir *Dir, st *unix.Stat_t) error
 	// Left is called in the directory above, after Leave.
 	Left func(in *Dir, name string) error
+	// Stay ends the walk with ErrMounted before a directory is entered that something is
+	// mounted on.
+	Stay bool
 	// Partial leaves entries out where a walk would end with ErrTooWide.
 	Partial bool
 	// Unreadable is called for a directory that cannot be opened; on nil it is tried once more.
@@ -132,7 +135,13 @@ func (d *Dir) Walk(t Tour) error {
 		return err
 	}
 	w := walker{Tour: t, way: way}
-	return errors.Join(w.run(), way.Close())
+	if t.Stay {
+		w.top, err = d.place()
+	}
+	if err == nil {
+		err = w.run()
+	}
+	return errors.Join(err, way.Close())
 }
 
 type walker struct {
@@ -140,6 +149,7 @@ type walker struct {
 	way   *Descent
 	rooms []room // one for each level of the descent
 	names int    // the bytes that they hold
+	top   place  // where the walk began, for one that stays
 }
 
 // room is a directory on the way: the directories in it that were not entered yet.
@@ -221,6 +231,11 @@ func (w *walker) enter(name string) error {
 	var err error
 	if r.st, err = dir.Stat(); err != nil {
 		return err
+	}
+	if w.Stay {
+		if err := dir.isBelow(w.top); err != nil {
+			return err
+		}
 	}
 	if w.Enter != nil {
 		if err := w.Enter(dir, name, &r.st); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -153,6 +154,30 @@ func (d *Dir) OpenFile(name string, flags int, mode uint32) (*os.File, error) {
 	}
 }
 
+// OpenToRead opens a file to read it, and waits until ctx ends for a lease that somebody
+// has on it (F_SETLEASE): the kernel has told the holder to give it up, and takes it away
+// after /proc/sys/fs/lease-break-time seconds.
+func (d *Dir) OpenToRead(ctx context.Context, name string) (*os.File, error) {
+	for pause := leastPause; ; pause = min(2*pause, mostPause) {
+		f, err := d.OpenFile(name, os.O_RDONLY, 0)
+		if !errors.Is(err, unix.EAGAIN) {
+			return f, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: somebody holds a lease on it: %w", err, context.Cause(ctx))
+		}
+	}
+}
+
+// The pauses between two tries to open a file that somebody has a lease on. The kernel
+// tells nobody but its holder when it ends.
+const (
+	leastPause = 5 * time.Millisecond
+	mostPause  = 500 * time.Millisecond
+)
+
 // Mkdir makes a directory.
 func (d *Dir) Mkdir(name string, mode uint32) error {
 	return d.failed("mkdir", name, unix.Mkdirat(d.fd(), name, mode))
@@ -257,31 +282,4 @@ func (d *Dir) create(name string, data []byte, mode uint32, written func(*os.Fil
 		err = written(f)
 	}
 	return errors.Join(err, f.Close())
-}
-
-// SameMount reports whether entries can be renamed from d to o: the two are on one file
-// system, under one mount of it. A doubt is a no.
-func (d *Dir) SameMount(o *Dir) bool {
-	a, aerr := d.Stat()
-	b, berr := o.Stat()
-	if aerr != nil || berr != nil || a.Dev != b.Dev {
-		return false
-	}
-	in, ierr := d.mount()
-	out, oerr := o.mount()
-	return ierr == nil && oerr == nil && in == out
-}
-
-// mount is the number of the mount that the directory was opened in; see proc_pid_fdinfo(5).
-func (d *Dir) mount() (string, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", d.fd()))
-	if err != nil {
-		return "", err
-	}
-	for line := range strings.Lines(string(text)) {
-		if id, ok := strings.CutPrefix(line, "mnt_id:"); ok {
-			return strings.TrimSpace(id), nil
-		}
-	}
-	return "", fs.ErrNotExist
 }

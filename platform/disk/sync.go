@@ -120,7 +120,7 @@ func SyncTree(ctx context.Context, path string) error {
 			if st.Mode&unix.S_IFMT != unix.S_IFREG {
 				return nil
 			}
-			f, err := in.OpenFile(name, os.O_RDONLY, 0)
+			f, err := in.OpenToRead(ctx, name)
 			if err != nil {
 				return err
 			}

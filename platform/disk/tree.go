@@ -174,7 +174,8 @@ func RemoveTree(path string) error {
 const tries = 20
 
 // RemoveTree is the function RemoveTree for what has this name in d, but does not look
-// for mounts. Its cost is linear in the number of entries, however they are nested.
+// for mounts before it begins: with ErrMounted, a part may be gone of all but what is
+// mounted. Its cost is linear in the number of entries, however they are nested.
 func (d *Dir) RemoveTree(name string) error {
 	var err error
 	for range tries {
@@ -205,14 +206,18 @@ func (d *Dir) removeTree(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(tree.empty(""), tree.Close()); err != nil {
+	if err = d.Holds(tree); err == nil {
+		err = tree.empty("")
+	}
+	if err := errors.Join(err, tree.Close()); err != nil {
 		return err
 	}
 	return d.Rmdir(name)
 }
 
 // Empty deletes all that is in a directory but the entry of one name, if that is not
-// "". It is not synced. ENOTEMPTY when somebody goes on writing to it.
+// "". It is not synced. ENOTEMPTY when somebody goes on writing to it; ErrMounted when
+// something is mounted in it, which it does not enter.
 func (d *Dir) Empty(but string) error {
 	var err error
 	for range tries {
@@ -273,6 +278,7 @@ func (d *Dir) empty(but string) error {
 		},
 		Leave:      func(*Dir, *unix.Stat_t) error { depth--; return nil },
 		Left:       func(in *Dir, name string) error { return absent(in.Rmdir(name)) },
+		Stay:       true,
 		Partial:    true,
 		Unreadable: (*Dir).unlock,
 	})

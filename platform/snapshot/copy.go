@@ -101,7 +101,7 @@ func (c *copier) entry(in *disk.Dir, name string, st *unix.Stat_t, to *disk.Dir)
 
 // file copies a regular file. Another that has its name by now is as good.
 func (c *copier) file(from *disk.Dir, name string, to *disk.Dir) error {
-	in, err := from.OpenFile(name, os.O_RDONLY, 0)
+	in, err := from.OpenToRead(c.ctx, name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) {
 		return nil // gone, a link, a socket
 	}
@@ -131,9 +131,23 @@ func (c *copier) file(from *disk.Dir, name string, to *disk.Dir) error {
 		err = c.content(in, out, st.Size)
 	}
 	if err == nil {
-		err = likeness.Give(in, to, name, out, &st)
+		err = like(in, to, name, out, &st)
 	}
 	return errors.Join(err, out.Close())
+}
+
+// like makes a copy like the original as that is now, whose state before was st. Who writes
+// to a file takes its set-id bits away: a copy that may have what was written meanwhile gets
+// none, whatever the original has.
+func like(in *os.File, to *disk.Dir, name string, out *os.File, st *unix.Stat_t) error {
+	var now unix.Stat_t
+	if err := unix.Fstat(int(in.Fd()), &now); err != nil {
+		return fmt.Errorf("stat %s: %w", in.Name(), err)
+	}
+	if now.Ctim != st.Ctim || now.Mtim != st.Mtim || now.Size != st.Size {
+		now.Mode &^= unix.S_ISUID | unix.S_ISGID
+	}
+	return likeness.Give(in, to, name, out, &now)
 }
 
 // content copies the first size bytes of a file, leaving holes out.

@@ -57,7 +57,9 @@ func (s *set) refill(n int, keptParent, liveParent *disk.Dir, begun bool) error 
 		return explained(err)
 	}
 	defer live.Close()
-	if err := disk.NothingMounted(live.Path()); err != nil {
+	// The first asks by the path, for all that is below; the second of the directory itself,
+	// wherever it is by now.
+	if err := errors.Join(disk.NothingMounted(live.Path()), liveParent.Holds(live)); err != nil {
 		return err
 	}
 	if !begun {

@@ -22,7 +22,7 @@ func ends() map[string][]string {
 		"engine errCancel":               {"respond"},   // the cause of a context
 		"engine errDeadline":             {"reason"},    // the cause of a context
 		"engine errEnded":                {"Exclusive"}, // a failure of its own, too: its callers are told so
-		"engine errPark":                 {"ask"},
+		"engine errPark":                 {"Install", "ask"},
 		"engine/httpapi errMedia":        {"refuseBody"},
 		"engine/httpapi errTooLarge":     {"refuseBody"},
 		"journal errNoCopy":              {"PutBack"},
