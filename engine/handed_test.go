@@ -2,10 +2,12 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -48,7 +50,13 @@ func TestAHandedFile(t *testing.T) {
 	require.Len(t, eye.seen, 1)
 	require.Same(t, f, eye.seen[0].File)
 	require.JSONEq(t, `{"url":"`+path+`","handed":{"id":"x"}}`, string(d.J.State().Open.Source))
-	require.ErrorIs(t, f.Close(), os.ErrClosed)
+	isClosed(t, f)
+}
+
+// isClosed waits until somebody has closed a file.
+func isClosed(t *testing.T, f *os.File) {
+	t.Helper()
+	require.Eventually(t, func() bool { _, err := f.Stat(); return errors.Is(err, os.ErrClosed) }, 10*time.Second, time.Millisecond)
 }
 
 // Install closes the file of a request that is refused.
@@ -58,5 +66,5 @@ func TestAHandedFileOfARefusedRequest(t *testing.T) {
 	r := enginetest.NewDevice().Up(t)
 	_, err = r.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: source.New("nonsense")}, Handed: &steps.Handed{File: f}})
 	require.ErrorIs(t, err, engine.ErrInvalid)
-	require.ErrorIs(t, f.Close(), os.ErrClosed)
+	isClosed(t, f)
 }

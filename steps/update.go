@@ -63,13 +63,22 @@ type Handed struct {
 	File *os.File `json:"-"`
 	// ID is the file's source.Identity.
 	ID string `json:"id"`
+	// Closed is called when the file is closed, which may be never; nil for nobody.
+	Closed func() `json:"-"`
 }
 
-// Close closes the file, if there is one. A nil Handed has none.
+// Close closes the file, if there is one, and does not wait until it is closed: that of a
+// file system that does not answer may never be. A nil Handed has none. Call it once.
 func (h *Handed) Close() {
-	if h != nil && h.File != nil {
-		_ = h.File.Close() // it was only read
+	if h == nil || h.File == nil {
+		return
 	}
+	go func() {
+		_ = h.File.Close() // it was only read
+		if h.Closed != nil {
+			h.Closed()
+		}
+	}()
 }
 
 // Release has a step's findings about the release: Download finds its digest,

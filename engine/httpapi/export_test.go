@@ -53,7 +53,5 @@ func ScopesOfRoutes() map[string]string {
 
 // SetGroup says which group's members may use the socket, whatever the system has.
 func (s *Server) SetGroup(gid uint32) {
-	p := s.handler.(peers)
-	p.gid, p.some = gid, true
-	s.handler = p
+	s.handler.gid, s.handler.some = gid, true
 }

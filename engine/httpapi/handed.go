@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -19,21 +20,44 @@ import (
 // with its own rights, and sends the descriptor (SCM_RIGHTS) with the first byte of the
 // install request. The daemon runs as root and could open more than the client can.
 
-// handingConn is a connection of the socket. It keeps the newest file that the client has
-// sent, until a request takes it or the connection ends.
-type handingConn struct {
-	*net.UnixConn
+// maxHanded bounds the files that clients have handed over and that are open. One of a
+// file system that does not answer may stay open without end, and take a thread with it.
+const maxHanded = 64
 
-	mu   sync.Mutex
-	file *os.File
+// handovers counts the files that clients have handed over and that are not closed yet.
+type handovers struct{ open atomic.Int64 }
+
+// file is what a request is given.
+func (h *handovers) file(f *os.File) *steps.Handed {
+	h.open.Add(1)
+	return &steps.Handed{File: f, Closed: func() { h.open.Add(-1) }}
 }
 
-// Read reads as net.Conn says. Descriptors that do not fit are closed by the kernel.
+// handingConn is a connection of the socket. It keeps the newest file that the client has
+// sent, until a request takes it or the connection ends. Nothing here waits until a file is
+// closed, whose file system may not answer.
+type handingConn struct {
+	*net.UnixConn
+	// files is set before the first Read; nil for a client whose files are not kept.
+	files *handovers
+
+	mu     sync.Mutex
+	kept   *steps.Handed
+	closed bool
+}
+
+// Read reads as net.Conn says. Descriptors that do not fit, or are not to be kept, are
+// closed by the kernel.
 func (c *handingConn) Read(b []byte) (int, error) {
+	if c.files == nil || c.files.open.Load() >= maxHanded {
+		return c.UnixConn.Read(b)
+	}
 	rights := make([]byte, unix.CmsgSpace(4)) // room for one
 	n, more, _, _, err := c.ReadMsgUnix(b, rights)
 	if more > 0 {
-		c.keep(filesIn(rights[:more]))
+		for _, f := range filesIn(rights[:more]) {
+			c.keep(c.files.file(f)).Close()
+		}
 	}
 	if errors.Is(err, io.EOF) {
 		err = io.EOF // as net.Conn's own Read has it
@@ -41,37 +65,27 @@ func (c *handingConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (c *handingConn) keep(files []*os.File) {
+// keep keeps a file, nil for none, and returns the one to close.
+func (c *handingConn) keep(h *steps.Handed) *steps.Handed {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, f := range files {
-		c.drop()
-		c.file = f
+	if c.closed {
+		return h
 	}
-}
-
-// drop closes the file that is kept. mu is held.
-func (c *handingConn) drop() {
-	if c.file != nil {
-		_ = c.file.Close() // nothing was written
-		c.file = nil
-	}
+	h, c.kept = c.kept, h
+	return h
 }
 
 // take returns the file that the client has sent, and forgets it; nil for none.
-func (c *handingConn) take() *os.File {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f := c.file
-	c.file = nil
-	return f
-}
+func (c *handingConn) take() *steps.Handed { return c.keep(nil) }
 
 // Close closes the connection, and a file that no request has taken.
 func (c *handingConn) Close() error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.drop()
+	h := c.kept
+	c.kept, c.closed = nil, true
+	c.mu.Unlock()
+	h.Close()
 	return c.UnixConn.Close()
 }
 
@@ -138,11 +152,11 @@ type handingKey struct{}
 // read. Root names it by its path, and so does the updater's own user. Anybody else hands
 // it over. Nobody may over TCP.
 func (a *api) handed(r *http.Request, s steps.Source) (*steps.Handed, error) {
-	var file *os.File
+	var h *steps.Handed
 	if c, ok := r.Context().Value(handingKey{}).(*handingConn); ok {
-		file = c.take()
+		h = c.take()
 	}
-	done := (&steps.Handed{File: file}).Close
+	done := h.Close
 	at, err := s.URL.Parse()
 	if err != nil {
 		done()
@@ -159,14 +173,15 @@ func (a *api) handed(r *http.Request, s steps.Source) (*steps.Handed, error) {
 	case d != SocketGroup:
 		done()
 		return nil, newProblem(foreignPeer, "a file of this device is not installed over TCP; use the socket: tope-updater install")
-	case file == nil:
+	case h == nil:
 		return nil, newProblem(foreignPeer, "only root may name a file by its path; open it and hand it over, as tope-updater install does")
 	}
-	info, err := file.Stat()
-	flags, ferr := unix.FcntlInt(file.Fd(), unix.F_GETFL, 0)
+	info, err := h.File.Stat()
+	flags, ferr := unix.FcntlInt(h.File.Fd(), unix.F_GETFL, 0)
 	if err != nil || ferr != nil || !info.Mode().IsRegular() || flags&unix.O_ACCMODE == unix.O_WRONLY || flags&unix.O_PATH != 0 {
 		done()
 		return nil, invalid("what was handed over is not a regular file that is open for reading")
 	}
-	return &steps.Handed{File: file, ID: source.Identity(info, a.Clock.Boot())}, nil
+	h.ID = source.Identity(info, a.Clock.Boot())
+	return h, nil
 }

@@ -31,6 +31,7 @@ type budget struct {
 	// There may be mayPark.
 	parked  atomic.Int64
 	mayPark int64
+	files   handovers
 }
 
 func newBudget() *budget {
@@ -143,20 +144,21 @@ type limitedConn struct {
 	closed  bool
 }
 
-// Close gives the place back. A connection that has lost its place is parked.
+// Close gives the place back. A connection that has lost its place is parked. Who takes
+// places away does not wait for it: abort and Close share no lock while it closes.
 func (c *limitedConn) Close() error {
 	c.place.free()
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	closed, aborted := c.closed, c.aborted
+	c.closed = true
+	c.mu.Unlock()
 	switch {
-	case c.closed:
+	case closed:
 		return net.ErrClosed
-	case c.aborted:
-		c.closed = true
+	case aborted:
 		c.budget.park(c.Conn)
 		return nil
 	}
-	c.closed = true
 	return c.Conn.Close()
 }
 
@@ -208,13 +210,19 @@ func note(c net.Conn, s http.ConnState) {
 
 type connKey struct{}
 
-// withConn is a server's ConnContext: requests know their connection and its peer.
-func withConn(ctx context.Context, c net.Conn) context.Context {
+// withConn is an http.Server's ConnContext: requests know their connection and its peer.
+func (s *Server) withConn(ctx context.Context, c net.Conn) context.Context {
 	if l, ok := limitedOf(c); ok {
 		ctx = context.WithValue(ctx, connKey{}, l)
 		c = l.Conn
 	}
-	return withPeer(ctx, c)
+	ctx = withPeer(ctx, c)
+	// Only of a member of the group is a file needed: others may name one, or may not install.
+	who, _ := ctx.Value(peerKey{}).(peer)
+	if h, ok := c.(*handingConn); ok && s.handler.door(who) == SocketGroup {
+		h.files = &s.budget.files
+	}
+	return ctx
 }
 
 // largePatience is how long a request waits for a place among the large answers.

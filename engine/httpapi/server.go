@@ -51,7 +51,7 @@ type ServerOptions struct {
 
 // Server has bound its addresses and waits to serve.
 type Server struct {
-	handler   http.Handler
+	handler   peers
 	listeners []net.Listener
 	// lan are the listeners of which the network hears, by TLS.
 	lan     []net.Listener
@@ -160,7 +160,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ConnContext:       withConn,
+		ConnContext:       s.withConn,
 		ConnState:         note,
 	}
 	all := slices.Clone(s.listeners)
