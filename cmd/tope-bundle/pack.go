@@ -216,6 +216,7 @@ func (a *app) write(b *pack.Bundle, m made, maxPatch int64) error {
 	}
 	if m.Signed == "" {
 		a.note("warning: it is not signed; devices with keys refuse it until \"tope-bundle sign\" has signed it")
+		a.noteUnvouched(unvouched(&b.Release))
 	}
 	return nil
 }

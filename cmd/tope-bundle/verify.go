@@ -42,6 +42,8 @@ type verification struct {
 	judged
 	signers
 	from []string
+	// brings is what a device wants a signature for.
+	brings []string
 }
 
 // verified is verify's answer with --json.
@@ -70,6 +72,7 @@ func (v *verification) run(ctx context.Context, name string) error {
 	v.say("%s: every byte of %s %s is as it was made, and a device would take it", name, cmp.Or(what.Product, "version"), what.Version)
 	if by == "" {
 		v.note("warning: the signature was not checked")
+		v.noteUnvouched(v.brings)
 		return nil
 	}
 	v.say("signed by %s", by)
@@ -113,6 +116,11 @@ func (v *verification) zip(name string, devices []has) (version string, err erro
 	}
 	defer b.Close()
 	v.dropped(b.Release())
+	carried, err := bundle.CarriedIn(b, true)
+	if err != nil {
+		return "", inFile(name, err)
+	}
+	v.brings = bundle.Kinds(b.Release(), carried)
 	return b.Release().Version, inFile(name, v.judged.legacy(b, devices))
 }
 
@@ -124,6 +132,7 @@ func (v *verification) bundle(ctx context.Context, name string, judge func(packe
 	}
 	defer o.Close()
 	what.Product, what.Version, what.Digest = o.Release.Product, o.Release.Version, o.Digest
+	v.brings = unvouched(o.Release)
 	if err := v.native(o.Release, o.Digest, devices); err != nil {
 		return inFile(name, err)
 	}

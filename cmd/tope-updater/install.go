@@ -26,7 +26,8 @@ A file is opened with your rights and handed to the daemon. Of a URL, the user, 
 values of its query and its fragment are shown nowhere.
 
 The command follows the update to its end, and its exit code tells how it ended:
-0 committed, 10 refused, 12 rolled back, 13 needs attention. Interrupting the
+0 committed, 10 refused, 12 rolled back or fell back to the factory version,
+13 needs attention. Interrupting the
 command does not interrupt the daemon's update; "tope-updater watch" follows it
 again. Without a daemon the update stops where it is; services that it had stopped
 are started again. "tope-updater recover --finish", or the daemon when it starts,

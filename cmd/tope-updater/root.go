@@ -32,8 +32,8 @@ Verbs go through the daemon when one runs, and do the work themselves, under the
 journal's lock, when none does.
 
 Exit codes: 0 done, 1 error, 2 usage or nothing to do, 3 not found, 10 refused by
-verification or quarantine, 11 busy or too late to cancel, 12 rolled back,
-13 needs attention.`,
+verification or quarantine, 11 busy or too late to cancel, 12 rolled back or
+fell back to the factory version, 13 needs attention.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,

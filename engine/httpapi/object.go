@@ -30,7 +30,8 @@ var (
 // which software a device runs must have one meaning only.
 type object struct {
 	fields map[string]json.RawMessage
-	err    error // the first field that was wrong
+	needed []string // those that may not be left out
+	err    error    // the first field that was wrong
 }
 
 // parameter is a parameter of the query, which may be there once. Errors wrap
@@ -131,7 +132,9 @@ func (o *object) text(name string) (s string) {
 func (o *object) given(name string) string {
 	_, there := o.fields[name]
 	s := o.text(name)
-	if there && s == "" {
+	if there && s == "" && slices.Contains(o.needed, name) {
+		o.refuse("field %s is empty; give it a value", name)
+	} else if there && s == "" {
 		o.refuse("field %s is empty; give it a value, or leave it out", name)
 	}
 	return s
@@ -162,6 +165,7 @@ func (o *object) number(name string) int64 {
 
 // need refuses the object when a field is absent.
 func (o *object) need(names ...string) {
+	o.needed = append(o.needed, names...)
 	for _, name := range names {
 		if _, ok := o.fields[name]; !ok {
 			o.refuse("field %s is missing", name)

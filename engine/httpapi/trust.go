@@ -11,11 +11,12 @@ func (a *api) forgetTrust(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	o.need("why")
 	in := ForgetRequest{Why: o.given("why")}
 	if err := o.done(); err != nil {
 		return err
 	}
-	if in.Why == "" || !oneLine(in.Why) {
+	if !oneLine(in.Why) {
 		return invalid("field why must be one line of 1 to %d characters", longestWhy)
 	}
 	was, err := a.Engine.ForgetTrust(r.Context(), "forgotten: "+in.Why)

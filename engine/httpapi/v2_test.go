@@ -88,6 +88,20 @@ func TestFieldsThatMakeNoSense(t *testing.T) {
 	}
 }
 
+// A field that has to be there is not to be left out; another one may be.
+func TestEmptyFields(t *testing.T) {
+	h := httpapitest.New().Handler()
+	for _, c := range []struct{ path, body, says string }{
+		{"/api/v2/proceed", `{"version":""}`, "field version is empty; give it a value"},
+		{"/api/v2/install", `{"url":""}`, "field url is empty; give it a value"},
+		{"/api/v2/install", `{"url":"https://h/b.zip","name":""}`, "field name is empty; give it a value, or leave it out"},
+		{"/api/v2/rollback", `{"to":""}`, "field to is empty; give it a value, or leave it out"},
+	} {
+		p := refusedAs(t, ask(h, "POST", c.path, c.body), 400, "invalid")
+		require.True(t, strings.HasSuffix(p.Detail, c.says), "%s %s: %s", c.path, c.body, p.Detail)
+	}
+}
+
 func TestThingsThatAreNotThere(t *testing.T) {
 	d := httpapitest.New()
 	h := d.Handler()

@@ -52,17 +52,41 @@ func CarriedIn(b Bundle, units bool) (c Carried, err error) {
 	return c, nil
 }
 
+// Kinds are the words of [trust] unsigned_brings without which a device refuses the
+// release when no signature vouches for it.
+func Kinds(r Release, c Carried) (kinds []string) {
+	for _, k := range []struct {
+		word   string
+		brings bool
+	}{
+		{"units", len(c.Units) > 0},
+		{"hooks", len(r.Brought.Hooks) > 0},
+		{"commands", len(r.Commands) > 0 || commandChecks(r) > 0},
+		{"updater", c.Updater},
+	} {
+		if k.brings {
+			kinds = append(kinds, k.word)
+		}
+	}
+	return kinds
+}
+
+// commandChecks counts the health checks that are commands.
+func commandChecks(r Release) (n int) {
+	for _, h := range r.Brought.Health {
+		if h.Kind == health.Command {
+			n++
+		}
+	}
+	return n
+}
+
 // Check refuses a release that brings what it may not.
 func (u Unsigned) Check(r Release, c Carried) error {
 	if err := CheckCommands(r, u.Commands); err != nil || r.SignedBy != "" {
 		return err
 	}
-	commands := 0
-	for _, h := range r.Brought.Health {
-		if h.Kind == health.Command {
-			commands++
-		}
-	}
+	commands := commandChecks(r)
 	switch {
 	case len(c.Units) > 0 && !u.Units:
 		return nobodys(r, "units", counted(len(c.Units), "unit file")+", such as "+c.Units[0]+", to be run as root")

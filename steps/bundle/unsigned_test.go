@@ -1,6 +1,7 @@
 package bundle_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,12 +34,26 @@ func TestWhatUnsignedReleasesBring(t *testing.T) {
 		requireSays(t, c.without.Check(c.release, c.carried), c.says)
 		requireSays(t, bundle.Unsigned{}.Check(c.release, c.carried), c.says)
 		require.NoError(t, all.Check(c.release, c.carried), name)
+		// The words that publishers are told are those that devices ask for.
+		kinds := bundle.Kinds(c.release, c.carried)
+		require.Len(t, kinds, 1, name)
+		require.Contains(t, []string{name, "commands"}, kinds[0])
+		require.NoError(t, allowing(kinds).Check(c.release, c.carried), name)
 		c.release.SignedBy = "1AB"
 		if name != "commands" {
 			require.NoError(t, bundle.Unsigned{}.Check(c.release, c.carried), name)
 		}
 	}
 	require.NoError(t, bundle.Unsigned{}.Check(bundle.Release{Services: []string{"web"}}, bundle.Carried{}))
+	require.Empty(t, bundle.Kinds(bundle.Release{Services: []string{"web"}}, bundle.Carried{}))
+	everything := bundle.Release{Brought: versions.Brought{Hooks: hooks.Hooks, Health: health.Health}}
+	require.Equal(t, []string{"units", "hooks", "commands", "updater"}, bundle.Kinds(everything, bundle.Carried{Units: []string{"a.service"}, Updater: true}))
+}
+
+// allowing is a device with these words in unsigned_brings.
+func allowing(kinds []string) bundle.Unsigned {
+	has := func(kind string) bool { return slices.Contains(kinds, kind) }
+	return bundle.Unsigned{Units: has("units"), Hooks: has("hooks"), Commands: has("commands"), Updater: has("updater")}
 }
 
 func requireSays(t *testing.T, err error, says string) {

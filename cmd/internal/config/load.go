@@ -17,6 +17,9 @@ import (
 // from filling the memory of a small device.
 const maxSize = 64 << 10
 
+// Example has every key at its default. The packages install it.
+const Example = "/usr/share/tope-updater/examples/config.toml"
+
 // ErrMistake is the error of a file that is there and has a mistake in it, which its text tells.
 var ErrMistake = errors.New("a mistake in the configuration")
 
@@ -34,6 +37,8 @@ func (m *mistake) Is(target error) bool { return target == ErrMistake }
 func Load(path string) (Config, error) {
 	info, err := os.Stat(path)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Config{}, fmt.Errorf("cannot read the configuration: %w; "+Example+" is one to begin with", err)
 	case err != nil:
 		return Config{}, fmt.Errorf("cannot read the configuration: %w", err)
 	case info.Size() > maxSize:
