@@ -61,14 +61,11 @@ func (n *neighbour) ask(method, path, body, token string) (code int, said string
 func TestANeighbourWithATokenAndWithout(t *testing.T) {
 	programs := builttest.Services(t)
 	dir := t.TempDir()
-	free, err := net.Listen("tcp", "0.0.0.0:0")
-	require.NoError(t, err)
-	n := &neighbour{t: t, port: free.Addr().(*net.TCPAddr).Port}
-	require.NoError(t, free.Close())
 	d, err := programs.Device(t.Context(), filepath.Join(dir, "device"), fixtures.Release{Version: "1.0.0"},
 		fixtures.Options{Manager: "none", Stable: 100 * time.Millisecond, Timeout: 2 * time.Second})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Remove(context.Background())) })
+	n := &neighbour{t: t, port: d.Ports.WebServer} // it has no service manager, so nobody listens there
 	text, err := os.ReadFile(d.Config)
 	require.NoError(t, err)
 	lan := fmt.Sprintf("[http]\nlan = \"0.0.0.0:%d\"\n", n.port)
