@@ -49,13 +49,13 @@ func TestTheDaemonIsStopped(t *testing.T) {
 	t.Parallel()
 	d := devicetest.New(t, devicetest.Options{Unit: "TimeoutStartSec=60", Timeout: 20 * time.Second})
 	// Its watchdog is shorter than the start that it waits for.
-	dropIn(d, devicetest.Daemon, "[Service]\nWatchdogSec=2s\n")
+	dropIn(d, devicetest.Daemon, "[Service]\nWatchdogSec=6s\n")
 	d.Up()
 	for range 8 {
 		d.MustRun("systemctl", "restart", devicetest.Daemon)
 	}
 	d.Answers()
-	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0", DeviceAPI: "ready-after=5s"}))
+	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0", DeviceAPI: "ready-after=12s"}))
 	d.In(engine.Restarting)
 	d.Wait("no service runs", func() bool { return d.Property(devicetest.WebServer, "ActiveState") == "inactive" })
 	d.MustRun("systemctl", "stop", devicetest.Daemon)

@@ -90,7 +90,7 @@ func (s *sweep) cut(n, place int) engine.State {
 	s.Begin(s.Offer(r))
 	there, within := s.target(place, bad, before.Journal.Seq)
 	// Wait for that instant or the end of the update, whichever comes first.
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for {
 		st, ok := s.Status()
 		require.True(s.t, time.Now().Before(deadline), "update %d stands still: %+v", n, st)

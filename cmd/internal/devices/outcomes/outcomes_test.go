@@ -3,6 +3,7 @@ package outcomes_test
 import (
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func TestAGoodUpdate(t *testing.T) {
 	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0"}))
 	require.Equal(t, engine.Committed, d.Over().State)
 	d.Whole("1.1.0")
-	require.Contains(t, d.Property(devicetest.Daemon, "StatusText"), "current is 1.1.0")
+	d.Wait("systemd is told", func() bool { return strings.Contains(d.Property(devicetest.Daemon, "StatusText"), "current is 1.1.0") })
 	d.MustRun(devicetest.Updater, "rollback")
 	d.Whole("1.0.0")
 	require.Empty(t, d.Failed())
@@ -67,7 +68,7 @@ func TestABadReleaseRollsBack(t *testing.T) {
 func TestWhenTheWayBackIsBarred(t *testing.T) {
 	t.Parallel()
 	dying := func(t *testing.T, spoilt ...string) *devicetest.Device {
-		d := devicetest.New(t, devicetest.Options{})
+		d := devicetest.New(t, devicetest.Options{Timeout: 6 * time.Second})
 		d.Up()
 		d.Begin(d.Offer(fixtures.Release{Version: "1.1.0"}))
 		require.Equal(t, engine.Committed, d.Over().State)

@@ -37,7 +37,7 @@ func TestABrokenUpdaterRollsBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newSelfDevice(t, devicetest.Options{})
-			d.Write("/etc/systemd/system/tope-updater.service.d/test.conf", "[Service]\nWatchdogSec=3s\nRestartSec=100ms\n", 0o644)
+			d.Write("/etc/systemd/system/tope-updater.service.d/test.conf", "[Service]\nWatchdogSec=6s\nRestartSec=100ms\n", 0o644)
 			d.Up()
 			d.Begin(d.Offer(updater("1.1.0", c.program)))
 			u := d.Over()
@@ -88,7 +88,7 @@ func TestANewUpdaterSpoilsTheJournal(t *testing.T) {
 // When its version fails the gate, a new updater hands the way back to the old one.
 func TestANewUpdaterOfABadVersion(t *testing.T) {
 	t.Parallel()
-	d := newSelfDevice(t, devicetest.Options{Timeout: time.Second})
+	d := newSelfDevice(t, devicetest.Options{})
 	d.Up()
 	bad := updater("1.1.0", d.fresh)
 	bad.WebServer = "unhealthy"
