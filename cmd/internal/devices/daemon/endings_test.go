@@ -39,7 +39,7 @@ func TestAKilledDaemonIsNotEvidence(t *testing.T) {
 		d.Answers()
 	}
 	require.Equal(t, engine.Committed, d.Over().State)
-	st, _ := d.Status()
+	st := d.Answers()
 	require.Empty(t, st.Quarantine)
 }
 
@@ -109,7 +109,7 @@ func TestReload(t *testing.T) {
 	require.Error(t, err)
 	d.Logged("recovery.budget", "-u", devicetest.Daemon)
 	d.Answers()
-	trusts := func() string { st, _ := d.Status(); return st.Trust }
+	trusts := func() string { return d.Answers().Trust }
 	require.NotContains(t, trusts(), "signature is demanded")
 	d.Write(file, good+"\n[trust]\nrequire_signature = true\n", 0o644)
 	d.MustRun("systemctl", "reload", devicetest.Daemon)

@@ -86,7 +86,7 @@ func (s *sweep) cut(n, place int) engine.State {
 	if bad {
 		r.WebServer = "unhealthy"
 	}
-	before, _ := s.Status()
+	before := s.Answers()
 	s.Begin(s.Offer(r))
 	there, within := s.target(place, bad, before.Journal.Seq)
 	// Wait for that instant or the end of the update, whichever comes first.

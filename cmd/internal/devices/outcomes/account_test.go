@@ -19,7 +19,7 @@ func TestTheAccountSaysWhy(t *testing.T) {
 	d.Up()
 	out, err := d.Run("sh", "-c", devicetest.Updater+" install "+d.Offer(fixtures.Release{Version: "1.1.0", DeviceAPI: "exit"})+" 2>&1")
 	require.ErrorContains(t, err, "exit status 12", out)
-	st, _ := d.Status()
+	st := d.Answers()
 	require.Equal(t, engine.RolledBack, st.Last.State)
 	why := st.Last.Cause
 	require.NotNil(t, why)

@@ -37,7 +37,7 @@ func TestAnOperatorReboots(t *testing.T) {
 			d.Answers()
 			require.Equal(t, engine.Committed, d.Over().State)
 			d.Whole("1.1.0")
-			st, _ := d.Status()
+			st := d.Answers()
 			require.Empty(t, st.Quarantine)
 			d.Wait("a shutdown is not put off any more", func() bool { return !held() })
 			var said []string
@@ -69,6 +69,6 @@ func TestAnOperatorGoesToTheRescueShell(t *testing.T) {
 	d.Answers()
 	require.Equal(t, engine.Committed, d.Over().State)
 	d.Whole("1.1.0")
-	st, _ := d.Status()
+	st := d.Answers()
 	require.Empty(t, st.Quarantine)
 }

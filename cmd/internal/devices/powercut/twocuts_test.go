@@ -46,7 +46,7 @@ func twoCuts(t *testing.T, d *devicetest.Device, random *rand.Rand, n int, curre
 	if bad {
 		r.DeviceAPI = "exit"
 	}
-	before, _ := d.Status()
+	before := d.Answers()
 	at := before.Journal.Seq + 1 + uint64(random.IntN(20))
 	d.Begin(d.Offer(r))
 	var cut engine.State

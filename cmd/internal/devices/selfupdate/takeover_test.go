@@ -76,7 +76,7 @@ func (d *selfDevice) is(program []byte) {
 
 // story is the journal's story of the newest update.
 func (d *selfDevice) story() string {
-	st, _ := d.Status()
+	st := d.Answers()
 	if st.Last == nil {
 		return ""
 	}
