@@ -37,7 +37,8 @@ func (m *Machine) Command(ctx context.Context, command ...string) (*exec.Cmd, er
 	return cmd, nil
 }
 
-// Run runs a command in the machine and returns what it printed, on both outputs.
+// Run runs a command in the machine and returns what it printed, on both outputs. One
+// that does not end in time fails the test: its error would be the test's own doing.
 func (m *Machine) Run(command ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), runTimeout)
 	defer cancel()
@@ -46,6 +47,9 @@ func (m *Machine) Run(command ...string) (string, error) {
 		return "", err
 	}
 	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		m.t.Errorf("%s: not over within %s\n%s", strings.Join(command, " "), runTimeout, out)
+	}
 	if errors.Is(err, exec.ErrWaitDelay) {
 		// The command itself succeeded. A child of it, as useradd has, may hold its
 		// outputs open for longer.

@@ -25,7 +25,7 @@ func dropIn(d *devicetest.Device, unit, text string) {
 func TestTheDaemonHangs(t *testing.T) {
 	t.Parallel()
 	d := devicetest.New(t, devicetest.Options{})
-	dropIn(d, devicetest.Daemon, "[Service]\nWatchdogSec=2s\n")
+	dropIn(d, devicetest.Daemon, "[Service]\nWatchdogSec=10s\n")
 	d.Up()
 	before := d.Property(devicetest.Daemon, "MainPID")
 	d.MustRun("kill", "-STOP", before)
@@ -222,7 +222,8 @@ func TestHelpersEndWithTheDaemon(t *testing.T) {
 	t.Parallel()
 	d := devicetest.New(t, devicetest.Options{
 		Timeout: time.Minute,
-		Config:  "[[service.health]]\nkind = \"command\"\ncommand = [\"/bin/sh\", \"-c\", \"test ! -e /etc/linger || exec sleep 7777\"]\ntimeout = \"1m\"\n",
+		// It passes on the version before, and lingers on the next one.
+		Config: "[[service.health]]\nkind = \"command\"\ncommand = [\"/bin/sh\", \"-c\", \"test /opt/tope/versions/current -ef /opt/tope/versions/v1.0.0 || exec sleep 7777\"]\ntimeout = \"1m\"\n",
 	})
 	dropIn(d, devicetest.Daemon, "[Service]\nRestart=no\n")
 	d.Symlink("/dev/null", "/etc/systemd/system/"+devicetest.Rescue) // it would run the gate, too
@@ -231,9 +232,7 @@ func TestHelpersEndWithTheDaemon(t *testing.T) {
 		_, err := d.Run("pgrep", "-f", "^sleep 7777")
 		return err == nil
 	}
-	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0", DeviceAPI: "ready-after=1s"}))
-	d.In(engine.Restarting)
-	d.Write("/etc/linger", "", 0o644)
+	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0"}))
 	d.Wait("the helper runs", helper)
 	d.MustRun("systemctl", "kill", "--kill-who=main", "--signal=KILL", devicetest.Daemon)
 	d.Wait("the daemon has failed", func() bool { return d.Property(devicetest.Daemon, "ActiveState") == "failed" })

@@ -39,7 +39,7 @@ func TestAKilledDaemonIsNotEvidence(t *testing.T) {
 		d.Answers()
 	}
 	require.Equal(t, engine.Committed, d.Over().State)
-	st, _ := d.Status()
+	st := d.Answers()
 	require.Empty(t, st.Quarantine)
 }
 
@@ -49,13 +49,13 @@ func TestTheDaemonIsStopped(t *testing.T) {
 	t.Parallel()
 	d := devicetest.New(t, devicetest.Options{Unit: "TimeoutStartSec=60", Timeout: 20 * time.Second})
 	// Its watchdog is shorter than the start that it waits for.
-	dropIn(d, devicetest.Daemon, "[Service]\nWatchdogSec=2s\n")
+	dropIn(d, devicetest.Daemon, "[Service]\nWatchdogSec=6s\n")
 	d.Up()
 	for range 8 {
 		d.MustRun("systemctl", "restart", devicetest.Daemon)
 	}
 	d.Answers()
-	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0", DeviceAPI: "ready-after=5s"}))
+	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0", DeviceAPI: "ready-after=12s"}))
 	d.In(engine.Restarting)
 	d.Wait("no service runs", func() bool { return d.Property(devicetest.WebServer, "ActiveState") == "inactive" })
 	d.MustRun("systemctl", "stop", devicetest.Daemon)
@@ -109,7 +109,7 @@ func TestReload(t *testing.T) {
 	require.Error(t, err)
 	d.Logged("recovery.budget", "-u", devicetest.Daemon)
 	d.Answers()
-	trusts := func() string { st, _ := d.Status(); return st.Trust }
+	trusts := func() string { return d.Answers().Trust }
 	require.NotContains(t, trusts(), "signature is demanded")
 	d.Write(file, good+"\n[trust]\nrequire_signature = true\n", 0o644)
 	d.MustRun("systemctl", "reload", devicetest.Daemon)

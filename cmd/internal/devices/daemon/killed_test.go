@@ -36,7 +36,7 @@ func TestTheDaemonIsKilled(t *testing.T) {
 // A daemon in trouble: its bus goes away.
 func TestTheBusRestarts(t *testing.T) {
 	t.Parallel()
-	d := devicetest.New(t, devicetest.Options{Stable: 2 * time.Second})
+	d := devicetest.New(t, devicetest.Options{Stable: 4 * time.Second})
 	d.Up()
 	for _, state := range []engine.State{engine.Verifying, engine.CheckingHealth} {
 		version := map[engine.State]string{engine.Verifying: "1.1.0", engine.CheckingHealth: "1.2.0"}[state]
@@ -61,7 +61,7 @@ func TestNeitherBusNorDaemonIsMissed(t *testing.T) {
 	d.Write("/etc/systemd/system/poll.timer", "[Timer]\nOnActiveSec=20ms\nOnUnitInactiveSec=20ms\nAccuracySec=1ms\n", 0o644)
 	d.Up()
 	d.MustRun("systemctl", "start", "kiosk.service", "poll.timer")
-	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0", DeviceAPI: "ready-after=3s"}))
+	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0", DeviceAPI: "ready-after=8s"}))
 	d.In(engine.Restarting)
 	require.Equal(t, "inactive", d.Property("kiosk.service", "ActiveState"))
 	require.Equal(t, "inactive", d.Property("poll.timer", "ActiveState"))

@@ -37,16 +37,17 @@ func (d *Device) Up() {
 	d.Answers()
 }
 
-// Answers returns when the API answers.
-func (d *Device) Answers() {
+// Answers returns the device's status when the API answers.
+func (d *Device) Answers() (st engine.Status) {
 	d.t.Helper()
-	d.Wait("the API answers", func() bool {
-		_, ok := d.Status()
+	d.Wait("the API answers", func() (ok bool) {
+		st, ok = d.Status()
 		return ok
 	})
+	return st
 }
 
-// Status is the device's status, if its daemon answers.
+// Status is the device's status, if its daemon answers at once.
 func (d *Device) Status() (st engine.Status, ok bool) {
 	resp, err := d.api().Get("http://localhost/api/v2/status") //nolint:noctx // it has a timeout
 	if err != nil {
@@ -131,7 +132,7 @@ func (d *Device) Serves(unit string) string {
 // are all of one version.
 func (d *Device) Whole(version string) {
 	d.t.Helper()
-	st, _ := d.Status()
+	st := d.Answers()
 	require.Equal(d.t, version, st.Pointers.Current)
 	for _, unit := range []string{DeviceAPI, WebServer} {
 		require.Equal(d.t, version, d.Serves(unit), unit)

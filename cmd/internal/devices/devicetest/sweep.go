@@ -86,11 +86,11 @@ func (s *sweep) cut(n, place int) engine.State {
 	if bad {
 		r.WebServer = "unhealthy"
 	}
-	before, _ := s.Status()
+	before := s.Answers()
 	s.Begin(s.Offer(r))
 	there, within := s.target(place, bad, before.Journal.Seq)
 	// Wait for that instant or the end of the update, whichever comes first.
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for {
 		st, ok := s.Status()
 		require.True(s.t, time.Now().Before(deadline), "update %d stands still: %+v", n, st)

@@ -26,7 +26,7 @@ func refused(t *testing.T, d *devicetest.Device, r fixtures.Release, why ...stri
 	require.Equal(t, before, d.Property(devicetest.DeviceAPI, "MainPID"), "it was not restarted")
 	require.Equal(t, "1.0.0", d.Serves(devicetest.WebServer))
 	require.Equal(t, "active", d.Property(devicetest.DeviceAPI, "ActiveState"))
-	st, _ := d.Status()
+	st := d.Answers()
 	require.Equal(t, "1.0.0", st.Pointers.Current)
 	require.NotNil(t, u.Error)
 	for _, text := range why {

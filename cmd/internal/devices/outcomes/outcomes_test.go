@@ -3,6 +3,7 @@ package outcomes_test
 import (
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func TestAGoodUpdate(t *testing.T) {
 	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0"}))
 	require.Equal(t, engine.Committed, d.Over().State)
 	d.Whole("1.1.0")
-	require.Contains(t, d.Property(devicetest.Daemon, "StatusText"), "current is 1.1.0")
+	d.Wait("systemd is told", func() bool { return strings.Contains(d.Property(devicetest.Daemon, "StatusText"), "current is 1.1.0") })
 	d.MustRun(devicetest.Updater, "rollback")
 	d.Whole("1.0.0")
 	require.Empty(t, d.Failed())
@@ -53,7 +54,7 @@ func TestABadReleaseRollsBack(t *testing.T) {
 			u := d.Over()
 			require.Equal(t, engine.RolledBack, u.State, "%+v", u)
 			d.Whole("1.0.0")
-			st, _ := d.Status()
+			st := d.Answers()
 			require.Len(t, st.Quarantine, 1)
 			d.Begin(d.Offer(fixtures.Release{Version: "1.2.0"}))
 			require.Equal(t, engine.Committed, d.Over().State)
@@ -67,7 +68,7 @@ func TestABadReleaseRollsBack(t *testing.T) {
 func TestWhenTheWayBackIsBarred(t *testing.T) {
 	t.Parallel()
 	dying := func(t *testing.T, spoilt ...string) *devicetest.Device {
-		d := devicetest.New(t, devicetest.Options{})
+		d := devicetest.New(t, devicetest.Options{Timeout: 6 * time.Second})
 		d.Up()
 		d.Begin(d.Offer(fixtures.Release{Version: "1.1.0"}))
 		require.Equal(t, engine.Committed, d.Over().State)
@@ -89,7 +90,7 @@ func TestWhenTheWayBackIsBarred(t *testing.T) {
 		t.Parallel()
 		d := dying(t, "1.1.0", "1.0.0")
 		require.Equal(t, engine.NeedsAttention, d.Over().State)
-		st, _ := d.Status()
+		st := d.Answers()
 		require.Equal(t, "1.1.0", st.Pointers.Current, "the version that ran before the update, not the oldest one")
 		_, err := d.Run("curl", "-sf", "http://127.0.0.1:12315/api/v1.0/progress")
 		require.NoError(t, err, "the API is up")
@@ -137,7 +138,7 @@ func TestAMaskedService(t *testing.T) {
 	require.Equal(t, engine.Failed, u.State)
 	require.Contains(t, u.Error.Text, "web-server.service is masked; run systemctl unmask web-server.service")
 	require.Equal(t, before, d.Property(devicetest.DeviceAPI, "MainPID"), "it was not restarted")
-	st, _ := d.Status()
+	st := d.Answers()
 	require.Equal(t, "1.0.0", st.Pointers.Current)
 	require.Empty(t, st.Quarantine)
 	d.MustRun("sh", "-c", "mv /root/web-server.service /etc/systemd/system/web-server.service; systemctl daemon-reload")

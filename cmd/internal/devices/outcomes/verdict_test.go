@@ -39,7 +39,7 @@ func TestALimitThatIsTooShortForTheDevice(t *testing.T) {
 	require.Equal(t, engine.RolledBack, u.State, "%+v %+v", u.Cause, u.Error)
 	require.Equal(t, "late", u.Cause.Class)
 	d.Whole("1.0.0")
-	st, _ := d.Status()
+	st := d.Answers()
 	require.Empty(t, st.Quarantine)
 	require.Regexp(t, `web-server: http http://127.0.0.1:8080/.*: version 1.0.0 needs [\d.]+s, and 3s were allowed: raise the timeout of the check`, out)
 
@@ -72,7 +72,7 @@ func TestAProgramThatExitsAtOnceIsRolledBackAtOnce(t *testing.T) {
 			// It may be gone before the service that requires it is started.
 			require.Regexp(t, `device-api is (failed|activating)|restart web-server.*dependency`, u.Cause.Text)
 			require.NotContains(t, u.Cause.Text, "not within")
-			st, _ := d.Status()
+			st := d.Answers()
 			require.Len(t, st.Quarantine, 1)
 			var took time.Duration
 			for _, r := range d.Records(u.ID) {

@@ -98,7 +98,7 @@ func TestInTheMiddleOfAnUpdate(t *testing.T) {
 	d.MustRun("dpkg", "-i", first)
 	d.setUp()
 	begin := func(r fixtures.Release) {
-		r.WebServer = "ready-after=3s"
+		r.WebServer = "ready-after=6s"
 		d.MustRun("tope-updater", "install", "--no-wait", d.Offer(r))
 		d.Wait("the update is in the gate", func() bool {
 			return strings.Contains(d.MustRun("tope-updater", "status"), "CheckingHealth")

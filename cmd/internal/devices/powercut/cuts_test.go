@@ -12,10 +12,10 @@ import (
 	"github.com/tope/updater/engine"
 )
 
-// checking is a device in the midst of a health gate that takes ten seconds.
+// checking is a device in the midst of a health gate that takes longer than a boot.
 func checking(t *testing.T) *devicetest.Device {
 	t.Helper()
-	d := devicetest.New(t, devicetest.Options{Stable: 10 * time.Second, Timeout: 15 * time.Second})
+	d := devicetest.New(t, devicetest.Options{Stable: 20 * time.Second, Timeout: 40 * time.Second})
 	d.Up()
 	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0"}))
 	d.In(engine.CheckingHealth)
@@ -42,7 +42,7 @@ func TestThreeBootsUncommitted(t *testing.T) {
 	for range 2 { // two boots are what the state may cost
 		d.Up()
 		d.RecoveredFirst()
-		st, _ := d.Status()
+		st := d.Answers()
 		require.Equal(t, engine.CheckingHealth, st.State)
 		d.Kill()
 	}
@@ -64,7 +64,7 @@ func TestThreeBootsUncommitted(t *testing.T) {
 func TestARebootWhileSwitching(t *testing.T) {
 	t.Parallel()
 	// A service that does not stop at once makes Switching long enough to be seen.
-	d := devicetest.New(t, devicetest.Options{Unit: "TimeoutStopSec=1s", Release: fixtures.Release{DeviceAPI: "stubborn"}})
+	d := devicetest.New(t, devicetest.Options{Unit: "TimeoutStopSec=4s", Release: fixtures.Release{DeviceAPI: "stubborn"}})
 	d.Up()
 	d.Begin(d.Offer(fixtures.Release{Version: "1.1.0"}))
 	d.In(engine.Switching)

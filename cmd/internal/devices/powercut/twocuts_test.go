@@ -46,11 +46,11 @@ func twoCuts(t *testing.T, d *devicetest.Device, random *rand.Rand, n int, curre
 	if bad {
 		r.DeviceAPI = "exit"
 	}
-	before, _ := d.Status()
+	before := d.Answers()
 	at := before.Journal.Seq + 1 + uint64(random.IntN(20))
 	d.Begin(d.Offer(r))
 	var cut engine.State
-	d.Within(time.Minute, "the record at which the power is cut", func() bool {
+	d.Within(2*time.Minute, "the record at which the power is cut", func() bool {
 		st, ok := d.Status()
 		cut = st.State
 		return ok && (st.Journal.Seq >= at || st.Update == nil)

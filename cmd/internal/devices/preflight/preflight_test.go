@@ -73,7 +73,7 @@ func (d *device) refused(t *testing.T, r fixtures.Release, says ...string) {
 	u := d.Over()
 	require.Equal(t, engine.Failed, u.State, "%+v", u)
 	require.Equal(t, before, d.runs(), "no service was stopped")
-	st, _ := d.Status()
+	st := d.Answers()
 	require.Equal(t, "1.0.0", st.Pointers.Current)
 	require.Empty(t, st.Quarantine)
 	shown := d.MustRun(devicetest.Updater, "journal", "show", u.ID)
@@ -184,7 +184,7 @@ func TestAServiceThatWasBrokenBefore(t *testing.T) {
 	u := d.Over()
 	require.Equal(t, engine.RolledBack, u.State, "%+v", u)
 	require.Contains(t, u.Cause.Text, "it failed before the update, too")
-	st, _ := d.Status()
+	st := d.Answers()
 	require.Empty(t, st.Quarantine)
 	require.Equal(t, "1.0.0", d.Serves(devicetest.DeviceAPI))
 
@@ -217,7 +217,7 @@ func TestACheckOfARelease(t *testing.T) {
 
 	require.Equal(t, before, d.runs())
 	require.Equal(t, list, d.MustRun("ls", "-A", "/opt/tope/versions"))
-	st, _ := d.Status()
+	st := d.Answers()
 	require.Empty(t, st.Quarantine)
 
 	// The power goes in the midst of a check.

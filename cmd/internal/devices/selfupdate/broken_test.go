@@ -37,7 +37,7 @@ func TestABrokenUpdaterRollsBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newSelfDevice(t, devicetest.Options{})
-			d.Write("/etc/systemd/system/tope-updater.service.d/test.conf", "[Service]\nWatchdogSec=3s\nRestartSec=100ms\n", 0o644)
+			d.Write("/etc/systemd/system/tope-updater.service.d/test.conf", "[Service]\nWatchdogSec=6s\nRestartSec=100ms\n", 0o644)
 			d.Up()
 			d.Begin(d.Offer(updater("1.1.0", c.program)))
 			u := d.Over()
@@ -46,7 +46,7 @@ func TestABrokenUpdaterRollsBack(t *testing.T) {
 			require.Contains(t, u.Error.Text, c.why)
 			d.Whole("1.0.0")
 			d.is(d.old)
-			st, _ := d.Status()
+			st := d.Answers()
 			require.Len(t, st.Quarantine, 1)
 			d.Begin(d.Offer(updater("1.2.0", d.fresh)))
 			require.Equal(t, engine.Committed, d.Over().State)
@@ -73,7 +73,7 @@ func TestANewUpdaterSpoilsTheJournal(t *testing.T) {
 				st, ok := d.Status()
 				return ok && st.Last != nil && st.Update == nil
 			})
-			st, _ := d.Status()
+			st := d.Answers()
 			require.Equal(t, engine.RolledBack, st.Last.State)
 			require.Equal(t, "TAKEOVER_FAILED", st.Last.Error.Code)
 			d.Whole("1.0.0")
@@ -88,7 +88,7 @@ func TestANewUpdaterSpoilsTheJournal(t *testing.T) {
 // When its version fails the gate, a new updater hands the way back to the old one.
 func TestANewUpdaterOfABadVersion(t *testing.T) {
 	t.Parallel()
-	d := newSelfDevice(t, devicetest.Options{Timeout: time.Second})
+	d := newSelfDevice(t, devicetest.Options{})
 	d.Up()
 	bad := updater("1.1.0", d.fresh)
 	bad.WebServer = "unhealthy"

@@ -65,7 +65,7 @@ func TestAnOlderUpdaterFollowsTheJournal(t *testing.T) {
 	require.Contains(t, string(config), word)
 	d.Write(file, strings.Replace(string(config), word, "", 1), 0o644)
 	become(program)
-	st, _ := d.Status()
+	st := d.Answers()
 	require.False(t, st.Journal.Damaged)
 	require.Equal(t, "1.0.0", st.Pointers.Current)
 	require.Len(t, st.Quarantine, 1)

@@ -37,6 +37,11 @@ func newSelfDevice(t *testing.T, o devicetest.Options) *selfDevice {
 	return d
 }
 
+// held is a check that keeps the gate of versions after the first one open for as long as
+// there is a file /etc/hold.
+const held = "[[service.health]]\nkind = \"command\"\ntimeout = \"2m\"\n" +
+	"command = [\"/bin/sh\", \"-c\", \"test ! -e /etc/hold || test /opt/tope/versions/current -ef /opt/tope/versions/v1.0.0\"]\n"
+
 // updater is a release that carries an updater.
 func updater(version string, program []byte) fixtures.Release {
 	return fixtures.Release{Version: version, Files: map[string][]byte{carried: program}}
@@ -71,7 +76,7 @@ func (d *selfDevice) is(program []byte) {
 
 // story is the journal's story of the newest update.
 func (d *selfDevice) story() string {
-	st, _ := d.Status()
+	st := d.Answers()
 	if st.Last == nil {
 		return ""
 	}
@@ -80,17 +85,12 @@ func (d *selfDevice) story() string {
 
 func TestANewUpdaterTakesOver(t *testing.T) {
 	t.Parallel()
-	d := newSelfDevice(t, devicetest.Options{
-		Config: "[[service.health]]\nkind = \"command\"\ncommand = [\"/bin/sh\", \"-c\", \"test ! -e /etc/hold\"]\ntimeout = \"1m\"\n",
-	})
+	d := newSelfDevice(t, devicetest.Options{Config: held})
+	d.Write("/etc/hold", "", 0o644)
 	d.Up()
 	pid := d.Property(devicetest.Daemon, "MainPID")
 
-	r := updater("1.1.0", d.fresh)
-	r.DeviceAPI = "ready-after=1s"
-	d.Begin(d.Offer(r))
-	d.In(engine.Restarting) // what ran before was judged without this:
-	d.Write("/etc/hold", "", 0o644)
+	d.Begin(d.Offer(updater("1.1.0", d.fresh)))
 	d.In(engine.CheckingHealth)
 	d.Wait("the version's updater runs, before it is committed", func() bool { return d.runs() == digest(d.fresh) })
 	require.Equal(t, digest(d.old), d.digest(devicetest.Updater), "the committed copy is not touched before the commit")

@@ -41,8 +41,6 @@ func newMachine(t *testing.T, suite string, packages [2]string) *machine {
 	m := &machine{Device: devicetest.ByHandOn(t, suite), t: t}
 	m.packages = [2]string{m.Give(packages[0]), m.Give(packages[1])}
 	m.Boot()
-	// A gate that a bad release fails soon.
-	m.MustRun("sed", "-i", `s/timeout = "10s"/timeout = "3s"/`, "/etc/tope-updater/config.toml")
 	return m
 }
 
@@ -133,9 +131,12 @@ func (m *machine) versions() string {
 
 // cuts: as soon as an update is accepted, while the services start, and in the gate.
 func (m *machine) cuts() {
-	// A start that lasts, to be cut.
-	m.Write("/etc/systemd/system/web-server.service.d/slow.conf", "[Service]\nExecStartPre=/bin/sleep 1\n", 0o644)
+	// A start and a gate that last, to be cut.
+	const slow = "/etc/systemd/system/web-server.service.d/slow.conf"
+	m.Write(slow, "[Service]\nExecStartPre=/bin/sleep 4\n", 0o644)
 	m.MustRun("systemctl", "daemon-reload")
+	m.stable("300ms", "4s")
+	defer m.stable("4s", "300ms")
 	for i, at := range []engine.State{"", engine.Restarting, engine.CheckingHealth} {
 		version := fmt.Sprintf("2.%d.0", i)
 		m.Begin(m.Offer(fixtures.Release{Version: version, DeviceAPI: "ready-after=1s"}))
@@ -149,6 +150,16 @@ func (m *machine) cuts() {
 		require.Equal(m.t, engine.Committed, u.State, "cut in %s: %+v", at, u.Error)
 		m.Whole(version)
 	}
+	m.MustRun("rm", slow)
+	m.MustRun("systemctl", "daemon-reload")
+}
+
+// stable changes how long the gate wants a service to run.
+func (m *machine) stable(from, to string) {
+	m.t.Helper()
+	m.MustRun("sed", "-i", `s/stable = "`+from+`"/stable = "`+to+`"/`, "/etc/tope-updater/config.toml")
+	m.MustRun("systemctl", "restart", devicetest.Daemon)
+	m.Answers()
 }
 
 // newCalls are those that Linux has gained since 4.4, where they were not on all
