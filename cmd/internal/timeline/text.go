@@ -73,7 +73,7 @@ func (p printer) chapter(c Chapter) {
 }
 
 // noTime is said of a time that nobody noted.
-const noTime = "at no known time"
+const noTime = "no known time"
 
 func dayOf(t time.Time) string {
 	if t.IsZero() {

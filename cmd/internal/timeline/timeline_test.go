@@ -228,8 +228,8 @@ func TestTimesThatNobodyNoted(t *testing.T) {
 	s.wall = time.Time{}
 	s.write(journal.Record{Phase: journal.Outcome, Closed: true})
 	require.NoError(t, timeline.Write(&text, timeline.Build(s.records), nil))
-	require.Contains(t, text.String(), "first at no known time, last 10:00:00 UTC")
+	require.Contains(t, text.String(), "first no known time, last 10:00:00 UTC")
 	require.NotContains(t, text.String(), "0001-01-01")
 	require.NotContains(t, text.String(), "first 00:00:00")
-	require.Contains(t, text.String(), "at no known time")
+	require.Contains(t, text.String(), "\n  no known time\n")
 }
