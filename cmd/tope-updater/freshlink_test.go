@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -25,8 +24,7 @@ import (
 func TestAFreshLinkGoesOn(t *testing.T) {
 	programs := builttest.Services(t)
 	root := t.TempDir()
-	d, err := programs.Device(t.Context(), filepath.Join(root, "device"), fixtures.Release{Version: "1.0.0"},
-		fixtures.Options{Stable: 100 * time.Millisecond, Timeout: 2 * time.Second})
+	d, err := programs.Device(t.Context(), filepath.Join(root, "device"), fixtures.Release{Version: "1.0.0"}, patientGate())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Remove(context.Background())) })
 	p, err := programs.Package(root, fixtures.Release{Version: "1.1.0"})

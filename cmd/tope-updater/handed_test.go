@@ -32,8 +32,7 @@ func TestAMemberInstallsWhatHeCanRead(t *testing.T) {
 	require.NoError(t, err)
 	updater := filepath.Join(dir, "tope-updater") // where everybody may run it
 	require.NoError(t, os.WriteFile(updater, program, 0o755))
-	d, err := programs.Device(t.Context(), filepath.Join(dir, "device"), fixtures.Release{Version: "1.0.0"},
-		fixtures.Options{Stable: 100 * time.Millisecond, Timeout: 2 * time.Second})
+	d, err := programs.Device(t.Context(), filepath.Join(dir, "device"), fixtures.Release{Version: "1.0.0"}, patientGate())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Remove(context.Background())) })
 	mine := filepath.Join(dir, "mine")

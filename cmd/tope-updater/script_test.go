@@ -64,9 +64,15 @@ func programs(ts *testscript.TestScript) fixtures.Programs {
 	return ts.Value("services").(fixtures.Programs)
 }
 
+// patientGate is for devices whose gate is soon passed, and which are patient with a busy machine, where
+// a sound service takes seconds to answer. Only a version that is sick needs all that time.
+func patientGate() fixtures.Options {
+	return fixtures.Options{Stable: 100 * time.Millisecond, Timeout: 10 * time.Second}
+}
+
 // makeDevice is "device [MANAGER]": a device at $ROOT with version 1.0.0.
 func makeDevice(ts *testscript.TestScript, _ bool, args []string) {
-	o := fixtures.Options{Stable: 100 * time.Millisecond, Timeout: 2 * time.Second}
+	o := patientGate()
 	if len(args) > 0 {
 		o.Manager = args[0]
 	}
@@ -125,7 +131,7 @@ func openSilence(ts *testscript.TestScript, _ bool, _ []string) {
 func awaitDaemon(ts *testscript.TestScript, _ bool, _ []string) {
 	c := client.Socket(filepath.Join(ts.Getenv("ROOT"), "run/tope-updater/api.sock"))
 	defer c.Close()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for c.Alive(context.Background()) != nil {
 		if time.Now().After(deadline) {
 			ts.Fatalf("no daemon answers")
@@ -136,7 +142,7 @@ func awaitDaemon(ts *testscript.TestScript, _ bool, _ []string) {
 
 // awaitState is "in STATE": until the open update is in that state.
 func awaitState(ts *testscript.TestScript, _ bool, args []string) {
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		var st engine.Status
 		err := ts.Exec("tope-updater", "--config", ts.Getenv("CONFIG"), "--root", ts.Getenv("ROOT"), "--json", "status")
@@ -172,7 +178,7 @@ func getURL(ts *testscript.TestScript, neg bool, args []string) {
 func awaitReport(ts *testscript.TestScript, _ bool, args []string) {
 	cfg, err := config.Load(ts.Getenv("CONFIG"))
 	ts.Check(err)
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		if res, err := http.Get(cfg.DeviceAPI.URL + "/reports"); err == nil {
 			body, _ := io.ReadAll(res.Body)

@@ -83,8 +83,7 @@ func TestSecretsAreNeverTold(t *testing.T) {
 	configured := fetchtest.NewProxy(t, server.Listener.Addr().String(), nil)
 	configured.User = "device:" + secretWord + "-proxy"
 
-	d, err := programs.Device(t.Context(), filepath.Join(dir, "device"), fixtures.Release{Version: "1.0.0"},
-		fixtures.Options{Stable: 100 * time.Millisecond, Timeout: 2 * time.Second})
+	d, err := programs.Device(t.Context(), filepath.Join(dir, "device"), fixtures.Release{Version: "1.0.0"}, patientGate())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Remove(context.Background())) })
 	s := &secretive{t: t, d: d}

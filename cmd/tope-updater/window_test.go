@@ -179,8 +179,7 @@ func (p *process) end(s syscall.Signal) {
 func TestAnOldWindow(t *testing.T) {
 	programs := builttest.Services(t)
 	root := t.TempDir()
-	d, err := programs.Device(t.Context(), filepath.Join(root, "device"), fixtures.Release{Version: "1.0.0"},
-		fixtures.Options{Stable: 100 * time.Millisecond, Timeout: 2 * time.Second})
+	d, err := programs.Device(t.Context(), filepath.Join(root, "device"), fixtures.Release{Version: "1.0.0"}, patientGate())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Remove(context.Background())) })
 	sick, err := programs.Package(root, fixtures.Release{Version: "1.2.0", DeviceAPI: "unhealthy"})
