@@ -71,17 +71,17 @@ func TestTheDaemonIsStopped(t *testing.T) {
 // presses ctrl-C, twice, between stop and start; the reader of its output goes away.
 func TestAVerbIsInterrupted(t *testing.T) {
 	t.Parallel()
-	d := devicetest.New(t, devicetest.Options{Unit: "TimeoutStartSec=60", Timeout: 20 * time.Second})
+	d := devicetest.New(t, devicetest.Options{Unit: "TimeoutStartSec=60", Timeout: 40 * time.Second})
 	d.Up()
 	d.MustRun("systemctl", "stop", devicetest.Daemon)
 	for version, signal := range map[string]string{"1.1.0": "HUP", "1.2.0": "INT"} {
-		path := d.Offer(fixtures.Release{Version: version, DeviceAPI: "ready-after=6s"})
+		path := d.Offer(fixtures.Release{Version: version, DeviceAPI: "ready-after=15s"})
 		d.MustRun("systemd-run", "--unit=verb", "--property=RemainAfterExit=no", "--property=IgnoreSIGPIPE=no", devicetest.Updater, "install", path)
 		d.Wait("the services are stopped", func() bool {
 			return d.Property(devicetest.WebServer, "ActiveState") == "inactive" && d.Property(devicetest.DeviceAPI, "ActiveState") == "activating"
 		})
-		d.MustRun("systemctl", "kill", "--kill-who=main", "--signal="+signal, "verb.service")
-		d.MustRun("systemctl", "kill", "--kill-who=main", "--signal="+signal, "verb.service")
+		kill := "systemctl kill --kill-who=main --signal=" + signal + " verb.service"
+		d.MustRun("sh", "-c", kill+" && "+kill) // both before device-api is ready, and the verb ends
 		d.Wait("the verb has ended", func() bool { return d.Property("verb.service", "MainPID") == "0" })
 		serve(t, d, version)
 		_, err := d.Run(devicetest.Updater, "prune")

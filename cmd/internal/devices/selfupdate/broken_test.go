@@ -115,8 +115,7 @@ func TestANewUpdaterDiesBeforeTheCommit(t *testing.T) {
 			st, ok := d.Status()
 			return ok && st.State == engine.CheckingHealth
 		})
-		d.MustRun("systemctl", "kill", "--signal=KILL", "--kill-who=main", devicetest.Daemon)
-		d.Wait("it is dead", func() bool { return d.runs() != digest(d.fresh) })
+		d.killDaemon()
 	}
 	u := d.Over()
 	require.Equal(t, engine.RolledBack, u.State, "%+v", u)

@@ -21,8 +21,7 @@ func TestAnUpdaterThatRunsOutOfMemoryIsNotBlamed(t *testing.T) {
 	d.Begin(d.Offer(updater("1.1.0", d.fresh)))
 	for range 4 {
 		d.Wait("the version's updater judges", func() bool { return d.runs() == digest(d.fresh) })
-		d.MustRun("systemctl", "kill", "--kill-who=main", "--signal=KILL", devicetest.Daemon)
-		d.Wait("it is dead", func() bool { return d.runs() != digest(d.fresh) })
+		d.killDaemon()
 	}
 	d.Wait("the version's updater judges again", func() bool { return d.runs() == digest(d.fresh) })
 	d.MustRun("rm", "/etc/hold")

@@ -74,6 +74,15 @@ func (d *selfDevice) is(program []byte) {
 	d.Wait("the daemon is the right program", func() bool { return d.runs() == digest(program) })
 }
 
+// killDaemon returns when systemd knows that the daemon is dead. The next one is another
+// process, whichever program it is by then.
+func (d *selfDevice) killDaemon() {
+	d.t.Helper()
+	before := d.Property(devicetest.Daemon, "MainPID")
+	d.MustRun("systemctl", "kill", "--kill-who=main", "--signal=KILL", devicetest.Daemon)
+	d.Wait("it is dead", func() bool { return d.Property(devicetest.Daemon, "MainPID") != before })
+}
+
 // story is the journal's story of the newest update.
 func (d *selfDevice) story() string {
 	st := d.Answers()
