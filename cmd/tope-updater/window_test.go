@@ -106,6 +106,13 @@ func (w *window) until(from int, is func(legacy.View) bool) []legacy.View {
 	return views
 }
 
+// now is the newest view.
+func (w *window) now() legacy.View {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.views[len(w.views)-1]
+}
+
 func (w *window) seen() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
