@@ -93,6 +93,9 @@ it; --url says another.`,
 			if err != nil {
 				return inFile(args[0], err)
 			}
+			if url != "" && len(found) > 1 {
+				return usagef("--url: version %s has %d bundles in %s; name one by --hardware", args[2], len(found), args[0])
+			}
 			var shared string
 			s, err := a.edit(args[1], func(s *channel.Source) error {
 				if from.Product != s.Product {

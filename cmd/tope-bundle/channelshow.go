@@ -104,10 +104,9 @@ func (s *shown) describe() any {
 // list shows the whole channel.
 func (a *app) list(s *shown, now time.Time) {
 	a.say("channel %s of %s", s.Channel, s.Product)
-	switch {
-	case s.file == nil:
+	if s.file == nil {
 		a.say("not signed: this is the source")
-	default:
+	} else {
 		a.say("serial      %d", s.file.Serial)
 		a.say("digest      %s", s.digest)
 		a.say("issued      %s", s.file.Issued.Format(time.RFC3339))

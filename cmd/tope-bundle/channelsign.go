@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tope/updater/platform/disk"
-	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/bundle/channel"
 	"github.com/tope/updater/steps/bundle/trust"
 )
@@ -167,90 +166,4 @@ func byKey(keys ...minisign.PublicKey) channel.Verifier {
 		}
 		return trust.Key{}, errors.New("none of the keys made it; are these the right keys?")
 	}
-}
-
-func (a *app) channelVerifyCommand() *cobra.Command {
-	var who signers
-	var after string
-	cmd := &cobra.Command{
-		Use:   "verify FILE",
-		Short: "check a signed channel as a device does",
-		Long: `Check a signed channel: the signature, each rule of the format, that it has not
-expired and, with --after, that devices which have seen that one take this one.
-The exit code is 10 for a channel that devices would refuse.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			verifier, err := who.channel()
-			if err != nil {
-				return err
-			}
-			text, err := readChannel(args[0])
-			if err != nil {
-				return err
-			}
-			var seen channel.Memory
-			if after != "" {
-				if seen, err = remembered(after, verifier); err != nil {
-					return err
-				}
-			}
-			s, err := channel.Verify(text, verifier)
-			if err == nil && !time.Now().Before(s.Expires) {
-				err = fmt.Errorf("it expired at %s; sign it again", s.Expires.Format(time.RFC3339))
-			}
-			if err == nil {
-				err = seen.Judge(s)
-			}
-			if err != nil {
-				return inFile(args[0], &steps.Error{Class: steps.Refused, Code: steps.BadSignature, Err: err})
-			}
-			if a.json {
-				return a.document(map[string]any{"file": args[0], "channel": s.Channel, "serial": s.Serial, "digest": s.Digest, "expires": s.Expires, "signed_by": s.Signers[0].ID})
-			}
-			a.say("%s: channel %s of %s, serial %d, valid until %s", args[0], s.Channel, s.Product, s.Serial, s.Expires.Format(time.RFC3339))
-			a.say("signed by %s", s.Signers[0].ID)
-			return nil
-		},
-	}
-	cmd.Flags().StringArrayVar(&who.pubs, "pub", nil, "public channel key `file`; may be given several times")
-	cmd.Flags().StringVar(&who.keys, "keys", "", "`directory` of keys as a device has it: judge the signature as that device does")
-	cmd.Flags().StringVar(&after, "after", "", "signed channel `file` that devices have seen before")
-	return cmd
-}
-
-// channel is the verifier of channels that the flags describe.
-func (s *signers) channel() (channel.Verifier, error) {
-	if (len(s.pubs) > 0) == (s.keys != "") {
-		return nil, usagef("name the channel keys it may be signed by: --pub FILE, or --keys DIR")
-	}
-	if s.keys != "" {
-		p, err := s.policy()
-		if err != nil {
-			return nil, err
-		}
-		keys, err := p.Keys()
-		return keys.VerifyChannel, err
-	}
-	var keys []minisign.PublicKey
-	for _, f := range s.pubs {
-		key, err := minisign.PublicKeyFromFile(f)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the public key %s: %w", f, err)
-		}
-		keys = append(keys, key)
-	}
-	return byKey(keys...), nil
-}
-
-// remembered is the memory of a device that has seen a channel.
-func remembered(name string, verifier channel.Verifier) (channel.Memory, error) {
-	text, err := readChannel(name)
-	if err != nil {
-		return channel.Memory{}, err
-	}
-	s, err := channel.Verify(text, verifier)
-	if err != nil {
-		return channel.Memory{}, inFile(name, err)
-	}
-	return channel.Memory{}.Advance(s), nil
 }

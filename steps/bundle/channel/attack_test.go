@@ -22,7 +22,7 @@ func TestFreeze(t *testing.T) {
 	f := stable(7, release("1.1.0", "a"))
 	file := publish(t, f, online)
 	m := receives(t, file, k, channel.Memory{})
-	m = receives(t, file, k, m) // the same file is no attack as such
+	m = receives(t, file, k, m) // the same file once more is taken
 	for _, c := range []struct {
 		at     time.Time
 		reason channel.Reason
@@ -138,6 +138,10 @@ func TestStolenChannelKey(t *testing.T) {
 	_, _, err = channel.Receive(publish(t, stable(9), online), k, "stable", channel.Memory{})
 	require.ErrorIs(t, err, trust.ErrRevoked)
 	receives(t, publish(t, stable(9), online, fresh), k, channel.Memory{})
+	// When no signature counts, the error says what is wrong with each.
+	_, _, err = channel.Receive(publish(t, stable(9), newSigner(t), online), k, "stable", channel.Memory{})
+	require.ErrorIs(t, err, trust.ErrRevoked)
+	require.ErrorIs(t, err, trust.ErrUnknownKey)
 }
 
 // A stolen release key was revoked: the channel asks for the keys.json that does so, and

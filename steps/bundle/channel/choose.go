@@ -80,7 +80,7 @@ type Choice struct {
 
 // Choose finds the release that a device should install at a time, which is Memory.Time.
 func (f *File) Choose(d Device, now time.Time) Choice {
-	c := f.Content.choose(d, now, !now.Before(f.Expires))
+	c := f.choose(d, now, !now.Before(f.Expires))
 	if c.Reason == OutOfDate {
 		c.Text = fmt.Sprintf("the channel expired at %s, and it is %s: nothing new is installed until a newer one is signed; check the clock and the server",
 			f.Expires.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
@@ -90,7 +90,7 @@ func (f *File) Choose(d Device, now time.Time) Choice {
 }
 
 // Choose is File.Choose for a channel that is not signed yet.
-func (s *Source) Choose(d Device, now time.Time) Choice { return s.Content.choose(d, now, false) }
+func (s *Source) Choose(d Device, now time.Time) Choice { return s.choose(d, now, false) }
 
 func (c *Content) choose(d Device, now time.Time, expired bool) Choice {
 	if d.Product != "" && d.Product != c.Product {

@@ -33,6 +33,9 @@ func newSigner(t testing.TB) signer {
 	return signer{public, private}
 }
 
+// key is the signer as a device knows it.
+func (s signer) key() trust.Key { return trust.Key{Public: s.public.String()} }
+
 // seal signs a body, whatever it says.
 func seal(t testing.TB, body []byte, by ...signer) []byte {
 	t.Helper()

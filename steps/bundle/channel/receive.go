@@ -50,17 +50,20 @@ func Verify(file []byte, verify Verifier) (*Signed, error) {
 		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	var signers []trust.Key
-	var problems []error
+	var problem error
 	for _, s := range signatures {
 		key, err := verify(body, s)
-		if err != nil {
-			problems = append(problems, err)
-			continue
+		switch {
+		case err == nil:
+			signers = append(signers, key)
+		case problem == nil:
+			problem = err
+		default:
+			problem = fmt.Errorf("%w; %w", problem, err)
 		}
-		signers = append(signers, key)
 	}
 	if len(signers) == 0 {
-		return nil, fmt.Errorf("the channel's signature: %w", problems[0])
+		return nil, fmt.Errorf("the channel's signature: %w", problem)
 	}
 	f, err := Parse(body)
 	if err != nil {

@@ -44,7 +44,7 @@ func (s *Source) Validate() error {
 	if s.ValidHours < 1 || s.ValidHours > int64(MaxValid/time.Hour) {
 		return fmt.Errorf("valid_hours is %d; want 1 to %d", s.ValidHours, int64(MaxValid/time.Hour))
 	}
-	return s.Content.validate()
+	return s.validate()
 }
 
 func sound(t time.Time) bool { return t.Year() >= 1970 && t.Year() <= 9999 }
@@ -84,7 +84,8 @@ func (c *Content) validate() error {
 	return nil
 }
 
-// In the table of what is taken: these are no names of hardware, which are printable.
+// In the table of what is taken these stand where a name of hardware does. No hardware has
+// such a name.
 const (
 	every = ""
 	some  = "\x00"
