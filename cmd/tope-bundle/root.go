@@ -44,7 +44,7 @@ Keys come from a file or standard input, never from an argument. Exit codes:
 	cmd.PersistentFlags().BoolVar(&a.json, "json", false, "JSON instead of text for people")
 	cmd.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on standard error")
 	cmd.AddCommand(a.keygenCommand(), a.packCommand(), a.signCommand(), a.verifyCommand(),
-		a.inspectCommand(), a.diffCommand(), a.convertCommand(), a.serveCommand())
+		a.inspectCommand(), a.diffCommand(), a.convertCommand(), a.serveCommand(), a.channelCommand())
 	strict.Arguments(cmd, func(err error) error {
 		if err != nil {
 			err = usageError{err}

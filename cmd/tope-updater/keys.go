@@ -132,12 +132,18 @@ func (t *terminal) keys(k *trust.Keys, committed string) {
 		return
 	}
 	rows := [][]string{{"key", "state", "from", "valid from", "until (UTC)", "name"}}
+	releases := false
 	for _, key := range k.List() {
-		rows = append(rows, []string{key.ID, string(key.State), key.From, limit(key.NotBefore), limit(key.NotAfter), key.Name})
+		name := key.Name
+		if releases = releases || key.Use == trust.Releases; key.Use == trust.Channel {
+			name += " (signs channels)"
+		}
+		rows = append(rows, []string{key.ID, string(key.State), key.From, limit(key.NotBefore), limit(key.NotAfter), name})
 	}
 	if len(rows) > 1 {
 		t.table(rows...)
-	} else {
+	}
+	if !releases {
 		t.say("%s", t.paint(timeline.Warn, "no key may sign releases: none will be accepted"))
 	}
 	if r := k.Rotation(); r != nil {

@@ -1,12 +1,13 @@
-// Package trust knows the keys that a device trusts to sign releases, and checks
-// minisign signatures with them. The program minisign makes the same files.
+// Package trust knows the keys that a device trusts to sign releases, and those that it
+// trusts to sign channels, and checks minisign signatures with them. The program minisign makes the same files.
 //
 // # What is in the key directory
 //
 //	NAME.pub                 a public key that may sign releases
+//	channel/NAME.pub         a public key that may sign channels, and never a release
 //	root/NAME.pub            an offline root key: it signs keys.json, never releases
 //	root/threshold           how many root keys have to sign; without it, 1
-//	keys.json                the keys that may sign releases, put there by hand
+//	keys.json                further keys, each for releases or for channels, put there by hand
 //	keys.json*.minisig       its signatures by root keys
 //	keys.signed              a newer keys.json with its signatures, put there by Update
 //

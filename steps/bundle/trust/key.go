@@ -27,12 +27,24 @@ const (
 	Revoked     State = "revoked"
 )
 
-// Key is a key for signing releases. Its State says whether it may sign them.
+// Use is what a key may sign. A key has one use: who steals a key that is on an online
+// machine, to sign channels, has not got one that signs code.
+type Use string
+
+// The uses of a key.
+const (
+	// Releases is the use of a key of which nothing is said.
+	Releases Use = ""
+	// Channel keys sign channels (package channel), and never a release.
+	Channel Use = "channel"
+)
+
+// Key is a key for signing releases, or channels. Its State says whether it may sign them.
 type Key struct {
 	// ID is minisign's key id, 16 hex digits in upper case. It is a hint, not a
 	// proof: two keys may have the same.
 	ID string `json:"id"`
-	// Name is the name of the key's file, or the key's name in keys.json.
+	// Name is the name of the key's file below the key directory, or the key's name in keys.json.
 	Name string `json:"name"`
 	// From is FromFile or FromKeysJSON.
 	From string `json:"from"`
@@ -41,6 +53,8 @@ type Key struct {
 	NotBefore time.Time `json:"not_before,omitzero"`
 	NotAfter  time.Time `json:"not_after,omitzero"`
 	State     State     `json:"state"`
+	// Use is what it may sign; absent for releases.
+	Use Use `json:"use,omitempty"`
 	// Public is the key as minisign -P takes it.
 	Public string `json:"public"`
 }

@@ -26,6 +26,7 @@ type listed struct {
 	name                string
 	notBefore, notAfter time.Time
 	revoked             bool
+	use                 Use
 }
 
 // keysJSON is the file:
@@ -34,8 +35,11 @@ type listed struct {
 //	 "keys": [{"name": "release 2026", "key": "RW...",
 //	           "not_before": "2026-01-01T00:00:00Z", "not_after": "2027-12-31T00:00:00Z", "revoked": false}]}
 //
-// expires, not_before, not_after and revoked may be left out. The serial grows
-// with each file, from 1.
+// expires, not_before, not_after and revoked may be left out, and so may use, which is
+// ["channel"] for a key that signs channels and ["release"] or absent for one that signs
+// releases. An updater that does not know use refuses the file, as it does with every
+// unknown field, and so never takes a channel key for a release key. The serial grows with
+// each file, from 1.
 type keysJSON struct {
 	Schema  int        `json:"schema"`
 	Serial  int64      `json:"serial"`
@@ -49,6 +53,7 @@ type keyJSON struct {
 	NotBefore *time.Time `json:"not_before"`
 	NotAfter  *time.Time `json:"not_after"`
 	Revoked   bool       `json:"revoked"`
+	Use       []string   `json:"use"`
 }
 
 // open checks the signatures, and only then reads the text that they sign.
@@ -98,6 +103,9 @@ func (k keyJSON) listed() (listed, error) {
 		return listed{}, fmt.Errorf("%.100q cannot be a key's name; give it 1 to 100 printable characters", k.Name)
 	}
 	var err error
+	if l.use, err = k.purpose(); err != nil {
+		return listed{}, err
+	}
 	if l.public, err = parsePublic(k.Key); err != nil {
 		return listed{}, fmt.Errorf("%q: %w", k.Name, err)
 	}
@@ -111,6 +119,18 @@ func (k keyJSON) listed() (listed, error) {
 		return listed{}, fmt.Errorf("%q: not_after must be later than not_before", k.Name)
 	}
 	return l, nil
+}
+
+// purpose is the use of the key. One key for two uses is refused: it would be a release
+// key on the machine that signs channels.
+func (k keyJSON) purpose() (Use, error) {
+	switch {
+	case k.Use == nil, len(k.Use) == 1 && k.Use[0] == "release":
+		return Releases, nil
+	case len(k.Use) == 1 && k.Use[0] == string(Channel):
+		return Channel, nil
+	}
+	return "", fmt.Errorf("%q: use is %.80q; write [\"release\"] or [\"channel\"], a key has one use", k.Name, k.Use)
 }
 
 // instant returns t, or the zero time when the field was left out. It refuses a field

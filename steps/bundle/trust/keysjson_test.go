@@ -90,6 +90,7 @@ func FuzzParseKeys(f *testing.F) {
 	f.Add([]byte(`{"schema":1,"serial":1,"serial":2,"keys":[{"name":"a","key":"` + line + `"}]}`))
 	f.Add([]byte(`{"schema":1,"serial":9223372036854775807,"keys":[{"name":"a","key":"` + other + `","revoked":true}]}`))
 	f.Add([]byte(`{"schema":1,"Serial":null,"keys":[{}]}{}`))
+	f.Add([]byte(`{"schema":1,"serial":1,"keys":[{"name":"a","key":"` + line + `","use":["channel"]},{"name":"b","key":"` + other + `","use":["release"]}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		d, err := parseKeys(text)
 		if err != nil {
@@ -111,6 +112,7 @@ func FuzzParseKeys(f *testing.F) {
 			points[k.point] = true
 			require.NotEmpty(t, k.name)
 			require.Len(t, k.String(), 56)
+			require.Contains(t, []Use{Releases, Channel}, k.use)
 		}
 	})
 }

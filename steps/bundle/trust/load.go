@@ -65,11 +65,15 @@ func load(dir string, now time.Time) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
+	channels, err := readChannelKeys(dir)
+	if err != nil {
+		return nil, err
+	}
 	docs, err := r.present(dir, names)
 	if err != nil {
 		return nil, err
 	}
-	k := &Keys{open: len(files) == 0 && len(r.keys) == 0}
+	k := &Keys{open: len(files) == 0 && len(channels) == 0 && len(r.keys) == 0}
 	if len(r.keys) > 0 {
 		k.rotation = &Rotation{Roots: r.ids(), Threshold: r.threshold}
 	}
@@ -85,7 +89,8 @@ func load(dir string, now time.Time) (*Keys, error) {
 		k.rotation.Serial, k.rotation.Expires = d.serial, d.expires
 		k.list(d, now)
 	}
-	k.add(files)
+	k.add(files, Releases)
+	k.add(channels, Channel)
 	return k, nil
 }
 
@@ -97,21 +102,22 @@ func (k *Keys) list(d document, now time.Time) {
 			state = Revoked
 		}
 		k.keys = append(k.keys, entry{l.public, Key{
-			ID: l.keyID(), Name: l.name, From: FromKeysJSON, State: state, Public: l.String(),
+			ID: l.keyID(), Name: l.name, From: FromKeysJSON, State: state, Use: l.use, Public: l.String(),
 			NotBefore: l.notBefore, NotAfter: l.notAfter,
 		}})
 	}
 }
 
 // add takes the keys from files, each once. A key's entry in keys.json holds for its
-// file too, also when the key ids differ: anybody can choose a key id.
-func (k *Keys) add(files []named) {
+// file too, also when the key ids differ: anybody can choose a key id. Without an entry, a
+// key that is in files of both uses signs releases only.
+func (k *Keys) add(files []named, use Use) {
 	for _, f := range files {
-		key := Key{ID: f.keyID(), Name: f.name, From: FromFile, State: Valid, Public: f.String()}
+		key := Key{ID: f.keyID(), Name: f.name, From: FromFile, State: Valid, Use: use, Public: f.String()}
 		known := false
 		for _, e := range k.keys {
 			if e.pub.point == f.point {
-				key.State, key.NotBefore, key.NotAfter = e.key.State, e.key.NotBefore, e.key.NotAfter
+				key.State, key.NotBefore, key.NotAfter, key.Use = e.key.State, e.key.NotBefore, e.key.NotAfter, e.key.Use
 				known = known || e.pub.ID() == f.ID()
 			}
 		}
@@ -122,11 +128,12 @@ func (k *Keys) add(files []named) {
 }
 
 // Open reports whether there are no keys at all, not even root keys: whom this device
-// trusts has not been decided. Verify verifies nothing in that case too.
+// trusts has not been decided. Verify verifies nothing in that case too. A key for
+// channels is a key: a device that has only such keys takes no release.
 func (k *Keys) Open() bool { return k != nil && k.open }
 
-// List returns every key for releases, whatever its state, those of keys.json
-// first. The caller may change the list.
+// List returns every key but the root keys, whatever its state and use, those of
+// keys.json first. The caller may change the list.
 func (k *Keys) List() []Key {
 	list := []Key{}
 	if k != nil {
@@ -135,6 +142,16 @@ func (k *Keys) List() []Key {
 		}
 	}
 	return list
+}
+
+// forReleases counts the keys whose use is to sign releases, whatever their state.
+func (k *Keys) forReleases() (n int) {
+	for _, e := range k.keys {
+		if e.key.Use == Releases {
+			n++
+		}
+	}
+	return n
 }
 
 // Rotation returns nil for a device without root keys. The caller may change the

@@ -164,9 +164,9 @@ func (p Policy) Standing() Standing {
 	case keys.Open():
 		return Standing{Text: "ANYBODY: there is no key in " + p.Directory + ", so any release is installed, whoever made it", Anybody: true, NoKeys: true}
 	case p.AllowUnsigned:
-		return Standing{Text: fmt.Sprintf("ANYBODY: %s, but allow_unsigned is set", keyCount(len(keys.List()))), Anybody: true}
+		return Standing{Text: fmt.Sprintf("ANYBODY: %s, but allow_unsigned is set", keyCount(keys.forReleases())), Anybody: true}
 	}
-	text := fmt.Sprintf("%s in %s; what they have not signed is refused", keyCount(len(keys.List())), p.Directory)
+	text := fmt.Sprintf("%s in %s; what they have not signed is refused", keyCount(keys.forReleases()), p.Directory)
 	if was := p.committed(); was != "" {
 		text += ", also without them: it has committed the " + was
 	}

@@ -23,6 +23,7 @@ const (
 // Names in the key directory.
 const (
 	rootDir       = "root"
+	channelDir    = "channel"
 	thresholdFile = "threshold"
 	keysFile      = "keys.json"
 	signedFile    = "keys.signed"
@@ -94,4 +95,19 @@ func readPublics(dir string, names []string) ([]named, error) {
 		keys = append(keys, named{p, name})
 	}
 	return keys, nil
+}
+
+// readChannelKeys reads the keys for channels that were placed by hand. An updater that
+// does not know them passes over their directory.
+func readChannelKeys(dir string) ([]named, error) {
+	dir = filepath.Join(dir, channelDir)
+	names, _, err := readNames(dir)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := readPublics(dir, names)
+	for i := range keys {
+		keys[i].name = filepath.Join(channelDir, keys[i].name)
+	}
+	return keys, err
 }

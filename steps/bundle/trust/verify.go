@@ -21,15 +21,27 @@ var (
 	ErrRevoked = errors.New("signed by a revoked key")
 	// ErrNotValidNow: a good signature by a key whose time is past or to come.
 	ErrNotValidNow = errors.New("signed by a key that is not valid now")
+	// ErrOtherUse: a good signature by a key that may not sign this kind of thing.
+	ErrOtherUse = errors.New("signed by a key of another use")
 )
 
 // Verify checks that signature, the content of a .minisig file, is a minisign
 // signature of message, prehashed or legacy, by a key that is valid, and
 // returns that key. Its errors are ErrUnsigned, ErrUnknownKey, ErrBadSignature,
-// ErrRevoked and ErrNotValidNow. Validity was judged when the keys were loaded.
+// ErrOtherUse, ErrRevoked and ErrNotValidNow. Validity was judged when the keys were loaded.
 //
 // A set without keys verifies nothing (ErrUnknownKey), though it may be Open.
 func (k *Keys) Verify(message, signature []byte) (Key, error) {
+	return k.verify(message, signature, Releases)
+}
+
+// VerifyChannel is Verify for a channel, by the keys that may sign channels: no key for
+// releases is among them.
+func (k *Keys) VerifyChannel(message, signature []byte) (Key, error) {
+	return k.verify(message, signature, Channel)
+}
+
+func (k *Keys) verify(message, signature []byte, use Use) (Key, error) {
 	if len(bytes.TrimSpace(signature)) == 0 {
 		return Key{}, fmt.Errorf("%w: sign it with \"tope-bundle sign\"", ErrUnsigned)
 	}
@@ -48,7 +60,7 @@ func (k *Keys) Verify(message, signature []byte) (Key, error) {
 		}
 		known = true
 		if minisign.Verify(e.pub.PublicKey, message, signature) {
-			return e.key.judged()
+			return e.key.judged(use)
 		}
 	}
 	if known {
@@ -57,8 +69,11 @@ func (k *Keys) Verify(message, signature []byte) (Key, error) {
 	return Key{}, fmt.Errorf("%w: %s; \"tope-updater keys list\" lists those known; sign it with one of those (\"tope-bundle sign\")", ErrUnknownKey, keyID(s.KeyID))
 }
 
-// judged returns the key of a good signature, or an error when its state forbids it.
-func (k Key) judged() (Key, error) {
+// judged returns the key of a good signature, or an error when its use or state forbids it.
+func (k Key) judged(use Use) (Key, error) {
+	if k.Use != use {
+		return Key{}, fmt.Errorf("%w: %s (%s); releases and channels are signed by keys of their own", ErrOtherUse, k.ID, k.Name)
+	}
 	switch k.State {
 	case Valid:
 		return k, nil
