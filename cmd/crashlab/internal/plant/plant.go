@@ -54,7 +54,8 @@ func (b Bug) Plant(source string) (restore func() error, err error) {
 // Build builds the updater of a source tree as the Makefile does, so that Go's cache has
 // all but what a bug has changed.
 func Build(ctx context.Context, source, to string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", "nethttpomithttp2", "-o", to, "./cmd/tope-updater")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", "nethttpomithttp2",
+		"-gcflags=github.com/tope/updater/cmd/...=-l", "-o", to, "./cmd/tope-updater")
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
