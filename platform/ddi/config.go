@@ -96,6 +96,9 @@ func New(cfg Config) (*Client, error) {
 			return nil, fmt.Errorf("%.80q cannot be the %s: it has up to 128 letters, digits and the marks . _ : @ -", name, what)
 		}
 	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
 	c := &Client{cfg: cfg, server: &url.URL{Scheme: u.Scheme, Host: u.Host}, own: u.JoinPath(cfg.Tenant, "controller", "v1", cfg.ID)}
 	c.base = c.own.EscapedPath()
 	if c.aliases, err = origins(cfg.Aliases); err != nil {

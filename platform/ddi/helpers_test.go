@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -27,7 +26,7 @@ type world struct {
 	t      *testing.T
 	server *dditest.Server
 	bundle []byte
-	clk    clock.Clock
+	clk    *clocktest.Fake
 	client *ddi.Client
 }
 
@@ -41,7 +40,7 @@ func config(clk clock.Clock, web http.RoundTripper) ddi.Config {
 
 func newWorld(t *testing.T, edits ...func(*ddi.Config)) *world {
 	t.Helper()
-	w := &world{t: t, bundle: []byte("a bundle of some bytes"), clk: clocktest.New(time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC))}
+	w := &world{t: t, bundle: []byte("a bundle of some bytes"), clk: clocktest.New()}
 	w.server = dditest.New(dditest.Switches{Sleep: "00:00:30", Links: host})
 	w.server.AddTarget("dev1", token)
 	w.server.AddBundle("app-1.1.0.tope", "1.1.0", w.bundle)
