@@ -67,32 +67,34 @@ func (c *Client) ask(ctx context.Context, q question) (reply, error) {
 	u.RawQuery = q.query
 	ctx, cancel := clock.WithTimeout(ctx, c.cfg.Clock, c.cfg.Timeout, fmt.Errorf("no answer within %v", c.cfg.Timeout))
 	defer cancel()
-	resp, body, err := c.exchange(ctx, q, u)
-	if err != nil {
-		var quoted *url.Error // it quotes the URL, with its query
-		if errors.As(err, &quoted) {
-			err = quoted.Err
-		}
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return reply{}, &Error{Kind: Outage, What: source.Scrub(q.doing + ": " + source.Show(u) + ": " + err.Error()), Err: err}
+	r, err := c.exchange(ctx, q, u)
+	var judged *Error
+	if err == nil || errors.As(err, &judged) {
+		return r, err
 	}
-	return c.judge(q, u, resp, body)
+	var quoted *url.Error // it quotes the URL, with its query
+	if errors.As(err, &quoted) {
+		err = quoted.Err
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return reply{}, &Error{Kind: Outage, What: source.Scrub(q.doing + ": " + source.Show(u) + ": " + err.Error()), Err: err}
 }
 
-func (c *Client) exchange(ctx context.Context, q question, u *url.URL) (*http.Response, []byte, error) {
+// exchange is an answer that was judged, or why there is none.
+func (c *Client) exchange(ctx context.Context, q question, u *url.URL) (reply, error) {
 	var body io.Reader = http.NoBody
 	if q.body != nil {
 		text, err := json.Marshal(q.body)
 		if err != nil {
-			return nil, nil, fmt.Errorf("encode it: %w", err)
+			return reply{}, fmt.Errorf("encode it: %w", err)
 		}
 		body = bytes.NewReader(text)
 	}
 	req, err := http.NewRequestWithContext(ctx, q.method, u.String(), body)
 	if err != nil {
-		return nil, nil, err
+		return reply{}, err
 	}
 	req.Header.Set("Accept", "application/hal+json, application/json")
 	req.Header.Set("User-Agent", "tope-updater/"+c.cfg.Version)
@@ -103,7 +105,7 @@ func (c *Client) exchange(ctx context.Context, q question, u *url.URL) (*http.Re
 		req.Header.Set("If-None-Match", q.tag)
 	}
 	if err := c.Authorize(req); err != nil {
-		return nil, nil, err
+		return reply{}, err
 	}
 	client := http.Client{
 		Transport:     c.cfg.Web,
@@ -111,14 +113,17 @@ func (c *Client) exchange(ctx context.Context, q question, u *url.URL) (*http.Re
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, nil, err
+		return reply{}, err
 	}
 	defer func() { _ = resp.Body.Close() }() // it was only read
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err == nil && len(text) > maxAnswer {
-		err = fmt.Errorf("the answer has more than %d bytes", maxAnswer)
+	switch {
+	case err != nil:
+		return reply{}, err
+	case len(text) > maxAnswer:
+		return reply{}, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
 	}
-	return resp, text, err
+	return c.judge(q, u, resp, text)
 }
 
 // judge tells the server's own answers from others, and successes from failures.

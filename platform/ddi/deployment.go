@@ -155,7 +155,6 @@ func (c *Client) artifact(w *wire) (a Artifact, unfit string, e *Error) {
 	if link == nil {
 		link = one.Links.Plain
 	}
-	digest, err := hex.DecodeString(a.SHA256)
 	switch lower := strings.ToLower(a.Name); {
 	case !strings.HasSuffix(lower, ".tope") && !strings.HasSuffix(lower, ".zip"):
 		return Artifact{}, "the artifact " + shown(a.Name) + " is of another kind: " + takes, nil
@@ -163,7 +162,7 @@ func (c *Client) artifact(w *wire) (a Artifact, unfit string, e *Error) {
 		return Artifact{}, "the artifact " + shown(a.Name) + " has a name that a file cannot have", nil
 	case a.Size <= 0 || a.Size > maxSize:
 		return Artifact{}, "the artifact " + shown(a.Name) + " has a size that a bundle cannot have", nil
-	case a.SHA256 != "" && (err != nil || len(digest) != 32):
+	case a.SHA256 != "" && !isDigest(a.SHA256):
 		return Artifact{}, "the artifact " + shown(a.Name) + " has a SHA-256 that is not 64 hexadecimal digits", nil
 	case link == nil:
 		return Artifact{}, "the artifact " + shown(a.Name) + " has no link to download it", nil
@@ -173,10 +172,24 @@ func (c *Client) artifact(w *wire) (a Artifact, unfit string, e *Error) {
 		return Artifact{}, "", e
 	}
 	a.URL = source.New(u.String())
-	if _, err := a.URL.Parse(); err != nil {
-		return Artifact{}, "the artifact " + shown(a.Name) + " cannot be downloaded: " + err.Error(), nil
+	if why := unusable(a.URL); why != "" {
+		return Artifact{}, "the artifact " + shown(a.Name) + " cannot be downloaded: " + why, nil
 	}
 	return a, "", nil
+}
+
+// isDigest reports whether a text is a SHA-256.
+func isDigest(text string) bool {
+	digest, err := hex.DecodeString(text)
+	return err == nil && len(digest) == 32
+}
+
+// unusable says why no bundle can come from a URL; empty when one can.
+func unusable(u source.URL) string {
+	if _, err := u.Parse(); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // shown is a name of others within a line.

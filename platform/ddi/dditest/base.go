@@ -136,10 +136,10 @@ func part(kind string) string {
 // consists is what an action is made of.
 func (s *Server) consists(r *http.Request, a *action) *consists {
 	c := &consists{Download: "forced", Update: "forced", Window: a.window}
-	switch {
-	case a.handling == Soft:
+	switch a.handling {
+	case Soft:
 		c.Download, c.Update = "attempt", "attempt"
-	case a.handling == DownloadOnly:
+	case DownloadOnly:
 		c.Update = "skip"
 	}
 	if a.window == "unavailable" {

@@ -67,8 +67,6 @@ type action struct {
 	// window is "", "available" or "unavailable".
 	window string
 	state  string
-	// confirmed says what comes after a rejected cancel.
-	confirmed bool
 	// row counts the changes that a device sees in the link's number.
 	row       int
 	retrieved bool
