@@ -76,7 +76,7 @@ func TestUnfit(t *testing.T) {
 	for says, modules := range map[string][]dditest.Module{
 		"there is no artifact in the set: this device takes exactly one .tope or .zip":           {{Type: "application"}},
 		"the set has several artifacts, among them a.tope and b.zip: this device":                append(one("a.tope"), one("b.zip")...),
-		"the artifact rootfs.swu is of another kind: this device takes exactly one":            one("rootfs.swu"),
+		"the artifact rootfs.swu is of another kind: this device takes exactly one":              one("rootfs.swu"),
 		"the artifact .. x.tope has a name that a file cannot have":                              one("..\nx.tope"),
 		"the artifact " + strings.Repeat("y", 77) + "… has a name that a file cannot have":       one(strings.Repeat("y", 300) + ".zip"),
 		"the artifact tope is of another kind":                                                   one("tope"),

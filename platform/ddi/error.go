@@ -18,7 +18,8 @@ const (
 	Denied Kind = "denied"
 	// Gone (410): the action is over, and the server has what it wanted to hear.
 	Gone Kind = "gone"
-	// Unknown (404): the server knows this device, and not the action.
+	// Unknown (404): the server knows this device, and not the action; or the action still
+	// waits to be confirmed.
 	Unknown Kind = "unknown"
 	// Refused (400 and other 4xx): the same request will be refused again.
 	Refused Kind = "refused"
