@@ -72,14 +72,10 @@ func (c *Client) ask(ctx context.Context, q question) (reply, error) {
 	if err == nil || errors.As(err, &judged) {
 		return r, err
 	}
-	var quoted *url.Error // it quotes the URL, with its query
-	if errors.As(err, &quoted) {
-		err = quoted.Err
-	}
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	return reply{}, &Error{Kind: Outage, What: source.Scrub(q.doing + ": " + source.Show(u) + ": " + err.Error()), Err: err}
+	return reply{}, &Error{Kind: Outage, What: source.Scrub(printable.Line(q.doing + ": " + source.Show(u) + ": " + err.Error())), Err: err}
 }
 
 // exchange is an answer that was judged, or why there is none.
@@ -107,11 +103,8 @@ func (c *Client) exchange(ctx context.Context, q question, u *url.URL) (reply, e
 	if err := c.Authorize(req); err != nil {
 		return reply{}, err
 	}
-	client := http.Client{
-		Transport:     c.cfg.Web,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	resp, err := client.Do(req)
+	// An http.Client would quote where a redirect leads, and follow it.
+	resp, err := c.cfg.Web.RoundTrip(req)
 	if err != nil {
 		return reply{}, err
 	}

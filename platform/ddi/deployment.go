@@ -101,6 +101,9 @@ type wireArtifact struct {
 }
 
 func (c *Client) consists(ctx context.Context, doing, kind string, l Link) (Deployment, error) {
+	if !isName(l.Action) {
+		return Deployment{}, &Error{Kind: Refused, What: doing + ": it is not the name of an action"}
+	}
 	r, err := c.ask(ctx, question{doing: doing, method: http.MethodGet, rest: kind + "/" + l.Action, query: l.query})
 	if err != nil {
 		return Deployment{}, err

@@ -116,6 +116,12 @@ func TestUnknown(t *testing.T) {
 	w.server.AddTarget("dev1", token)
 	fails(t, w.client.Feedback(w.ctx(), telling(a, ddi.Succeeded)), ddi.Unknown)
 	fails(t, w.client.Feedback(w.ctx(), telling("../1", ddi.Succeeded)), ddi.Refused)
+	w.server.Requests()
+	for _, name := range []string{"", "..", "../../dev2/deploymentBase/1", "1?c=4"} {
+		_, err = w.client.Deployment(w.ctx(), ddi.Link{Action: name})
+		fails(t, err, ddi.Refused)
+	}
+	require.Empty(t, w.server.Requests(), "it is not the name of an action")
 
 	w.trouble(dditest.Trouble{})
 	asked := 0

@@ -92,7 +92,9 @@ func fails(t *testing.T, err error, kind ddi.Kind) *ddi.Error {
 	var e *ddi.Error
 	require.True(t, errors.As(err, &e), "%v", err)
 	require.Equal(t, kind, e.Kind, "%v", err)
-	require.NotContains(t, e.Error(), "s3cr3t")
+	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+		require.NotContains(t, cause.Error(), "s3cr3t")
+	}
 	require.NotContains(t, e.Error(), "\n")
 	return e
 }

@@ -68,6 +68,7 @@ func TestAnswersOfAnotherKind(t *testing.T) {
 		"a login page":        {dditest.Trouble{Status: 200, Header: map[string]string{"Content-Type": "text/html"}, Body: "<html>"}, "something in between"},
 		"no media type":       {dditest.Trouble{Status: 200, Body: "{}"}, "something in between"},
 		"a redirect":          {dditest.Trouble{Status: 302, Header: map[string]string{"Location": "https://login.test/?t=s3cr3t"}}, "is not followed"},
+		"a broken redirect":   {dditest.Trouble{Status: 302, Header: map[string]string{"Location": "https://login.test/%zz?t=s3cr3t"}}, "is not followed"},
 		"a 304 nobody wanted": {dditest.Trouble{Status: 304}, "304"},
 		"nothing":             {dditest.Trouble{Status: 200}, "not the resource of a device"},
 		"null":                {dditest.Trouble{Status: 200, Header: jsonHeader(), Body: "null"}, "not the resource of a device"},
