@@ -77,30 +77,27 @@ func (c *Client) Feedback(ctx context.Context, f Feedback) error {
 	if !f.Time.IsZero() {
 		e.Timestamp = f.Time.UnixMilli()
 	}
-	return c.tell(ctx, "tell how action "+f.Action+" is", "deploymentBase", f.Action, f.Details, f.State.End(), func(details []string) any {
-		e.Status.Details = details
-		return e
-	})
+	return c.tell(ctx, "tell how action "+f.Action+" is", "deploymentBase", f.Action, f.Details, f.State.End(), e.with)
+}
+
+// with is the entry with these details.
+func (e entry) with(details []string) any {
+	e.Status.Details = details
+	return e
 }
 
 // Cancelled tells that the action of a poll's Cancel has been stopped: closed, not
 // "canceled", which hawkBit takes and does nothing for.
 func (c *Client) Cancelled(ctx context.Context, action string, details ...string) error {
-	return c.tell(ctx, "tell that action "+action+" is cancelled", "cancelAction", action, details, true, func(details []string) any {
-		e := entry{Status: Succeeded.status()}
-		e.Status.Details = details
-		return e
-	})
+	e := entry{Status: Succeeded.status()}
+	return c.tell(ctx, "tell that action "+action+" is cancelled", "cancelAction", action, details, true, e.with)
 }
 
 // Uncancelled tells why the action of a poll's Cancel runs on. It is offered again; its
 // end, or a newer request to cancel it, comes later.
 func (c *Client) Uncancelled(ctx context.Context, action string, why ...string) error {
-	return c.tell(ctx, "tell that action "+action+" cannot be cancelled", "cancelAction", action, why, true, func(details []string) any {
-		e := entry{Status: Rejected.status()}
-		e.Status.Details = details
-		return e
-	})
+	e := entry{Status: Rejected.status()}
+	return c.tell(ctx, "tell that action "+action+" cannot be cancelled", "cancelAction", action, why, true, e.with)
 }
 
 // Confirm agrees to the action of a poll's Confirmation: the next poll offers it.
