@@ -72,6 +72,9 @@ func (s State) status() status {
 // What the server refuses is told once more with plain details, and then without any. That
 // it does not know the action counts only when it knows this device.
 func (c *Client) Feedback(ctx context.Context, f Feedback) error {
+	if f.State == "closed" || f.State == "canceled" {
+		return &Error{Kind: Refused, What: "tell how action " + f.Action + " is: the server takes " + string(f.State) + " for something else"}
+	}
 	e := entry{Status: f.State.status()}
 	e.Status.Code = f.Code
 	if !f.Time.IsZero() {

@@ -30,6 +30,19 @@ func TestEachStateIsTaken(t *testing.T) {
 	}
 }
 
+// TestWhatIsTakenForSomethingElse cannot be said: a State of another program, which has
+// read it somewhere.
+func TestWhatIsTakenForSomethingElse(t *testing.T) {
+	w := newWorld(t)
+	a, _ := w.assigned(dditest.Forced)
+	w.server.Requests()
+	for _, s := range []ddi.State{"closed", "canceled"} {
+		fails(t, w.client.Feedback(w.ctx(), telling(a, s)), ddi.Refused)
+	}
+	require.Empty(t, w.server.Requests())
+	require.Equal(t, dditest.Running, w.server.Action(a).State)
+}
+
 func TestCodeAndTime(t *testing.T) {
 	w := newWorld(t)
 	a, _ := w.assigned(dditest.Forced)
