@@ -212,7 +212,7 @@ func (x *exchange) unidentified(err error) *Error {
 // certHint says what to do about a server that wants a certificate of this device.
 func (x *exchange) certHint(gave bool) string {
 	if !gave {
-		return "set client_cert and client_key in a [[download.server]] with url = \"" + origin(x.url) + "\""
+		return "set client_cert and client_key in a [[download.server]] with url = \"" + Origin(x.url) + "\""
 	}
 	hint := "it does not take the one in " + x.server.ClientCert + " (client_cert)"
 	if cert, err := x.t.certificate(x.server); err == nil && cert.Leaf != nil {

@@ -24,7 +24,7 @@ func Hint(resp *http.Response) string {
 	case code == http.StatusBadRequest:
 		return ""
 	case x.server != nil && len(x.server.Headers)+len(x.server.HeaderFiles) > 0:
-		return "it got the headers of [[download.server]] for " + origin(x.url) + ": are they right, and is the URL?"
+		return "it got the headers of [[download.server]] for " + Origin(x.url) + ": are they right, and is the URL?"
 	}
-	return "the device is not allowed to have it: check the URL's credentials or its expiry, or set header_files in a [[download.server]] with url = \"" + origin(x.url) + "\""
+	return "the device is not allowed to have it: check the URL's credentials or its expiry, or set header_files in a [[download.server]] with url = \"" + Origin(x.url) + "\""
 }

@@ -60,10 +60,10 @@ func (s Settings) Validate(report Report) {
 			report("server."+key, "in table %d, "+format, append([]any{i + 1}, args...)...)
 		})
 		if u, err := url.Parse(v.URL); err == nil {
-			if seen[origin(u)] {
-				report("server.url", "there are two tables for %s", origin(u))
+			if seen[Origin(u)] {
+				report("server.url", "there are two tables for %s", Origin(u))
 			}
-			seen[origin(u)] = true
+			seen[Origin(u)] = true
 		}
 	}
 }
@@ -99,7 +99,7 @@ func (v *Server) validate(report Report) {
 		u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
 		report("url", "the URL is not that of a server alone; write it like https://HOST or https://HOST:PORT, without a path")
 	case !secure && (v.ClientCert != "" || len(v.HeaderFiles) > 0):
-		report("url", "%s is not https, so that anybody on the way could read the secrets of header_files, and there is no place for a certificate", origin(u))
+		report("url", "%s is not https, so that anybody on the way could read the secrets of header_files, and there is no place for a certificate", Origin(u))
 	}
 	if (v.ClientCert == "") != (v.ClientKey == "") {
 		report("client_cert", "a certificate needs its key: set client_cert and client_key")
@@ -164,8 +164,8 @@ func sorted[V any](m map[string]V) []string {
 	return names
 }
 
-// origin is scheme, host and port of a URL, in one form.
-func origin(u *url.URL) string {
+// Origin is scheme, host and port of a URL, in one form: URLs of one server have the same.
+func Origin(u *url.URL) string {
 	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Hostname())
 	if addr, err := netip.ParseAddr(host); err == nil && addr.Is6() {
 		host = "[" + host + "]"
@@ -193,7 +193,7 @@ func defaultPort(scheme string) string {
 // server is the table for a URL; nil for none.
 func (s Settings) server(u *url.URL) *Server {
 	for i := range s.Servers {
-		if at, err := url.Parse(s.Servers[i].URL); err == nil && origin(at) == origin(u) {
+		if at, err := url.Parse(s.Servers[i].URL); err == nil && Origin(at) == Origin(u) {
 			return &s.Servers[i]
 		}
 	}

@@ -19,6 +19,7 @@ func revealing() map[string]string {
 		"cmd/tope-updater KeepSource":   "writes the file of mode 0600 that a resume needs",
 		"engine/httpapi/client Install": "sends it to the daemon, over the socket",
 		"steps/download request":        "asks the server",
+		"platform/ddi/ddiplay part":     "asks the server",
 		"platform/source Len":           "looks at its length",
 		"platform/source Equal":         "compares",
 		"platform/source HasSecrets":    "compares",
