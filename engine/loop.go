@@ -73,7 +73,11 @@ type promised struct {
 //
 // If the power goes before the update is accepted, the next clean-up finds a directory of
 // no update, and removes it.
+//
+// What was promised before belongs to a request that was withdrawn: those that are parked
+// are asked again in the order in which they came.
 func (l *loop) promise(src steps.Source, h *steps.Handed) (p *promised, err error) {
+	l.forget(l.promised)
 	p = &promised{id: l.book.newID()}
 	l.promised = p
 	p.source, err = record(l.keeper, p.id, src, h)

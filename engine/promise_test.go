@@ -110,3 +110,43 @@ func TestAWithdrawnRequestLeavesNoSecrets(t *testing.T) {
 	r.Until(engine.Idle)
 	require.Equal(t, engine.Committed, r.Status().Last.State)
 }
+
+// patient is the context of a client. It tells when the engine has taken the client's request:
+// it is asked for its end a first time until then, and a second time until the answer.
+type patient struct {
+	context.Context
+	asked int
+	waits chan struct{}
+}
+
+func (p *patient) Done() <-chan struct{} {
+	if p.asked++; p.asked == 2 {
+		close(p.waits)
+	}
+	return p.Context.Done()
+}
+
+// Nor when another request waits behind it, and is the one that is accepted.
+func TestAWithdrawnRequestLeavesNoSecretsToTheNext(t *testing.T) {
+	k := &attentive{tidy: make(chan struct{})}
+	r, _ := ready(t, k)
+	ctx, hangUp := context.WithCancel(t.Context())
+	first, second := make(chan error), make(chan error)
+	go func() { _, err := enginetest.Secretive(ctx, r.Engine); first <- err }()
+	r.Until(engine.Cancelled)
+	url := source.New("https://me:secret@server/bundle?token=secret")
+	taken := &patient{Context: t.Context(), waits: make(chan struct{})}
+	go func() {
+		_, err := r.Install(taken, engine.InstallRequest{Source: steps.Source{URL: url}, Hold: true})
+		second <- err
+	}()
+	<-taken.waits
+	hangUp()
+	require.ErrorIs(t, <-first, context.Canceled)
+	close(k.tidy)
+	require.NoError(t, <-second)
+	r.Until(engine.Ready)
+	require.Len(t, k.kept, 2)
+	require.Equal(t, k.kept[:1], k.dropped)
+	require.Len(t, k.Sources, 1)
+}

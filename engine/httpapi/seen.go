@@ -126,8 +126,6 @@ func (p *presence) services(ctx context.Context) []Service {
 		return []Service{}
 	}
 	asked := p.now()
-	patience := time.NewTimer(glance)
-	defer patience.Stop()
 	for need := 0; ; { // the first look that answers; 0 while that is not known
 		p.mu.Lock()
 		now := p.clock.Monotonic()
@@ -152,8 +150,11 @@ func (p *presence) services(ctx context.Context) []Service {
 		if hung { // whoever came first has waited for it already
 			return p.unknown()
 		}
+		// At most two looks are waited for: the one that was under way, and one's own.
+		patience := time.NewTimer(glance)
 		select {
 		case <-flight:
+			patience.Stop()
 		case <-patience.C:
 			return p.unknown()
 		case <-ctx.Done():

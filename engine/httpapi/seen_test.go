@@ -120,6 +120,27 @@ func TestALookBelongsToItsMoment(t *testing.T) {
 	require.EqualValues(t, 4, looks.Load())
 }
 
+// Who has to wait for the look of others first has as long for one's own as anybody.
+func TestALookAfterALookIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	d := httpapitest.New()
+	o := d.Options()
+	begun := make(chan struct{}, 2)
+	o.Services.Look = func(context.Context) []httpapi.Service {
+		begun <- struct{}{}
+		time.Sleep(1200 * time.Millisecond)
+		return []httpapi.Service{{Name: "device-api", Running: true, Text: "runs"}}
+	}
+	h := httpapi.New(o)
+	early := make(chan httpapi.Status, 1)
+	go func() { early <- seen(t, h) }()
+	<-begun
+	d.Change(func(s *engine.Status) { s.State = engine.Committed })
+	require.Equal(t, "runs", seen(t, h).Services[0].Text)
+	require.Equal(t, "runs", (<-early).Services[0].Text)
+	require.Len(t, begun, 1)
+}
+
 // A service manager that hangs keeps a request waiting for a moment only, and the next
 // ones not at all.
 func TestAServiceManagerThatHangs(t *testing.T) {

@@ -172,10 +172,10 @@ func (d *Dir) OpenToRead(ctx context.Context, name string) (*os.File, error) {
 }
 
 // The pauses between two tries to open a file that somebody has a lease on. The kernel
-// tells nobody but its holder when it ends.
+// tells nobody but its holder when it ends; the longest leaves little time to take another.
 const (
 	leastPause = 5 * time.Millisecond
-	mostPause  = 500 * time.Millisecond
+	mostPause  = 40 * time.Millisecond
 )
 
 // Mkdir makes a directory.
