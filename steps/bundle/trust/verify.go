@@ -66,7 +66,7 @@ func (k *Keys) verify(message, signature []byte, use Use) (Key, error) {
 	if known {
 		return Key{}, fmt.Errorf("%w: key %s did not sign this; fetch it and its signature again", ErrBadSignature, keyID(s.KeyID))
 	}
-	return Key{}, fmt.Errorf("%w: %s; \"tope-updater keys list\" lists those known; sign it with one of those (\"tope-bundle sign\")", ErrUnknownKey, keyID(s.KeyID))
+	return Key{}, fmt.Errorf("%w: %s; sign it with one of \"tope-updater keys list\"", ErrUnknownKey, keyID(s.KeyID))
 }
 
 // judged returns the key of a good signature, or an error when its use or state forbids it.

@@ -82,7 +82,7 @@ func TestZeroSignaturesVerifyNothing(t *testing.T) {
 		key, err := k.Verify([]byte(release), newPair(t).sign(release))
 		require.ErrorIs(t, err, trust.ErrUnknownKey, name)
 		if name == "one key" {
-			require.ErrorContains(t, err, `sign it with one of those ("tope-bundle sign")`)
+			require.ErrorContains(t, err, `sign it with one of "tope-updater keys list"`)
 		}
 		require.Zero(t, key)
 		require.Equal(t, name == "no keys", k.Open(), name)
