@@ -48,8 +48,8 @@ func (p *preflight) shadows(context.Context) error {
 }
 
 // strangers refuses services of the system, or of an operator, that only the release names
-// and that run nothing of the versions: they would be stopped and started for nothing. It
-// is no stranger whose processes run something of the running version, whatever its unit
+// and that run nothing of the versions: they would be stopped and started for nothing. A
+// service whose processes run something of the running version is taken, whatever its unit
 // says. An operator's script or wrapper, and what has mounts of its own, may run something
 // of the target: the gate asks that of its processes.
 func (p *preflight) strangers(ctx context.Context) error {
