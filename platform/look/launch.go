@@ -170,7 +170,7 @@ func (n *needs) command(c service.Execution) {
 	if unknown(c.Path) || c.Path == "" {
 		return
 	}
-	at, beside := n.program(c.Path), c.Phase != service.Main
+	at, beside := n.a.Program(n.top, c.Path, n.l.Search), c.Phase != service.Main
 	user := n.user
 	if c.Privileged {
 		n.user = User{}
@@ -198,13 +198,14 @@ func (n *needs) command(c service.Execution) {
 	n.add(Needed{What: Executed, Name: script, Place: n.a.Below(n.top, path), Optional: c.Lenient, Beside: beside}, k)
 }
 
-// program finds a program, also one that is named without a directory.
-func (n *needs) program(name string) Place {
+// Program follows a unit's program as Below does, also one that is named without a
+// directory: it is looked for in those of search, or where systemd does by itself.
+func (a *AsIf) Program(top, name string, search []string) Place {
 	if filepath.IsAbs(name) {
-		return n.a.Below(n.top, name)
+		return a.Below(top, name)
 	}
-	for _, dir := range searched(n.l.Search) {
-		if p := n.a.Below(n.top, filepath.Join(dir, name)); p.Err == nil && p.Info.Mode().IsRegular() {
+	for _, dir := range searched(search) {
+		if p := a.Below(top, filepath.Join(dir, name)); p.Err == nil && p.Info.Mode().IsRegular() {
 			return p
 		}
 	}

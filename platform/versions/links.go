@@ -52,7 +52,8 @@ func (e *BlockedError) Error() string {
 func (e *BlockedError) Is(target error) bool { return target == ErrForeign }
 
 // Links compares the links there are with those that a version should have:
-// one for each entry of its bin and services directories but the updater.
+// one for each entry of its bin and services directories, but for the updater and for
+// what leads out of the version from bin.
 func (s *Store) Links(version string) ([]Link, error) {
 	if err := s.usable(version); err != nil {
 		return nil, err
@@ -63,7 +64,7 @@ func (s *Store) Links(version string) ([]Link, error) {
 	}
 	var links []Link
 	for _, p := range places {
-		some, err := p.links(s.Path(version))
+		some, err := s.linksAt(p, version)
 		if err != nil {
 			return nil, err
 		}
@@ -242,19 +243,16 @@ func (s *Store) places() ([]place, error) {
 	return places, nil
 }
 
-// links lists what this place should have for the version at dir, and what it
-// has beyond that.
-func (p place) links(dir string) ([]Link, error) {
-	names, err := entryNames(filepath.Join(dir, p.part))
+// linksAt lists what a place should have for the version, and what it has beyond that.
+func (s *Store) linksAt(p place, version string) ([]Link, error) {
+	names, err := entryNames(filepath.Join(s.Path(version), p.part))
 	if err != nil {
 		return nil, err
 	}
 	var links []Link
 	if p.part == "bin" {
-		if names != nil && !inside(dir, p.part) {
-			names = nil // whoever writes to that directory would choose what root's shells find
-		}
-		names = slices.DeleteFunc(names, func(name string) bool { return name == Updater })
+		// Whoever writes to what a program leads to would choose what root's shells run.
+		names = slices.DeleteFunc(names, func(name string) bool { return name == Updater || !s.inside(version, "bin/"+name) })
 	}
 	for _, name := range names {
 		link := Link{Path: filepath.Join(p.device, name), Target: filepath.Join(p.prefix, name)}
@@ -285,10 +283,11 @@ func (p place) links(dir string) ([]Link, error) {
 	return links, nil
 }
 
-// inside reports whether a directory of a version does not lead out of it by a link.
-func inside(version, name string) bool {
-	tree, err := filepath.EvalSymlinks(version)
-	real, rerr := filepath.EvalSymlinks(filepath.Join(version, name))
+// inside reports whether a name in a version does not lead out of it by links. The name
+// may lead to nothing: nobody adds to a version what is missing in it.
+func (s *Store) inside(version, name string) bool {
+	tree, err := s.cfg.Root.Resolve(filepath.Join(s.dev, "v"+version))
+	real, rerr := s.cfg.Root.Resolve(filepath.Join(s.dev, "v"+version, name))
 	return err == nil && rerr == nil && strings.HasPrefix(real, tree+"/")
 }
 

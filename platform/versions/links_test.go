@@ -178,3 +178,26 @@ func TestNoLinksToABinOutsideTheVersion(t *testing.T) {
 		})
 	}
 }
+
+// The same for one program: what its name leads to is not the service's to choose, now or later.
+func TestNoLinksToAProgramOutsideTheVersion(t *testing.T) {
+	d := newDevice(t)
+	version := d.Path("1.0.0")
+	put(t, version+"/lib/api", "api")
+	put(t, d.root+"/opt/tope/shared/data/tool", "evil")
+	symlink(t, "../../shared/data", version+"/data")
+	for name, target := range map[string]string{
+		"inside": "../lib/api", "whole": "/opt/tope/versions/v1.0.0/lib/api", "none": "../lib/none",
+		"tool": "../data/tool", "later": "../data/later", "system": "/usr/bin/tool", "out": "../../v1.0.0-1/tool",
+	} {
+		symlink(t, target, version+"/bin/"+name)
+	}
+	symlink(t, "/opt/tope/versions/current/bin/tool", d.root+"/usr/local/bin/tool")
+	d.point(versions.Current, "1.0.0")
+	added, err := d.EnsureLinks("1.0.0")
+	require.NoError(t, err)
+	require.Equal(t, []string{"/usr/local/bin/inside", "/usr/local/bin/none", "/usr/local/bin/whole"}, added)
+	removed, err := d.SweepLinks("1.0.0")
+	require.NoError(t, err)
+	require.Equal(t, []string{"/usr/local/bin/tool"}, removed, "an earlier updater has made it")
+}

@@ -61,7 +61,7 @@ type Snapshots interface {
 // file, which the next update removes (versions.Store.ProbeLinks, unitfiles.Store.Probe).
 func (g *Gate) Preflight(ctx context.Context, t *steps.Task) (steps.Preflight, error) {
 	p := &preflight{g: g, t: t, named: map[string]bool{}}
-	ask := []func(context.Context) error{p.begin, p.services, p.names, p.order, p.starts, p.effects, p.checks, p.baseline, p.follows, p.pace}
+	ask := []func(context.Context) error{p.begin, p.services, p.shadows, p.order, p.starts, p.effects, p.checks, p.baseline, p.strangers, p.follows, p.pace}
 	for _, question := range ask {
 		if err := question(ctx); err != nil {
 			return steps.Preflight{}, err

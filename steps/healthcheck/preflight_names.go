@@ -2,36 +2,28 @@ package healthcheck
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
 
-// names refuses a release that takes names of others: it would have a service stopped and
-// started that has nothing to do with the versions, or put a program in the place of one of
-// the system's. A version that is installed already has both by a decision of the past.
-func (p *preflight) names(ctx context.Context) error {
-	if p.g.cfg.Site == nil || p.t.Facts.Verify == nil {
-		return nil
-	}
-	if err := p.shadows(); err != nil {
-		return err
-	}
-	return p.strangers(ctx)
-}
-
 // shadows refuses a program that root's shells would find before one of the system's, in a
 // release that nobody signed. Where such a release may bring commands, it needs no ruse. A
 // link that is there has done so before, and a configured service is the operator's word.
-func (p *preflight) shadows() error {
+// A version that is installed already has its names by a decision of the past.
+func (p *preflight) shadows(context.Context) error {
 	site, target := p.g.cfg.Site, p.t.Target.Current
-	if site.Commands || p.t.Facts.Verify.SignedBy != "" {
+	if site == nil || p.t.Facts.Verify == nil || site.Commands || p.t.Facts.Verify.SignedBy != "" {
 		return nil
+	}
+	place := p.after.At(site.Store.LinkPath("bin/")).Path
+	if place != p.after.At("/usr/local/bin").Path && place != p.after.At("/usr/local/sbin").Path {
+		return nil // the shells look elsewhere
 	}
 	links, err := site.Store.Links(target)
 	if err != nil {
@@ -44,11 +36,8 @@ func (p *preflight) shadows() error {
 			continue
 		}
 		for _, dir := range []string{"/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"} {
-			host, err := site.Root.Path(dir + name)
-			if err != nil {
-				continue // a directory that leads nowhere has no programs
-			}
-			if _, err := os.Lstat(host); err == nil {
+			// An earlier installation may have linked it into the versions.
+			if at := p.after.At(dir + name); !at.Missing() && at.Version == "" {
 				p.fatal(steps.BadSignature, "publish it under another name, or sign the release",
 					"version %s has a program bin/%s, and no key of this device vouches for it: %s would be found before %s", target, name, l.Path, dir+name)
 				break
@@ -59,11 +48,13 @@ func (p *preflight) shadows() error {
 }
 
 // strangers refuses services of the system, or of an operator, that only the release names
-// and that run nothing of the versions. An operator's script, and what has mounts of its
-// own, may run something of them: the gate asks that of its processes.
+// and that run nothing of the versions: they would be stopped and started for nothing. A
+// service whose processes run something of the running version is taken, whatever its unit
+// says. An operator's script or wrapper, and what has mounts of its own, may run something
+// of the target: the gate asks that of its processes.
 func (p *preflight) strangers(ctx context.Context) error {
 	site, target := p.g.cfg.Site, p.t.Target.Current
-	if site.UnitFiles == nil {
+	if site == nil || p.t.Facts.Verify == nil || site.UnitFiles == nil {
 		return nil
 	}
 	for _, svc := range p.list {
@@ -83,7 +74,7 @@ func (p *preflight) strangers(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if p.follower(l, strings.HasPrefix(at, "/etc/systemd/system/")) {
+		if ran, _ := p.ranBefore(svc); ran || p.follower(l, operators(at)) {
 			continue
 		}
 		p.told[svc.Name] = true
@@ -93,15 +84,36 @@ func (p *preflight) strangers(ctx context.Context) error {
 	return nil
 }
 
+// operators reports whether a unit may be an operator's by the place of its file: generators
+// make units of SysV scripts, which may be those of an operator.
+func operators(at string) bool {
+	return strings.HasPrefix(at, "/etc/") || strings.HasPrefix(at, "/run/") || strings.HasPrefix(at, "/usr/local/")
+}
+
 // follower reports whether a service runs something of the target version, or, where that
-// cannot be told, doubt.
+// cannot be told, doubt. It cannot be told of scripts, of interpreters, and of wrappers
+// (env, nice) that are given the name of a program of the version.
 func (p *preflight) follower(l service.Launch, doubt bool) bool {
 	main, ok := l.MainCommand()
-	if !ok || l.RootDir != "" || l.Image != "" || l.Private || !filepath.IsAbs(main.Path) {
+	if !ok || l.RootDir != "" || l.Image != "" || l.Private {
 		return doubt
 	}
 	target := p.t.Target.Current
-	at := p.after.At(main.Path)
+	at := p.after.Program("/", main.Path, l.Search)
+	if at.Version == target || p.leadsInto(l, main, target) {
+		return true
+	}
+	if !doubt || at.Err != nil {
+		return doubt
+	}
+	// A oneshot has no process, when it has run, that could show what was executed.
 	script := provenance{host: p.g.cfg.Site.Root.Resolve}.scriptAt(at.Path)
-	return at.Version == target || p.leadsInto(l, main, target) || doubt && (at.Err != nil || script && l.Type != "oneshot")
+	return l.Type != "oneshot" && (script || look.Interprets(at.Path) || slices.ContainsFunc(main.Args[min(1, len(main.Args)):], p.names))
+}
+
+// names reports whether a word of an argument is the name of a program of the target.
+func (p *preflight) names(arg string) bool {
+	return slices.ContainsFunc(strings.FieldsFunc(arg, func(r rune) bool { return strings.ContainsRune(" \t\n;&|()'\"", r) }), func(word string) bool {
+		return p.after.At(p.g.cfg.Site.Store.LinkPath("bin/"+filepath.Base(word))).Version == p.t.Target.Current
+	})
 }

@@ -76,14 +76,20 @@ func (p *preflight) leadsInto(l service.Launch, main service.Execution, version 
 
 // failedBefore reports whether nothing of the running version was run by a service.
 func (p *preflight) failedBefore(svc service.Service) bool {
+	passed, asked := p.ranBefore(svc)
+	return asked && !passed
+}
+
+// ranBefore tells the result of the gate's question of the running version.
+func (p *preflight) ranBefore(svc service.Service) (passed, asked bool) {
 	var ev Evidence
 	if len(bytes.TrimSpace(p.verdict)) == 0 || json.Unmarshal(p.verdict, &ev) != nil {
-		return false
+		return false, false
 	}
 	for _, r := range ev.Results {
 		if r.Service == svc.Name && r.Kind == Origin {
-			return !r.Passed
+			return r.Passed, true
 		}
 	}
-	return false
+	return false, false
 }

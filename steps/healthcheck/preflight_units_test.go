@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/unitfiles"
 	"github.com/tope/updater/platform/versions"
@@ -50,7 +51,7 @@ func TestAPreflightRefusesTakenUnits(t *testing.T) {
 // Those of the system and of an operator that have nothing to do with the versions are not
 // stopped and started because a release says so.
 func TestAReleaseNamesAServiceOfOthers(t *testing.T) {
-	const lib, etc = "/usr/lib/systemd/system/other.service", "/etc/systemd/system/other.service"
+	const lib, etc, late = "/usr/lib/systemd/system/other.service", "/etc/systemd/system/other.service", "/run/systemd/generator.late/other.service"
 	refused := func(at string) string {
 		return "^!version 1.1.0 names the service other, and nothing that " + at + " runs is of the versions; publish a release that does not name it, or list other.service"
 	}
@@ -59,6 +60,7 @@ func TestAReleaseNamesAServiceOfOthers(t *testing.T) {
 		args  []string
 		allow []string
 		first bool // nothing is current yet
+		kind  string
 		want  string
 	}{
 		"a daemon of the system":            {at: lib, args: []string{"/usr/sbin/daemon", "-D"}, want: refused(lib)},
@@ -70,13 +72,41 @@ func TestAReleaseNamesAServiceOfOthers(t *testing.T) {
 		"a program of the version":          {at: lib, args: []string{"/usr/local/bin/device-api"}},
 		"a server with files of a version":  {at: etc, args: []string{"/usr/sbin/daemon", "--root", current + "/www"}},
 		"a server of the system with those": {at: lib, args: []string{"/usr/sbin/daemon", "--root=" + current + "/www"}},
+
+		// What a wrapper or an interpreter of the system executes in the end is for the gate to see.
+		"env":                                {at: etc, args: []string{"/usr/bin/env", "device-api"}},
+		"stdbuf":                             {at: etc, args: []string{"/usr/bin/stdbuf", "-oL", "device-api"}},
+		"a command in an argument":           {at: etc, args: []string{"/usr/bin/stdbuf", "-oL", "sh -c 'exec device-api'"}},
+		"a shell":                            {at: etc, args: []string{"/usr/bin/dash", "-c", "device-api --x"}},
+		"a shell with an operator's command": {at: etc, args: []string{"/usr/bin/dash", "-c", "$RUN"}},
+		"that has run and ended":             {at: etc, args: []string{"/usr/bin/dash", "-c", "$RUN"}, kind: "oneshot", want: refused(etc)},
+		"a wrapper of others":                {at: etc, args: []string{"/usr/bin/stdbuf", "-oL", "daemon"}, want: refused(etc)},
+		"a program of others by that name":   {at: etc, args: []string{"/usr/bin/device-api"}, want: refused(etc)},
+		"an argument of the system's":        {at: lib, args: []string{"/usr/sbin/daemon", "device-api"}, want: refused(lib)},
+		"a shell of the system":              {at: lib, args: []string{"/usr/bin/dash", "-c", "$RUN"}, want: refused(lib)},
+
+		// systemd looks for a program that has no directory.
+		"by its name":              {at: lib, args: []string{"device-api"}},
+		"the system's by its name": {at: lib, args: []string{"daemon"}, want: refused(lib)},
+		"nobody's by its name":     {at: lib, args: []string{"none"}, want: refused(lib)},
+
+		// Operators' units lie in other directories, too, and SysV scripts may be theirs.
+		"a script in /usr/local":        {at: "/usr/local/lib/systemd/system/other.service", args: []string{"/usr/sbin/script"}},
+		"a script by systemctl edit":    {at: "/etc/systemd/system.control/other.service", args: []string{"/usr/sbin/script"}},
+		"a script of the day":           {at: "/run/systemd/transient/other.service", args: []string{"/usr/sbin/script"}},
+		"a script of SysV":              {at: late, args: []string{"/etc/init.d/other", "start"}, kind: "forking"},
+		"a daemon, whoever has made it": {at: late, args: []string{"/usr/sbin/daemon"}, want: refused(late)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t, nil, versions.Brought{})
 			self, err := os.ReadFile("/proc/self/exe") // a program, and not a script
 			require.NoError(t, err)
 			s.file(t, "/usr/sbin/daemon", string(self), 0o755)
+			for _, tool := range []string{"env", "stdbuf", "dash", "device-api"} {
+				require.NoError(t, os.Link(s.d.Path("/usr/sbin/daemon"), s.d.Path("/usr/bin/"+tool)))
+			}
 			s.file(t, "/usr/sbin/script", "#!/bin/sh\n", 0o755)
+			s.file(t, "/etc/init.d/other", "#!/bin/sh\n", 0o755)
 			s.file(t, c.at, "[Service]\n", 0o644)
 			units := unitfiles.New(unitfiles.Config{Root: s.cfg.Site.Root, Tree: s.d.Store.Path, Allow: c.allow})
 			s.cfg.Units, s.cfg.Site.UnitFiles = units, units
@@ -86,7 +116,7 @@ func TestAReleaseNamesAServiceOfOthers(t *testing.T) {
 			}
 			s.main(service.Launch{}, "/usr/local/bin/device-api")
 			s.manager.Add("other")
-			s.manager.Launches("other", service.Launch{Commands: []service.Execution{{Phase: service.Main, Path: c.args[0], Args: c.args}}})
+			s.manager.Launches("other", service.Launch{Type: c.kind, Commands: []service.Execution{{Phase: service.Main, Path: c.args[0], Args: c.args}}})
 			s.task.Release.Services = []string{"other"}
 			s.task.Facts.Verify = &steps.Verified{SignedBy: "1AB"}
 			found := s.asks(t)
@@ -133,6 +163,56 @@ func TestAReleaseOfNobodysShadowsAProgramOfTheSystem(t *testing.T) {
 			require.Empty(t, matching(s.asks(t), "vouches"))
 		})
 	}
+
+	// Earlier installations have linked it into the versions.
+	s = scenery(t)
+	require.NoError(t, os.Remove(s.d.Path("/usr/bin/ls")))
+	require.NoError(t, os.Symlink(current+"/bin/ls", s.d.Path("/usr/bin/ls")))
+	require.Empty(t, matching(s.asks(t), "vouches"))
+	s.file(t, "/usr/sbin/ls", "#!/bin/sh\n", 0o755)
+	require.Len(t, matching(s.asks(t), "would be found before /usr/sbin/ls"), 1)
+}
+
+// Root's shells do not look into a directory of links that the operator has chosen.
+func TestLinksBesideTheSearchPathShadowNothing(t *testing.T) {
+	for dir, want := range map[string]int{"/opt/tope/bin": 0, "/usr/local/sbin": 1, "/opt/bin": 1} {
+		t.Run(dir, func(t *testing.T) {
+			s := newScene(t, map[string]string{"bin/device-api": "#!/bin/sh\n", "bin/ls": "#!/bin/sh\n"}, versions.Brought{})
+			require.NoError(t, os.Symlink("../usr/local/bin", s.d.Path("/opt/bin")))
+			store, err := versions.Open(versions.Config{Root: s.cfg.Site.Root, Versions: "/opt/tope/versions", Bin: dir})
+			require.NoError(t, err)
+			s.cfg.Site.Store = store
+			s.file(t, "/usr/bin/ls", "#!/bin/sh\n", 0o755)
+			s.task.Facts.Verify = &steps.Verified{}
+			require.Len(t, matching(s.asks(t), "vouches"), want)
+		})
+	}
+}
+
+// What runs from the version that is left has proved so, whatever its unit says.
+func TestAReleaseNamesAServiceThatRunsFromTheVersions(t *testing.T) {
+	const refusal = "^!version 1.1.0 names the service other"
+	s := newScene(t, nil, versions.Brought{})
+	self, err := os.ReadFile("/bin/sleep")
+	require.NoError(t, err)
+	s.file(t, "/usr/sbin/daemon", string(self), 0o755)
+	s.file(t, "/usr/lib/systemd/system/other.service", "[Service]\n", 0o644)
+	s.cfg.Origins = &look.Origins{Root: s.cfg.Site.Root, Versions: s.d.Dir()}
+	s.main(service.Launch{}, "/usr/local/bin/device-api")
+	s.manager.Add("other")
+	s.manager.Launches("other", service.Launch{Commands: []service.Execution{{Phase: service.Main, Path: "/usr/sbin/daemon", Args: []string{"/usr/sbin/daemon"}}}})
+	require.NoError(t, s.manager.Start(t.Context(), service.Service{Name: "other"}))
+	s.task.Release.Services = []string{"other"}
+	s.task.Facts.Verify = &steps.Verified{SignedBy: "1AB"}
+
+	running := &ported{bench: s.bench, real: &real{}, t: t, d: s.d}
+	running.runs("", s.d.Path("/usr/sbin/daemon"), "1000")
+	s.manager.Set("other", func(st *service.Status) { st.MainPID = running.pids[0] })
+	require.Len(t, matching(s.asks(t), refusal), 1)
+
+	running.runs(s.d.Store.Path("1.0.0"), s.d.Path("/usr/sbin/daemon"), "1000")
+	s.manager.Works("other", running.pids[1])
+	require.Empty(t, matching(s.asks(t), refusal))
 }
 
 // matching are the findings that match an expression.
