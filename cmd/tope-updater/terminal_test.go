@@ -12,11 +12,11 @@ import (
 
 	"github.com/tope/updater/cmd/internal/timeline"
 	"github.com/tope/updater/engine"
-	"github.com/tope/updater/steps"
 	"github.com/tope/updater/engine/httpapi"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/printable"
 	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
 )
 
 func at(percent int) engine.UpdateStatus {
