@@ -54,19 +54,21 @@ func described(version string) string { return "signed release " + version }
 
 // ForgetTrust lets go of the signed releases that were committed, and returns the newest
 // as SignedRelease does: from then on a device without keys takes any release again, until
-// another signed one is committed. It is durable when it returns; why goes into the
-// journal. Errors: ErrNothingToDo when there is none, ErrJournal.
-func (e *Engine) ForgetTrust(ctx context.Context, why string) (was string, err error) {
+// another signed one is committed. The highest epoch that was committed remains the floor
+// of releases to come. It is durable when it returns; why goes into the journal. Errors:
+// ErrNothingToDo when there is none, ErrJournal.
+func (e *Engine) ForgetTrust(ctx context.Context, why string) (was string, floor int64, err error) {
 	err = e.call(ctx, func(loop context.Context, l *loop) error {
 		if was = SignedRelease(l.book.journal.State(), l.book.versions); was == "" {
 			return fmt.Errorf("%w: no signed release has been committed on this device, or it has been let go of already", ErrNothingToDo)
 		}
+		floor = l.policy.epochFloor()
 		// One transaction: if the power goes before it is durable, the device goes on
 		// refusing.
 		return l.book.append(journal.Record{Phase: journal.Outcome, By: Asker(loop), TrustForgotten: true, Why: why})
 	})
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	return was, nil
+	return was, floor, nil
 }

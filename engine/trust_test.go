@@ -61,17 +61,19 @@ func TestWhatIsNotCommittedIsNotNoted(t *testing.T) {
 func TestForgetTrust(t *testing.T) {
 	d := enginetest.NewDevice()
 	r := d.Up(t, signing("1AB"))
-	_, err := r.ForgetTrust(t.Context(), "nothing")
+	_, _, err := r.ForgetTrust(t.Context(), "nothing")
 	require.ErrorIs(t, err, engine.ErrNothingToDo)
 	u := installed(t, r, false)
-	was, err := r.ForgetTrust(t.Context(), "a new owner")
+	d.Epochs = map[string]int64{u.To: 3}
+	was, floor, err := r.ForgetTrust(t.Context(), "a new owner")
 	require.NoError(t, err)
 	require.Equal(t, "signed release "+u.To, was)
+	require.Equal(t, int64(3), floor)
 	f := d.J.State()
 	require.Equal(t, "a new owner", f.Forgotten.Why)
 	d.Signers = map[string]string{u.To: "1AB"}
 	require.Empty(t, engine.SignedRelease(f, d), "the manifest does not bring it back")
-	_, err = r.ForgetTrust(t.Context(), "again")
+	_, _, err = r.ForgetTrust(t.Context(), "again")
 	require.ErrorIs(t, err, engine.ErrNothingToDo)
 }
 

@@ -28,7 +28,8 @@ a key directory that was emptied, moved or not mounted does not open it to anybo
 To go on with the same publisher, put the key back.
 
 "trust forget" lets go of the signed releases that were committed. From then on the
-device trusts as one that never had any, until it commits the next. It is for root
+device trusts as one that never had any, until it commits the next; releases of a
+lower epoch than it has committed still need --force. It is for root
 alone, through the daemon's socket or without a daemon, and the journal keeps who
 asked, and why.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,9 +50,12 @@ asked, and why.`,
 				return err
 			}
 			now := d.policyBy(nil).Standing()
-			return a.term.answer(httpapi.Forgotten{Forgotten: was}, func(t *terminal) {
-				t.say("the %s is let go of", was)
+			return a.term.answer(was, func(t *terminal) {
+				t.say("the %s is let go of", was.Forgotten)
 				t.say("this device trusts %s", now.Text)
+				if was.EpochFloor > 0 {
+					t.say("releases below epoch %d still need --force: this device has committed that epoch", was.EpochFloor)
+				}
 			})
 		},
 	}

@@ -108,6 +108,9 @@ func (a *app) update(ctx context.Context, noWait bool, begin func(context.Contex
 		a.term.say("update %s", id)
 	}
 	u, err := a.follow(ctx, s, id)
+	if !s.inProcess && ctx.Err() != nil && u.ID == "" {
+		a.term.note("update %s goes on in the daemon; \"tope-updater watch\" follows it, and \"tope-updater cancel\" ends it until it switches", id)
+	}
 	if a.term.json && u.ID != "" {
 		if werr := a.term.document(u); werr != nil {
 			return werr

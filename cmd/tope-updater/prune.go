@@ -36,6 +36,6 @@ update needs, is never removed.`,
 			})
 		},
 	}
-	cmd.Flags().IntVar(&keep, "keep", -1, "keep the newest `N` versions, needed or not (default: retention.versions)")
+	cmd.Flags().IntVar(&keep, "keep", -1, "keep the newest `N` versions, needed or not; with 0, only what is needed (default: retention.versions)")
 	return cmd
 }

@@ -136,9 +136,12 @@ func orNone(version string) string {
 
 // wire tells what a bundle cost.
 func wire(w *steps.Wire) string {
-	s := fmt.Sprintf("downloaded %s instead of %s", human.Bytes(w.Head+w.Payload), human.Bytes(w.Whole))
+	got, whole := human.Bytes(w.Head+w.Payload), human.Bytes(w.Whole)
+	s := "downloaded " + got
 	if w.Solid {
-		s = fmt.Sprintf("downloaded %s, everything", human.Bytes(w.Head+w.Payload))
+		s += ", everything"
+	} else if got != whole {
+		s += " instead of " + whole
 	}
 	for _, part := range []struct {
 		n    int

@@ -16,6 +16,7 @@ import (
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/printable"
 	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
 )
 
 func at(percent int) engine.UpdateStatus {
@@ -165,5 +166,16 @@ func TestForeignTextCommandsNoTerminal(t *testing.T) {
 		require.Equal(t, printable.Lines(said), said)
 		require.NotContains(t, said, "\nversion ok")
 		require.Contains(t, said, `1.0\u202egpj\u001b[31m`)
+	}
+}
+
+// TestWhatABundleCost: "instead of" is for what was saved, as far as it can be seen.
+func TestWhatABundleCost(t *testing.T) {
+	for want, w := range map[string]steps.Wire{
+		"downloaded 2.08 kB, 3 taken from this device": {Head: 2080, Whole: 2081, Local: 3},
+		"downloaded 2.08 kB instead of 4.00 kB":        {Head: 2000, Payload: 80, Whole: 4000},
+		"downloaded 4.00 kB, everything":               {Head: 2000, Payload: 2000, Whole: 4000, Solid: true},
+	} {
+		require.Equal(t, want, wire(&w))
 	}
 }

@@ -23,7 +23,7 @@ type Engine interface {
 	RestoreFactory(ctx context.Context) (id string, err error)
 	Quarantine() []journal.Quarantined
 	Unquarantine(ctx context.Context, which, why string) ([]journal.Quarantined, error)
-	ForgetTrust(ctx context.Context, why string) (was string, err error)
+	ForgetTrust(ctx context.Context, why string) (was string, floor int64, err error)
 	Exclusive(ctx context.Context, what string, f func(context.Context) error) error
 }
 

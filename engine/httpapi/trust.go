@@ -19,9 +19,9 @@ func (a *api) forgetTrust(w http.ResponseWriter, r *http.Request) error {
 	if !oneLine(in.Why) {
 		return invalid("field why must be one line of 1 to %d characters", longestWhy)
 	}
-	was, err := a.Engine.ForgetTrust(r.Context(), "forgotten: "+in.Why)
+	was, floor, err := a.Engine.ForgetTrust(r.Context(), "forgotten: "+in.Why)
 	if err != nil {
 		return err
 	}
-	return accepted(w, "/api/v2/status", Forgotten{was})
+	return accepted(w, "/api/v2/status", Forgotten{was, floor})
 }

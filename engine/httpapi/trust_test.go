@@ -20,9 +20,9 @@ type forgetful struct {
 
 func (f *forgetful) Status() engine.Status { return engine.Status{} }
 
-func (f *forgetful) ForgetTrust(_ context.Context, why string) (string, error) {
+func (f *forgetful) ForgetTrust(_ context.Context, why string) (string, int64, error) {
 	f.why = why
-	return "signed release 1.0.0", nil
+	return "signed release 1.0.0", 2, nil
 }
 
 // TestOnlyRootForgets: neither TCP nor a member of the socket's group lets go of the

@@ -61,9 +61,11 @@ type (
 	ForgetRequest struct {
 		Why string `json:"why"`
 	}
-	// Forgotten names the newest signed release, which was let go of.
+	// Forgotten names the newest signed release, which was let go of. EpochFloor stays: a
+	// release of a lower epoch is refused without force.
 	Forgotten struct {
-		Forgotten string `json:"forgotten"`
+		Forgotten  string `json:"forgotten"`
+		EpochFloor int64  `json:"epoch_floor,omitempty"`
 	}
 	// Reloaded says what is in force after a reload.
 	Reloaded struct {

@@ -48,6 +48,19 @@ func TestOwnIsMadeOnceAndKept(t *testing.T) {
 	require.Equal(t, strings.ToUpper(hex.EncodeToString(sum[:])), strings.ReplaceAll(Fingerprint(first), ":", ""))
 }
 
+// TestANameIsInItOnce: a device that listens on 127.0.0.1 is told that address twice.
+func TestANameIsInItOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), FileName)
+	require.NoError(t, Own(path, []string{"localhost", "127.0.0.1", "::1", "127.0.0.1", "localhost"}))
+	pair, err := (&Files{Cert: path, Key: path}).Load()
+	require.NoError(t, err)
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	require.NoError(t, err)
+	require.Equal(t, []string{"localhost"}, leaf.DNSNames)
+	require.Equal(t, []string{"127.0.0.1", "::1"}, []string{leaf.IPAddresses[0].String(), leaf.IPAddresses[1].String()})
+	require.Len(t, leaf.IPAddresses, 2)
+}
+
 // TestADamagedFileIsNotReplaced: a client may have pinned what was in it.
 func TestADamagedFileIsNotReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), FileName)

@@ -183,6 +183,11 @@ func (d *device) strike() {
 	_ = d.end(syscall.SIGTERM)
 	_ = d.log.Close()
 	_ = d.Stop(context.Background()) // as far as possible: the play is over
+	// A service that was stopped stays so until the next boot. The device is handed over
+	// as one that is about to boot: the next daemon starts its services.
+	for _, s := range d.Services() {
+		_ = os.Remove(filepath.Join(d.Root, "run/tope-updater/services", s.Name+".json"))
+	}
 }
 
 // howToPlay tells how to go on with the device.
@@ -199,6 +204,6 @@ func (d *device) howToPlay() {
   curl -s http://127.0.0.1:%d/api/v1.0/progress
 
 The services outlive the daemon. To end and remove it all:
-  kill %%1; pkill -f %s/opt/; chmod -R u+w %s && rm -r %s`,
+  kill %%1; wait %%1; pkill -f %s/opt/; chmod -R u+w %s && rm -r %s`,
 		d.Updater, d.Config, d.Root, d.dir, d.dir, d.Ports.Updater, d.Root, d.dir, d.dir)
 }

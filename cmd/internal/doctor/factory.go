@@ -12,7 +12,11 @@ func (c *checkup) makeFactory() advice {
 	if c.at.Current == "" {
 		return say("run \"tope-updater factory create\" once a version has proved itself")
 	}
-	do := c.updater("factory create --replace " + c.at.Current)
+	verb := "factory create "
+	if _, strange := c.at.Strange[versions.Factory]; strange || c.at.Factory != "" {
+		verb += "--replace "
+	}
+	do := c.updater(verb + c.at.Current)
 	do.say = "once the current version has proved itself"
 	return do
 }

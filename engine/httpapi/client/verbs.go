@@ -80,12 +80,12 @@ func (c *Client) ClearQuarantine(ctx context.Context, r httpapi.ClearRequest) ([
 	return out.Cleared, err
 }
 
-// ForgetTrust lets go of the signed releases that were committed, and returns the newest.
-// Errors: engine.ErrNothingToDo when there is none.
-func (c *Client) ForgetTrust(ctx context.Context, why string) (was string, err error) {
+// ForgetTrust lets go of the signed releases that were committed, and tells the newest and
+// what stays. Errors: engine.ErrNothingToDo when there is none.
+func (c *Client) ForgetTrust(ctx context.Context, why string) (httpapi.Forgotten, error) {
 	var out httpapi.Forgotten
-	err = c.do(ctx, http.MethodPost, "/api/v2/trust/forget", httpapi.ForgetRequest{Why: why}, &out)
-	return out.Forgotten, err
+	err := c.do(ctx, http.MethodPost, "/api/v2/trust/forget", httpapi.ForgetRequest{Why: why}, &out)
+	return out, err
 }
 
 // Updates lists the updates the journal keeps, newest first.

@@ -186,8 +186,8 @@ func (e *Engine) Unquarantine(ctx context.Context, which, why string) ([]journal
 }
 
 // ForgetTrust notes the request.
-func (e *Engine) ForgetTrust(ctx context.Context, why string) (string, error) {
-	return "signed release 1.0.0", e.device().hear(ctx).call("forget trust: %s", why)
+func (e *Engine) ForgetTrust(ctx context.Context, why string) (string, int64, error) {
+	return "signed release 1.0.0", 2, e.device().hear(ctx).call("forget trust: %s", why)
 }
 
 // Exclusive notes the request and runs f, unless the device is to fail.

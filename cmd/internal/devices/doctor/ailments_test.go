@@ -160,7 +160,7 @@ var ailments = []ailment{
 	},
 	{
 		name: "no factory version", hurt: "rm " + versions + "factory",
-		finding: finding{"factory", "warn", "there is no factory version", "factory create --replace 1.1.0", ""},
+		finding: finding{"factory", "warn", "there is no factory version", "factory create 1.1.0", ""},
 		after:   "tope-updater factory create --replace 1.0.0",
 	},
 	{
