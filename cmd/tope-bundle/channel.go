@@ -106,7 +106,7 @@ func source(name string) (*channel.Source, error) {
 func readChannel(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot read the channel: %w", err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, channel.MaxFile+1))

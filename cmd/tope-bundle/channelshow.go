@@ -38,6 +38,9 @@ turn comes. The signature is not checked; see verify.`,
 			if d.Early && d.Late {
 				return usagef("a device is --early or --late, not both")
 			}
+			if err := versionOf("--version", d.Version); err != nil {
+				return err
+			}
 			now := time.Now()
 			if at != "" {
 				var err error
@@ -64,7 +67,7 @@ turn comes. The signature is not checked; see verify.`,
 	cmd.Flags().StringVar(&d.ID, "device", "", "tell what the device with this `ID` would do")
 	cmd.Flags().StringVar(&d.Hardware, "hardware", "", "the device's `hardware`")
 	cmd.Flags().StringVar(&d.Version, "version", "", "the `version` that the device runs")
-	cmd.Flags().Int64Var(&d.KeysSerial, "keys-serial", 0, "`serial` of the device's keys.json")
+	cmd.Flags().Var(count{&d.KeysSerial}, "keys-serial", "`serial` of the device's keys.json")
 	cmd.Flags().BoolVar(&d.Early, "early", false, "the device is one of the first")
 	cmd.Flags().BoolVar(&d.Late, "late", false, "the device is one of the last")
 	cmd.Flags().StringVar(&at, "at", "", "at this `time` (RFC 3339); without it, now")

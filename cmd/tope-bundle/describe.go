@@ -49,7 +49,8 @@ func (f *releaseFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.file, "release", "", "TOML `file` that describes the release (docs/bundle-format.md)")
 	cmd.Flags().StringVar(&f.product, "product", "", "product, instead of the file's")
 	cmd.Flags().StringVar(&f.version, "version", "", "version, instead of the file's")
-	cmd.Flags().Int64Var(&f.epoch, "epoch", -1, "epoch, instead of the file's")
+	f.epoch = -1
+	cmd.Flags().Var(count{&f.epoch}, "epoch", "epoch, instead of the file's")
 	cmd.Flags().StringVar(&f.created, "created", "", "time stamp (RFC 3339), instead of SOURCE_DATE_EPOCH or now")
 }
 
@@ -100,6 +101,9 @@ func (f *releaseFlags) override(r *native.Release) (err error) {
 	}
 	if f.epoch >= 0 {
 		r.Epoch = f.epoch
+	}
+	if r.Epoch < 0 {
+		return usagef("%s: epoch %d: write a whole number, 0 or more", filepath.Base(f.file), r.Epoch)
 	}
 	r.Created, err = f.time()
 	if err != nil {

@@ -43,7 +43,7 @@ type has struct {
 
 // native refuses a release that the device would not take, whichever of the releases it has.
 func (d judged) native(r *native.Release, digest string, devices []has) error {
-	if err := d.judge().Release(d.task(), r); err != nil {
+	if err := advised(d.judge().Release(d.task(), r), d.epoch); err != nil {
 		return err
 	}
 	for _, h := range devices {
@@ -52,6 +52,25 @@ func (d judged) native(r *native.Release, digest string, devices []has) error {
 		}
 	}
 	return nil
+}
+
+// advised says what a publisher does about a release that is too old for a device that
+// has committed an epoch. The device's code says what those do who install it.
+func advised(err error, epoch int64) error {
+	var e *steps.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	told := *e
+	switch e.Code {
+	case steps.EpochTooLow:
+		told.Hint = fmt.Sprintf("pack or convert it with --epoch %d, or use --force if devices are meant to go back", epoch)
+	case steps.ReleaseExpired:
+		told.Hint = "give it a later expires in its description"
+	default:
+		return err
+	}
+	return &told
 }
 
 func (d judged) judge() *supply.Judge {
@@ -77,7 +96,7 @@ func (d judged) after(r *native.Release, digest string, h has) error {
 		}
 	}
 	if err != nil || digest != "" && digest == h.Digest {
-		return err
+		return advised(err, h.Epoch)
 	}
 	return d.forward(r.Version, h)
 }
@@ -110,11 +129,11 @@ func (d judged) legacy(b bundle.Bundle, devices []has) error {
 	if err := bundle.CheckCommands(r, d.commands); err != nil {
 		return err
 	}
-	if err := bundle.CheckAge(t, r, time.Now()); err != nil {
+	if err := advised(bundle.CheckAge(t, r, time.Now()), d.epoch); err != nil {
 		return err
 	}
 	for _, h := range devices {
-		err := bundle.CheckAge(&steps.Task{EpochFloor: h.Epoch, Force: d.force}, r, time.Now())
+		err := advised(bundle.CheckAge(&steps.Task{EpochFloor: h.Epoch, Force: d.force}, r, time.Now()), h.Epoch)
 		if err == nil {
 			err = d.forward(r.Version, h)
 		}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"aead.dev/minisign"
@@ -72,8 +74,13 @@ func (a *app) keygen(name, passwordFile string) error {
 
 func writeNew(name string, data []byte, mode os.FileMode) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("cannot write %s: the directory %s is not there: make it first", name, filepath.Dir(name))
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("cannot write %s: it is there already, and is never replaced: choose another name", name)
+	case err != nil:
+		return fmt.Errorf("cannot write %s: %w", name, err)
 	}
 	_, err = f.Write(data)
 	return errors.Join(err, f.Sync(), f.Close())

@@ -37,7 +37,8 @@ func (f *makeFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.unsigned, "unsigned", false, "do not sign it; \"tope-bundle sign\" does it later")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "", "`file` to write (default PRODUCT-VERSION.tope)")
 	cmd.Flags().StringArrayVar(&f.from, "from", nil, "earlier release (bundle or directory) to make patches against; may be given several times")
-	cmd.Flags().Int64Var(&f.patch, "max-patch", pack.DefaultMaxPatch, "make no patches for contents of more `bytes` than this")
+	f.patch = pack.DefaultMaxPatch
+	cmd.Flags().Var(count{&f.patch}, "max-patch", "make no patches for contents of more `bytes` than this")
 	cmd.Flags().StringSliceVar(&f.drop, "drop", nil, "leave these out, which a release does not carry: owners, bits, attributes, capabilities, modes")
 	cmd.Flags().BoolVar(&f.verbose, "verbose", false, "name every file that gets no patch")
 	cmd.Flags().BoolVar(&f.force, "force", false, "make it although it has expired, or its version or epoch is below that of --from")

@@ -18,6 +18,7 @@ type app struct {
 }
 
 func (a *app) command() *cobra.Command {
+	var tell bool
 	cmd := &cobra.Command{
 		Use:   "tope-bundle VERB",
 		Short: "make and inspect signed releases for tope-updater",
@@ -30,7 +31,12 @@ Keys come from a file or standard input, never from an argument. Exit codes:
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
+		// The nearest one counts: a verb below must not have one of its own.
+		PersistentPreRunE: local,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if tell && len(args) == 0 {
+				return a.tellVersion()
+			}
 			if len(args) > 0 {
 				return usagef("there is no verb %q; \"tope-bundle --help\" lists them", args[0])
 			}
@@ -41,10 +47,11 @@ Keys come from a file or standard input, never from an argument. Exit codes:
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cmd.SetOut(a.out)
 	cmd.SetErr(a.err)
+	cmd.Flags().BoolVar(&tell, "version", false, "print the version of this program")
 	cmd.PersistentFlags().BoolVar(&a.json, "json", false, "JSON instead of text for people")
 	cmd.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on standard error")
 	cmd.AddCommand(a.keygenCommand(), a.packCommand(), a.signCommand(), a.verifyCommand(),
-		a.inspectCommand(), a.diffCommand(), a.convertCommand(), a.serveCommand(), a.channelCommand())
+		a.inspectCommand(), a.diffCommand(), a.convertCommand(), a.serveCommand(), a.channelCommand(), a.versionCommand())
 	strict.Arguments(cmd, func(err error) error {
 		if err != nil {
 			err = usageError{err}

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +20,10 @@ func (a *app) serveCommand() *cobra.Command {
 		Long: `Serve a directory's files over HTTP, with Range requests, for trying things. In
 production any web server does: bundles need no logic on the server.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l, err := (&net.ListenConfig{}).Listen(cmd.Context(), "tcp", listen)
+			if err := servable(args[0]); err != nil {
+				return err
+			}
+			l, err := listenOn(cmd.Context(), listen)
 			if err != nil {
 				return err
 			}
@@ -43,4 +48,32 @@ production any web server does: bundles need no logic on the server.`,
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8000", "`address` to listen on")
 	return cmd
+}
+
+// servable refuses anything but a directory: a server of something else would answer, and
+// only ever that it is not found.
+func servable(name string) error {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return fmt.Errorf("cannot find the directory to serve: %w", err)
+	case !info.IsDir():
+		return usagef("%s is not a directory: name the directory that has the files to serve", name)
+	}
+	return nil
+}
+
+func listenOn(ctx context.Context, address string) (net.Listener, error) {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
+	}
+	if err != nil {
+		return nil, usagef("--listen: write HOST:PORT, such as 127.0.0.1:8000")
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w; name another address by --listen", address, err)
+	}
+	return l, nil
 }

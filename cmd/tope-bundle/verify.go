@@ -30,7 +30,7 @@ the releases that failed on it.`,
 	cmd.Flags().StringVar(&v.product, "product", "", "judge for a device of this product")
 	cmd.Flags().StringVar(&v.hardware, "hardware", "", "judge for a device of this hardware")
 	cmd.Flags().StringVar(&v.updater, "updater", "", "judge for a device with this `version` of the updater")
-	cmd.Flags().Int64Var(&v.epoch, "epoch", 0, "judge for a device that has committed this epoch")
+	cmd.Flags().Var(count{&v.epoch}, "epoch", "judge for a device that has committed this epoch")
 	cmd.Flags().BoolVar(&v.commands, "allow-post-cmds", false, "judge for a device that runs the post_cmds of legacy packages")
 	cmd.Flags().BoolVar(&v.force, "force", false, "judge as for install --force: neither age nor version count")
 	return cmd
@@ -56,6 +56,9 @@ type verified struct {
 }
 
 func (v *verification) run(ctx context.Context, name string) error {
+	if err := versionOf("--updater", v.updater); err != nil {
+		return err
+	}
 	by := ""
 	judge, err := v.signers.judge(&by)
 	if err != nil {

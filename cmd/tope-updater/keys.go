@@ -93,7 +93,7 @@ func (a *app) keyDirectory() (d *device, dir string, err error) {
 func readKeyFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot read the new keys: %w; name the keys.json, and then its .minisig files", err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))

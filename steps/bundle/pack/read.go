@@ -29,7 +29,7 @@ type Opened struct {
 func Open(path string, limits bundle.Limits, verify func(packed, signature []byte) error) (*Opened, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot open the bundle: %w", err)
 	}
 	o, err := open(f, limits, verify)
 	if err != nil {

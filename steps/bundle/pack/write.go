@@ -197,10 +197,14 @@ func Resign(from, to string, key minisign.PrivateKey, limits bundle.Limits) erro
 	defer o.Close()
 	b := &Bundle{Release: *o.Release, Packed: o.Packed}
 	b.Sign(key)
-	return writeFile(to, func(w io.Writer) (int64, error) {
+	err = writeFile(to, func(w io.Writer) (int64, error) {
 		if _, err := w.Write(b.head()); err != nil {
 			return 0, err
 		}
 		return io.Copy(w, io.NewSectionReader(o.f, o.Size, o.size-o.Size))
 	})
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", to, err)
+	}
+	return nil
 }
