@@ -1,18 +1,14 @@
 package source_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
-	"strings"
 	"testing"
 
-	"github.com/BurntSushi/toml"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/platform/secret/secrettest"
 	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/platform/source/sourcetest"
 )
@@ -48,38 +44,12 @@ func TestRedacted(t *testing.T) {
 	}
 }
 
-type outer struct {
-	Open   source.URL `toml:"open"`
-	hidden source.URL
-	Map    map[string]source.URL `toml:"map"`
-	List   []source.URL
-	Deep   *outer
-	any    any
-}
-
-// TestNothingPrintsASecret tries what Go has to print a value, with the URL at each depth.
 func TestNothingPrintsASecret(t *testing.T) {
 	u := source.New(secretive)
-	o := outer{Open: u, hidden: u, Map: map[string]source.URL{"k": u}, List: []source.URL{u}, Deep: &outer{hidden: u}, any: u}
-	var printed strings.Builder
-	for _, v := range []any{u, &u, o, &o, []any{u, o}, map[string]any{"a": o}, struct{ unexported source.URL }{u}} {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%p", "%c", "%U", "%T", "%10.3s"} {
-			fmt.Fprintf(&printed, verb+"\n", v)
-		}
-		fmt.Fprintln(&printed, v)
-		b, err := json.Marshal(v)
-		require.NoError(t, err)
-		printed.Write(b)
-		var buf bytes.Buffer
-		slog.New(slog.NewTextHandler(&buf, nil)).Info("x", "v", v, slog.Any("w", v))
-		slog.New(slog.NewJSONHandler(&buf, nil)).Info("x", "v", v)
-		printed.Write(buf.Bytes())
-	}
-	fmt.Fprintln(&printed, fmt.Errorf("cannot use %v: %w", u, errors.New("x")))
-	require.NoError(t, toml.NewEncoder(&printed).Encode(map[string]any{"u": u}))
-	require.NotContains(t, printed.String(), word)
-	require.NotContains(t, printed.String(), fmt.Sprintf("%x", word))
-	require.Contains(t, printed.String(), "https://h/r.tope?token=…")
+	printed := secrettest.Printed(t, u)
+	require.NotContains(t, printed, word)
+	require.NotContains(t, printed, fmt.Sprintf("%x", word))
+	require.Contains(t, printed, "https://h/r.tope?token=…")
 	require.Equal(t, secretive, u.Unredacted())
 }
 
