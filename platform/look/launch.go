@@ -48,18 +48,6 @@ func (n Needed) String() string {
 	return text
 }
 
-// Of is the thing as the operator finds it, and where: a service that the updater runs by
-// itself has no unit, and its command is the configuration's exec.
-func (n Needed) Of(s service.Service) (in Needed, where string) {
-	if len(s.Exec) == 0 {
-		return n, s.UnitName()
-	}
-	if n.What == string(service.Main) {
-		n.What = "exec"
-	}
-	return n, "[[service]] " + s.Name + " in the configuration"
-}
-
 // The settings that a start needs beyond its commands.
 const (
 	WorkingDirectory = "WorkingDirectory"

@@ -35,9 +35,8 @@ func (p *preflight) starts(ctx context.Context) error {
 
 // need judges one thing that a start needs. had is set when it was there before.
 func (p *preflight) need(svc service.Service, l service.Launch, n look.Needed, had bool) {
-	target := p.t.Target.Current
+	unit, target := svc.UnitName(), p.t.Target.Current
 	inside := n.Version == target
-	n, unit := n.Of(svc)
 	switch {
 	case n.Optional:
 	case n.Problem == "" && svc.OutsideVersions:

@@ -224,14 +224,3 @@ func matching(found []string, expression string) (all []string) {
 	}
 	return all
 }
-
-// TestACommandOfTheConfiguration: what the updater runs by itself has no unit that could be
-// corrected.
-func TestACommandOfTheConfiguration(t *testing.T) {
-	s := newScene(t, nil, versions.Brought{})
-	svc := service.Service{Name: "device-api", Exec: []string{"/srv/none"}}
-	s.cfg.Services = []service.Service{svc}
-	s.main(service.Launch{}, svc.Exec...)
-	found := s.asks(t)
-	require.Equal(t, []string{"![[service]] device-api in the configuration: exec=/srv/none does not exist; put it there, or correct [[service]] device-api in the configuration"}, found)
-}

@@ -24,8 +24,7 @@ func (c *checkup) canStart(ctx context.Context, s config.Service) {
 	}
 	for _, n := range as.Needs(launch, c.store.CannotStart) {
 		if n.Problem != "" && !n.Optional {
-			told, _ := n.Of(s.Service())
-			c.fail(c.startable(s, n), "%s would not start again: %s", s.Name, told)
+			c.fail(c.startable(s, n), "%s would not start again: %s", s.Name, n)
 		}
 	}
 }
@@ -51,11 +50,7 @@ func (c *checkup) startable(s config.Service, n look.Needed) advice {
 			return do
 		}
 	}
-	n, where := n.Of(s.Service())
-	if where == unit {
-		where += " (systemctl edit --full " + unit + ")"
-	}
-	return say("correct %s= in %s, or install a release that has it", n.What, where)
+	return say("correct %s= in %s (systemctl edit --full %s), or install a release that has it", n.What, unit, unit)
 }
 
 // setBy is the drop-in that gives a setting of a unit, "" when that is the unit's file.

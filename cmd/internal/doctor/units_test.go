@@ -10,7 +10,6 @@ import (
 	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/platform/clock/clocktest"
 	"github.com/tope/updater/platform/disk"
-	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/service/servicetest"
 	"github.com/tope/updater/platform/versions"
@@ -145,15 +144,4 @@ func TestATreeOfAnotherSystemIsNotJudgedByThisOne(t *testing.T) {
 	require.Equal(t, Warn, f.Level)
 	require.Empty(t, f.Run)
 	require.Contains(t, f.Do, "on the device itself: mkdir -p /var/log/journal")
-}
-
-// TestACommandOfTheConfigurationIsCorrectedThere: a service that the updater runs by itself
-// has no unit.
-func TestACommandOfTheConfigurationIsCorrectedThere(t *testing.T) {
-	none := look.Needed{What: string(service.Main), Name: "/srv/none", Problem: "does not exist"}
-	c := &checkup{}
-	require.Equal(t, "correct exec= in [[service]] api in the configuration, or install a release that has it",
-		c.startable(config.Service{Name: "api", Exec: []string{"/srv/none"}}, none).String())
-	require.Equal(t, "correct ExecStart= in api.service (systemctl edit --full api.service), or install a release that has it",
-		c.startable(config.Service{Name: "api"}, none).String())
 }
