@@ -222,7 +222,7 @@ func (d *Disk) mountLayers(t testing.TB) {
 // disk may be open.
 func (d *Disk) Forget(t testing.TB) {
 	t.Helper()
-	require.NoError(t, unix.Unmount(d.Dir, 0))
+	d.leave(t)
 	for _, dir := range []string{upper, work} {
 		require.NoError(t, os.RemoveAll(filepath.Join(d.below.Dir, dir)))
 		require.NoError(t, os.Mkdir(filepath.Join(d.below.Dir, dir), 0o755))
@@ -235,7 +235,7 @@ func (d *Disk) Forget(t testing.TB) {
 func (d *Disk) Settle(t testing.TB) {
 	t.Helper()
 	if d.below != nil {
-		require.NoError(t, unix.Unmount(d.Dir, 0))
+		d.leave(t)
 		at := func(dir string) string { return filepath.Join(d.below.Dir, dir) }
 		old := at("old")
 		require.NoError(t, os.Rename(at(lower), old))

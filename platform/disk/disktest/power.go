@@ -62,13 +62,19 @@ func (d *Disk) stop(t testing.TB) {
 
 func (d *Disk) unmount(t testing.TB) {
 	t.Helper()
-	err := unix.Unmount(d.Dir, 0)
-	// A process that another test starts has our files too, from fork to exec.
-	for until := time.Now().Add(5 * time.Second); errors.Is(err, unix.EBUSY) && time.Now().Before(until); err = unix.Unmount(d.Dir, 0) {
-		time.Sleep(5 * time.Millisecond)
-	}
-	require.NoError(t, err, d.Dir)
+	d.leave(t)
 	if d.below != nil {
 		d.below.unmount(t)
 	}
+}
+
+// leave unmounts the file system, and of an overlay nothing of what is below. A process that
+// another test starts has our files too, from fork to exec.
+func (d *Disk) leave(t testing.TB) {
+	t.Helper()
+	err := unix.Unmount(d.Dir, 0)
+	for until := time.Now().Add(time.Minute); errors.Is(err, unix.EBUSY) && time.Now().Before(until); err = unix.Unmount(d.Dir, 0) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	require.NoError(t, err, d.Dir)
 }
