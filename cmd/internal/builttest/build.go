@@ -108,8 +108,10 @@ func compile(key, ldflags string, env, packages []string) (dir string, err error
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", err
 	}
-	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-tags", "nethttpomithttp2",
-		"-gcflags=github.com/tope/updater/cmd/...=-l", "-ldflags", "-s -w " + ldflags, "-o", dir + "/"}, packages...)
+	args := append([]string{
+		"build", "-trimpath", "-buildvcs=false", "-tags", "nethttpomithttp2",
+		"-gcflags=github.com/tope/updater/cmd/...=-l", "-ldflags", "-s -w " + ldflags, "-o", dir + "/",
+	}, packages...)
 	cmd := exec.CommandContext(context.Background(), "go", args...)
 	cmd.Dir, cmd.Env = top, append(append(os.Environ(), "CGO_ENABLED=0"), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
