@@ -80,11 +80,13 @@ const (
 	longLook = 10 * time.Second
 )
 
-// moment is what an update has come to. A look belongs to the moment in which it began:
-// whoever reads of a committed update must not be told of the services before it.
+// moment is an update, and whether it is over. A look belongs to the moment in which it
+// began: whoever reads of a committed update must not be told of the services before it.
+// The states on the way do not count: a look at each would take the service manager's time
+// when the services wait for it.
 type moment struct {
 	update string
-	state  engine.State
+	over   bool
 	ended  string
 }
 
@@ -102,17 +104,16 @@ type presence struct {
 	at     time.Duration // when seen was seen; 0 for never
 	took   time.Duration // how long that look took
 	begun  int           // how many looks have begun
-	landed int           // how many of them are over
 	of     moment        // in which the last of them began
 	began  time.Duration
 	flight chan struct{} // closed at the end of the look that is under way; nil for none
 }
 
-func (p *presence) now() (m moment) {
+// moment is what the update has come to now.
+func (p *presence) moment() (m moment) {
 	s := p.status()
-	m.state = s.State
 	if s.Update != nil {
-		m.update = s.Update.ID
+		m.update, m.over = s.Update.ID, engine.Terminal(s.Update.State)
 	}
 	if s.Last != nil {
 		m.ended = s.Last.ID
@@ -125,12 +126,16 @@ func (p *presence) services(ctx context.Context) []Service {
 	if p.eyes.Look == nil {
 		return []Service{}
 	}
-	asked := p.now()
+	asked := p.moment()
 	for need := 0; ; { // the first look that answers; 0 while that is not known
 		p.mu.Lock()
 		now := p.clock.Monotonic()
 		fresh := p.at != 0 && p.of == asked && now-p.at < max(recent, min(rest*p.took, glance))
-		if need != 0 && p.landed >= need || p.flight == nil && fresh {
+		over := p.begun // how many looks are over: one is under way at most
+		if p.flight != nil {
+			over--
+		}
+		if need != 0 && over >= need || p.flight == nil && fresh {
 			defer p.mu.Unlock()
 			return p.seen
 		}
@@ -172,7 +177,6 @@ func (p *presence) look(over chan struct{}) {
 	defer p.mu.Unlock()
 	p.seen, p.at, p.flight = seen, p.clock.Monotonic(), nil
 	p.took = p.at - p.began
-	p.landed = p.begun
 	close(over)
 }
 

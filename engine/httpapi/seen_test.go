@@ -96,28 +96,26 @@ func TestALookBelongsToItsMoment(t *testing.T) {
 		return []httpapi.Service{{Name: "device-api", Running: true, Versions: []string{version}}}
 	}
 	h := httpapi.New(o)
-	move := func(to engine.State) { d.Change(func(s *engine.Status) { s.State = to }) }
 	told := func() string { return seen(t, h).Services[0].Versions[0] }
+	d.Open(engine.Switching, 0)
 	goOn <- struct{}{}
 	require.Equal(t, "1.0.1", told())
-	move(engine.Restarting)
-	goOn <- struct{}{}
-	require.Equal(t, "1.0.2", told())
-	require.Equal(t, "1.0.2", told(), "it is recent enough, and of this moment")
+	d.Open(engine.CheckingHealth, 0)
+	require.Equal(t, "1.0.1", told(), "it is recent enough: the update is under way")
 
-	move(engine.CheckingHealth)
-	<-begun
+	d.Clock.Advance(time.Minute)
 	<-begun
 	early, late := make(chan string, 1), make(chan string, 1)
 	go func() { early <- told() }()
 	<-begun
-	move(engine.Committed)
+	d.Open(engine.Committed, 100)
 	go func() { late <- told() }()
 	goOn <- struct{}{}
-	require.Equal(t, "1.0.3", <-early)
+	require.Equal(t, "1.0.2", <-early)
 	goOn <- struct{}{}
-	require.Equal(t, "1.0.4", <-late)
-	require.EqualValues(t, 4, looks.Load())
+	require.Equal(t, "1.0.3", <-late)
+	require.EqualValues(t, 3, looks.Load())
+	require.Equal(t, "1.0.3", told(), "it is recent enough, and of this moment")
 }
 
 // Who has to wait for the look of others first has as long for one's own as anybody.
@@ -135,7 +133,7 @@ func TestALookAfterALookIsWaitedFor(t *testing.T) {
 	early := make(chan httpapi.Status, 1)
 	go func() { early <- seen(t, h) }()
 	<-begun
-	d.Change(func(s *engine.Status) { s.State = engine.Committed })
+	d.Open(engine.Committed, 100)
 	require.Equal(t, "runs", seen(t, h).Services[0].Text)
 	require.Equal(t, "runs", (<-early).Services[0].Text)
 	require.Len(t, begun, 1)
