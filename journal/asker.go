@@ -20,6 +20,9 @@ const (
 	ByLegacy AskerKind = "legacy"
 	// ByUpdater: nobody; recovery found an update to finish.
 	ByUpdater AskerKind = "updater"
+	// BySource: a source of offers, such as a channel or a fleet server, by the device's
+	// own question.
+	BySource AskerKind = "source"
 )
 
 // Asker is who asked for something.
@@ -34,6 +37,9 @@ type Asker struct {
 	Process string `json:"process,omitempty"`
 	// Token is the token's name.
 	Token string `json:"token,omitempty"`
+	// Source is the source's name on this device, Action the name that it has for its offer.
+	Source string `json:"source,omitempty"`
+	Action string `json:"action,omitempty"`
 	// Peer is the other end of a TCP connection, ADDRESS:PORT.
 	Peer string `json:"peer,omitempty"`
 }
@@ -48,6 +54,8 @@ func (a *Asker) String() string {
 	switch a.Kind {
 	case ByUpdater:
 		return "the updater itself"
+	case BySource:
+		return strings.TrimSpace(a.Source + " " + a.Action)
 	case ByLegacy:
 		s := "the legacy API's client at " + a.Peer
 		if of := a.user(); of != "" {

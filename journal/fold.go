@@ -19,6 +19,7 @@ func Apply(s *Fold, r Record) *Fold {
 	}
 	n.applyFacts(r)
 	n.applyUpdate(r)
+	n.applyFleet(r)
 	return &n
 }
 
@@ -103,6 +104,7 @@ func (s *Fold) applyUpdate(r Record) {
 			s.count(u.State)
 			s.left(u)
 			s.signed(u, r)
+			s.offered(u, r)
 		}
 		s.Open = u
 		if u.Closed {
@@ -114,6 +116,7 @@ func (s *Fold) applyUpdate(r Record) {
 			s.count(u.State)
 			s.left(u)
 			s.signed(u, r)
+			s.offered(u, r)
 		}
 		s.Last = u
 	}
@@ -135,7 +138,7 @@ func accepted(r Record) *Update {
 	a := r.Accept
 	return &Update{
 		ID: r.Update, Kind: a.Kind, Source: a.Source, From: a.From, To: a.To, Before: a.Before,
-		Hold: a.Hold, Retry: a.Retry, Force: a.Force, Check: a.Check, By: r.By, Accepted: r.Time, Newest: r.Instant(), FirstSeq: r.Seq,
+		Hold: a.Hold, Retry: a.Retry, Force: a.Force, Check: a.Check, By: r.By, Origin: a.Origin, Reports: a.Reports, Patience: a.Patience, Accepted: r.Time, Newest: r.Instant(), FirstSeq: r.Seq,
 	}
 }
 
@@ -147,8 +150,11 @@ func (u *Update) with(r Record) *Update {
 	if l := r.Learn; l != nil {
 		n.learn(l)
 	}
+	if r.Wait != nil {
+		n.Wait = r.Wait
+	}
 	if r.To != "" {
-		n.State = r.To
+		n.State, n.Wait = r.To, nil
 		n.Spent, n.LastSpendBoot, n.LastSpendBy = 0, "", ""
 		n.Excused, n.OutOfMemory, n.Stopped = 0, 0, false
 		n.Entered, n.EnteredMono, n.EnteredBoot = r.Time, r.Mono, r.Boot

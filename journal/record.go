@@ -110,6 +110,25 @@ type Record struct {
 	// journal left the device.
 	Differs *Differs `json:"differs,omitempty"`
 
+	// The fields below are a fleet's; fleet.go explains them.
+
+	// Owed is what is to be told of this record; Told is what has become of that.
+	Owed []Notice `json:"owed,omitempty"`
+	Told *Told    `json:"told,omitempty"`
+	// Remember replaces what a source has to remember.
+	Remember *Remembered `json:"remember,omitempty"`
+	// Refuse ends an offer that no update was opened for.
+	Refuse *Refusal `json:"refuse,omitempty"`
+	// Hold keeps offers from being installed; Unhold lets go of it. By is who.
+	Hold   *Hold `json:"hold,omitempty"`
+	Unhold bool  `json:"unhold,omitempty"`
+	// Wait is why the update waits in Ready.
+	Wait *Wait `json:"wait,omitempty"`
+	// Trial puts the version that the record commits on probation, and Probed says how
+	// far that is.
+	Trial  *Trial  `json:"trial,omitempty"`
+	Probed *Probed `json:"probed,omitempty"`
+
 	// Sum is the chain: see Encode. It is stored beside the JSON, not in it.
 	Sum string `json:"-"`
 	// Raw is the payload as it is stored, byte for byte, with what this program
@@ -174,6 +193,12 @@ type Accept struct {
 	// Force is set when the request asks to install in spite of epoch and
 	// expiry.
 	Force bool `json:"force,omitempty"`
+	// Origin is the offer that the update carries out; nil for a request of this device.
+	Origin *Origin `json:"origin,omitempty"`
+	// Reports says that whoever made the offer wants to be told how it goes.
+	Reports bool `json:"reports,omitempty"`
+	// Patience is how long an update with an Origin may wait in Ready.
+	Patience time.Duration `json:"patience_ns,omitempty"`
 	// Check ends the update where it would begin to switch. Hold is set with it, so
 	// that a program which does not know Check stops in Ready.
 	Check bool `json:"check,omitempty"`

@@ -15,7 +15,8 @@ import (
 // 2: the quarantine is bounded, updates tell how long they took, and Committed is where
 // the journal left the device.
 // 3: deaths of the updater for want of memory are counted, and Signed and Forgotten.
-const foldVersion = 3
+// 4: offers, reports, holds and probation.
+const foldVersion = 4
 
 // summaryEvery is how many records may follow the summary before it is written
 // anew. Writing it with every transaction would cost each a page; folding so

@@ -45,6 +45,17 @@ type Fold struct {
 	// OwedProgram is the committed version whose updater is still to become the
 	// committed one; empty when none is.
 	OwedProgram string `json:"owed_program,omitempty"`
+
+	// Outbox is what is still to be told, oldest first.
+	Outbox []Notice `json:"outbox,omitempty"`
+	// Remembered is what each source has to remember, the one heard last at the end.
+	Remembered []Remembered `json:"remembered,omitempty"`
+	// Offers is what has become of offers, the newest at the end.
+	Offers []OfferEnd `json:"offers,omitempty"`
+	// Held is who holds offers back; nil for nobody. One with an end may be over.
+	Held *Held `json:"held,omitempty"`
+	// Probation is of the version that was committed last; nil when there is none.
+	Probation *Probation `json:"probation,omitempty"`
 }
 
 // Signed is a committed release whose signature was checked: by Key, in an update.
@@ -109,6 +120,11 @@ type Update struct {
 	By *Asker `json:"by,omitempty"`
 	// Services the release names beyond the configured ones.
 	Services []string `json:"services,omitempty"`
+	// Origin, Reports and Patience are as in Accept. Wait is why it waits in Ready.
+	Origin   *Origin       `json:"origin,omitempty"`
+	Reports  bool          `json:"reports,omitempty"`
+	Patience time.Duration `json:"patience_ns,omitempty"`
+	Wait     *Wait         `json:"wait,omitempty"`
 
 	// State is where the machine stands; Step and Attempt are of the newest
 	// intent (a step whose outcome is missing was interrupted).

@@ -35,6 +35,8 @@ const (
 	ByHand Kind = "rollback"
 	// Restore goes to the factory version (factory restore).
 	Restore Kind = "factory"
+	// Probation goes back from a version that was committed and turned out bad afterwards.
+	Probation Kind = "probation"
 	// Recovered is an update whose journal was lost; only its health gate is left
 	// to run.
 	Recovered Kind = "recovered"
@@ -53,6 +55,16 @@ type Source struct {
 	MD5 string `json:"md5,omitempty"`
 	// Version is the declared version; empty to take the bundle's own.
 	Version string `json:"version,omitempty"`
+	// SHA256 is the declared digest of the file, 64 lower-case hex digits; empty when it was
+	// not declared.
+	SHA256 string `json:"sha256,omitempty"`
+	// Digest is the one that the release must have (Release.Digest); empty for any.
+	Digest string `json:"digest,omitempty"`
+	// Signed: only a release that a key of this device has signed, whatever else it takes.
+	Signed bool `json:"signed,omitempty"`
+	// Credential names whose credentials its server asks for; empty for nobody's. The
+	// credentials themselves are the device's and in no record.
+	Credential string `json:"credential,omitempty"`
 }
 
 // Handed is a local file that somebody has opened with his own rights and handed over,
