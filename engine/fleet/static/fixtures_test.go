@@ -214,7 +214,7 @@ func (w *world) publish(by ...signer) *channel.File {
 // ask asks as the loop does, and keeps the facts.
 func (w *world) ask() (fleet.Answer, error) {
 	w.t.Helper()
-	w.q.Clock = w.clock.Now()
+	w.q.Clock, w.q.Uptime = w.clock.Now(), w.clock.Monotonic()
 	a, err := w.source.Ask(w.t.Context(), w.q)
 	if a.Facts != nil {
 		w.q.Facts = a.Facts
