@@ -89,6 +89,7 @@ func TestFreezeWithoutAClock(t *testing.T) {
 	w.publish()
 	boot()
 	w.offered()
+	w.offered()
 }
 
 // Rollback of the index.
@@ -157,91 +158,6 @@ func TestMixAndMatch(t *testing.T) {
 	require.True(t, o.Source.Signed)
 	require.Equal(t, digest("a"), o.Source.Digest)
 	require.Equal(t, "1.1.0", o.Source.Version)
-}
-
-// A stolen channel key: revoked by the keys.signed beside the channel, it has no say, also
-// when what it has signed is in the device's memory.
-func TestStolenChannelKey(t *testing.T) {
-	w := online(t)
-	w.releases = []channel.Release{w.release("1.1.0", "a")}
-	stolen := w.publish()
-	w.offered()
-	fresh := newSigner(t)
-	w.put("keys.signed", keysSigned(t, w.root, 2, listed{w.online, "channel", true}, listed{fresh, "channel", false}, listed{w.key, "", false}))
-	w.publish(fresh)
-	w.requests()
-	w.offered()
-	require.Equal(t, []string{"GET /stable.channel 200", "GET /keys.signed 200"}, w.requests())
-	w.put("stable.channel", sealed(t, stolen, w.online))
-	w.refuses(trust.ErrRevoked)
-	// A release key signs no channel.
-	w.publish(w.key)
-	w.refuses(trust.ErrOtherUse)
-}
-
-// A key that is revoked on the device while the server's file stays as it is.
-func TestRevokedWhileNothingChanges(t *testing.T) {
-	w := online(t)
-	w.releases = []channel.Release{w.release("1.1.0", "a")}
-	w.publish()
-	w.offered()
-	w.offered()
-	w.keys(keysSigned(t, w.root, 2, listed{w.online, "channel", true}, listed{w.key, "", false}))
-	w.requests()
-	w.refuses(trust.ErrRevoked)
-	require.Equal(t, "GET /stable.channel 200", w.requests()[0])
-}
-
-// A revoked release key: nothing begins by keys that are older than the channel wants.
-func TestRevokedReleaseKey(t *testing.T) {
-	w := online(t)
-	w.releases = []channel.Release{w.release("1.1.0", "a")}
-	w.change = func(f *channel.File) { f.KeysSerial = 2 }
-	w.publish()
-	a := w.waits("needs keys.json with serial 2, and this device has 1")
-	require.Contains(t, a.Text, "keys.signed: it answers 404")
-	w.put("keys.signed", keysSigned(t, w.root, 1, listed{w.online, "channel", false}, listed{w.key, "", false}))
-	require.Contains(t, w.waits("needs keys.json").Text, "in force already")
-	w.put("keys.signed", keysSigned(t, newSigner(t), 2, listed{w.online, "channel", false}, listed{w.key, "", true}))
-	require.Contains(t, w.waits("needs keys.json").Text, "0 of 1 needed root keys signed it")
-	w.put("keys.signed", []byte("<html>"))
-	w.waits("keys.json refused")
-	w.put("keys.signed", keysSigned(t, w.root, 2, listed{w.online, "channel", false}, listed{w.key, "", true}))
-	w.offered() // Verify refuses the bundle if the revoked key has signed it
-	require.EqualValues(t, 2, w.loaded().Rotation().Serial)
-}
-
-// Fast-forward: the highest serial and the year 2099 are forgotten with the thief's key.
-func TestFastForward(t *testing.T) {
-	w := online(t)
-	spare := newSigner(t)
-	w.keys(keysSigned(t, w.root, 2, listed{w.online, "channel", false}, listed{spare, "channel", false}, listed{w.key, "", false}))
-	w.releases = []channel.Release{w.release("1.1.0", "a")}
-	w.publish(w.online, spare)
-	w.offered()
-	far := w.next()
-	far.Serial, far.Issued = channel.MaxSerial, time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
-	far.Expires = far.Issued.Add(time.Hour)
-	w.put("stable.channel", sealed(t, far, w.online))
-	w.offered()
-	require.Contains(t, string(w.q.Facts), "2099")
-	w.publish(spare)
-	w.refuses(channel.ErrRollback)
-	w.put("keys.signed", keysSigned(t, w.root, 3, listed{w.online, "channel", true}, listed{spare, "channel", false}, listed{w.key, "", false}))
-	w.offered()
-	require.NotContains(t, string(w.q.Facts), "2099")
-}
-
-// What a revoked key said is let go of also when the file is refused.
-func TestFactsComeWithErrors(t *testing.T) {
-	w := online(t)
-	spare := newSigner(t)
-	w.publish()
-	w.waits("newest")
-	w.keys(keysSigned(t, w.root, 2, listed{w.online, "channel", true}, listed{spare, "channel", false}, listed{w.key, "", false}))
-	a := w.refuses(trust.ErrRevoked)
-	require.NotNil(t, a.Facts)
-	require.NotContains(t, string(a.Facts), w.online.public.String())
 }
 
 // Clocks at 1970 and at 2099.

@@ -145,13 +145,13 @@ func (s *Source) refused(resp *http.Response) error {
 	return err
 }
 
-// wait reads Retry-After: seconds, or a time.
+// wait reads Retry-After, which has seconds or a time; 0 or less for none.
 func (s *Source) wait(text string) time.Duration {
 	if n, err := strconv.ParseUint(text, 10, 31); err == nil {
 		return min(time.Duration(n)*time.Second, maxWait)
 	}
 	if at, err := http.ParseTime(text); err == nil {
-		return min(max(0, at.Sub(s.cfg.Clock.Now())), maxWait)
+		return min(at.Sub(s.cfg.Clock.Now()), maxWait)
 	}
 	return 0
 }

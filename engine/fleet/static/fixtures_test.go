@@ -53,6 +53,11 @@ func keysSigned(t testing.TB, root signer, serial int, list ...listed) []byte {
 		}
 		entries = append(entries, e)
 	}
+	return signedEntries(t, root, serial, entries...)
+}
+
+func signedEntries(t testing.TB, root signer, serial int, entries ...map[string]any) []byte {
+	t.Helper()
 	text, err := json.Marshal(map[string]any{"schema": 1, "serial": serial, "keys": entries})
 	require.NoError(t, err)
 	signed, err := json.Marshal(map[string]any{"schema": 1, "keys": text, "signatures": [][]byte{minisign.Sign(root.private, text)}})

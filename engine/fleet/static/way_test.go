@@ -1,6 +1,8 @@
 package static_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -129,6 +131,7 @@ func TestRetryAfterIsRead(t *testing.T) {
 	})
 	for text, want := range map[string]time.Duration{
 		"7": 7 * time.Second, "99999999": day, "0": 0, "-3": 0, "soon": 0,
+		w.clock.Now().Add(2 * day).UTC().Format(http.TimeFormat):   day,
 		w.clock.Now().Add(time.Hour).UTC().Format(http.TimeFormat): time.Hour,
 		"Wed, 21 Oct 2015 07:28:00 GMT":                            0,
 	} {
@@ -165,6 +168,33 @@ func TestServersWithoutSoundTags(t *testing.T) {
 	w = online(t, func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusNotModified) })
 	_, err := w.ask()
 	require.ErrorContains(t, err, "it answers 304")
+}
+
+// fails is a way on which nothing comes through.
+type fails struct{ text string }
+
+func (f fails) RoundTrip(r *http.Request) (*http.Response, error) {
+	if f.text == "" {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	return nil, errors.New(f.text)
+}
+
+// Errors of others are one line without secrets.
+func TestErrorsOfOthers(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.Web = fails{"cannot get https://a:" + secretWord + "@host/x?token=" + secretWord + "\nor so"}
+	w.start()
+	_, err := w.ask()
+	require.EqualError(t, err, "http://updates.example/stable.channel: cannot get https://host/x?token=… or so")
+	// Who ends a request is named by its cause.
+	w.cfg.Web = fails{}
+	w.start()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("the updater stops"))
+	_, err = w.source.Ask(ctx, w.q)
+	require.EqualError(t, err, "http://updates.example/stable.channel: the updater stops")
 }
 
 func TestURLs(t *testing.T) {
