@@ -115,6 +115,8 @@ type Trial struct {
 	// Reach is set when its source was reached in the last day before it: then, that
 	// it cannot be reached any more says something of the version.
 	Reach bool `json:"reach,omitempty"`
+	// Reports says that its source wants to be told.
+	Reports bool `json:"reports,omitempty"`
 }
 
 // Probation is the Trial of the version that was committed last.
@@ -132,6 +134,13 @@ type Probation struct {
 	Seen Instant       `json:"seen"`
 	// Boots counts the starts of the device since.
 	Boots int `json:"boots,omitempty"`
+}
+
+// Suspect is a release that may be to blame.
+type Suspect struct {
+	Quarantined
+	// Since is when the device had gone back from it.
+	Since Instant `json:"since"`
 }
 
 // Bounds of what the fold keeps of a fleet.
@@ -167,6 +176,9 @@ func (s *Fold) applyFleet(r Record) {
 	}
 	if r.Unhold {
 		s.Held = nil
+	}
+	if q := r.Quarantine; r.Acquit || q != nil && s.Suspect != nil && q.Digest == s.Suspect.Digest {
+		s.Suspect = nil
 	}
 	if n := r.Refuse; n != nil {
 		s.ended(n.Origin, "", n.State, r)
@@ -236,12 +248,20 @@ func (s *Fold) ended(o Origin, update string, state State, r Record) {
 // offered folds the end of an update into what is known of its offer, and begins the
 // probation of a version that it has committed.
 func (s *Fold) offered(u *Update, r Record) {
+	if u.Kind == "probation" {
+		// Its offer had come to a good end; if the way back has failed, that stands.
+		if u.State == "Committed" {
+			s.wentBack(u, r)
+		}
+		return
+	}
 	if u.Origin != nil {
 		s.ended(*u.Origin, u.ID, u.State, r)
 	}
 	if u.State != "Committed" {
 		return
 	}
+	s.Suspect = nil
 	// Whatever was on probation is not what runs any more.
 	s.Probation = nil
 	if r.Trial != nil && u.From != "" {
@@ -249,6 +269,22 @@ func (s *Fold) offered(u *Update, r Record) {
 			Trial: *r.Trial, Update: u.ID, Version: u.To, Digest: u.Digest, Back: u.From, Origin: u.Origin, Began: r.Instant(), Seen: r.Instant(),
 		}
 	}
+}
+
+// wentBack folds the end of an update of kind probation that has gone back.
+func (s *Fold) wentBack(u *Update, r Record) {
+	s.Probation, s.Suspect = nil, nil
+	if u.Evicts != nil && u.Reach {
+		s.Suspect = &Suspect{Quarantined: *u.Evicts, Since: r.Instant()}
+	}
+	if u.Origin == nil {
+		return
+	}
+	r.Error = &Failure{Code: "PROBATION"}
+	if u.Evicts != nil {
+		r.Error.Text = u.Evicts.Reason
+	}
+	s.ended(*u.Origin, u.ID, "RolledBack", r)
 }
 
 // EndOf is what has become of an offer; nil when nothing is known of it.

@@ -138,7 +138,7 @@ func accepted(r Record) *Update {
 	a := r.Accept
 	return &Update{
 		ID: r.Update, Kind: a.Kind, Source: a.Source, From: a.From, To: a.To, Before: a.Before,
-		Hold: a.Hold, Retry: a.Retry, Force: a.Force, Check: a.Check, By: r.By, Origin: a.Origin, Reports: a.Reports, Patience: a.Patience, Accepted: r.Time, Newest: r.Instant(), FirstSeq: r.Seq,
+		Hold: a.Hold, Retry: a.Retry, Force: a.Force, Check: a.Check, By: r.By, Origin: a.Origin, Reports: a.Reports, Patience: a.Patience, Evicts: a.Evicts, Reach: a.Reach, Accepted: r.Time, Newest: r.Instant(), FirstSeq: r.Seq,
 	}
 }
 

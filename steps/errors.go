@@ -66,6 +66,10 @@ const (
 	ReleaseExpired  Code = "RELEASE_EXPIRED"
 	TakeoverFailed  Code = "TAKEOVER_FAILED"
 	CopyDamaged     Code = "COPY_DAMAGED"
+	// OfferExpired: an offer was ready to be installed, and was not for as long as it may wait.
+	OfferExpired Code = "OFFER_EXPIRED"
+	// FailedProbation: a version was committed, and turned out bad afterwards.
+	FailedProbation Code = "PROBATION"
 	Internal        Code = "INTERNAL_ERROR"
 )
 
