@@ -9,6 +9,7 @@ import (
 
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/versions"
+	"github.com/tope/updater/steps"
 )
 
 // This file has the requests of whoever carries out the offers of a source. What they
@@ -30,13 +31,26 @@ func (e *Engine) Told(ctx context.Context, n journal.Notice, never string) error
 	return e.note(ctx, journal.Record{Phase: journal.Outcome, Told: &journal.Told{Notice: n.ID, To: n.To, Never: never}})
 }
 
+// OfferRefusal is an offer that no update is opened for.
+type OfferRefusal struct {
+	Origin  journal.Origin
+	Version string
+	// State is what it counts as: Failed, or Cancelled.
+	State State
+	Why   *steps.Error
+	// Listens: its source wants to be told.
+	Listens bool
+}
+
 // RefuseOffer ends an offer without an update. When its source listens, the end is owed to
 // it with the record. Errors: ErrJournal.
-func (e *Engine) RefuseOffer(ctx context.Context, o journal.Origin, version string, why *journal.Failure, listens bool) error {
-	rec := journal.Record{Phase: journal.Outcome, Refuse: &journal.Refusal{Origin: o, State: Failed}, Error: why}
-	if listens {
+func (e *Engine) RefuseOffer(ctx context.Context, r OfferRefusal) error {
+	rec := journal.Record{Phase: journal.Outcome, Refuse: &journal.Refusal{Origin: r.Origin, State: r.State}, Error: asFailure(r.Why)}
+	if r.Listens {
 		at := e.board.pointers().Current
-		rec.Owed = []journal.Notice{{To: o.Source, Origin: &o, State: Failed, End: true, From: at, Version: version, Running: at, Error: why}}
+		rec.Owed = []journal.Notice{{
+			To: r.Origin.Source, Origin: &r.Origin, State: r.State, End: true, From: at, Version: r.Version, Running: at, Error: brief(rec.Error), By: Asker(ctx),
+		}}
 	}
 	return e.note(ctx, rec)
 }
