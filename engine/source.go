@@ -7,7 +7,6 @@ import (
 
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/printable"
-	"github.com/tope/updater/platform/source"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
@@ -108,7 +107,6 @@ func wholeSource(k Keeper, u *journal.Update) (recorded, error) {
 
 // same reports whether two requests name the same bundle in the same words.
 func same(a, b steps.Source) bool {
-	equal := a.URL.Equal(b.URL)
-	a.URL, b.URL = source.URL{}, source.URL{}
-	return equal && a == b
+	return a.URL.Equal(b.URL) && a.Name == b.Name && a.Size == b.Size && a.MD5 == b.MD5 && a.Version == b.Version &&
+		a.SHA256 == b.SHA256 && a.Digest == b.Digest && a.Signed == b.Signed && a.Credential == b.Credential && a.Sparing == b.Sparing
 }

@@ -43,8 +43,8 @@ const (
 	SHA256Mismatch Code = "SHA256_MISMATCH"
 	// OfferMismatch: the bundle is another release than the one that was offered.
 	OfferMismatch Code = "OFFER_MISMATCH"
-	DiskFull     Code = "DISK_FULL"
-	IOError      Code = "IO_ERROR"
+	DiskFull      Code = "DISK_FULL"
+	IOError       Code = "IO_ERROR"
 	// SandboxDenied: the storage is well, and the daemon's unit does not let it write there.
 	SandboxDenied    Code = "SANDBOX_DENIED"
 	InvalidManifest  Code = "INVALID_MANIFEST"
