@@ -25,14 +25,21 @@ func encodeSigned(keys []byte, signatures []signature) ([]byte, error) {
 }
 
 func (r roots) openSigned(text []byte) (document, error) {
-	var s signedJSON
-	if err := strictjson.Decode(text, &s); err != nil {
+	s, err := parseSigned(text)
+	if err != nil {
 		return document{}, err
 	}
-	if s.Schema != 1 {
-		return document{}, fmt.Errorf("schema %d, this updater knows 1", s.Schema)
-	}
 	return r.open(s.Keys, numbered(s.Signatures))
+}
+
+func parseSigned(text []byte) (s signedJSON, err error) {
+	switch err = strictjson.Decode(text, &s); {
+	case err != nil:
+		return s, err
+	case s.Schema != 1:
+		return s, fmt.Errorf("schema %d, this updater knows 1", s.Schema)
+	}
+	return s, nil
 }
 
 // numbered gives numbers as names to signatures that came without names.

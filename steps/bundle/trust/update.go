@@ -39,6 +39,16 @@ func Update(dir string, keys []byte, signatures [][]byte, now time.Time) (err er
 	return nil
 }
 
+// UpdateSigned is Update for a whole keys.signed, as another device or a channel's server
+// has it. What is not one is an ErrRefused, too.
+func UpdateSigned(dir string, signed []byte, now time.Time) error {
+	s, err := parseSigned(signed)
+	if err != nil {
+		return fmt.Errorf("update the keys: %w: %w", ErrRefused, err)
+	}
+	return Update(dir, s.Keys, s.Signatures, now)
+}
+
 func update(dir string, keys []byte, signatures []signature, now time.Time) error {
 	names, _, err := readNames(dir)
 	if err != nil {
