@@ -14,6 +14,7 @@ import (
 	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/fetch"
+	"github.com/tope/updater/platform/metered"
 )
 
 // thrift keeps downloads for the fleet off metered networks, and within a number of bytes
@@ -51,7 +52,7 @@ func (p *parts) thrift(zone *time.Location) func(context.Context) (string, time.
 	c := p.cfg.Fleet
 	t := &thrift{web: p.web, clock: p.clock, zone: zone, budget: int64(c.DataBudget), asked: -askAgain} //nolint:gosec // below the largest
 	if c.Metered == config.MeteredWait {
-		t.metered = isMetered
+		t.metered = metered.Metered
 	}
 	if t.budget <= 0 && t.metered == nil {
 		return nil
