@@ -30,6 +30,9 @@ func (p policy) judge(u *journal.Update, r steps.Release) *steps.Error {
 	if r.Digest != "" {
 		digest = r.Digest
 	}
+	if err := offered(u, r); err != nil {
+		return err
+	}
 	if q := p.inQuarantine(digest); q != nil && !u.Retry {
 		return &steps.Error{
 			Class: steps.Refused, Code: steps.Quarantined,
@@ -42,6 +45,41 @@ func (p policy) judge(u *journal.Update, r steps.Release) *steps.Error {
 		return &steps.Error{Class: steps.Refused, Code: steps.AlreadyCurrent, Err: fmt.Errorf("version %s of the same digest is current already: nothing to do", version)}
 	}
 	return nil
+}
+
+// offered refuses another release than the one that was offered: what an offer says of a
+// release (who may have it, and when) says nothing of another. The release is not to
+// blame, so it does not go into the quarantine.
+//
+// A step that knows no version has not looked into the bundle: the digest that it has
+// found is the file's.
+func offered(u *journal.Update, r steps.Release) *steps.Error {
+	if r.Version == "" || r.Digest == "" {
+		return nil
+	}
+	src, err := sourceOf(u)
+	switch {
+	case err != nil:
+		return steps.AsError(err)
+	case src.Digest == "" || src.Digest == r.Digest:
+		return nil
+	}
+	return &steps.Error{
+		Class: steps.Refused, Code: steps.OfferMismatch,
+		Err:     fmt.Errorf("the bundle at %s is release %s, and the offer is of %s", src.URL, shortDigest(r.Digest), shortDigest(src.Digest)),
+		Hint:    "publish the release that is offered there, or offer the one that is there",
+		Details: "the bundle's digest is " + r.Digest + "\nthe offer's digest is " + src.Digest,
+		Outline: "the bundle is another release than the one that was offered",
+	}
+}
+
+// shortDigest is enough of a digest for people to compare.
+func shortDigest(digest string) string {
+	const most = len(digestPrefix) + 12
+	if len(digest) <= most {
+		return digest
+	}
+	return digest[:most] + "…"
 }
 
 // longestReason bounds why a release is in quarantine, in bytes: the text is part of

@@ -29,7 +29,7 @@ func TestTheJournalSaysWhoAsked(t *testing.T) {
 	_, err = r.Proceed(by("clara"), "1.1.0")
 	require.NoError(t, err)
 	require.Equal(t, "berta", r.Until(engine.Idle).Last.By.Token)
-	_, err = r.Rollback(by("dora"), "", false)
+	_, err = r.Rollback(by("dora"), "", engine.Turning{})
 	require.NoError(t, err)
 	require.Equal(t, "dora", r.Until(engine.Idle).Last.By.Token)
 	_, err = r.Install(by("emma"), engine.InstallRequest{Source: bundleOf("1.1.0"), Hold: true})

@@ -40,6 +40,13 @@ type Config struct {
 	TrustWindow time.Duration
 	// Patience bounds the steps that wait for others; zero bounds none.
 	Patience Patience
+	// Everywhere is who is told the end of each update: "device-api", or nobody.
+	Everywhere []string
+	// Probation is how long a version that came by an offer is watched after its commit;
+	// 0 is not at all. Reached reports whether its source was reached in the last day; nil
+	// says that it was not.
+	Probation time.Duration
+	Reached   func(source string) bool
 	// Trust is the status line that says whom the device trusts; it reads memory
 	// only. nil says nothing.
 	Trust func() string
@@ -57,6 +64,9 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.OutOfMemory == nil {
 		cfg.OutOfMemory = func() bool { return false }
+	}
+	if cfg.Reached == nil {
+		cfg.Reached = func(string) bool { return false }
 	}
 	if cfg.Trust == nil {
 		cfg.Trust = func() string { return "" }

@@ -32,9 +32,12 @@ type flow struct {
 }
 
 func rollback(ctx context.Context, e *engine.Engine) (string, error) {
-	return e.Rollback(ctx, "", false)
+	return e.Rollback(ctx, "", engine.Turning{})
 }
-func restore(ctx context.Context, e *engine.Engine) (string, error) { return e.RestoreFactory(ctx) }
+
+func restore(ctx context.Context, e *engine.Engine) (string, error) {
+	return e.RestoreFactory(ctx, engine.Turning{})
+}
 
 // with makes a device and changes it.
 func with(change func(*enginetest.Device)) func() *enginetest.Device {

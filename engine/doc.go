@@ -15,6 +15,7 @@
 //
 //   - requests.go: the requests that the engine takes
 //   - quarantine.go: reading and clearing the quarantine
+//   - offers.go: the requests of whoever carries out the offers of a source
 //   - trust.go: the signed release that was committed, and letting go of it
 //   - engine.go: Engine, and how a program recovers and runs it
 //
@@ -47,6 +48,7 @@
 //
 // What they write and show:
 //
+//   - owed.go: what is owed to others, in the record that it tells of
 //   - records.go: records and transactions: the journal as the engine writes it
 //   - machine.go: the table, ready to fire
 //   - narrate.go, event.go: the log

@@ -86,7 +86,7 @@ func TestGoingBackIsExempt(t *testing.T) {
 	require.Equal(t, engine.RolledBack, installed(t, r, false).State)
 	require.Contains(t, d.Trace(), "version 1.0.0 is of epoch 1, below the floor 9: going back is exempt")
 
-	_, err = r.RestoreFactory(t.Context())
+	_, err = r.RestoreFactory(t.Context(), engine.Turning{})
 	require.NoError(t, err)
 	require.Equal(t, engine.Committed, r.Until(engine.Idle).Last.State)
 	require.Contains(t, d.Trace(), "version 0.9.0 is of epoch 0, below the floor 9: going back is exempt")

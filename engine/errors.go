@@ -32,9 +32,15 @@ var (
 type BusyError struct {
 	Update string
 	State  State
+	// Offer is the source of the update, when it waits and gives way only to a request that
+	// says so; empty otherwise.
+	Offer string
 }
 
 func (e *BusyError) Error() string {
+	if e.Offer != "" {
+		return fmt.Sprintf("update %s of %s is in progress (%s); --supersede takes its place, and \"cancel\" ends it", e.Update, e.Offer, e.State)
+	}
 	return fmt.Sprintf("update %s is in progress (%s)", e.Update, e.State)
 }
 

@@ -65,7 +65,7 @@ func TestAClientThatHangsUpTooLateIsToldOfItsUpdate(t *testing.T) {
 			require.NotEmpty(t, id)
 		}
 		r.Until(engine.Idle)
-		_, err = r.Rollback(t.Context(), "", false)
+		_, err = r.Rollback(t.Context(), "", engine.Turning{})
 		require.NoError(t, err)
 		r.Until(engine.Idle)
 	}
@@ -79,6 +79,6 @@ func TestARequestAfterTheEndIsAnswered(t *testing.T) {
 	r, err := d.Start()
 	require.NoError(t, err)
 	require.NoError(t, r.Stop())
-	_, err = r.Rollback(context.Background(), "", false)
+	_, err = r.Rollback(context.Background(), "", engine.Turning{})
 	require.ErrorIs(t, err, context.Canceled)
 }

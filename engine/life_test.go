@@ -49,7 +49,7 @@ func TestOneUpdateAtATime(t *testing.T) {
 	var busy *engine.BusyError
 	require.ErrorAs(t, err, &busy)
 	require.Equal(t, id, busy.Update)
-	_, err = r.Rollback(t.Context(), "", false)
+	_, err = r.Rollback(t.Context(), "", engine.Turning{})
 	require.ErrorIs(t, err, engine.ErrBusy)
 	require.ErrorIs(t, r.Exclusive(t.Context(), "prune", func(context.Context) error { return errors.New("must not run") }), engine.ErrBusy)
 	close(gate)
@@ -99,9 +99,9 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 	}
 	_, err := r.Install(t.Context(), engine.InstallRequest{Source: steps.Source{URL: source.New("/x"), Version: "../../etc"}})
 	require.ErrorIs(t, err, engine.ErrInvalid)
-	_, err = r.Rollback(t.Context(), "4.4.4", false)
+	_, err = r.Rollback(t.Context(), "4.4.4", engine.Turning{})
 	require.ErrorIs(t, err, engine.ErrNotFound)
-	_, err = r.Rollback(t.Context(), "1.0.0", false)
+	_, err = r.Rollback(t.Context(), "1.0.0", engine.Turning{})
 	require.ErrorIs(t, err, engine.ErrNothingToDo)
 	_, err = r.Proceed(t.Context(), "1.1.0")
 	require.ErrorIs(t, err, engine.ErrNotFound)

@@ -27,6 +27,9 @@ type loop struct {
 	attempts    int
 	trustWindow time.Duration
 	patience    Patience
+	// probation and reached are Config's.
+	probation time.Duration
+	reached   func(source string) bool
 
 	calls <-chan call
 	pings <-chan struct{}
@@ -49,7 +52,7 @@ type loop struct {
 func newLoop(cfg Config, b *book, p policy) *loop {
 	return &loop{
 		book: b, policy: p, programs: programs{cfg.Program}, worker: newWorker(cfg, p), keeper: cfg.Keeper, clock: cfg.Clock, log: cfg.Log,
-		attempts: cfg.Attempts, trustWindow: cfg.TrustWindow, patience: cfg.Patience,
+		attempts: cfg.Attempts, trustWindow: cfg.TrustWindow, patience: cfg.Patience, probation: cfg.Probation, reached: cfg.Reached,
 	}
 }
 
@@ -169,7 +172,7 @@ func (l *loop) unpark(ctx context.Context) error {
 // makeRoom makes room for a new update, after may has found nothing against it. It
 // refuses while another is under way, waits for the clean-up of one that is over, and
 // supersedes one that only waits.
-func (l *loop) makeRoom(ctx context.Context, may func() error) error {
+func (l *loop) makeRoom(ctx context.Context, p precedence, may func() error) error {
 	u := l.book.open()
 	switch {
 	case l.reserved != "":
@@ -179,7 +182,9 @@ func (l *loop) makeRoom(ctx context.Context, may func() error) error {
 	case u.Terminal:
 		return errPark
 	case !l.givesWay(u):
-		return &BusyError{u.ID, u.State}
+		return &BusyError{Update: u.ID, State: u.State}
+	case !p.before(u):
+		return &BusyError{Update: u.ID, State: u.State, Offer: sourceName(u.Origin)}
 	}
 	// A request that is refused changes nothing.
 	if err := may(); err != nil {
@@ -193,6 +198,23 @@ func (l *loop) makeRoom(ctx context.Context, may func() error) error {
 		return err
 	}
 	return errPark
+}
+
+// precedence is what a request has over an update that waits.
+type precedence struct {
+	// supersede: the request says that it takes an offer's place.
+	supersede bool
+	// source is the one whose offer the request carries out; empty for a request of this
+	// device.
+	source string
+}
+
+// before reports whether the request may take the place of u, which gives way: a request
+// of this device that of another, and a source that of its own older offer. An offer does
+// so never uninvited: somebody has decided that this device gets it.
+func (p precedence) before(u *journal.Update) bool {
+	of := sourceName(u.Origin)
+	return p.supersede || of == p.source
 }
 
 // givesWay reports whether a newer request may take the place of an update: it waits

@@ -72,6 +72,11 @@ func (l *loop) succeed(ctx context.Context, u *journal.Update, s State, rec jour
 		// The floor rises with the record that commits: a cut leaves both or neither.
 		// The same holds of the key: a device that has lost its keys knows of it.
 		rec.EpochFloor, rec.SignedBy = l.policy.committedEpoch(u.To), signer(u)
+		rec.Trial = l.trial(u)
+		if u.Kind == Probation && u.Evicts != nil && !u.Reach {
+			// Only now is it certain that the version before is better.
+			return l.book.fire(ctx, Succeed, rec, journal.Record{Update: u.ID, Phase: journal.Outcome, Quarantine: u.Evicts})
+		}
 		if u.Retry && u.Digest != "" {
 			// It was tried again by request and is healthy: it leaves the quarantine
 			// with the record that commits it.

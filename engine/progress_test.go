@@ -143,7 +143,7 @@ func TestAnUpdateThatWaitsForTheNetworkGivesWay(t *testing.T) {
 			return e.Install(ctx, engine.InstallRequest{Source: steps.Source{URL: source.New("http://elsewhere/bundle")}})
 		}, engine.Committed},
 		"to a rollback": {func(ctx context.Context, e *engine.Engine) (string, error) {
-			return e.Rollback(ctx, "0.9.0", false)
+			return e.Rollback(ctx, "0.9.0", engine.Turning{})
 		}, engine.Committed},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestAnUpdateThatWaitsForTheNetworkGivesWay(t *testing.T) {
 			require.Contains(t, legacy.Of(st).Message, "cannot reach host nowhere: no such host; next try in ")
 			require.Contains(t, st.Update.Note, "trying again in 40s (7): cannot reach host nowhere")
 
-			_, err := r.Rollback(t.Context(), "4.4.4", false)
+			_, err := r.Rollback(t.Context(), "4.4.4", engine.Turning{})
 			require.ErrorIs(t, err, engine.ErrNotFound, "a request that is refused replaces nothing")
 			require.Equal(t, id, r.Status().Update.ID)
 			same, err := r.Install(t.Context(), engine.InstallRequest{Source: bundleOf("1.1.0"), Hold: true})

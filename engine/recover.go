@@ -80,7 +80,7 @@ func (r *recovery) compare(a Action, o Observation) (string, error) {
 // unfinished is what Unfinished does.
 func (r *recovery) unfinished() error {
 	if u := r.book.open(); u != nil && !u.Terminal && (u.State != Ready || !u.Hold) {
-		return &BusyError{u.ID, u.State}
+		return &BusyError{Update: u.ID, State: u.State}
 	}
 	o, err := r.observer.observe(Daemon)
 	if err != nil {

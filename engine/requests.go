@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/versions"
@@ -25,6 +26,14 @@ type InstallRequest struct {
 	// Check goes as far as the preflight and ends as Checked, or as an install
 	// would fail. What it made on the device is removed again. Hold has no effect.
 	Check bool
+	// Supersede takes the place of an offer's update that waits: without it, only that of a
+	// request of this device.
+	Supersede bool
+	// Origin is the offer that is carried out; nil for a request of this device. Reports
+	// says that its source wants to be told. Patience is how long it may wait in Ready.
+	Origin   *journal.Origin
+	Reports  bool
+	Patience time.Duration
 	// Handed is a local file that the caller has opened; nil when the updater may open
 	// the source by itself. Install closes it, or takes care that it is closed.
 	Handed *steps.Handed
@@ -52,7 +61,7 @@ func (e *Engine) Install(ctx context.Context, req InstallRequest) (id string, er
 			id = u.ID // asked again while it waits: it goes on with what it has
 			return nil
 		}
-		err = l.makeRoom(loop, func() (err error) {
+		err = l.makeRoom(loop, precedence{supersede: req.Supersede, source: sourceName(req.Origin)}, func() (err error) {
 			if err = l.mayInstall(src, req); err == nil && (next == nil || l.promised != next) {
 				next, err = l.promise(src, req.Handed)
 			}
@@ -62,7 +71,7 @@ func (e *Engine) Install(ctx context.Context, req InstallRequest) (id string, er
 			return err // what was promised waits, too
 		}
 		if err == nil {
-			id, err = l.book.admit(loop, next.id, journal.Accept{Kind: Install, Source: next.source, To: src.Version, Hold: req.Hold || req.Check, Retry: req.Retry, Force: req.Force, Check: req.Check})
+			id, err = l.book.admit(loop, next.id, journal.Accept{Kind: Install, Source: next.source, To: src.Version, Hold: req.Hold || req.Check, Retry: req.Retry, Force: req.Force, Check: req.Check, Origin: req.Origin, Reports: req.Reports, Patience: req.Patience})
 		}
 		switch {
 		case err == nil:
@@ -95,7 +104,7 @@ func (l *loop) mayInstall(src steps.Source, req InstallRequest) error {
 // asks reports whether a request asks for just what an update does.
 func (l *loop) asks(u *journal.Update, src steps.Source, req InstallRequest) bool {
 	has, err := wholeSource(l.keeper, u)
-	return err == nil && has.Handed == nil && req.Handed == nil && same(has.Source, src) && u.Hold == (req.Hold || req.Check) && u.Check == req.Check && u.Retry == req.Retry && u.Force == req.Force
+	return err == nil && has.Handed == nil && req.Handed == nil && same(has.Source, src) && u.Hold == (req.Hold || req.Check) && u.Check == req.Check && sameOrigin(u.Origin, req.Origin) && u.Retry == req.Retry && u.Force == req.Force
 }
 
 // Proceed is the install request for a held update in Ready. Errors:
@@ -104,7 +113,7 @@ func (e *Engine) Proceed(ctx context.Context, version string) (id string, err er
 	err = e.call(ctx, func(loop context.Context, l *loop) error {
 		u := l.book.open()
 		if u != nil && Busy(u.State) {
-			return &BusyError{u.ID, u.State}
+			return &BusyError{Update: u.ID, State: u.State}
 		}
 		if u == nil || u.State != Ready || u.To != version {
 			return fmt.Errorf("%w: no package of version %s is ready to be installed", ErrNotFound, version)
@@ -115,6 +124,9 @@ func (e *Engine) Proceed(ctx context.Context, version string) (id string, err er
 		switch {
 		case !ok:
 			proceed.Why = "the wall clock went backwards since the package was verified: verify it again"
+			return l.book.fire(loop, Recheck, proceed)
+		case age >= l.trustWindow && u.Origin != nil:
+			proceed.Why = fmt.Sprintf("verified %s ago: verify it again", age.Round(time.Minute))
 			return l.book.fire(loop, Recheck, proceed)
 		case age >= l.trustWindow:
 			if err := l.expire(loop, age); err != nil {
@@ -131,30 +143,35 @@ func (e *Engine) Proceed(ctx context.Context, version string) (id string, err er
 // ErrNotFound when none is open, ErrTooLate from Switching on.
 func (e *Engine) Cancel(ctx context.Context) (id string, err error) {
 	err = e.call(ctx, func(loop context.Context, l *loop) error {
-		u := l.book.open()
-		if u == nil || u.Terminal {
-			return fmt.Errorf("%w: no update is in progress", ErrNotFound)
-		}
-		s := u.State
-		if Switched(s) {
-			return fmt.Errorf("%w: update %s is in %s", ErrTooLate, u.ID, s)
-		}
-		id = u.ID
-		l.retryAt = 0
-		l.stopWorker(errCancel)
-		rec := stepRecord(s, 0)
-		rec.By = Asker(loop)
-		rec.Error = asFailure(&steps.Error{Class: steps.Interrupted, Code: steps.CancelledByUser, Err: errCancel})
-		return l.book.fire(loop, Cancel, rec)
+		id, err = l.cancel(loop, errCancel)
+		return err
 	})
 	return id, err
+}
+
+// cancel ends the open update before it switches.
+func (l *loop) cancel(ctx context.Context, why error) (id string, err error) {
+	u := l.book.open()
+	if u == nil || u.Terminal {
+		return "", fmt.Errorf("%w: no update is in progress", ErrNotFound)
+	}
+	s := u.State
+	if Switched(s) {
+		return "", fmt.Errorf("%w: update %s is in %s", ErrTooLate, u.ID, s)
+	}
+	l.retryAt = 0
+	l.stopWorker(errCancel)
+	rec := stepRecord(s, 0)
+	rec.By = Asker(ctx)
+	rec.Error = asFailure(&steps.Error{Class: steps.Interrupted, Code: steps.CancelledByUser, Err: why})
+	return u.ID, l.book.fire(ctx, Cancel, rec)
 }
 
 // Rollback goes to an installed version; the empty string means where previous
 // leads. One of an epoch below the floor needs force. Errors: ErrNotFound,
 // ErrNothingToDo, ErrEpoch, ErrBusy, ErrJournal.
-func (e *Engine) Rollback(ctx context.Context, to string, force bool) (id string, err error) {
-	return e.turnTo(ctx, ByHand, force, versions.Previous, func(p versions.Pointers) string {
+func (e *Engine) Rollback(ctx context.Context, to string, how Turning) (id string, err error) {
+	return e.turnTo(ctx, journal.Accept{Kind: ByHand, Force: how.Force}, how, versions.Previous, func(p versions.Pointers) string {
 		if to != "" {
 			return to
 		}
@@ -163,21 +180,30 @@ func (e *Engine) Rollback(ctx context.Context, to string, force bool) (id string
 }
 
 // RestoreFactory goes to the factory version. Errors as Rollback.
-func (e *Engine) RestoreFactory(ctx context.Context) (id string, err error) {
-	return e.turnTo(ctx, Restore, false, versions.Factory, func(p versions.Pointers) string { return p.Factory })
+func (e *Engine) RestoreFactory(ctx context.Context, how Turning) (id string, err error) {
+	return e.turnTo(ctx, journal.Accept{Kind: Restore}, how, versions.Factory, func(p versions.Pointers) string { return p.Factory })
 }
 
-func (e *Engine) turnTo(ctx context.Context, kind journal.Kind, force bool, pointer string, pick func(versions.Pointers) string) (id string, err error) {
+// Turning is how the device is to go to an installed version.
+type Turning struct {
+	// Force goes to one of an epoch below the floor.
+	Force bool
+	// Supersede takes the place of an offer's update that waits.
+	Supersede bool
+}
+
+func (e *Engine) turnTo(ctx context.Context, a journal.Accept, how Turning, pointer string, pick func(versions.Pointers) string) (id string, err error) {
 	err = e.call(ctx, func(loop context.Context, l *loop) error {
 		var to string
-		err := l.makeRoom(loop, func() (err error) {
-			to, err = l.mayTurn(kind, force, pointer, pick)
+		err := l.makeRoom(loop, precedence{supersede: how.Supersede}, func() (err error) {
+			to, err = l.mayTurn(a.Kind, how.Force, pointer, pick)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		id, err = l.book.admit(loop, l.book.newID(), journal.Accept{Kind: kind, To: to, Force: force})
+		a.To = to
+		id, err = l.book.admit(loop, l.book.newID(), a)
 		return err
 	})
 	return id, err
@@ -216,7 +242,7 @@ func (e *Engine) BetweenUpdates(ctx context.Context, f func()) error {
 		case l.reserved != "" || u != nil && u.Terminal:
 			return errPark
 		case u != nil && Busy(u.State):
-			return &BusyError{u.ID, u.State}
+			return &BusyError{Update: u.ID, State: u.State}
 		}
 		f()
 		return nil
@@ -233,7 +259,7 @@ func (e *Engine) Exclusive(ctx context.Context, what string, f func(context.Cont
 			return errPark
 		}
 		if u := l.book.open(); u != nil && !u.Terminal {
-			return &BusyError{u.ID, u.State}
+			return &BusyError{Update: u.ID, State: u.State}
 		} else if u != nil {
 			return errPark
 		}

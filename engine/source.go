@@ -3,8 +3,10 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/printable"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
 )
@@ -12,6 +14,13 @@ import (
 // MaxURL is the longest URL of a bundle, in bytes: signed URLs of object stores have two
 // thousand. The journal keeps the URL of each update, and must not be filled with it.
 const MaxURL = 4096
+
+const (
+	// digestPrefix begins the digest of a release that can be signed.
+	digestPrefix = "sha256:"
+	// maxCredential bounds the name of credentials, in bytes.
+	maxCredential = 100
+)
 
 // checkSource refuses a source that no step could fetch, or that is too long to be kept,
 // before it is journaled.
@@ -25,12 +34,26 @@ func checkSource(s steps.Source) (steps.Source, error) {
 	if s.Size < 0 {
 		return s, fmt.Errorf("%w: the size is negative", ErrInvalid)
 	}
+	if s.SHA256 != "" && !isSHA256(s.SHA256) {
+		return s, fmt.Errorf("%w: the SHA-256 is not 64 lower-case hexadecimal digits", ErrInvalid)
+	}
+	if hex, ok := strings.CutPrefix(s.Digest, digestPrefix); s.Digest != "" && (!ok || !isSHA256(hex)) {
+		return s, fmt.Errorf("%w: the release's digest is not %q and 64 lower-case hexadecimal digits", ErrInvalid, digestPrefix)
+	}
+	if len(s.Credential) > maxCredential || !printable.IsLine(s.Credential) {
+		return s, fmt.Errorf("%w: the name of the credentials is not a printable one of %d bytes at most", ErrInvalid, maxCredential)
+	}
 	if s.Version != "" {
 		if err := versions.ValidVersion(s.Version); err != nil {
 			return s, fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	}
 	return s, nil
+}
+
+// isSHA256 reports whether a text is a SHA-256 as this device writes it.
+func isSHA256(text string) bool {
+	return len(text) == 64 && strings.Trim(text, "0123456789abcdef") == ""
 }
 
 // recorded is a source as the journal has it.
@@ -84,5 +107,6 @@ func wholeSource(k Keeper, u *journal.Update) (recorded, error) {
 
 // same reports whether two requests name the same bundle in the same words.
 func same(a, b steps.Source) bool {
-	return a.URL.Equal(b.URL) && a.Name == b.Name && a.Size == b.Size && a.MD5 == b.MD5 && a.Version == b.Version
+	return a.URL.Equal(b.URL) && a.Name == b.Name && a.Size == b.Size && a.MD5 == b.MD5 && a.Version == b.Version &&
+		a.SHA256 == b.SHA256 && a.Digest == b.Digest && a.Signed == b.Signed && a.Credential == b.Credential && a.Sparing == b.Sparing
 }

@@ -64,6 +64,9 @@ type row struct {
 	// arms: once the step is done, the preflight is asked, its verdict on the running
 	// version is kept, and the marker is set. Both are durable before the state is left.
 	arms bool
+	// told: whoever made the offer is told when the state is entered. The ends are told in
+	// any case.
+	told bool
 	// deadline bounds one run of the step; without one it may take any time.
 	deadline func(p Patience) time.Duration
 }
@@ -88,12 +91,12 @@ func (p Patience) all() time.Duration         { return p.Stop + p.Start + p.Heal
 func rows() [20]row {
 	return [...]row{
 		{state: Requested, arms: true}, // an update that brings a bundle arms in Staging
-		{state: Downloading, step: steps.Download, undone: true},
+		{state: Downloading, step: steps.Download, undone: true, told: true},
 		{state: Verifying, step: steps.Verify, bounded: true, undone: true},
-		{state: Ready},
+		{state: Ready, told: true},
 		{state: Extracting, step: steps.Extract, bounded: true, undone: true},
 		{state: Staging, step: steps.Stage, bounded: true, undone: true, arms: true},
-		{state: Switching, step: steps.Switch, switched: true, stops: true, deadline: Patience.stopAndCopy},
+		{state: Switching, step: steps.Switch, switched: true, stops: true, told: true, deadline: Patience.stopAndCopy},
 		{state: Restarting, step: steps.Restart, switched: true, stops: true, deadline: Patience.start},
 		{state: CheckingHealth, step: steps.HealthCheck, switched: true, deadline: Patience.health},
 		{state: Committing, step: steps.Commit, switched: true, deadline: Patience.health},
@@ -101,9 +104,9 @@ func rows() [20]row {
 		{state: Failed, over: true},
 		{state: Cancelled, over: true},
 		{state: Checked, over: true},
-		{state: RollingBack, step: steps.Rollback, switched: true, stops: true, back: true, deadline: Patience.all},
+		{state: RollingBack, step: steps.Rollback, switched: true, stops: true, back: true, told: true, deadline: Patience.all},
 		{state: RolledBack, over: true},
-		{state: FallingBack, step: steps.Factory, switched: true, stops: true, back: true, deadline: Patience.all},
+		{state: FallingBack, step: steps.Factory, switched: true, stops: true, back: true, told: true, deadline: Patience.all},
 		{state: FellBack, over: true},
 		{state: Returning, step: steps.Return, switched: true, stops: true, back: true, deadline: Patience.stop},
 		{state: NeedsAttention, over: true, stops: true}, // until its clean-up has started them
@@ -179,6 +182,7 @@ const (
 	Install   = journal.Kind(steps.Install)
 	ByHand    = journal.Kind(steps.ByHand)
 	Restore   = journal.Kind(steps.Restore)
+	Probation = journal.Kind(steps.Probation)
 	Recovered = journal.Kind(steps.Recovered)
 )
 
@@ -227,7 +231,7 @@ type Transition struct {
 // Table returns the transitions: the only place that knows them.
 func Table() []Transition {
 	installs := kind("kind is install", Install)
-	turns := kind("kind is rollback or factory", ByHand, Restore)
+	turns := kind("kind is rollback, factory or probation", ByHand, Restore, Probation)
 	owed := kind("kind is recovered", Recovered)
 	check := Guard{"only a check was asked for", func(u *journal.Update) bool { return u != nil && u.Check }}
 	install := Guard{"an install was asked for", func(u *journal.Update) bool { return u != nil && !u.Check }}

@@ -26,11 +26,21 @@ func (l *loop) timer() <-chan time.Time {
 	if u == nil || u.State != Ready || !holds(u) {
 		return nil
 	}
+	return l.clock.After(l.left(u))
+}
+
+// left is how long an update may go on waiting in Ready. An offer has a patience of its
+// own, counted from its acceptance; when the device has been without power and the clock
+// cannot tell for how long, that time does not count.
+func (l *loop) left(u *journal.Update) time.Duration {
+	if u.Origin != nil {
+		return max(u.Patience-u.Add(u.Newest, instant(l.clock)).Took, 0)
+	}
 	left := l.trustWindow
 	if age, ok := l.age(u); ok {
 		left -= age
 	}
-	return l.clock.After(max(left, 0))
+	return max(left, 0)
 }
 
 // due does the work that the timer was set for.
@@ -39,12 +49,27 @@ func (l *loop) due(ctx context.Context) error {
 		l.retryAt = 0
 		return nil
 	}
-	if u := l.book.open(); u != nil && u.State == Ready && holds(u) {
-		if age, ok := l.age(u); ok && age >= l.trustWindow {
-			return l.expire(ctx, age)
-		}
+	u := l.book.open()
+	if u == nil || u.State != Ready || !holds(u) || l.left(u) > 0 {
+		return nil
 	}
-	return nil
+	if u.Origin != nil {
+		return l.offerExpires(ctx, u)
+	}
+	age, _ := l.age(u)
+	return l.expire(ctx, age)
+}
+
+// offerExpires ends an offer that has waited as long as it may.
+func (l *loop) offerExpires(ctx context.Context, u *journal.Update) error {
+	why := "nobody has let it go on"
+	if u.Wait != nil {
+		why = u.Wait.Text
+	}
+	return l.book.fire(ctx, Expire, journal.Record{Error: asFailure(&steps.Error{
+		Class: steps.Refused, Code: steps.OfferExpired,
+		Err: fmt.Errorf("the offer has waited for %s to be installed: %s", u.Patience.Round(time.Minute), why),
+	})})
 }
 
 // expire ends an update that has waited too long for its install request.

@@ -106,12 +106,14 @@ func (n *narrator) rollback(w []string) {
 		to = w[0]
 	}
 	n.ask(func(ctx context.Context, e *engine.Engine) (string, error) {
-		return e.Rollback(ctx, to, slices.Contains(w, "force"))
+		return e.Rollback(ctx, to, engine.Turning{Force: slices.Contains(w, "force")})
 	})
 }
 
 func (n *narrator) factory([]string) {
-	n.ask(func(ctx context.Context, e *engine.Engine) (string, error) { return e.RestoreFactory(ctx) })
+	n.ask(func(ctx context.Context, e *engine.Engine) (string, error) {
+		return e.RestoreFactory(ctx, engine.Turning{})
+	})
 }
 
 // cut arms the power: it goes before or after an effect, in the present life or

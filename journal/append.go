@@ -129,8 +129,10 @@ func check(r Record) error {
 	switch {
 	case r.Phase != Intent && r.Phase != Observed && r.Phase != Outcome:
 		return fmt.Errorf("%w: %q is not a phase", ErrInvalid, r.Phase)
-	case r.Update == "" && (r.Accept != nil || r.Learn != nil || r.Spend != nil || r.Stopped != nil || r.Terminal || r.Closed || r.To != ""):
+	case r.Update == "" && (r.Accept != nil || r.Learn != nil || r.Spend != nil || r.Stopped != nil || r.Wait != nil || r.Trial != nil || r.Terminal || r.Closed || r.To != ""):
 		return fmt.Errorf("%w: it tells of an update but does not name it", ErrInvalid)
+	case r.Remember != nil && len(r.Remember.Facts) > MaxFacts:
+		return fmt.Errorf("%w: %s would remember %d bytes, more than %d", ErrInvalid, r.Remember.Source, len(r.Remember.Facts), MaxFacts)
 	}
 	return nil
 }

@@ -198,6 +198,7 @@ func requireRecovered(t *testing.T, j *journal.Journal, d damage, before *journa
 		require.Equal(t, before.Quarantine, state.Quarantine)
 		require.Equal(t, before.Counters, state.Counters)
 		require.Equal(t, before.Last, state.Last)
+		requireSame(t, fleetOf(before), fleetOf(state))
 	}
 	if d.open {
 		require.Equal(t, before.Open, state.Open)

@@ -8,7 +8,8 @@ import (
 
 // This file has what a device that updates itself keeps beyond its updates: what was
 // offered, what is still to be told and to whom, what its sources have to remember, and
-// who holds updates back. All of it is folded, so that it outlives the records.
+// who holds updates back. All of it is folded, so that it outlives the records, and all of
+// it is bounded, in number and in bytes, because the fold is stored whole.
 
 // Origin names the offer that an update carries out.
 type Origin struct {
@@ -45,8 +46,9 @@ type Notice struct {
 	Running string   `json:"running,omitempty"`
 	Error   *Failure `json:"error,omitempty"`
 	// By is who has brought it about, when somebody has: a source that cancels, a user.
-	By   *Asker    `json:"by,omitempty"`
-	Time time.Time `json:"time"`
+	By *Asker `json:"by,omitempty"`
+	// Time is when it happened. The fold sets it to the record's when it is zero.
+	Time time.Time `json:"time,omitzero"`
 }
 
 // Told says what has become of a report, which leaves the outbox with it.
@@ -59,19 +61,23 @@ type Told struct {
 
 // Remembered is what a source has to know of earlier answers. Only the source reads it.
 type Remembered struct {
-	Source string          `json:"source"`
-	Facts  json.RawMessage `json:"facts"`
+	Source string `json:"source"`
+	// Facts take the place of those before; without any, nothing changes. At most MaxFacts
+	// bytes.
+	Facts json.RawMessage `json:"facts,omitempty"`
 }
 
 // OfferEnd is what has become of an offer.
 type OfferEnd struct {
 	Origin
 	// Update is the one that carried it out; empty for an offer that was refused at once.
-	Update string    `json:"update,omitempty"`
-	State  State     `json:"state"`
-	Code   string    `json:"code,omitempty"`
-	Text   string    `json:"text,omitempty"`
-	Time   time.Time `json:"time"`
+	Update string `json:"update,omitempty"`
+	State  State  `json:"state"`
+	// Code and Text say why it did not succeed: what made the update turn back, if it did,
+	// and not what went wrong on the way back. Text has at most 200 bytes.
+	Code string    `json:"code,omitempty"`
+	Text string    `json:"text,omitempty"`
+	Time time.Time `json:"time"`
 	// Ended is Time by both clocks.
 	Ended Instant `json:"ended"`
 	// Times is how often in a row the offer has come to its end without success.
@@ -89,7 +95,8 @@ type Refusal struct {
 type Hold struct {
 	// Until is when it ends by itself; zero for never.
 	Until time.Time `json:"until,omitzero"`
-	Why   string    `json:"why"`
+	// Why is in the words of whoever holds; the fold keeps 200 bytes of it.
+	Why string `json:"why"`
 }
 
 // Held is a Hold that somebody has made.
@@ -101,7 +108,8 @@ type Held struct {
 
 // Wait is why an update that is ready to be installed waits.
 type Wait struct {
-	// Reason is one word of package fleet; Text is it in one line for people.
+	// Reason is one word of package fleet; Text is it in one line for people, of which the
+	// fold keeps 200 bytes.
 	Reason string `json:"reason"`
 	Text   string `json:"text"`
 	// Until is when it ends, as far as is known; zero when it is not.
@@ -115,6 +123,8 @@ type Trial struct {
 	// Reach is set when its source was reached in the last day before it: then, that
 	// it cannot be reached any more says something of the version.
 	Reach bool `json:"reach,omitempty"`
+	// Reports says that its source wants to be told.
+	Reports bool `json:"reports,omitempty"`
 }
 
 // Probation is the Trial of the version that was committed last.
@@ -134,51 +144,11 @@ type Probation struct {
 	Boots int `json:"boots,omitempty"`
 }
 
-// Bounds of what the fold keeps of a fleet.
-const (
-	// KeepNotices is how many reports wait in the outbox. When there are more, the oldest
-	// that is not an end goes first: what is in between is news only while it is new.
-	KeepNotices = 32
-	// KeepEnds is how many ends wait. A source that hears of no end offers nothing more, so
-	// there are a few of them; beyond this bound the oldest goes.
-	KeepEnds = 64
-	// KeepOffers is how many ends of offers are kept, the newest ones.
-	KeepOffers = 32
-	// keepRemembered is how many sources are remembered, the ones heard last.
-	keepRemembered = 8
-)
-
-// applyFleet folds what a record says of offers, reports and holds.
-func (s *Fold) applyFleet(r Record) {
-	for _, o := range r.Owed {
-		o.ID = r.Seq
-		s.Outbox = owed(s.Outbox, o)
-	}
-	if t := r.Told; t != nil {
-		s.Outbox = slices.DeleteFunc(slices.Clone(s.Outbox), func(o Notice) bool { return o.ID == t.Notice && o.To == t.To })
-	}
-	if m := r.Remember; m != nil {
-		list := slices.DeleteFunc(slices.Clone(s.Remembered), func(o Remembered) bool { return o.Source == m.Source })
-		list = append(list, *m)
-		s.Remembered = list[max(0, len(list)-keepRemembered):]
-	}
-	if r.Hold != nil {
-		s.Held = &Held{Hold: *r.Hold, By: r.By, Time: r.Time}
-	}
-	if r.Unhold {
-		s.Held = nil
-	}
-	if n := r.Refuse; n != nil {
-		s.ended(n.Origin, "", n.State, r)
-	}
-	if p := s.Probation; p != nil && r.Probed != nil {
-		next := *p
-		next.Ran, next.Boots, next.Seen = r.Probed.Ran, r.Probed.Boots, r.Instant()
-		s.Probation = &next
-		if r.Probed.Over {
-			s.Probation = nil
-		}
-	}
+// Suspect is a release that may be to blame.
+type Suspect struct {
+	Quarantined
+	// Since is when the device had gone back from it.
+	Since Instant `json:"since"`
 }
 
 // Probed is how far a probation is.
@@ -190,22 +160,98 @@ type Probed struct {
 	Over bool `json:"over,omitempty"`
 }
 
+// Bounds of what the fold keeps of a fleet.
+const (
+	// KeepNotices is how many reports wait in the outbox. When there are more, the oldest
+	// that is not an end goes first: what is in between is news only while it is new.
+	KeepNotices = 32
+	// KeepEnds is how many ends wait. A source that hears of no end offers nothing more, so
+	// there are a few of them; beyond this bound the oldest goes. So the outbox never has
+	// more reports than this.
+	KeepEnds = 64
+	// KeepOffers is how many ends of offers are kept, the newest ones.
+	KeepOffers = 32
+	// MaxFacts is how many bytes a source may remember; Append refuses more.
+	MaxFacts = 16 << 10
+	// keepRemembered is how many sources are remembered, the ones heard last.
+	keepRemembered = 8
+	// maxToldLine and maxToldDetails bound the texts of a failure in the outbox, in bytes.
+	// The records of the update have all of them.
+	maxToldLine    = 512
+	maxToldDetails = 1 << 10
+)
+
+// applyFleet folds what a record says of offers, reports and holds. What it says of its
+// update is folded already.
+func (s *Fold) applyFleet(r Record) {
+	for _, o := range r.Owed {
+		s.Outbox = owed(s.Outbox, o.of(r))
+	}
+	if t := r.Told; t != nil {
+		s.Outbox = less(s.Outbox, func(o Notice) bool { return o.ID == t.Notice && o.To == t.To })
+	}
+	if m := r.Remember; m != nil && len(m.Facts) > 0 {
+		others := less(s.Remembered, func(o Remembered) bool { return o.Source == m.Source })
+		s.Remembered = newest(append(others, *m), keepRemembered)
+	}
+	if r.Hold != nil {
+		s.Held = &Held{Hold: Hold{Until: r.Hold.Until, Why: clip(r.Hold.Why, maxReason)}, By: r.By, Time: r.Time}
+	}
+	if r.Unhold {
+		s.Held = nil
+	}
+	if q := r.Quarantine; r.Acquit || q != nil && s.Suspect != nil && q.Digest == s.Suspect.Digest {
+		s.Suspect = nil
+	}
+	if n := r.Refuse; n != nil {
+		s.ended(n.Origin, "", n.State, r.Error, r)
+	}
+	if r.Probed != nil {
+		s.probed(r)
+	}
+}
+
+// less is a copy of list without what gone names; nil when nothing is left, as it is when
+// the fold is read back.
+func less[T any](list []T, gone func(T) bool) []T {
+	out := slices.DeleteFunc(slices.Clone(list), gone)
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// newest is the end of a list.
+func newest[T any](list []T, keep int) []T { return list[max(0, len(list)-keep):] }
+
+// of is the report as the outbox keeps it, from the record that owes it.
+func (o Notice) of(r Record) Notice {
+	o.ID = r.Seq
+	if o.Time.IsZero() {
+		o.Time = r.Time
+	}
+	if o.Error != nil {
+		f := *o.Error
+		f.Text, f.Outline, f.Details, f.Late = clip(f.Text, maxToldLine), clip(f.Outline, maxToldLine), clip(f.Details, maxToldDetails), nil
+		o.Error = &f
+	}
+	return o
+}
+
 // owed is the outbox with a report more, within its bounds.
 func owed(list []Notice, o Notice) []Notice {
-	out := slices.DeleteFunc(slices.Clone(list), func(old Notice) bool { return o.Newest && old.To == o.To })
-	out = append(out, o)
-	drop := func(end bool) {
-		if i := slices.IndexFunc(out, func(r Notice) bool { return r.End == end }); i >= 0 {
-			out = slices.Delete(out, i, i+1)
-		}
-	}
+	out := append(less(list, func(old Notice) bool { return old.To == o.To && (o.Newest || old.ID == o.ID) }), o)
 	ends := 0
-	for _, r := range out {
-		if r.End {
+	for _, n := range out {
+		if n.End {
 			ends++
 		}
 	}
-	if len(out)-ends > 0 && len(out) > KeepNotices {
+	drop := func(end bool) {
+		i := slices.IndexFunc(out, func(n Notice) bool { return n.End == end })
+		out = slices.Delete(out, i, i+1)
+	}
+	if len(out) > KeepNotices && len(out) > ends {
 		drop(false)
 	}
 	if ends > KeepEnds {
@@ -214,40 +260,87 @@ func owed(list []Notice, o Notice) []Notice {
 	return out
 }
 
-// ended remembers what has become of an offer.
-func (s *Fold) ended(o Origin, update string, state State, r Record) {
+// ended remembers what has become of an offer, and why if it did not succeed.
+func (s *Fold) ended(o Origin, update string, state State, why *Failure, r Record) {
 	e := OfferEnd{Origin: o, Update: update, State: state, Time: r.Time, Ended: r.Instant()}
-	if r.Error != nil {
-		e.Code, e.Text = r.Error.Code, clip(r.Error.Text, maxReason)
+	if why != nil {
+		e.Code, e.Text = why.Code, clip(why.Text, maxReason)
 	}
-	list := slices.Clone(s.Offers)
-	if i := slices.IndexFunc(list, func(old OfferEnd) bool { return old.Origin == o }); i >= 0 {
-		e.Times = list[i].Times
-		list = slices.Delete(list, i, i+1)
+	if state != "Committed" && state != "Checked" {
+		e.Times = 1
+		if old := s.EndOf(o); old != nil {
+			e.Times += old.Times
+		}
 	}
-	e.Times++
-	if state == "Committed" {
-		e.Times = 0
-	}
-	list = append(list, e)
-	s.Offers = list[max(0, len(list)-KeepOffers):]
+	s.Offers = newest(append(less(s.Offers, func(old OfferEnd) bool { return old.Origin == o }), e), KeepOffers)
 }
 
-// offered folds the end of an update into what is known of its offer, and begins the
-// probation of a version that it has committed.
+// offered folds the end of an update into what is known of its offer and of the version
+// on probation.
 func (s *Fold) offered(u *Update, r Record) {
-	if u.Origin != nil {
-		s.ended(*u.Origin, u.ID, u.State, r)
-	}
-	if u.State != "Committed" {
+	if u.Kind == "probation" {
+		// Its offer had come to a good end; if the way back has failed, that stands.
+		if u.State == "Committed" {
+			s.wentBack(u, r)
+		}
 		return
 	}
-	// Whatever was on probation is not what runs any more.
-	s.Probation = nil
-	if r.Trial != nil && u.From != "" {
+	if u.Origin != nil {
+		s.ended(*u.Origin, u.ID, u.State, u.failed(), r)
+	}
+	// A version that is not what runs any more is not watched.
+	if p := s.Probation; p != nil && (u.State == "Committed" || s.Committed != p.Version) {
+		s.Probation = nil
+	}
+	if u.State == "Committed" {
+		s.Suspect = nil
+	}
+	// Without another version before it there is nothing to go back to.
+	if r.Trial != nil && u.State == "Committed" && u.From != "" && u.From != u.To {
 		s.Probation = &Probation{
 			Trial: *r.Trial, Update: u.ID, Version: u.To, Digest: u.Digest, Back: u.From, Origin: u.Origin, Began: r.Instant(), Seen: r.Instant(),
 		}
+	}
+}
+
+// wentBack folds the end of an update of kind probation that has gone back.
+func (s *Fold) wentBack(u *Update, r Record) {
+	s.Probation, s.Suspect = nil, nil
+	if u.Evicts != nil && u.Reach {
+		s.Suspect = &Suspect{Quarantined: *u.Evicts, Since: r.Instant()}
+	}
+	if u.Origin == nil {
+		return
+	}
+	why := &Failure{Code: "PROBATION"}
+	if u.Evicts != nil {
+		why.Text = u.Evicts.Reason
+	}
+	s.ended(*u.Origin, u.ID, "RolledBack", why, r)
+}
+
+// failed is why an update that is over did not succeed; nil when it did, or nobody said.
+func (u *Update) failed() *Failure {
+	switch {
+	case u.State == "Committed" || u.State == "Checked":
+		return nil // what is noted was tried again
+	case u.Cause != nil:
+		return u.Cause
+	}
+	return u.Error
+}
+
+// probed folds how far the probation is.
+func (s *Fold) probed(r Record) {
+	p := s.Probation
+	switch {
+	case p == nil:
+	case r.Probed.Over:
+		s.Probation = nil
+	default:
+		next := *p
+		next.Ran, next.Boots, next.Seen = r.Probed.Ran, r.Probed.Boots, r.Instant()
+		s.Probation = &next
 	}
 }
 

@@ -138,7 +138,9 @@ func accepted(r Record) *Update {
 	a := r.Accept
 	return &Update{
 		ID: r.Update, Kind: a.Kind, Source: a.Source, From: a.From, To: a.To, Before: a.Before,
-		Hold: a.Hold, Retry: a.Retry, Force: a.Force, Check: a.Check, By: r.By, Origin: a.Origin, Reports: a.Reports, Patience: a.Patience, Accepted: r.Time, Newest: r.Instant(), FirstSeq: r.Seq,
+		Hold: a.Hold, Retry: a.Retry, Force: a.Force, Check: a.Check, By: r.By, Origin: a.Origin, Reports: a.Reports, Patience: a.Patience,
+		Evicts: a.Evicts, Reach: a.Reach,
+		Accepted: r.Time, Newest: r.Instant(), FirstSeq: r.Seq,
 	}
 }
 
@@ -150,9 +152,6 @@ func (u *Update) with(r Record) *Update {
 	if l := r.Learn; l != nil {
 		n.learn(l)
 	}
-	if r.Wait != nil {
-		n.Wait = r.Wait
-	}
 	if r.To != "" {
 		n.State, n.Wait = r.To, nil
 		n.Spent, n.LastSpendBoot, n.LastSpendBy = 0, "", ""
@@ -163,6 +162,9 @@ func (u *Update) with(r Record) *Update {
 			n.Entries = map[State]Entry{}
 		}
 		n.Entries[r.To] = Entry{Boot: r.Boot, Mono: r.Mono}
+	}
+	if r.Wait != nil {
+		n.Wait = &Wait{Reason: r.Wait.Reason, Text: clip(r.Wait.Text, maxReason), Until: r.Wait.Until}
 	}
 	if r.To != "" && r.Progress > n.Reached[r.From] {
 		n.Reached = maps.Clone(n.Reached)

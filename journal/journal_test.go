@@ -40,7 +40,9 @@ func newJournal(t testing.TB, updates int) (path string, state *journal.Fold) {
 	for n := range updates {
 		runUpdate(t, j, updateID(n))
 	}
-	_, err := j.Append(journal.Record{Phase: journal.Observed, Quarantine: &journal.Quarantined{Version: "6.6.6", Digest: "md5:666"}})
+	fleet := ofAFleet()
+	fleet.Phase, fleet.Quarantine = journal.Observed, &journal.Quarantined{Version: "6.6.6", Digest: "md5:666"}
+	_, err := j.Append(fleet)
 	require.NoError(t, err)
 	_, err = j.Append(acceptRecord("open"))
 	require.NoError(t, err)

@@ -148,6 +148,10 @@ func ingredients() []func(*rapid.T, *journal.Record) {
 		func(t *rapid.T, r *journal.Record) {
 			r.Update = fmt.Sprintf("u%d", rapid.IntRange(0, 1000).Draw(t, "id"))
 			r.Accept = &journal.Accept{Kind: journal.Kind(text(t)), From: text(t), Hold: rapid.Bool().Draw(t, "hold")}
+			if rapid.Bool().Draw(t, "offered") {
+				o := anyOrigin().Draw(t, "origin")
+				r.Accept.Origin, r.Accept.Reports, r.Accept.Patience = &o, true, time.Hour
+			}
 		},
 		func(t *rapid.T, r *journal.Record) { r.To, r.Trigger = state.Draw(t, "to"), journal.Trigger(text(t)) },
 		func(t *rapid.T, r *journal.Record) { r.To, r.Terminal = state.Draw(t, "to"), true },
@@ -167,6 +171,7 @@ func ingredients() []func(*rapid.T, *journal.Record) {
 		func(t *rapid.T, r *journal.Record) {
 			r.Unquarantine = rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "release")
 		},
+		func(t *rapid.T, r *journal.Record) { rapid.SampledFrom(fleetIngredients()).Draw(t, "fleet")(t, r) },
 		func(t *rapid.T, r *journal.Record) { r.SignedBy = text(t) },
 		func(t *rapid.T, r *journal.Record) { r.TrustForgotten = rapid.Bool().Draw(t, "forgotten") },
 		func(t *rapid.T, r *journal.Record) { r.EpochFloor = rapid.Int64Range(0, 9).Draw(t, "epoch") },

@@ -30,11 +30,7 @@ func (s *Fold) applyQuarantine(r Record) {
 
 // without returns a copy of list without digest's entry.
 func without(list []Quarantined, digest string) []Quarantined {
-	out := slices.DeleteFunc(slices.Clone(list), func(q Quarantined) bool { return q.Digest == digest })
-	if len(out) == 0 {
-		return nil
-	}
-	return out
+	return less(list, func(q Quarantined) bool { return q.Digest == digest })
 }
 
 // bounded is the newest part of a list, with short reasons. A list that an older

@@ -128,6 +128,8 @@ type Record struct {
 	// far that is.
 	Trial  *Trial  `json:"trial,omitempty"`
 	Probed *Probed `json:"probed,omitempty"`
+	// Acquit lets go of the Suspect.
+	Acquit bool `json:"acquit,omitempty"`
 
 	// Sum is the chain: see Encode. It is stored beside the JSON, not in it.
 	Sum string `json:"-"`
@@ -199,6 +201,11 @@ type Accept struct {
 	Reports bool `json:"reports,omitempty"`
 	// Patience is how long an update with an Origin may wait in Ready.
 	Patience time.Duration `json:"patience_ns,omitempty"`
+	// Evicts is the release that an update of kind probation goes back from. Reach is set
+	// when all that speaks against it is that the source could not be reached: then it is
+	// not to blame until the version before has reached it.
+	Evicts *Quarantined `json:"evicts,omitempty"`
+	Reach  bool         `json:"reach,omitempty"`
 	// Check ends the update where it would begin to switch. Hold is set with it, so
 	// that a program which does not know Check stops in Ready.
 	Check bool `json:"check,omitempty"`

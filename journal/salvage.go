@@ -6,8 +6,9 @@ import (
 )
 
 // Salvage is what could be saved from a damaged journal. It is the evidence of
-// the record that carries the Damage; quarantine, counters, epoch floor and the
-// newest signed release have been taken over already.
+// the record that carries the Damage; quarantine, counters, epoch floor, the
+// newest signed release, and what a fleet owes and remembers have been taken over
+// already.
 type Salvage struct {
 	// Records is how many records could be read and were linked to their
 	// predecessor, up to number Seq; Bad counts the flaws between them.
@@ -71,10 +72,15 @@ func salvageImage(im *image, newest bool) (*Salvage, *Fold) {
 	}
 	whole := newest && err == nil && c.records != nil
 	if c.records != nil {
-		s.Records, s.Bad = c.readable()
+		var all *Fold
+		all, s.Records, s.Bad = c.readable()
 		end := c.follow(state, func(_ Record, after *Fold) error { state = after; return nil },
 			func(error) error { whole = false; return nil })
 		whole = whole && end == nil && c.checkTail(state.Seq) == nil
+		if err == nil && summary.Fold < foldVersion {
+			// The summary is an older program's, which has skipped this; the anchor has it.
+			state = state.withFleet(all)
+		}
 	}
 	s.Seq, s.Open, s.Exact = state.Seq, state.Open, whole
 	if s.Exact {
@@ -83,21 +89,30 @@ func salvageImage(im *image, newest bool) (*Salvage, *Fold) {
 	return s, facts(state)
 }
 
-// readable counts the records that can be read, and the flaws between them.
-func (c *contents) readable() (records, bad int) {
-	err := c.follow(c.anchor.State, func(Record, *Fold) error { records++; return nil },
+// readable counts the records that can be read, and the flaws between them. state is what
+// those records tell.
+func (c *contents) readable() (state *Fold, records, bad int) {
+	state = c.anchor.State
+	err := c.follow(state, func(_ Record, after *Fold) error { state = after; records++; return nil },
 		func(error) error { bad++; return nil })
 	if err != nil {
 		bad++
 	}
-	return records, bad
+	return state, records, bad
+}
+
+// withFleet is s with what from has of a fleet.
+func (s *Fold) withFleet(from *Fold) *Fold {
+	n := *s
+	n.Outbox, n.Remembered, n.Offers, n.Held, n.Probation = from.Outbox, from.Remembered, from.Offers, from.Held, from.Probation
+	return &n
 }
 
 // facts is what outlives a journal whose newest state is not known: all but the
 // open update. The chain begins anew; the numbers go on.
 func facts(s *Fold) *Fold {
-	return &Fold{
+	return (&Fold{
 		Seq: s.Seq, Last: s.Last, Quarantine: s.Quarantine, Counters: s.Counters, Damage: s.Damage, EpochFloor: s.EpochFloor, Figures: s.Figures,
 		OwedProgram: s.OwedProgram, Committed: s.Committed, Signed: s.Signed, Forgotten: s.Forgotten,
-	}
+	}).withFleet(s)
 }

@@ -68,7 +68,7 @@ func runUpdate(t testing.TB, j *journal.Journal, id string) {
 		recs := transition(id, n)
 		appendAll(append(recs, journal.Record{Update: id, Phase: journal.Observed, Step: "Switch", Why: "looked at the pointers"})...)
 	}
-	appendAll(journal.Record{Update: id, Phase: journal.Outcome, From: "Committing", To: "Committed", Trigger: "done", Terminal: true})
+	appendAll(journal.Record{Update: id, Phase: journal.Outcome, From: "Committing", To: "Committed", Trigger: "done", Terminal: true, Trial: &journal.Trial{Lasts: 24 * time.Hour}})
 	appendAll(journal.Record{Update: id, Phase: journal.Outcome, Closed: true})
 }
 

@@ -56,6 +56,9 @@ type Fold struct {
 	Held *Held `json:"held,omitempty"`
 	// Probation is of the version that was committed last; nil when there is none.
 	Probation *Probation `json:"probation,omitempty"`
+	// Suspect is a release that the device has gone back from because the source could not
+	// be reached. It is to blame if the version before reaches it; nil for none.
+	Suspect *Suspect `json:"suspect,omitempty"`
 }
 
 // Signed is a committed release whose signature was checked: by Key, in an update.
@@ -125,6 +128,9 @@ type Update struct {
 	Reports  bool          `json:"reports,omitempty"`
 	Patience time.Duration `json:"patience_ns,omitempty"`
 	Wait     *Wait         `json:"wait,omitempty"`
+	// Evicts and Reach are as in Accept.
+	Evicts *Quarantined `json:"evicts,omitempty"`
+	Reach  bool         `json:"reach,omitempty"`
 
 	// State is where the machine stands; Step and Attempt are of the newest
 	// intent (a step whose outcome is missing was interrupted).

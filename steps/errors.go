@@ -39,8 +39,12 @@ type Code string
 const (
 	MD5Mismatch  Code = "MD5_MISMATCH"
 	SizeMismatch Code = "PACKAGE_SIZE_MISMATCH"
-	DiskFull     Code = "DISK_FULL"
-	IOError      Code = "IO_ERROR"
+	// SHA256Mismatch: the file has another SHA-256 than its source has declared.
+	SHA256Mismatch Code = "SHA256_MISMATCH"
+	// OfferMismatch: the bundle is another release than the one that was offered.
+	OfferMismatch Code = "OFFER_MISMATCH"
+	DiskFull      Code = "DISK_FULL"
+	IOError       Code = "IO_ERROR"
 	// SandboxDenied: the storage is well, and the daemon's unit does not let it write there.
 	SandboxDenied    Code = "SANDBOX_DENIED"
 	InvalidManifest  Code = "INVALID_MANIFEST"
@@ -66,6 +70,10 @@ const (
 	ReleaseExpired  Code = "RELEASE_EXPIRED"
 	TakeoverFailed  Code = "TAKEOVER_FAILED"
 	CopyDamaged     Code = "COPY_DAMAGED"
+	// OfferExpired: an offer was ready to be installed, and was not for as long as it may wait.
+	OfferExpired Code = "OFFER_EXPIRED"
+	// FailedProbation: a version was committed, and turned out bad afterwards.
+	FailedProbation Code = "PROBATION"
 	Internal        Code = "INTERNAL_ERROR"
 )
 

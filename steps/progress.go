@@ -81,7 +81,8 @@ type Pause struct {
 	// Outline is Why without what a server answered (Error.Outline); empty when Why says
 	// nothing of that.
 	Outline string
-	// Tries is how many there were in a row without progress.
+	// Tries is how many there were in a row without progress; 0 when nothing has gone wrong
+	// and the step is held back.
 	Tries int
 	// For is how long the step waits, and Until when it tries again, on the
 	// monotonic clock.
@@ -95,6 +96,9 @@ func (p Pause) Outlined() Pause {
 }
 
 func (p Pause) String() string {
+	if p.Tries == 0 {
+		return "waits: " + p.Why
+	}
 	return fmt.Sprintf("trying again in %v (%d): %s", p.For.Round(time.Second), p.Tries, p.Why)
 }
 

@@ -65,6 +65,9 @@ type Source struct {
 	// Credential names whose credentials its server asks for; empty for nobody's. The
 	// credentials themselves are the device's and in no record.
 	Credential string `json:"credential,omitempty"`
+	// Sparing: what the device has said of its data budget and of metered networks binds
+	// the download (fetch.Transport.SetGate). It waits then, and goes on from there.
+	Sparing bool `json:"sparing,omitempty"`
 }
 
 // Handed is a local file that somebody has opened with his own rights and handed over,

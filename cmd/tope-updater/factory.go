@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tope/updater/cmd/internal/timeline"
+	"github.com/tope/updater/engine"
 	"github.com/tope/updater/platform/look"
 	"github.com/tope/updater/platform/versions"
 )
@@ -101,15 +102,17 @@ func (a *app) factoryVerifyCommand() *cobra.Command {
 
 func (a *app) factoryRestoreCommand() *cobra.Command {
 	var noWait bool
+	var how engine.Turning
 	cmd := &cobra.Command{
 		Use:   "restore",
 		Short: "go to the factory version",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.update(cmd.Context(), noWait, func(ctx context.Context, s *session) (string, error) {
-				return s.RestoreFactory(ctx)
+				return s.RestoreFactory(ctx, how)
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&how.Supersede, "supersede", false, "take the place of an offer that waits to be installed")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return as soon as the update is accepted (needs the daemon)")
 	return cmd
 }

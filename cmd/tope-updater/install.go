@@ -17,7 +17,7 @@ import (
 )
 
 func (a *app) installCommand() *cobra.Command {
-	var noWait, retry, force, check bool
+	var noWait, retry, force, check, supersede bool
 	cmd := &cobra.Command{
 		Use:   "install BUNDLE|URL",
 		Short: "install a release from a file or a URL",
@@ -44,13 +44,14 @@ code is 0 when the release fits, and otherwise that of the install that would fa
 			}
 			defer file.Close()
 			return a.update(cmd.Context(), noWait, func(ctx context.Context, s *session) (string, error) {
-				return s.Install(ctx, engine.InstallRequest{Source: src, Handed: file, Retry: retry, Force: force, Check: check})
+				return s.Install(ctx, engine.InstallRequest{Source: src, Handed: file, Retry: retry, Force: force, Check: check, Supersede: supersede})
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return as soon as the update is accepted (needs the daemon)")
 	cmd.Flags().BoolVar(&check, "check", false, "only find out whether the release would fit this device")
 	cmd.Flags().BoolVar(&force, "force", false, "install it even if it has expired or its epoch is lower than this device has committed")
+	cmd.Flags().BoolVar(&supersede, "supersede", false, "take the place of an offer that waits to be installed")
 	cmd.Flags().BoolVar(&retry, "retry", false, "install it even if it is in quarantine")
 	return cmd
 }

@@ -6,11 +6,14 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tope/updater/engine"
 )
 
 func (a *app) rollbackCommand() *cobra.Command {
 	var to string
-	var noWait, force bool
+	var noWait bool
+	var how engine.Turning
 	cmd := &cobra.Command{
 		Use:   "rollback",
 		Short: "go back to the previous version, or to another installed one",
@@ -25,12 +28,13 @@ it does not.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.update(cmd.Context(), noWait, func(ctx context.Context, s *session) (string, error) {
-				return s.Rollback(ctx, strings.TrimPrefix(to, "v"), force)
+				return s.Rollback(ctx, strings.TrimPrefix(to, "v"), how)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "", "`version` to go to (default: the previous one)")
-	cmd.Flags().BoolVar(&force, "force", false, "go back even to a version of a lower epoch than this device has committed")
+	cmd.Flags().BoolVar(&how.Force, "force", false, "go back even to a version of a lower epoch than this device has committed")
+	cmd.Flags().BoolVar(&how.Supersede, "supersede", false, "take the place of an offer that waits to be installed")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return as soon as the update is accepted (needs the daemon)")
 	return cmd
 }

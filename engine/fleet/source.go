@@ -116,6 +116,9 @@ type Source interface {
 // ErrNever: a notice that its recipient will never take.
 var ErrNever = errors.New("it will never be taken")
 
+// ErrHeard: the question has failed, and somebody has answered: the device is not cut off.
+var ErrHeard = errors.New("somebody has answered")
+
 // Wait is an error of a source that asks to be left alone.
 type Wait struct {
 	For time.Duration

@@ -26,7 +26,7 @@ func (a *api) install(w http.ResponseWriter, r *http.Request) error {
 		Source: steps.Source{
 			URL: source.New(o.given("url")), Name: o.given("name"), Size: o.number("size"), MD5: o.given("md5"), Version: o.given("version"),
 		},
-		Hold: o.flag("hold"), Retry: o.flag("retry"), Force: o.flag("force"), Check: o.flag("check"),
+		Hold: o.flag("hold"), Retry: o.flag("retry"), Force: o.flag("force"), Check: o.flag("check"), Supersede: o.flag("supersede"),
 	}
 	if err := o.done(); err != nil {
 		return err
@@ -76,7 +76,7 @@ func (a *api) rollback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	to, force := o.given("to"), o.flag("force")
+	to, how := o.given("to"), engine.Turning{Force: o.flag("force"), Supersede: o.flag("supersede")}
 	if err := o.done(); err != nil {
 		return err
 	}
@@ -85,15 +85,20 @@ func (a *api) rollback(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	id, err := a.Engine.Rollback(r.Context(), to, force)
+	id, err := a.Engine.Rollback(r.Context(), to, how)
 	return begun(w, id, err)
 }
 
 func (a *api) restoreFactory(w http.ResponseWriter, r *http.Request) error {
-	if err := readNothing(r); err != nil {
+	o, err := readObject(r)
+	if err != nil {
 		return err
 	}
-	id, err := a.Engine.RestoreFactory(r.Context())
+	how := engine.Turning{Supersede: o.flag("supersede")}
+	if err := o.done(); err != nil {
+		return err
+	}
+	id, err := a.Engine.RestoreFactory(r.Context(), how)
 	return begun(w, id, err)
 }
 

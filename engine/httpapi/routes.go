@@ -19,8 +19,8 @@ type Engine interface {
 	Install(ctx context.Context, r engine.InstallRequest) (id string, err error)
 	Proceed(ctx context.Context, version string) (id string, err error)
 	Cancel(ctx context.Context) (id string, err error)
-	Rollback(ctx context.Context, to string, force bool) (id string, err error)
-	RestoreFactory(ctx context.Context) (id string, err error)
+	Rollback(ctx context.Context, to string, how engine.Turning) (id string, err error)
+	RestoreFactory(ctx context.Context, how engine.Turning) (id string, err error)
 	Quarantine() []journal.Quarantined
 	Unquarantine(ctx context.Context, which, why string) ([]journal.Quarantined, error)
 	ForgetTrust(ctx context.Context, why string) (was string, floor int64, err error)

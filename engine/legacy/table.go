@@ -41,7 +41,7 @@ func RowOf(s engine.State, kind steps.Kind) Row {
 
 	case engine.Requested:
 		switch kind {
-		case steps.ByHand, steps.Restore:
+		case steps.ByHand, steps.Restore, steps.Probation:
 			return Row{Stage: Installing, Message: "Installing {to}..."}
 		case steps.Recovered:
 			return Row{Stage: Rebooting, Message: "Starting services..."}

@@ -19,6 +19,7 @@
 //   - An Error says what is in the way of a request, and which key of the configuration
 //     helps: Kind tells callers what it is.
 //   - The bandwidth is that of all the bodies of one Transport together. See Limit.
+//   - A transfer whose context asks for it (Gated) ends when the gate says so, and no other.
 //
 // It follows no redirect, keeps no cookie and tries nothing twice: that is the caller's
 // http.Client.
@@ -29,5 +30,5 @@
 // transport.go makes one request, proxy.go chooses its proxy and tls.go whom it trusts.
 // error.go turns what went wrong into an Error, and hint.go says what helps after an
 // answer. files.go looks at the files for doctor. limit.go is the bandwidth, rate.go how
-// it is written.
+// it is written. gate.go holds transfers back, and counts their bytes.
 package fetch

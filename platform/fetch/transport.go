@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tope/updater/platform/clock"
@@ -28,10 +29,12 @@ type Config struct {
 
 // Transport makes requests as Settings say. It is an http.RoundTripper for the
 // http.Client of whoever asks for something, and safe for concurrent use. It keeps
-// nothing between requests but the bandwidth.
+// nothing between requests but the bandwidth, the count of bytes and the gate.
 type Transport struct {
 	cfg   Config
 	limit *bandwidth
+	gate  atomic.Pointer[func() error]
+	count atomic.Int64
 	// environment is net/http's, which reads the environment once in a process.
 	environment func(*http.Request) (*url.URL, error)
 }
@@ -85,10 +88,10 @@ func exchangeOf(resp *http.Response) *exchange {
 
 // RoundTrip makes one request, over a connection of its own: none stays open during an
 // outage, and none that is half dead is reused after it. Its errors are those of
-// http.Transport, or an *Error where this package knows what is in the way.
+// http.Transport, an *Error where this package knows what is in the way, or a *Held.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := &exchange{t: t, url: req.URL, server: t.cfg.server(req.URL)}
-	transport, out, err := x.prepare(req)
+	transport, out, err := x.open(req)
 	if err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close() // as http.RoundTripper promises
@@ -103,9 +106,18 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, x.explain(req.Context(), err)
 	}
+	resp.Body = &metered{ReadCloser: resp.Body, t: t, ctx: req.Context()}
 	// The request as it was asked for, without the secrets.
 	resp.Request = req.WithContext(context.WithValue(req.Context(), exchangeKey{}, x))
 	return resp, nil
+}
+
+// open asks the gate, and prepares.
+func (x *exchange) open(req *http.Request) (*http.Transport, *http.Request, error) {
+	if err := x.t.bound(req.Context()); err != nil {
+		return nil, nil, err
+	}
+	return x.prepare(req)
 }
 
 // prepare makes the transport of this exchange, and the request as it goes out.

@@ -7,7 +7,7 @@
 // without asking them, finds a pointer there.
 //
 // Read takes a secret from a file, which is where secrets belong: the configuration is
-// often readable for everybody.
+// often readable for everybody. ReadPrivate refuses a file that others can read, too.
 package secret
 
 import (

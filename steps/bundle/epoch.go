@@ -15,6 +15,24 @@ func CheckDeclared(t *steps.Task, r Release) error {
 	return nil
 }
 
+// CheckSigned refuses a release that no key of this device has signed, when its source
+// takes no other: what a device takes from its operator without a signature, it does not
+// take from whoever answers in a server's place.
+func CheckSigned(t *steps.Task, r Release) error {
+	if !t.Source.Signed || r.SignedBy != "" {
+		return nil
+	}
+	what := "the bundle"
+	if r.Version != "" {
+		what = "release " + r.Version
+	}
+	return &steps.Error{
+		Class: steps.Refused, Code: steps.BadSignature,
+		Err:  fmt.Errorf("no key of this device has signed %s, and what a channel offers must be signed, whatever allow_unsigned says", what),
+		Hint: "sign it, and put the publisher's key into /etc/tope-updater/keys",
+	}
+}
+
 // CheckCommands refuses a release that wants shell commands run where the device's
 // configuration does not allow that.
 func CheckCommands(r Release, allowed bool) error {

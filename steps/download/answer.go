@@ -32,6 +32,8 @@ type want struct {
 	// file is the word for the file in messages; empty for a file of a server.
 	file string
 	mark mark
+	// credential names whose credentials went with the request; empty for nobody's.
+	credential string
 	// kind is the media type of the answer that began the file; empty when unknown.
 	kind string
 	// begun says that something of the file is here already.
@@ -91,6 +93,9 @@ func judge(resp *http.Response, w want) (*offer, error) {
 		hint := hintFor(code, w.begun)
 		if !w.begun {
 			hint = cmp.Or(fetch.Hint(resp), hint)
+		}
+		if w.credential != "" && (code == http.StatusUnauthorized || code == http.StatusForbidden) {
+			hint = "the server does not give it to this device: check the token or certificate of " + w.credential
 		}
 		err := unavailable(hint, "the server answered %s", status(code))
 		err.Outline = fmt.Sprintf("%s (%dxx); %s", refusal, code/100, outlineHint(w.begun))

@@ -8,24 +8,31 @@ import (
 
 // checkpoint is the download's note: how far the download is, and everything needed
 // to go on from there. A reader may rely on this: the first Offset bytes of the part
-// file are on disk, and Hash is the MD5's state after exactly these bytes. To keep
+// file are on disk, and Hash is the MD5's state after exactly these bytes, and SHA256, if
+// it is there, that of the SHA-256. To keep
 // that true, bytes are synced before the note is saved, and the note is set back
 // before bytes that it covers are overwritten.
 type checkpoint struct {
 	Offset int64 `json:"offset"`
 	// Total is the file's size as the server told it; -1 when it did not.
-	Total int64  `json:"total"`
-	Hash  []byte `json:"hash,omitempty"`
-	Mark  mark   `json:"mark"`
+	Total int64 `json:"total"`
+	states
+	Mark mark `json:"mark"`
 	// Type is the media type of the answer that began the file.
 	Type string `json:"type,omitempty"`
 	// Partial is set for a bundle of which only parts are fetched. Offset then counts
-	// the bytes of these parts, and Hash is empty.
+	// the bytes of these parts, and the states are empty.
 	Partial *partialNote `json:"partial,omitempty"`
 	// Single says that the link was good for one request. The next download asks for
 	// everything at once.
 	Single bool `json:"single,omitempty"`
 	History
+}
+
+// states are those of the hashes.
+type states struct {
+	Hash   []byte `json:"hash,omitempty"`
+	SHA256 []byte `json:"hash_sha256,omitempty"`
 }
 
 // mark tells one state of a published file from another.
@@ -71,8 +78,8 @@ func (r *run) checkpoint() error {
 	return r.save(r.sink.offset, state)
 }
 
-func (r *run) save(offset int64, state []byte) error {
-	r.note.Offset, r.note.Hash = offset, state
+func (r *run) save(offset int64, state states) error {
+	r.note.Offset, r.note.states = offset, state
 	if err := r.task.Notes.Save(r.note); err != nil {
 		return fmt.Errorf("cannot save the download's checkpoint: %w", err)
 	}

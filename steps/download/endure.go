@@ -25,6 +25,8 @@ type course interface {
 	begun() bool
 	// refused is told of each refusal.
 	refused()
+	// keep makes durable what has come, before a wait that may be long.
+	keep()
 	// turn makes the next attempt go by an answer that is believed: the source has
 	// another file, or no ranges.
 	turn(s *strange) error
@@ -64,6 +66,8 @@ func (r *run) endure(ctx context.Context, c course, err error) error {
 		r.patience = patience{high: c.position()}
 	}
 	switch {
+	case errors.As(err, &out) && out.what == heldBack:
+		return r.hold(ctx, c, out)
 	case errors.As(err, &out):
 		r.event(out.what, err.Error())
 		after = out.after
@@ -97,6 +101,26 @@ func (r *run) endure(ctx context.Context, c course, err error) error {
 	r.cfg.Log.Warn("download waits", "update", r.task.Update, "url", r.task.Source.URL,
 		"wait", wait, "try", r.tries, "offset", c.position(), "error", err)
 	return clock.Sleep(ctx, r.cfg.Clock, wait)
+}
+
+// gateTick is how often a gate that holds the download back is asked again.
+const gateTick = time.Minute
+
+// hold waits until the gate lets the download go on. Nothing has failed, so this is no
+// attempt, and the series of failures before it is what it was.
+func (r *run) hold(ctx context.Context, c course, err error) error {
+	r.event(heldBack, err.Error())
+	c.keep()
+	r.cfg.Log.Info("download waits", "update", r.task.Update, "url", r.task.Source.URL, "offset", c.position(), "why", err)
+	for err != nil {
+		r.task.Meter.Stand(steps.Pause{Why: err.Error(), For: gateTick, Until: r.cfg.Clock.Monotonic() + gateTick})
+		if err := clock.Sleep(ctx, r.cfg.Clock, gateTick); err != nil {
+			return err
+		}
+		err = r.cfg.Web.Gate()
+	}
+	r.task.Meter.Go()
+	return nil
 }
 
 // believes reports whether the download goes by a strange answer now.

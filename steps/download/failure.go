@@ -121,8 +121,11 @@ func classify(ctx context.Context, err error) error {
 		odd   *strange
 		out   *outage
 		web   *fetch.Error
+		held  *fetch.Held
 	)
 	switch {
+	case errors.As(err, &held):
+		return &outage{what: heldBack, err: held}
 	case errors.As(err, &odd):
 		return odd
 	case errors.As(err, &final):

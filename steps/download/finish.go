@@ -16,10 +16,9 @@ import (
 	"github.com/tope/updater/steps/bundle"
 )
 
-// finish compares the part file with the declared size and MD5, and publishes it.
+// finish compares the part file with the declared size and digests, and publishes it.
 func (r *run) finish() error {
-	sum := r.sink.sum()
-	if declared := r.task.Source.MD5; declared != "" && declared != sum {
+	if wrong := r.sink.differs(r.task.Source); wrong != nil {
 		if r.note.Resumed > 0 && !r.again {
 			// The part file may have pieces of two files that the server has under
 			// one name: a fresh copy is worth one try.
@@ -27,7 +26,7 @@ func (r *run) finish() error {
 			if err := r.restart(); err != nil {
 				return err
 			}
-			return &outage{what: mixedContent, err: fmt.Errorf("the MD5 is %s, %s was declared", sum, declared)}
+			return &outage{what: mixedContent, err: wrong}
 		}
 		hint := digestHint(r.note.Type)
 		// These bytes are not the bundle's: nobody is to go on from them.
@@ -37,14 +36,14 @@ func (r *run) finish() error {
 		if r.over {
 			return r.tooLong()
 		}
-		return outlined("the MD5 is not the declared one; "+digestHint(""), refused(steps.MD5Mismatch, hint, "the MD5 is %s, %s was declared", sum, declared))
+		return outlined("the "+wrong.kind+" is not the declared one; "+digestHint(""), refused(wrong.code, hint, "%w", wrong))
 	}
-	if r.over && r.task.Source.MD5 == "" {
+	if r.over && !r.digested() {
 		return r.tooLong()
 	}
 	r.task.Meter.Go()
-	r.fetched = steps.Fetched{Size: r.sink.offset, MD5: sum, At: r.cfg.Clock.Now()}
-	if r.task.Source.MD5 != "" {
+	r.fetched = steps.Fetched{Size: r.sink.offset, MD5: r.sink.sum(), At: r.cfg.Clock.Now()}
+	if r.digested() {
 		r.clearShelf() // this is the package that was asked for
 	}
 	return r.sink.publish()
@@ -76,13 +75,13 @@ func (r *run) adopt(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, steps.FromOS(err, "cannot read the bundle")
 	}
-	s := newSink(r.task.WorkDir, f)
+	s := newSink(r.task.WorkDir, f, r.task.Source.SHA256 != "")
 	defer s.close()
 	if err := r.rehash(ctx, s); err != nil {
 		return false, err
 	}
 	source := r.task.Source
-	if (source.Size > 0 && source.Size != s.offset) || (source.MD5 != "" && source.MD5 != s.sum()) || s.offset == 0 {
+	if (source.Size > 0 && source.Size != s.offset) || s.differs(source) != nil || s.offset == 0 {
 		// Only this step writes there, so the disk is at fault.
 		r.event(lostBundle, fmt.Sprintf("%d bytes, MD5 %s", s.offset, s.sum()))
 		return false, r.discard(path)
@@ -103,7 +102,7 @@ func (r *run) rehash(ctx context.Context, s *sink) error {
 	if err != nil {
 		return steps.FromOS(err, "cannot read the bundle")
 	}
-	if _, err := s.at(r.note.Offset, r.note.Hash, info.Size()); err != nil {
+	if _, err := s.at(r.note.Offset, r.note.states, info.Size()); err != nil {
 		return steps.FromOS(err, "cannot read the bundle")
 	}
 	for {
@@ -111,8 +110,7 @@ func (r *run) rehash(ctx context.Context, s *sink) error {
 			return context.Cause(ctx)
 		}
 		n, err := s.f.Read(r.buf)
-		s.hash.Write(r.buf[:n])
-		s.offset += int64(n)
+		s.count(r.buf[:n])
 		r.task.Meter.Set(s.offset, info.Size())
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -126,7 +124,7 @@ func (r *run) rehash(ctx context.Context, s *sink) error {
 // discard removes a bundle that has another size or digest than declared.
 func (r *run) discard(path string) error {
 	if r.noted != 0 {
-		if err := r.save(0, nil); err != nil {
+		if err := r.save(0, states{}); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tope/updater/steps"
+	"github.com/tope/updater/steps/bundle"
 )
 
 // head brings the head and opens the part file. A whole head on disk is used as it is.
@@ -64,7 +65,7 @@ func (p *partial) fetchHead(ctx context.Context) error {
 		}
 		if done {
 			p.begin = p.begin[:need]
-			return p.asked()
+			return p.vouched()
 		}
 		more := make([]byte, need-int64(len(p.begin)))
 		n, err := p.read(ctx, more, int64(len(p.begin)), need)
@@ -96,21 +97,65 @@ func (p *partial) admit(begin []byte) error {
 	if len(begin) < probeSize {
 		return nil
 	}
+	if err := p.fitsOffer(); err != nil {
+		return err
+	}
 	return p.cfg.Partial.Others(begin, max(p.total(), probeSize))
 }
 
-// asked judges the head of a bundle that is to be fetched whole, and leaves it to that.
-func (p *partial) asked() error {
-	if !p.asks {
+// vouched judges a whole head by what the source was offered as, and leaves a bundle that
+// is to be fetched whole to that. Plan judges the others.
+func (p *partial) vouched() error {
+	src := p.task.Source
+	if !p.asks && !src.Signed && src.SHA256 == "" {
 		return nil
 	}
-	if err := p.cfg.Partial.Admit(p.begin); err != nil {
+	r, by, err := p.cfg.Partial.Admit(p.begin)
+	if err != nil {
 		return err
+	}
+	if p.task.Accept != nil {
+		if err := p.task.Accept(r); err != nil {
+			return err
+		}
+	}
+	if err := p.signed(r, by); err != nil {
+		return err
+	}
+	if !p.asks && by != "" {
+		return nil // its signature says more than the file's digest
+	}
+	for _, name := range []string{bundle.PlanFile, bundle.LackingFile} {
+		// They are of parts that a key vouched for, which is not on the device any more. If
+		// the power goes, they are found again, before there is a whole bundle.
+		if err := ignoreMissing(os.Remove(filepath.Join(p.task.WorkDir, name))); err != nil {
+			return steps.FromOS(err, "cannot remove the plan")
+		}
 	}
 	p.other = true
 	p.handOver(p.begin)
-	p.probed = p.opened == nil
+	p.probed = p.opened == nil && p.answers > 0
 	return nil
+}
+
+// signed refuses a release for which no key vouches, when only one with a key will do.
+func (p *partial) signed(r steps.Release, by string) error {
+	return bundle.CheckSigned(p.task, bundle.Release{Version: r.Version, SignedBy: by})
+}
+
+// pinned reports whether only a bundle with a head can be what was offered.
+func (r *run) pinned() bool { return r.task.Source.Signed || r.task.Source.Digest != "" }
+
+// fitsOffer refuses a file without a head by its first bytes, when it cannot be what was
+// offered: nobody can have signed it, and it has no digest of its own.
+func (p *partial) fitsOffer() error {
+	if err := bundle.CheckSigned(p.task, bundle.Release{}); err != nil {
+		return err
+	}
+	if p.task.Source.Digest == "" {
+		return nil
+	}
+	return refused(steps.OfferMismatch, "check what was published", "%s is not a bundle with a head, and the offer is of release %s", p.says.file, p.task.Source.Digest)
 }
 
 // local reports whether the source is a file of this device.
@@ -140,9 +185,12 @@ func (p *partial) openPart() error {
 	// The note is emptied first, so that it never covers bytes that are not there.
 	if p.note.Partial != nil {
 		p.note.Partial = nil
-		if err := p.save(0, nil); err != nil {
+		if err := p.save(0, states{}); err != nil {
 			return err
 		}
+	}
+	if err := p.reopen(); err != nil {
+		return err
 	}
 	if p.f == nil {
 		p.fromShelf(p.sameHead)

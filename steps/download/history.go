@@ -60,6 +60,8 @@ const (
 	cutShort        = "the file ended early"
 	surplus         = "more bytes came than declared"
 	fromTheShelf    = "went on with what an earlier update had fetched"
+	noCredentials   = "the server's credentials cannot be used"
+	heldBack        = "held back by the data budget or the network"
 	connectionLost  = "connection lost"
 	noAnswer        = "no answer in time"
 	wentQuiet       = "server went quiet"

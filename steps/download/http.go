@@ -7,25 +7,33 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/tope/updater/platform/fetch"
 	"github.com/tope/updater/platform/source"
+	"github.com/tope/updater/steps"
 )
 
 // httpSource reads one URL, each request with a connection of its own (package fetch).
 type httpSource struct {
-	cfg Config
-	url source.URL
+	cfg  Config
+	from steps.Source
 }
 
 func (s *httpSource) open(ctx context.Context, w want) (*stream, error) {
 	p := &pace{clk: s.cfg.Clock, limits: s.cfg.Limits}
 	p.begin(forAnswer)
 	ctx, cancel := p.watch(ctx)
+	if s.from.Sparing {
+		ctx = fetch.Gated(ctx)
+	}
 	resp, err := s.request(ctx, p, w)
 	p.end(0)
 	if err != nil {
 		err = classify(ctx, err)
 		cancel()
 		return nil, err
+	}
+	if s.cfg.Authorize != nil {
+		w.credential = s.from.Credential
 	}
 	o, err := judge(resp, w)
 	if err != nil {
@@ -41,7 +49,7 @@ func (s *httpSource) open(ctx context.Context, w want) (*stream, error) {
 }
 
 func (s *httpSource) request(ctx context.Context, p *pace, w want) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url.Unredacted(), http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.from.URL.Unredacted(), http.NoBody)
 	if err != nil {
 		// The reason may quote a part of the URL that is a secret.
 		return nil, unavailable("correct the URL", "cannot ask for it")
@@ -59,13 +67,40 @@ func (s *httpSource) request(ctx context.Context, p *pace, w want) (*http.Respon
 		}
 	}
 	client := http.Client{
-		Transport: s.cfg.Web,
+		Transport: &authorized{s, fetch.Origin(req.URL)},
 		CheckRedirect: func(next *http.Request, via []*http.Request) error {
 			p.begin(forAnswer)
 			return mayFollow(via[len(via)-1].URL, next.URL, len(via), s.cfg.Limits.Redirects)
 		},
 	}
 	return client.Do(req)
+}
+
+// authorized makes the requests of one download, of which those to one origin get the
+// source's credentials. Here no redirect takes them along: net/http copies the headers of
+// the first request to each next one of the same host, whatever its port.
+type authorized struct {
+	*httpSource
+	origin string
+}
+
+func (a *authorized) RoundTrip(req *http.Request) (*http.Response, error) {
+	if a.from.Credential == "" || a.cfg.Authorize == nil || fetch.Origin(req.URL) != a.origin {
+		return a.cfg.Web.RoundTrip(req)
+	}
+	out := req.Clone(req.Context())
+	if err := a.cfg.Authorize(a.from.Credential, out); err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close() // as http.RoundTripper promises
+		}
+		return nil, &outage{what: noCredentials, err: err}
+	}
+	resp, err := a.cfg.Web.RoundTrip(out)
+	if err == nil {
+		// What others see of the request has no token.
+		resp.Request = req.WithContext(resp.Request.Context())
+	}
+	return resp, err
 }
 
 // mayFollow refuses redirects that lead away from http and https, from https

@@ -94,7 +94,7 @@ func TestLocalFileResumes(t *testing.T) {
 			info, err := os.Stat(path)
 			require.NoError(t, err)
 			task := newTask(t, from(path, b))
-			require.NoError(t, task.Notes.Save(checkpoint{Offset: 100_000, Total: 300_000, Hash: stateOf(b[:100_000]), Mark: markOfFile(info)}))
+			require.NoError(t, task.Notes.Save(checkpoint{Offset: 100_000, Total: 300_000, states: states{Hash: stateOf(b[:100_000])}, Mark: markOfFile(info)}))
 			require.NoError(t, os.WriteFile(filepath.Join(task.WorkDir, PartFile), b[:100_000], 0o600))
 			require.NoError(t, c.touch(path))
 			out, err := do(t, stepFor(newPatient()), task)

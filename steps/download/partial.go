@@ -36,8 +36,9 @@ type Partial interface {
 	// begins with begin, which has 512 bytes. nil lets it be fetched.
 	// Without begin it is asked whether the device takes any.
 	Others(begin []byte, size int64) error
-	// Admit says by a whole head why the device does not take a bundle of the format.
-	Admit(head []byte) error
+	// Admit says by a whole head why the device does not take a bundle of the format, or
+	// which release it is of, and which key of the device has signed that; "" for none.
+	Admit(head []byte) (r steps.Release, by string, err error)
 	Amended(t *steps.Task) error
 }
 
@@ -73,8 +74,10 @@ type partial struct {
 	headed bool
 	// answers counts the requests that were answered well.
 	answers int
-	// other says that the source has another format, or is fetched whole for its MD5.
+	// other says that the source has another format, or is fetched whole for its digest.
 	other bool
+	// unname says that the part file has the bundle's name still.
+	unname bool
 	// asks says that only the format is asked for: see partially.
 	asks bool
 	// doubt says that the source seems to have another bundle than the one begun.
@@ -88,15 +91,20 @@ type partial struct {
 // partially brings a bundle of the partial format; it returns false for other bundles.
 //
 // A bundle with a declared MD5 is fetched whole, without being asked for its format. On a
-// device that takes no other format it is asked first: its first bytes, or its head, tell
-// what all of it would.
+// device that takes no other format, and for an offer that only a head can meet, it is
+// asked first: its first bytes, or its head, tell what all of it would.
+//
+// A declared SHA-256 is the whole file's, too. The parts of a bundle do not have it, but
+// the signature of its head, and the digests in that, say more than who declares a digest
+// can know. So a release that a key of this device has signed is fetched in parts all the
+// same, and one that nobody has signed is fetched whole and compared (see vouched).
 func (r *run) partially(ctx context.Context) (bool, error) {
 	if r.cfg.Partial == nil {
 		return false, nil
 	}
 	closed := r.cfg.Partial.Others(nil, unknown) != nil
 	p := &partial{run: r, twice: map[int64]bool{}, asks: r.task.Source.MD5 != ""}
-	if p.asks && !closed {
+	if p.asks && !closed && !p.pinned() {
 		return false, nil
 	}
 	defer p.close()
@@ -197,21 +205,31 @@ func (p *partial) onDisk(closed bool) (known, ours bool, err error) {
 			if closed {
 				return true, false, p.cfg.Partial.Others(begin, max(p.total(), probeSize))
 			}
+			if n == probeSize {
+				return true, false, p.fitsOffer()
+			}
 			return n > 0, false, nil
 		}
 		if p.asks {
 			return true, true, steps.FromOS(f.Close(), "cannot read the download")
 		}
 		p.f, p.begin, p.found, p.headed = f, begin, true, true
-		if name == bundle.FileName {
-			// More of the bundle has to be fetched, so the file gets the part file's name
-			// again. If the power goes, it has one name or the other, and is found under
-			// both.
-			err = os.Rename(path, filepath.Join(p.task.WorkDir, PartFile))
-		}
-		return true, true, steps.FromOS(err, "cannot go on with the bundle")
+		p.unname = name == bundle.FileName
+		return true, true, nil
 	}
 	return false, false, nil
+}
+
+// reopen gives the bundle of an earlier run the part file's name again, because more of it
+// has to be fetched. If the power goes, it has one name or the other, and is found under
+// both.
+func (p *partial) reopen() error {
+	if !p.unname {
+		return nil
+	}
+	p.unname = false
+	err := os.Rename(filepath.Join(p.task.WorkDir, bundle.FileName), filepath.Join(p.task.WorkDir, PartFile))
+	return steps.FromOS(err, "cannot go on with the bundle")
 }
 
 // once makes one attempt to bring every piece. It ends well, with other set, when the
@@ -259,6 +277,12 @@ func (p *partial) payload(ctx context.Context) (again bool, err error) {
 		parts, err = p.cfg.Partial.Plan(ctx, p.task, p.begin, ranged)
 	}
 	if err != nil {
+		return false, err
+	}
+	if err := p.signed(parts.Release, parts.Wire.SignedBy); err != nil {
+		return false, err // a key was taken away meanwhile
+	}
+	if err := p.reopen(); err != nil {
 		return false, err
 	}
 	p.found, p.judged = false, true

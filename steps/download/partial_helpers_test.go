@@ -35,6 +35,8 @@ type halved struct {
 	asked  []bool
 	lacked []string
 	refuse error
+	// by is the key that has signed it.
+	by string
 	// closed: no other format is taken.
 	closed bool
 }
@@ -74,7 +76,7 @@ func (h *halved) Plan(_ context.Context, _ *steps.Task, begin []byte, ranged boo
 	if !bytes.Equal(begin, h.b[:headSize]) {
 		return bundle.Parts{}, refused(steps.InvalidPackage, "", "another head")
 	}
-	p := bundle.Parts{Head: headSize, Total: h.total, Release: steps.Release{Version: "1.1.0", Digest: "sha256:x"}}
+	p := bundle.Parts{Head: headSize, Total: h.total, Release: steps.Release{Version: "1.1.0", Digest: "sha256:x"}, Wire: steps.Wire{SignedBy: h.by}}
 	for _, piece := range h.pieces {
 		for _, l := range h.lacked {
 			if s, ok := h.stand[l]; ok && l == piece.Content {
@@ -102,7 +104,9 @@ func (h *halved) Others([]byte, int64) error {
 	return nil
 }
 
-func (h *halved) Admit([]byte) error { return h.refuse }
+func (h *halved) Admit([]byte) (steps.Release, string, error) {
+	return steps.Release{Version: "1.1.0", Digest: "sha256:x"}, h.by, h.refuse
+}
 
 func (h *halved) Amended(*steps.Task) error { return nil }
 

@@ -149,7 +149,7 @@ func (p *partial) saveNote() error {
 	}
 	p.note.Partial = n
 	p.unsynced = 0
-	return p.save(p.sofar(), nil)
+	return p.save(p.sofar(), states{})
 }
 
 // keep saves the last bytes of a download that is stopped, as far as that is possible.
@@ -159,7 +159,7 @@ func (p *partial) keep() {
 	case p.f != nil && p.unsynced >= worthwhile:
 		err = p.checkpointNow()
 	case p.note.Single:
-		err = p.save(p.noted, nil)
+		err = p.save(p.noted, states{})
 	}
 	if err != nil {
 		p.cfg.Log.Warn("cannot keep the download's last bytes", "update", p.task.Update, "error", err)

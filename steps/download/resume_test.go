@@ -254,7 +254,7 @@ func TestCheckpointsThatDoNotFit(t *testing.T) {
 	state, err := half.(interface{ MarshalBinary() ([]byte, error) }).MarshalBinary()
 	require.NoError(t, err)
 	good := func() checkpoint {
-		return checkpoint{Offset: 150_000, Total: 300_000, Hash: state, Mark: mark{ETag: tag, Strong: tag}}
+		return checkpoint{Offset: 150_000, Total: 300_000, states: states{Hash: state}, Mark: mark{ETag: tag, Strong: tag}}
 	}
 	cases := map[string]struct {
 		edit   func(c *checkpoint)
@@ -340,7 +340,7 @@ func TestFoundWhole(t *testing.T) {
 			if c.note {
 				require.NoError(t, task.Notes.Save(checkpoint{
 					Offset: 150_000, Total: 300_000,
-					Hash: stateOf(b[:150_000]), Mark: mark{Strong: tag},
+					states: states{Hash: stateOf(b[:150_000])}, Mark: mark{Strong: tag},
 				}))
 			}
 			out, err := do(t, stepFor(s.clk), task)

@@ -72,7 +72,7 @@ func (r *run) do(ctx context.Context) error {
 	}
 	r.noted = r.note.Offset
 	r.buf = make([]byte, bufferSize)
-	if r.src, err = newOrigin(r.cfg, r.task.Source.URL, r.task.Handed); err != nil {
+	if r.src, err = newOrigin(r.cfg, r.task.Source, r.task.Handed); err != nil {
 		return err
 	}
 	if r.fresh() {
@@ -105,14 +105,14 @@ func (r *run) fresh() bool {
 // resume brings the part file to where the checkpoint says it is.
 func (r *run) resume() error {
 	var err error
-	if r.sink, err = openSink(r.task.WorkDir); err != nil {
+	if r.sink, err = openSink(r.task.WorkDir, r.task.Source.SHA256 != ""); err != nil {
 		return err
 	}
 	if r.note.Offset == 0 {
-		_, err := r.sink.cutTo(0, nil)
+		_, err := r.sink.cutTo(0, states{})
 		return err
 	}
-	ok, err := r.sink.cutTo(r.note.Offset, r.note.Hash)
+	ok, err := r.sink.cutTo(r.note.Offset, r.note.states)
 	if err != nil {
 		return err
 	}
@@ -128,15 +128,15 @@ func (r *run) resume() error {
 // restart goes back to the first byte. It empties the note first: a note must never
 // cover bytes that are being replaced, or after a kill the next run would trust them.
 func (r *run) restart() error {
-	r.note.Total, r.note.Mark, r.note.Type = unknown, mark{}, ""
+	r.note.Total, r.note.Mark, r.note.Type, r.note.Partial = unknown, mark{}, "", nil
 	if r.noted != 0 {
-		if err := r.save(0, nil); err != nil {
+		if err := r.save(0, states{}); err != nil {
 			return err
 		}
 	}
 	// If the power goes from here on, the note is empty, so the next run cuts the part
 	// file to nothing.
-	if _, err := r.sink.cutTo(0, nil); err != nil {
+	if _, err := r.sink.cutTo(0, states{}); err != nil {
 		return err
 	}
 	r.meter()
@@ -175,13 +175,23 @@ func (r *run) evidence() Evidence {
 	}
 }
 
+// digested reports whether a declared digest of the whole file tells in the end whether it
+// is the one.
+func (r *run) digested() bool { return r.task.Source.MD5 != "" || r.task.Source.SHA256 != "" }
+
+// keep saves the last bytes of a download that stops, as far as that is possible.
+func (r *run) keep() {
+	if r.sink == nil || r.sink.offset-r.noted < worthwhile {
+		return
+	}
+	if err := r.checkpoint(); err != nil {
+		r.cfg.Log.Warn("cannot keep the download's last bytes", "update", r.task.Update, "error", err)
+	}
+}
+
 // verdict turns err into the error for the engine.
 func (r *run) verdict(ctx context.Context, err error) error {
-	if r.sink != nil && r.sink.offset-r.noted >= worthwhile {
-		if err := r.checkpoint(); err != nil {
-			r.cfg.Log.Warn("cannot keep the download's last bytes", "update", r.task.Update, "error", err)
-		}
-	}
+	r.keep()
 	if ctx.Err() == nil {
 		return steps.FromOS(err, "cannot "+r.says.doing)
 	}

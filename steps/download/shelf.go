@@ -25,9 +25,10 @@ const NoteFile = "note.json"
 // shelved is what is known of a part on the shelf.
 type shelved struct {
 	checkpoint
-	// MD5 and Size were declared; empty and 0 when they were not.
-	MD5  string `json:"md5,omitempty"`
-	Size int64  `json:"size,omitempty"`
+	// MD5, Declared (the SHA-256) and Size were declared; empty and 0 when they were not.
+	MD5      string `json:"md5,omitempty"`
+	Declared string `json:"sha256,omitempty"`
+	Size     int64  `json:"size,omitempty"`
 	// Place is the URL without user, query and fragment, which change from link to link
 	// and may be secret.
 	Place string `json:"place,omitempty"`
@@ -85,7 +86,7 @@ func (s shelf) put(t *steps.Task) error {
 			return nil // an earlier try of this clean-up has put it there
 		}
 	}
-	k := shelved{checkpoint: c, MD5: t.Source.MD5, Size: t.Source.Size, Place: placeOf(t.Source.URL)}
+	k := shelved{checkpoint: c, MD5: t.Source.MD5, Declared: t.Source.SHA256, Size: t.Source.Size, Place: placeOf(t.Source.URL)}
 	k.History = History{}
 	data, err := json.Marshal(k)
 	if err != nil {
@@ -167,18 +168,18 @@ func (r *run) takeFrom(s shelf, k *shelved) error {
 	history := r.note.History
 	r.note = k.checkpoint
 	r.note.History, r.note.Single = history, k.Single && k.Partial == nil
-	if r.task.Source.MD5 != "" || r.note.Partial != nil {
+	if r.digested() || r.note.Partial != nil {
 		// The digests tell whose bytes these are. The mark is that of another link.
 		r.note.Mark = mark{}
 	}
-	if err := r.save(k.Offset, k.Hash); err != nil {
+	if err := r.save(k.Offset, k.states); err != nil {
 		return err
 	}
 	// If the power goes here, the update has a checkpoint and no part: the next run looks
 	// at the shelf again.
 	if err := os.Rename(s.part(), filepath.Join(r.task.WorkDir, PartFile)); err != nil {
 		r.note = checkpoint{Total: unknown, History: history}
-		return errors.Join(err, r.save(0, nil))
+		return errors.Join(err, r.save(0, states{}))
 	}
 	// If the power goes here, the part is in one of the two places, whole.
 	if err := errors.Join(disk.SyncDir(r.task.WorkDir), disk.SyncDir(s.dir)); err != nil {
@@ -194,10 +195,10 @@ func (r *run) takeFrom(s shelf, k *shelved) error {
 // the server will be asked by.
 func (r *run) samePackage(k *shelved, _ *os.File) bool {
 	src := r.task.Source
-	if k.Partial != nil || k.MD5 != src.MD5 || k.Size != src.Size {
+	if k.Partial != nil || k.MD5 != src.MD5 || k.Declared != src.SHA256 || k.Size != src.Size {
 		return false
 	}
-	return src.MD5 != "" || k.Place != "" && k.Place == placeOf(src.URL) && k.Mark.Strong != ""
+	return r.digested() || k.Place != "" && k.Place == placeOf(src.URL) && k.Mark.Strong != ""
 }
 
 // sameHead reports whether a part is of the bundle with the head that the source has.

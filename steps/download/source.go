@@ -27,9 +27,9 @@ type stream struct {
 	check func() error
 }
 
-// newOrigin returns the origin for a URL or path. It opens nothing yet.
-func newOrigin(cfg Config, from source.URL, handed *steps.Handed) (origin, error) {
-	at, err := from.Parse()
+// newOrigin returns the origin for a source's URL or path. It opens nothing yet.
+func newOrigin(cfg Config, from steps.Source, handed *steps.Handed) (origin, error) {
+	at, err := from.URL.Parse()
 	var refused *source.Error
 	switch {
 	case errors.As(err, &refused):

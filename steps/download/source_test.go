@@ -15,7 +15,7 @@ import (
 func TestSources(t *testing.T) {
 	for _, c := range sourcetest.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
-			src, err := newOrigin(Config{}, source.New(c.URL), nil)
+			src, err := newOrigin(Config{}, steps.Source{URL: source.New(c.URL)}, nil)
 			switch {
 			case c.Refused():
 				require.Error(t, err)

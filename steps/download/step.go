@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -47,8 +48,15 @@ type Config struct {
 	Shelf string
 	// Web reaches the servers: fetch.New without settings.
 	Web *fetch.Transport
+	// Authorize adds the credentials of that name (steps.Source.Credential) to a request,
+	// if they are for its server. It is called for each request to the origin of the
+	// source's URL, so that a renewed token is in force with the next one, and never for
+	// another origin, where a redirect may lead. Its errors have no secret in them, and are
+	// waited out. nil adds none.
+	Authorize func(credential string, req *http.Request) error
 	// Partial is the format of which only parts are fetched; nil for none. A
-	// source with a declared MD5 is always downloaded whole.
+	// source with a declared MD5 is always downloaded whole, and one with a declared
+	// SHA-256 when no key of this device has signed the release.
 	Partial Partial
 	// Preflight returns an error when there is not enough room: disk.Preflight.
 	Preflight func(path string, bytes, inodes uint64) error

@@ -51,10 +51,10 @@ func (s sealed) Plan(_ context.Context, _ *steps.Task, begin []byte, _ bool) (bu
 
 func (sealed) pieces() []int { return []int{sealedHead, sealedHead + sealedPiece + sealedGap} }
 
-func (sealed) Lack(*steps.Task, []string) error { return nil }
-func (sealed) Amended(*steps.Task) error        { return nil }
-func (sealed) Admit([]byte) error               { return nil }
-func (sealed) Others([]byte, int64) error       { return nil }
+func (sealed) Lack(*steps.Task, []string) error            { return nil }
+func (sealed) Amended(*steps.Task) error                   { return nil }
+func (sealed) Admit([]byte) (steps.Release, string, error) { return steps.Release{}, "", nil }
+func (sealed) Others([]byte, int64) error                  { return nil }
 
 // A part file that was never synced may have any bytes after a power cut. They do not
 // get the bundle refused or taken for another format, and they are not used.

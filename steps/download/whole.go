@@ -25,7 +25,7 @@ func (w whole) refused() {
 	}
 	w.note.Single = true // the next link is asked for everything at once
 	// If the power goes before it is noted, one more link is used up.
-	if err := w.save(w.noted, w.note.Hash); err != nil {
+	if err := w.save(w.noted, w.note.states); err != nil {
 		w.cfg.Log.Warn("cannot note that a link is good once", "update", w.task.Update, "error", err)
 	}
 }
@@ -56,7 +56,7 @@ func (w whole) open(ctx context.Context) (*stream, error) {
 		return st, nil
 	}
 	from := w.sink.offset
-	if from > 0 && w.note.Mark.Strong == "" && w.task.Source.MD5 == "" {
+	if from > 0 && w.note.Mark.Strong == "" && !w.digested() {
 		// Nothing shows that a part from there on would be of the same file. The file
 		// from its beginning shows it.
 		w.event(cannotResume, fmt.Sprintf("at byte %d", from))
@@ -77,8 +77,8 @@ func (w whole) turn(s *strange) error {
 	case s.unranged:
 		w.single = true
 		return nil
-	case w.task.Source.MD5 != "" && !s.differs:
-		// Files are told apart by the declared MD5 in the end. Until then the part may
+	case w.digested() && !s.differs:
+		// Files are told apart by the declared digest in the end. Until then the part may
 		// be of this file too: many servers give one file many ETags.
 		w.note.Total, w.note.Mark = unknown, mark{}
 		return nil

@@ -36,6 +36,8 @@ func (r *run) why(err error) string {
 		return "cannot reach host " + host + ": " + name.Err
 	case out.what == cannotConnect && errors.As(err, &code):
 		return "cannot reach host " + host + ": " + code.Error()
+	case out.what == noCredentials:
+		return out.what + ": " + err.Error()
 	case out.what == cannotConnect, out.what == serverBusy, out.what == loginWanted:
 		return "host " + host + ": " + err.Error()
 	}

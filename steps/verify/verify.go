@@ -12,9 +12,11 @@ package verify
 import (
 	"context"
 	"crypto/md5"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -106,6 +108,9 @@ func (s *Step) Do(ctx context.Context, t *steps.Task) (steps.Outcome, error) {
 	if err := bundle.CheckDeclared(t, release); err != nil {
 		return steps.Outcome{}, err
 	}
+	if err := bundle.CheckSigned(t, release); err != nil {
+		return steps.Outcome{}, err
+	}
 	if err := s.cfg.Unsigned.Check(release, carried); err != nil {
 		return steps.Outcome{}, err
 	}
@@ -164,7 +169,14 @@ func (s *Step) prove(ctx context.Context, t *steps.Task, path string) (steps.Fet
 		return steps.Fetched{}, false, err
 	}
 	fetched.At = s.cfg.Clock.Now()
-	fetched.MD5, err = digest(ctx, t.Meter, path, info.Size())
+	var sha string
+	if fetched.MD5, sha, err = digests(ctx, t.Meter, path, info.Size(), t.Source.SHA256 != ""); err == nil && sha != t.Source.SHA256 {
+		err = &steps.Error{
+			Class: steps.Refused, Code: steps.SHA256Mismatch,
+			Err:  fmt.Errorf("the bundle's SHA-256 is %s, declared was %s", sha, t.Source.SHA256),
+			Hint: "check what was published against what was declared", Outline: "the bundle's SHA-256 is not the declared one",
+		}
+	}
 	return fetched, true, err
 }
 
@@ -187,29 +199,38 @@ func declared(src steps.Source, f steps.Fetched) error {
 	return nil
 }
 
-// digest reads the whole bundle.
-func digest(ctx context.Context, meter *steps.Meter, path string, size int64) (string, error) {
+// digests reads the whole bundle. The SHA-256 is empty when it is not wanted.
+func digests(ctx context.Context, meter *steps.Meter, path string, size int64, wanted bool) (md, sha string, err error) {
 	what := "cannot hash the bundle"
 	f, err := os.Open(path)
 	if err != nil {
-		return "", steps.FromOS(err, what)
+		return "", "", steps.FromOS(err, what)
 	}
 	defer f.Close()
 	meter.Set(0, size)
 	sum := md5.New() // the legacy API declares no better digest
+	sums := []hash.Hash{sum}
+	if wanted {
+		sums = append(sums, sha256.New())
+	}
 	buf := make([]byte, 128<<10)
 	for {
 		if ctx.Err() != nil {
-			return "", steps.Stopped(ctx, what)
+			return "", "", steps.Stopped(ctx, what)
 		}
 		n, err := f.Read(buf)
-		sum.Write(buf[:n])
+		for _, sum := range sums {
+			sum.Write(buf[:n])
+		}
 		meter.Add(int64(n))
 		if errors.Is(err, io.EOF) {
-			return hex.EncodeToString(sum.Sum(nil)), nil
+			if wanted {
+				sha = hex.EncodeToString(sums[1].Sum(nil))
+			}
+			return hex.EncodeToString(sum.Sum(nil)), sha, nil
 		}
 		if err != nil {
-			return "", steps.FromOS(err, what)
+			return "", "", steps.FromOS(err, what)
 		}
 	}
 }

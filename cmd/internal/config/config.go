@@ -47,6 +47,7 @@ type Config struct {
 	Units     UnitNames `toml:"units"`
 	Device    Device    `toml:"device"`
 	Download  Download  `toml:"download"`
+	Fleet     Fleet     `toml:"fleet"`
 }
 
 // Paths are directories of the device, absolute.

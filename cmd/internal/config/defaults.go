@@ -30,6 +30,11 @@ func Default() Config {
 		Legacy:    Legacy{TrustWindow: Duration(24 * time.Hour), API: "open"},
 		Units:     UnitNames{Allow: []string{"*"}},
 		Download:  Download{MaxPatch: 24 << 20},
+		Fleet: Fleet{
+			Policy: PolicyInstall, Tenant: "DEFAULT", Auth: authTarget, TimeZone: "local",
+			VetoTimeout: Duration(10 * time.Second), VetoFailure: VetoBusy, MaxDefer: Duration(30 * 24 * time.Hour),
+			Metered: MeteredWait, Probation: Duration(24 * time.Hour),
+		},
 	}
 	c.fill()
 	return c

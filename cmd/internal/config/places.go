@@ -57,6 +57,10 @@ func (c Config) Places() []Place {
 			file("download.server.header_files", s.HeaderFiles[name])
 		}
 	}
+	file("fleet.token_file", c.Fleet.TokenFile)
+	if len(c.Fleet.Veto) > 0 {
+		file("fleet.veto", c.Fleet.Veto[0])
+	}
 	return all
 }
 

@@ -52,6 +52,7 @@ func (c *Config) validate() error {
 		add("download.max_patch", "%d is not between 0 and 1073741824 bytes", m)
 	}
 	c.Download.Reach().Validate(func(key, format string, args ...any) { add("download."+key, format, args...) })
+	c.validateFleet(add)
 	for _, kind := range c.Trust.UnsignedBrings {
 		if !slices.Contains([]string{Units, Hooks, Commands, Updater}, kind) {
 			add("trust.unsigned_brings", "%q is not one of %s, %s, %s, %s", kind, Units, Hooks, Commands, Updater)

@@ -66,9 +66,9 @@ func TestVerbsReachTheEngine(t *testing.T) {
 			},
 			func() (string, error) { return c.Proceed(ctx, "1.2.0") },
 			func() (string, error) { return c.Cancel(ctx) },
-			func() (string, error) { return c.Rollback(ctx, "", false) },
-			func() (string, error) { return c.Rollback(ctx, "1.0.0", true) },
-			func() (string, error) { return c.RestoreFactory(ctx) },
+			func() (string, error) { return c.Rollback(ctx, "", engine.Turning{}) },
+			func() (string, error) { return c.Rollback(ctx, "1.0.0", engine.Turning{Force: true}) },
+			func() (string, error) { return c.RestoreFactory(ctx, engine.Turning{}) },
 		} {
 			id, err := begin()
 			require.NoError(t, err)
@@ -151,7 +151,7 @@ func TestErrorsAreTheEnginesOnBothPaths(t *testing.T) {
 			versions.ErrSpecialBits, versions.ErrStrayLink, versions.ErrNoManifest, disk.ErrMounted,
 		} {
 			d.Fail(wrapped{want})
-			_, err := c.Rollback(t.Context(), "", false)
+			_, err := c.Rollback(t.Context(), "", engine.Turning{})
 			require.ErrorIs(t, err, want)
 			require.EqualError(t, err, "what was asked for: "+want.Error())
 			for _, other := range []error{engine.ErrBusy, engine.ErrTooLate, versions.ErrInUse} {
@@ -165,14 +165,14 @@ func TestErrorsAreTheEnginesOnBothPaths(t *testing.T) {
 		require.ErrorIs(t, err, engine.ErrNotFound, "one exit code for what is missing")
 
 		d.Fail(&engine.BusyError{Update: "u2", State: engine.Staging})
-		_, err = c.Rollback(t.Context(), "", false)
+		_, err = c.Rollback(t.Context(), "", engine.Turning{})
 		var busy *engine.BusyError
 		require.ErrorAs(t, err, &busy)
 		require.ErrorIs(t, err, engine.ErrBusy)
 		require.Equal(t, engine.BusyError{Update: "u2", State: engine.Staging}, *busy)
 
 		d.Fail(&steps.Error{Class: steps.Refused, Code: steps.InvalidPackage, Err: errors.New("bad"), Hint: "publish it again"})
-		_, err = c.Rollback(t.Context(), "", false)
+		_, err = c.Rollback(t.Context(), "", engine.Turning{})
 		var step *steps.Error
 		require.ErrorAs(t, err, &step)
 		require.Equal(t, steps.Refused, step.Class)

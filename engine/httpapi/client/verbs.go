@@ -20,6 +20,9 @@ func (c *Client) Install(ctx context.Context, r engine.InstallRequest) (id strin
 	if r.Check {
 		in["check"] = true // a daemon that does not know it refuses the request
 	}
+	if r.Supersede {
+		in["supersede"] = true
+	}
 	for name, value := range map[string]string{"name": r.Source.Name, "md5": r.Source.MD5, "version": r.Source.Version} {
 		if value != "" {
 			in[name] = value
@@ -44,10 +47,12 @@ func (c *Client) Cancel(ctx context.Context) (id string, err error) {
 	return c.begin(ctx, "/api/v2/cancel", nil)
 }
 
-// Rollback goes to an installed version, "" for the previous one. force accepts
-// a version whose epoch is below the floor.
-func (c *Client) Rollback(ctx context.Context, to string, force bool) (id string, err error) {
-	in := map[string]any{"force": force}
+// Rollback goes to an installed version, "" for the previous one.
+func (c *Client) Rollback(ctx context.Context, to string, how engine.Turning) (id string, err error) {
+	in := map[string]any{"force": how.Force}
+	if how.Supersede {
+		in["supersede"] = true
+	}
 	if to != "" {
 		in["to"] = to
 	}
@@ -55,8 +60,12 @@ func (c *Client) Rollback(ctx context.Context, to string, force bool) (id string
 }
 
 // RestoreFactory goes to the factory version.
-func (c *Client) RestoreFactory(ctx context.Context) (id string, err error) {
-	return c.begin(ctx, "/api/v2/factory/restore", nil)
+func (c *Client) RestoreFactory(ctx context.Context, how engine.Turning) (id string, err error) {
+	var in any
+	if how.Supersede {
+		in = map[string]any{"supersede": true}
+	}
+	return c.begin(ctx, "/api/v2/factory/restore", in)
 }
 
 func (c *Client) begin(ctx context.Context, path string, in any) (string, error) {

@@ -16,6 +16,7 @@ import (
 	"github.com/tope/updater/engine/httpapi"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/clock/clocktest"
+	address "github.com/tope/updater/platform/source"
 	"github.com/tope/updater/platform/versions"
 )
 
@@ -151,7 +152,18 @@ func (e *Engine) Install(ctx context.Context, r engine.InstallRequest) (string, 
 		handed = " from a file that was handed over"
 		r.Handed.Close()
 	}
-	return "u2", e.device().hear(ctx).call("install {Source:%+v Hold:%v Retry:%v Force:%v Check:%v}%s", r.Source, r.Hold, r.Retry, r.Force, r.Check, handed)
+	if r.Supersede {
+		handed += " in another's place"
+	}
+	// What only a source of offers may say is not for clients.
+	said := struct {
+		URL     address.URL
+		Name    string
+		Size    int64
+		MD5     string
+		Version string
+	}{r.Source.URL, r.Source.Name, r.Source.Size, r.Source.MD5, r.Source.Version}
+	return "u2", e.device().hear(ctx).call("install {Source:%+v Hold:%v Retry:%v Force:%v Check:%v}%s", said, r.Hold, r.Retry, r.Force, r.Check, handed)
 }
 
 // Proceed notes the request.
@@ -165,15 +177,15 @@ func (e *Engine) Cancel(ctx context.Context) (string, error) {
 }
 
 // Rollback notes the request.
-func (e *Engine) Rollback(ctx context.Context, to string, force bool) (string, error) {
-	if force {
+func (e *Engine) Rollback(ctx context.Context, to string, how engine.Turning) (string, error) {
+	if how.Force {
 		return "u2", e.device().hear(ctx).call("rollback %q by force", to)
 	}
 	return "u2", e.device().hear(ctx).call("rollback %q", to)
 }
 
 // RestoreFactory notes the request.
-func (e *Engine) RestoreFactory(ctx context.Context) (string, error) {
+func (e *Engine) RestoreFactory(ctx context.Context, _ engine.Turning) (string, error) {
 	return "u2", e.device().hear(ctx).call("restore factory")
 }
 

@@ -49,9 +49,12 @@ func (p *Planner) Others(begin []byte, size int64) error {
 }
 
 // Admit implements download.Partial.
-func (p *Planner) Admit(head []byte) error {
-	_, _, err := p.Judge.head(head)
-	return err
+func (p *Planner) Admit(head []byte) (steps.Release, string, error) {
+	h, by, err := p.Judge.head(head)
+	if err != nil {
+		return steps.Release{}, "", err
+	}
+	return steps.Release{Version: h.Release.Version, Digest: h.Digest, Services: h.Release.Services}, by, nil
 }
 
 // HeadSize implements download.Partial.

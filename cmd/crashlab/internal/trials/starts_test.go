@@ -33,7 +33,7 @@ func TestAnUpdaterKilledInRestartingStartsAgainAtOnce(t *testing.T) {
 		at, err := d.Store.Pointers()
 		require.NoError(t, err)
 		to := map[string]string{"1.0.0": "1.1.0", "1.1.0": "1.0.0"}[at.Current]
-		_, err = api.Rollback(t.Context(), to, false)
+		_, err = api.Rollback(t.Context(), to, engine.Turning{})
 		require.NoError(t, err)
 		d.eventually("the restart to begin", func() bool {
 			st, err := api.Status(t.Context())

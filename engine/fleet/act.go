@@ -1,0 +1,155 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/steps"
+)
+
+// begin accepts what is offered, when it may be fetched. It returns when to look again; 0
+// for no time of its own.
+func (l *Loop) begin(ctx context.Context) (again time.Duration, err error) {
+	o := l.answer.Offer
+	if o == nil || l.taken {
+		return 0, l.clear()
+	}
+	open, mine := l.open()
+	if mine != nil && *mine.Origin == o.Origin {
+		return 0, nil // it is being carried out
+	}
+	if o.Unfit != "" {
+		return 0, l.refuse(ctx, o, &steps.Error{Class: steps.Refused, Code: steps.InvalidPackage, Err: errors.New(o.Unfit)})
+	}
+	if l.owes(o.Origin.Action) {
+		return 0, nil // the source does not know yet what became of it
+	}
+	if w, until := l.mayBegin(ctx, o, open, mine); w != nil {
+		l.wait(w)
+		return until, nil
+	}
+	if o.Do == Ask {
+		return l.confirm(ctx, o)
+	}
+	if err := l.clear(); err != nil {
+		return 0, err
+	}
+	if mine != nil {
+		// A newer offer of the same source: the older one is over as soon as it may be.
+		err := l.cfg.Engine.CancelOffer(l.as(ctx, o.Origin.Action), *mine.Origin, l.cfg.Source.Name()+" offers "+o.Origin.Action+" in its place")
+		if err != nil && !errors.Is(err, engine.ErrTooLate) && !errors.Is(err, engine.ErrNotFound) {
+			return 0, err
+		}
+		return 0, nil // its end changes the engine, and this is looked at again
+	}
+	src := o.Source
+	src.Sparing = !o.Forced && l.cfg.Thrift != nil
+	_, err = l.cfg.Engine.Install(l.as(ctx, o.Origin.Action), engine.InstallRequest{
+		Source: src, Hold: true, Origin: &o.Origin, Reports: l.cfg.Source.Listens(), Patience: l.cfg.Patience,
+	})
+	switch {
+	case err == nil:
+		l.taken = true
+		return 0, nil
+	case errors.Is(err, engine.ErrBusy):
+		return lookAgain, nil
+	case errors.Is(err, engine.ErrNothingToDo):
+		return 0, l.refuse(ctx, o, &steps.Error{Class: steps.Refused, Code: steps.AlreadyCurrent, Err: err})
+	case errors.Is(err, engine.ErrQuarantined):
+		return 0, l.refuse(ctx, o, &steps.Error{Class: steps.Refused, Code: steps.Quarantined, Err: err})
+	case errors.Is(err, engine.ErrInvalid):
+		return 0, l.refuse(ctx, o, &steps.Error{Class: steps.Refused, Code: steps.InvalidPackage, Err: err})
+	}
+	return 0, err
+}
+
+// refuse answers an offer that cannot be carried out, once for each time that it is made.
+func (l *Loop) refuse(ctx context.Context, o *Offer, why *steps.Error) error {
+	if l.owes(o.Origin.Action) {
+		return nil
+	}
+	if left, end := l.lately(o.Origin); end != nil && left > 0 && !l.cfg.Source.Listens() {
+		return nil // it is known, and nobody else wants to know
+	}
+	l.taken = true
+	return l.cfg.Engine.RefuseOffer(l.as(ctx, o.Origin.Action), engine.OfferRefusal{
+		Origin: o.Origin, Version: o.Version, State: engine.Failed, Why: why, Listens: l.cfg.Source.Listens(),
+	})
+}
+
+// mayBegin says why an offer is not fetched now, and how long that is so as far as is known.
+func (l *Loop) mayBegin(ctx context.Context, o *Offer, open, mine *journal.Update) (*journal.Wait, time.Duration) {
+	if l.cfg.Policy != Download && l.cfg.Policy != Auto {
+		return &journal.Wait{Reason: string(ByPolicy), Text: o.Text + ", and this device only looks (policy \"check\"); install it by hand"}, 0
+	}
+	if open != nil && mine == nil {
+		return &journal.Wait{Reason: string(Another), Text: fmt.Sprintf("%s; update %s is in progress (%s)", o.Text, open.ID, open.State)}, 0
+	}
+	if left, end := l.lately(o.Origin); end != nil && left > 0 && !l.insists {
+		return &journal.Wait{
+			Reason: string(Failed), Until: l.in(left),
+			Text: fmt.Sprintf("%s; it has failed %s here (%s), and is tried again at %s", o.Text, times(end.Times), end.Code, stamp(l.in(left))),
+		}, left
+	}
+	if l.cfg.Thrift != nil && !o.Forced && o.Do != Ask {
+		if why, until := l.cfg.Thrift(ctx); why != "" {
+			return &journal.Wait{Reason: string(Thrifty), Text: o.Text + "; " + why, Until: until}, lookAgain
+		}
+	}
+	return nil, 0
+}
+
+// confirm answers a source that waits for a word: yes when the offer would be installed
+// now, and otherwise why not, once for each reason.
+func (l *Loop) confirm(ctx context.Context, o *Offer) (time.Duration, error) {
+	w, again := l.mayInstall(ctx, o, nil)
+	if w == nil {
+		l.denied = ""
+		if err := l.clear(); err != nil {
+			return 0, err
+		}
+		if err := l.cfg.Source.Confirm(ctx, o.Origin, true, ""); err != nil {
+			return 0, l.said("that the offer is welcome", err)
+		}
+		l.taken, l.next = true, l.cfg.Clock.Monotonic()+confirmed
+		return confirmed, nil
+	}
+	l.wait(w)
+	if l.denied == Reason(w.Reason) {
+		return again, nil
+	}
+	l.denied = Reason(w.Reason)
+	return again, l.said("why the offer has to wait", l.cfg.Source.Confirm(ctx, o.Origin, false, w.Text))
+}
+
+// confirmed is how long after a word the source is asked for what it offers then.
+const confirmed = 5 * time.Second
+
+// wait shows why an offer waits.
+func (l *Loop) wait(w *journal.Wait) { l.set(func(s *Status) { s.Wait = w }) }
+
+// clear shows that nothing waits, as far as no update does.
+func (l *Loop) clear() error {
+	if l.waits() == nil {
+		l.wait(nil)
+	}
+	return nil
+}
+
+// in is the wall clock's time after a while.
+func (l *Loop) in(d time.Duration) time.Time {
+	return l.cfg.Clock.Now().Add(d).UTC().Round(time.Second)
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}

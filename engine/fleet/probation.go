@@ -1,0 +1,161 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/journal"
+)
+
+const (
+	// enough is how long something must fail without a pause, of a version on probation,
+	// before the device goes back.
+	enough = 5 * time.Minute
+	// noted is how often it is journaled how far a probation is.
+	noted = time.Hour
+	// leastAlone is how long at least a device must be cut off, and leastTries how often it
+	// must have asked.
+	leastAlone = time.Hour
+	leastTries = 6
+)
+
+// watch is what the loop has seen of the version on probation.
+type watch struct {
+	update string
+	// since is when this process began to watch, from is how long it had been watched
+	// before, and noted what was journaled last.
+	since, from, noted time.Duration
+	// bad is since when something has been failing; 0 while all is well.
+	bad time.Duration
+	why string
+}
+
+// probe watches the version on probation: time counts while the device runs.
+func (l *Loop) probe(ctx context.Context) (time.Duration, error) {
+	p := l.cfg.Engine.Journal().Probation
+	if p == nil {
+		if l.watch != (watch{}) {
+			l.watch = watch{}
+			l.set(func(s *Status) { s.Probation = nil })
+		}
+		return l.suspect(ctx)
+	}
+	st := l.cfg.Engine.Status()
+	now := l.cfg.Clock.Monotonic()
+	if l.watch.update != p.Update {
+		// What was not journaled before the power went is watched once more.
+		l.watch = watch{update: p.Update, since: now, from: p.Ran, noted: p.Ran}
+		if p.Seen.Boot != l.cfg.Clock.Boot() {
+			if err := l.cfg.Engine.Probed(ctx, journal.Probed{Ran: p.Ran, Boots: p.Boots + 1}, "the device was started on probation"); err != nil {
+				return 0, err
+			}
+		}
+	}
+	ran := l.watch.from + now - l.watch.since
+	switch {
+	case st.Pointers.Current != p.Version:
+		return 0, l.over(ctx, ran, p, "another version runs")
+	case ran >= p.Lasts && l.watch.bad == 0:
+		return 0, l.over(ctx, ran, p, fmt.Sprintf("version %s has passed its probation", p.Version))
+	case st.Update != nil && engine.Busy(st.State):
+		return lookAgain, nil // an update is changing what would be looked at
+	}
+	if ran-l.watch.noted >= noted {
+		// Without this record, a device that is switched off each evening would never pass.
+		if err := l.cfg.Engine.Probed(ctx, journal.Probed{Ran: ran, Boots: p.Boots}, "still on probation"); err != nil {
+			return 0, err
+		}
+		l.watch.noted = ran
+	}
+	reason, reach := l.doubt(ctx, p, now)
+	l.set(func(s *Status) {
+		s.Probation = &ProbationStatus{Version: p.Version, Back: p.Back, Left: max(p.Lasts-ran, 0), Doubt: l.watch.why}
+	})
+	if reason == "" {
+		return lookAgain, nil
+	}
+	_, err := l.cfg.Engine.GoBack(engine.AskedBy(ctx, &journal.Asker{Kind: journal.ByUpdater}), reason, reach)
+	switch {
+	case errors.Is(err, engine.ErrBusy):
+		return lookAgain, nil
+	case errors.Is(err, engine.ErrNotFound) || errors.Is(err, engine.ErrNothingToDo):
+		return 0, l.over(ctx, ran, p, "there is nowhere to go back to: "+err.Error())
+	}
+	return lookAgain, err
+}
+
+// over ends a probation.
+func (l *Loop) over(ctx context.Context, ran time.Duration, p *journal.Probation, why string) error {
+	return l.cfg.Engine.Probed(ctx, journal.Probed{Ran: ran, Boots: p.Boots, Over: true}, why)
+}
+
+// doubt says what speaks against the version, once it has done so for long enough. reach:
+// only that its source cannot be reached.
+func (l *Loop) doubt(ctx context.Context, p *journal.Probation, now time.Duration) (reason string, reach bool) {
+	why := ""
+	if l.cfg.Failing != nil {
+		why = l.cfg.Failing(ctx)
+	}
+	if why == "" {
+		l.watch.bad, l.watch.why = 0, ""
+		return l.alone(p, now)
+	}
+	if l.watch.bad == 0 {
+		l.watch.bad = now
+	}
+	l.watch.why = why
+	if now-l.watch.bad < enough {
+		return "", false
+	}
+	return fmt.Sprintf("PROBATION: %s, %s after version %s was committed", why, l.ago(p), p.Version), false
+}
+
+// alone says that nobody has answered this device for so long that the version may be to
+// blame. The version before could reach the source within the day before it.
+func (l *Loop) alone(p *journal.Probation, now time.Duration) (reason string, reach bool) {
+	if !p.Reach || l.tries < leastTries || now-max(l.unheard, l.watch.since) < max(p.Lasts/2, leastAlone) {
+		return "", false
+	}
+	return fmt.Sprintf("PROBATION: %s cannot be reached any more since version %s, and could before", l.cfg.Source.Name(), p.Version), true
+}
+
+func (l *Loop) ago(p *journal.Probation) string {
+	d, _ := l.cfg.Engine.Age(p.Began)
+	return d.Round(time.Minute).String()
+}
+
+// reached notes that the source has answered: a release from which the device has gone
+// back because it did not is to blame.
+func (l *Loop) reached(ctx context.Context) error {
+	if l.cfg.Engine.Journal().Suspect == nil {
+		return nil
+	}
+	err := l.cfg.Engine.Convict(ctx)
+	if errors.Is(err, engine.ErrNothingToDo) {
+		err = nil
+	}
+	return err
+}
+
+// suspect lets go of a suspicion when the version before reaches nobody either.
+func (l *Loop) suspect(ctx context.Context) (time.Duration, error) {
+	s := l.cfg.Engine.Journal().Suspect
+	if s == nil {
+		return 0, nil
+	}
+	d, _ := l.cfg.Engine.Age(s.Since)
+	if d < leastAlone || l.tries < leastTries {
+		return lookAgain, nil
+	}
+	return 0, l.cfg.Engine.Acquit(ctx, "the version before does not reach the source either: that says nothing of version "+s.Version)
+}
+
+// Reached reports whether the source was heard in the last day, for engine.Config.
+func (l *Loop) Reached() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.shown.Heard.IsZero() && l.cfg.Clock.Now().Sub(l.shown.Heard) < 24*time.Hour
+}

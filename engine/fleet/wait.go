@@ -1,0 +1,160 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tope/updater/engine"
+	"github.com/tope/updater/journal"
+)
+
+// goOn installs the offer that waits, when nobody has anything against it, and journals
+// why it waits otherwise.
+func (l *Loop) goOn(ctx context.Context) (again time.Duration, err error) {
+	u := l.waits()
+	if u == nil {
+		l.opened = 0
+		return 0, nil
+	}
+	o := l.answer.Offer
+	if o == nil || o.Origin != *u.Origin {
+		o = nil
+	}
+	w, again := l.mayInstall(ctx, o, u)
+	if w == nil && l.cfg.Clock.Monotonic()-l.at > stale || !l.heard {
+		// Somebody may have stopped it since: before anything is switched, the source is
+		// asked once more. One that does not answer does not hold up what it has let go.
+		if _, err := l.ask(ctx); err != nil {
+			return 0, err
+		}
+		l.at = l.cfg.Clock.Monotonic()
+		if u = l.waits(); u == nil {
+			return 0, nil
+		}
+		if o = l.answer.Offer; o == nil || o.Origin != *u.Origin {
+			o = nil
+		}
+		w, again = l.mayInstall(ctx, o, u)
+	}
+	if w != nil {
+		l.wait(w)
+		err := l.cfg.Engine.Waits(ctx, u.ID, *w)
+		if errors.Is(err, engine.ErrNotFound) {
+			err = nil // it has moved on meanwhile
+		}
+		return again, err
+	}
+	l.wait(nil)
+	err = l.cfg.Engine.ProceedOffer(l.as(ctx, u.Origin.Action), u.ID)
+	if errors.Is(err, engine.ErrNotFound) {
+		err = nil
+	}
+	return 0, err
+}
+
+// mayInstall says why an offer is not installed now, and when to look again. u is its
+// update, nil before there is one; o is nil when the newest answer does not have it.
+func (l *Loop) mayInstall(ctx context.Context, o *Offer, u *journal.Update) (*journal.Wait, time.Duration) {
+	now := l.cfg.Clock.Now()
+	if h := l.held(); h != nil {
+		w := &journal.Wait{Reason: string(Held), Text: "offers are held back: " + h.Why, Until: h.Until}
+		if h.Until.IsZero() {
+			return w, 0
+		}
+		w.Text += ", until " + stamp(h.Until)
+		return w, max(h.Until.Sub(now), time.Second)
+	}
+	if o != nil && o.Do == Fetch {
+		text := l.cfg.Source.Name() + " wants it to be fetched, and not installed yet"
+		if o.Window {
+			text = "the maintenance window of " + l.cfg.Source.Name() + " is shut"
+		}
+		return &journal.Wait{Reason: string(BySource), Text: text}, 0
+	}
+	if l.cfg.Policy != Auto {
+		return &journal.Wait{Reason: string(ByPolicy), Text: "this device only downloads (policy \"download\"): \"tope-updater fleet install\" installs it"}, 0
+	}
+	if o == nil && l.cfg.Source.Listens() && !l.heard {
+		return &journal.Wait{Reason: string(Unheard), Text: l.cfg.Source.Name() + " has not been heard since the updater was started: it may have shut its window, or stopped the offer"}, lookAgain
+	}
+	if o != nil && o.Forced || u != nil && l.deferred(u) >= l.cfg.MaxDefer {
+		return nil, 0
+	}
+	return l.inTime(ctx, now)
+}
+
+// deferred is how long an update has been put off since it was accepted, as far as the
+// clocks can tell.
+func (l *Loop) deferred(u *journal.Update) time.Duration {
+	d, _ := l.cfg.Engine.Age(u.Newest)
+	return u.Took + d
+}
+
+// inTime asks the windows, and then the device.
+func (l *Loop) inTime(ctx context.Context, now time.Time) (*journal.Wait, time.Duration) {
+	if len(l.cfg.Windows.list) > 0 {
+		if now.Before(l.cfg.Build) {
+			return &journal.Wait{Reason: string(NoClock), Text: "the clock is not set (it is " + stamp(now) + "), so that no window can be told"}, lookAgain
+		}
+		open, until := l.cfg.Windows.Open(now)
+		if !open {
+			l.opened = 0
+			next, ok := l.cfg.Windows.Next(now)
+			if !ok {
+				return &journal.Wait{Reason: string(OutsideWindow), Text: "no maintenance window ever opens"}, 0
+			}
+			return &journal.Wait{Reason: string(OutsideWindow), Text: "the next maintenance window opens at " + stamp(next), Until: next}, max(next.Sub(now), time.Second)
+		}
+		if left := l.spread(until.Sub(now)); left > 0 {
+			at := l.in(left)
+			return &journal.Wait{Reason: string(OutsideWindow), Text: "the maintenance window is open; this device's turn in it is at " + stamp(at), Until: at}, left
+		}
+	}
+	if l.cfg.Veto != nil {
+		if v := l.cfg.Veto(ctx); v.Busy {
+			return &journal.Wait{Reason: string(Busy), Text: fmt.Sprintf("the device is busy: %s", v.Why)}, lookAgain
+		}
+	}
+	return nil, 0
+}
+
+// widest is the longest time over which a fleet begins in a window.
+const widest = time.Hour
+
+// spread is how long this device still waits in a window that is open: a fleet whose
+// windows open in one moment begins over a quarter of it, an hour at most.
+func (l *Loop) spread(length time.Duration) time.Duration {
+	now := l.cfg.Clock.Monotonic()
+	if l.opened == 0 {
+		l.opened = now
+		l.opening = now + part(min(length/4, widest), draw("window", l.cfg.ID, 0))
+	}
+	return l.opening - now
+}
+
+// held is who holds offers back now; nil for nobody.
+func (l *Loop) held() *journal.Held {
+	h := l.cfg.Engine.Journal().Held
+	if h == nil || !h.Until.IsZero() && !l.cfg.Clock.Now().Before(h.Until) {
+		return nil
+	}
+	return h
+}
+
+// unhold ends a hold whose time is over.
+func (l *Loop) unhold(ctx context.Context) (time.Duration, error) {
+	h := l.cfg.Engine.Journal().Held
+	switch {
+	case h == nil || h.Until.IsZero():
+		return 0, nil
+	case l.held() != nil:
+		return max(h.Until.Sub(l.cfg.Clock.Now()), time.Second), nil
+	}
+	err := l.cfg.Engine.Unhold(engine.AskedBy(ctx, &journal.Asker{Kind: journal.ByUpdater}))
+	if errors.Is(err, engine.ErrNothingToDo) {
+		err = nil
+	}
+	return time.Second, err
+}

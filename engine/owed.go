@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/steps"
+)
+
+// owed is what is to be told of a change of state, m, that is about to be journaled: to
+// whoever made the offer that the update carries out, and the end to those who are told
+// everywhere. The notices are in the record that they tell of. If the power goes before it
+// is durable, nothing has happened and nothing is owed; afterwards both.
+//
+// Nothing is told in any other way, so nothing is told that is not durable.
+func (b *book) owed(u *journal.Update, m journal.Record) (list []journal.Notice) {
+	at := rowOf(m.To)
+	if !at.over && !at.told {
+		return nil
+	}
+	n := journal.Notice{Update: u.ID, State: m.To, End: at.over, From: u.From, Version: u.To, By: m.By}
+	if at.over {
+		n.Error = cause(u, m)
+		n.Running = runs(u, m.To)
+		for _, to := range b.everywhere {
+			n.To, n.Newest = to, true
+			list = append(list, n)
+		}
+		n.Newest = false
+	}
+	if u.Origin == nil || !u.Reports {
+		return list
+	}
+	n.To, n.Origin = u.Origin.Source, u.Origin
+	if u.Kind == Probation {
+		// The offer had been told to have come to a good end. That the device has gone
+		// back is news, and that it tried to is not.
+		if m.To != Committed {
+			return list
+		}
+		n.State = RolledBack
+		n.Error = &journal.Failure{Class: string(steps.Unhealthy), Code: string(steps.FailedProbation)}
+		if u.Evicts != nil {
+			n.Error.Text, n.Version = u.Evicts.Reason, u.Evicts.Version
+		}
+	}
+	return append(list, n)
+}
+
+// cause is why an update ends without having done what was asked; nil when it has.
+func cause(u *journal.Update, m journal.Record) *journal.Failure {
+	switch {
+	case Success(m.To):
+		return nil
+	case u.Cause != nil:
+		return brief(u.Cause)
+	case m.Error != nil:
+		return brief(m.Error)
+	}
+	return brief(u.Error)
+}
+
+// brief is a failure without what its line leaves out: the update's records have that.
+func brief(f *journal.Failure) *journal.Failure {
+	if f == nil {
+		return nil
+	}
+	return &journal.Failure{Code: f.Code, Class: f.Class, Text: f.Text, Outline: f.Outline}
+}
+
+// runs is the version on which an update that ends in s leaves the device.
+func runs(u *journal.Update, s State) string {
+	switch s {
+	case Committed:
+		return u.To
+	case FellBack:
+		return u.Before.Factory
+	}
+	return u.Before.Current
+}
+
+// trial puts a version that came by an offer on probation, with the record that commits
+// it; nil when it is not watched. That its source cannot be reached any more says nothing
+// of a version from which the device has gone back for that before: it does not go to and
+// fro.
+func (l *loop) trial(u *journal.Update) *journal.Trial {
+	if u.Kind != Install || u.Origin == nil || l.probation <= 0 || u.From == "" {
+		return nil
+	}
+	t := &journal.Trial{Lasts: l.probation, Reach: l.reached(u.Origin.Source), Reports: u.Reports}
+	for _, e := range l.book.journal.State().Offers {
+		if e.Code == string(steps.FailedProbation) && e.Source == u.Origin.Source && e.Digest == u.Origin.Digest {
+			t.Reach = false
+		}
+	}
+	return t
+}
