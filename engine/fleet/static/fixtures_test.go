@@ -240,6 +240,7 @@ func (w *world) refuses(want error) fleet.Answer {
 	w.t.Helper()
 	a, err := w.ask()
 	require.ErrorIs(w.t, err, want)
+	require.ErrorIs(w.t, err, fleet.ErrHeard)
 	require.Nil(w.t, a.Offer)
 	require.Nil(w.t, a.Cancel)
 	return a

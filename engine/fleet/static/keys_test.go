@@ -1,11 +1,13 @@
 package static_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/engine/fleet"
 	"github.com/tope/updater/steps/bundle/channel"
 	"github.com/tope/updater/steps/bundle/trust"
 )
@@ -122,6 +124,22 @@ func TestKeyThatIsOutOfDate(t *testing.T) {
 	w.refuses(trust.ErrNotValidNow)
 	w.put("keys.signed", signedEntries(t, w.root, 3, key(w.clock.Now().Add(day))))
 	w.offered()
+}
+
+// Keys that have expired are no reason to believe that the device is cut off.
+func TestKeysThatHaveExpired(t *testing.T) {
+	w := online(t)
+	w.publish()
+	w.waits("newest")
+	w.cfg.Keys = func() (*trust.Keys, error) { return nil, errors.New("keys.json has expired") }
+	w.start()
+	_, err := w.ask()
+	require.ErrorContains(t, err, "keys.json has expired")
+	require.ErrorIs(t, err, fleet.ErrHeard)
+	w.cfg.Web = fails{"nobody"}
+	w.start()
+	_, err = w.ask()
+	require.NotErrorIs(t, err, fleet.ErrHeard)
 }
 
 // A device without root keys takes no keys from the channel's server.
