@@ -87,7 +87,10 @@ tenant = "LAB"
 links = ["http://hawkbit.example", "https://inside:8443"]
 mirrors = ["https://cdn.example"]
 attributes = { Site = "lab", "rack.row" = "3" }
-` + c.text))
+` + c.text + `[[download.server]]
+url = "https://cdn.example"
+headers = { Authorization = "another server's" }
+`))
 		require.NoError(t, err, c.text)
 		f := parsed.Fleet
 		require.Equal(t, c.token, f.NeedsToken())
@@ -217,6 +220,7 @@ func TestMistakesOfAFleet(t *testing.T) {
 		{hawkbit + "auth = \"mtls\"", "fleet.auth: \"mtls\" takes this device's certificate: add a [[download.server]] with url = \"https://h\", client_cert and client_key"},
 		{hawkbit + "auth = \"mtls\"\n[[download.server]]\nurl = \"https://other\"\nclient_cert = \"/c\"\nclient_key = \"/k\"", "fleet.auth: \"mtls\" takes this device's certificate"},
 		{hawkbit + "[[download.server]]\nurl = \"https://h\"\nheader_files = { authorization = \"/a\" }", "fleet.auth: with \"target\" this device's token goes to https://h, and [[download.server]] table 1 has another Authorization"},
+		{hawkbit + "auth = \"mtls\"\n[[download.server]]\nurl = \"https://h\"\nheaders = { X-A = \"b\" }", "fleet.auth: \"mtls\" takes this device's certificate"},
 		{hawkbit + "auth = \"none\"\ntoken_file = \"/t\"", "fleet.token_file: fleet.auth is \"none\", which has no token"},
 		{hawkbit + "token_file = \"t\"", "fleet.token_file: \"t\" is not a clean absolute path of a file"},
 		{hawkbit + "tenant = \"\"", "fleet.tenant: \"\" is not 1 to 128 letters"},
@@ -236,6 +240,7 @@ func TestMistakesOfAFleet(t *testing.T) {
 		{"time_zone = \"\"", "fleet.time_zone: \"\" is not \"UTC\", \"local\", or the name of a time zone"},
 		{"time_zone = \"../../etc/passwd\"", "fleet.time_zone"},
 		{"time_zone = \"/etc/localtime\"", "fleet.time_zone"},
+		{"time_zone = \"Europe/../../x\"", "fleet.time_zone: \"Europe/../../x\" is not"},
 		{"veto = [\"busy\"]", "fleet.veto: \"busy\" is not a clean absolute path of a program"},
 		{"veto = [\"\"]", "fleet.veto: \"\" is not"},
 		{"veto_timeout = \"0\"", "fleet.veto_timeout: 0s is not between 100ms and 10m"},

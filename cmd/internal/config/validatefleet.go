@@ -207,7 +207,7 @@ func (f Fleet) validateWhen(add report) {
 		}
 	}
 	z := f.TimeZone
-	if z == "" || len(z) > 64 || z[0] == '/' || strings.Contains(z, "..") || strings.ContainsFunc(z, func(r rune) bool {
+	if z == "" || len(z) > 64 || z[0] == '/' || strings.ContainsFunc(z, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("/_+-", r)
 	}) {
 		add("time_zone", "%.80q is not \"UTC\", \"local\", or the name of a time zone like \"Europe/Berlin\"", z)
