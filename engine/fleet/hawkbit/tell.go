@@ -21,7 +21,7 @@ const (
 )
 
 // Tell tells one notice. What comes after an end is known to be of no use and counts as
-// told: hawkBit would answer 410, and other servers would believe it.
+// told: hawkBit would answer 410, and goosebit would believe it, or count it once more.
 func (s *Source) Tell(ctx context.Context, n journal.Notice) error {
 	if n.Origin == nil || n.Origin.Source != s.name {
 		return fmt.Errorf("%w: it is not about an offer of %s", fleet.ErrNever, s.name)
@@ -36,7 +36,7 @@ func (s *Source) Tell(ctx context.Context, n journal.Notice) error {
 	case was == ddi.Succeeded && state == ddi.Failed:
 		s.log.Warn("the server has been told of a success, and cannot be told what came later", "source", s.name, "action", id(o), "state", string(n.State))
 		return nil
-	case was != "" && !n.End:
+	case was != "" && (was == state || !n.End):
 		return nil
 	case known != nil && before(o, *known):
 		// The server would take it for the later offer.
