@@ -60,7 +60,7 @@ func (o *operated) manage(r *http.Request, path []string) (int, any) {
 		o.settings[path[2]] = body.Value
 		o.Switch(func(s *dditest.Switches) { s.Confirmation = o.settings[confirmation] == true })
 		return 204, nil
-	case len(path) == 2 && r.Method == "DELETE":
+	case len(path) == 2 && r.Method == http.MethodDelete:
 		delete(o.left, path[0]+path[1])
 		return 200, nil
 	case what == "POST targets" && len(path) == 1:
