@@ -9,11 +9,8 @@ import (
 	"fmt"
 	"time"
 
-<<<<<<< HEAD
-=======
 	"github.com/godbus/dbus/v5"
 
->>>>>>> pace
 	"github.com/tope/updater/platform/systembus"
 )
 
@@ -28,11 +25,6 @@ const (
 	manager  = "org.freedesktop.NetworkManager"
 	path     = "/org/freedesktop/NetworkManager"
 	property = "org.freedesktop.DBus.Properties.Get"
-<<<<<<< HEAD
-	// noAutoStart is dbus.FlagNoAutoStart: a question must not start NetworkManager.
-	noAutoStart = 2
-=======
->>>>>>> pace
 )
 
 // What NetworkManager answers (NMMetered). It guesses where nobody has said: a phone's
@@ -74,10 +66,6 @@ func ask(ctx context.Context) (word uint32, err error) {
 		return 0, err
 	}
 	defer func() { _ = conn.Close() }() // nothing is expected of it any more
-<<<<<<< HEAD
-	err = conn.Object(manager, path).CallWithContext(ctx, property, noAutoStart, manager, "Metered").Store(&word)
-=======
 	err = conn.Object(manager, path).CallWithContext(ctx, property, dbus.FlagNoAutoStart, manager, "Metered").Store(&word)
->>>>>>> pace
 	return word, err
 }
