@@ -155,6 +155,10 @@ images: ## images by mkosi and debos, each booted and updated (apt-get install m
 	@for tool in mkosi debos; do command -v $$tool >/dev/null || { echo "there is no $$tool: apt-get install --no-install-recommends mkosi debos"; exit 1; }; done
 	go test -timeout 60m -v -run Image ./cmd/internal/devices/provisioning
 
+.PHONY: hawkbit
+hawkbit: ## the whole table of hawkBit's DDI, against a real one: URL=, TENANT=DEFAULT, ADMIN=admin, and PASSWORD in the environment; FULL=1 with 1,000 entries
+	@TENANT="$${TENANT:-DEFAULT}" ADMIN="$${ADMIN:-admin}" go run ./engine/fleet/hawkbit/hawkbitplay --url "$${URL:?URL= says where hawkBit is}" $(if $(FULL),--full) table
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf $(BIN) $(DIST)

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/godbus/dbus/v5"
+
 	"github.com/tope/updater/platform/systembus"
 )
 
@@ -23,8 +25,6 @@ const (
 	manager  = "org.freedesktop.NetworkManager"
 	path     = "/org/freedesktop/NetworkManager"
 	property = "org.freedesktop.DBus.Properties.Get"
-	// noAutoStart is dbus.FlagNoAutoStart: a question must not start NetworkManager.
-	noAutoStart = 2
 )
 
 // What NetworkManager answers (NMMetered). It guesses where nobody has said: a phone's
@@ -66,6 +66,6 @@ func ask(ctx context.Context) (word uint32, err error) {
 		return 0, err
 	}
 	defer func() { _ = conn.Close() }() // nothing is expected of it any more
-	err = conn.Object(manager, path).CallWithContext(ctx, property, noAutoStart, manager, "Metered").Store(&word)
+	err = conn.Object(manager, path).CallWithContext(ctx, property, dbus.FlagNoAutoStart, manager, "Metered").Store(&word)
 	return word, err
 }

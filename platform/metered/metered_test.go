@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,24 +45,34 @@ func socketDir(t *testing.T) string {
 	return dir
 }
 
-// manager is NetworkManager's properties.
-type manager struct {
+// fake is NetworkManager's properties.
+type fake struct {
+	mu  sync.Mutex
 	get func() (any, *dbus.Error)
 }
 
-func (m *manager) Get(iface, name string) (dbus.Variant, *dbus.Error) {
+func (m *fake) set(get func() (any, *dbus.Error)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.get = get
+}
+
+func (m *fake) Get(iface, name string) (dbus.Variant, *dbus.Error) {
 	if iface != "org.freedesktop.NetworkManager" || name != "Metered" {
 		return dbus.Variant{}, dbus.NewError("org.freedesktop.DBus.Error.InvalidArgs", []any{"no such property"})
 	}
-	value, err := m.get()
+	m.mu.Lock()
+	get := m.get
+	m.mu.Unlock()
+	value, err := get()
 	if err != nil {
 		return dbus.Variant{}, err
 	}
 	return dbus.MakeVariant(value), nil
 }
 
-func networkManager(t *testing.T) *manager {
-	conn, m := systemBus(t), &manager{}
+func networkManager(t *testing.T) *fake {
+	conn, m := systemBus(t), &fake{}
 	require.NoError(t, conn.Export(m, "/org/freedesktop/NetworkManager", "org.freedesktop.DBus.Properties"))
 	reply, err := conn.RequestName("org.freedesktop.NetworkManager", dbus.NameFlagDoNotQueue)
 	require.NoError(t, err)
@@ -85,12 +96,12 @@ func TestWhatNetworkManagerSays(t *testing.T) {
 		{"yes", false, "dbus"},
 		{dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{"not for you"}), false, "not for you"},
 	} {
-		m.get = func() (any, *dbus.Error) {
+		m.set(func() (any, *dbus.Error) {
 			if err, ok := c.says.(*dbus.Error); ok {
 				return nil, err
 			}
 			return c.says, nil
-		}
+		})
 		got, err := Metered(t.Context())
 		require.Equal(t, c.metered, got, "%v", c.says)
 		if c.unknown == "" {
@@ -124,13 +135,14 @@ func TestItEndsWithItsCaller(t *testing.T) {
 	t.Run("NetworkManager does not answer", func(t *testing.T) {
 		m := networkManager(t)
 		ctx, stop := context.WithCancelCause(t.Context())
-		m.get = func() (any, *dbus.Error) {
+		m.set(func() (any, *dbus.Error) {
 			stop(errStopping)
 			<-t.Context().Done()
 			return uint32(1), nil
-		}
+		})
 		got, err := Metered(ctx)
 		require.ErrorIs(t, err, errStopping)
+		require.NotErrorIs(t, err, ErrUnknown)
 		require.False(t, got)
 	})
 	t.Run("the bus does not answer", func(t *testing.T) {

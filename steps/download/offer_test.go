@@ -108,6 +108,20 @@ func TestAWholeBundleIsAdoptedByItsSHA256(t *testing.T) {
 		ev := requireBundle(t, task, b, mustDo(t, stepFor(newPatient()), task))
 		require.Equal(t, string(there) == string(b), ev.Received == 0)
 	}
+
+	// A checkpoint that is not of this file is not gone on from.
+	s := newSink("", nil, true)
+	s.count(other)
+	state := states{}
+	var err error
+	state.Hash, err = marshal(s.hash)
+	require.NoError(t, err)
+	state.SHA256, err = marshal(s.sha)
+	require.NoError(t, err)
+	task := newTask(t, declaring(p.URL, b))
+	require.NoError(t, os.WriteFile(filepath.Join(task.WorkDir, bundle.FileName), b, 0o600))
+	require.NoError(t, task.Notes.Save(checkpoint{Offset: int64(len(b)) + 1, Total: unknown, states: state}))
+	require.Zero(t, requireBundle(t, task, b, mustDo(t, stepFor(newPatient()), task)).Received)
 }
 
 // The part of a package with a declared SHA-256 belongs to that package, whatever its link.

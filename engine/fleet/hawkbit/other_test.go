@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/engine/fleet"
 	"github.com/tope/updater/journal"
 )
 
@@ -54,7 +55,7 @@ func TestSameActionAgain(t *testing.T) {
 	other := &otherServer{action: "1"}
 	w := at(t, other)
 	first := w.accept()
-	require.Regexp(t, "^named:[0-9a-f]{32}#1$", first.Digest)
+	require.Regexp(t, "^named:[0-9a-f]{32}$", first.Digest)
 	require.Empty(t, w.offered().Source.SHA256)
 	w.tell(w.notice(first, "Committed", true))
 	w.q.Accepted = nil
@@ -67,8 +68,8 @@ func TestSameActionAgain(t *testing.T) {
 	w.restart()
 	other.offer("1")
 	second := w.offered().Origin
-	require.Equal(t, "1", second.Action)
-	require.NotEqual(t, first, second)
+	require.Equal(t, "1#2", second.Action)
+	require.Equal(t, first.Digest, second.Digest, "it is the same release")
 	w.restart()
 	require.Equal(t, second, w.offered().Origin)
 
@@ -78,7 +79,16 @@ func TestSameActionAgain(t *testing.T) {
 	require.Equal(t, "2", w.offered().Origin.Action)
 	other.offer("1")
 	third := w.offered().Origin
-	require.NotContains(t, []journal.Origin{first, second}, third)
+	require.Equal(t, "1#3", third.Action)
+	told := len(other.told)
+	w.tell(w.notice(third, "Downloading", false))
+	require.Len(t, other.told, told+1)
+	// What is still owed of an earlier one would be taken for the end of this one.
+	w.restart()
+	w.ask()
+	require.ErrorIs(t, w.source.Tell(t.Context(), w.notice(second, "RolledBack", true)), fleet.ErrNever)
+	require.ErrorIs(t, w.source.Tell(t.Context(), w.notice(first, "RolledBack", true)), nil)
+	require.Len(t, other.told, told+1)
 }
 
 // TestShownInTurn: where several assignments are open at once, one that is shown again
@@ -119,7 +129,7 @@ func TestFailureAfterSuccess(t *testing.T) {
 	w.tell(w.notice(o, "Switching", false))
 	w.tell(w.notice(o, "Committed", true))
 	require.Len(t, other.told, 2)
-	for _, state := range []journal.State{"RolledBack", "NeedsAttention", "Restarting"} {
+	for _, state := range []journal.State{"Committed", "RolledBack", "NeedsAttention", "Restarting"} {
 		w.tell(w.notice(o, state, state != "Restarting"))
 	}
 	require.Len(t, other.told, 2)

@@ -21,39 +21,44 @@ const (
 )
 
 // Tell tells one notice. What comes after an end is known to be of no use and counts as
-// told: hawkBit would answer 410, and other servers would believe it.
+// told: hawkBit would answer 410, and goosebit would believe it, or count it once more.
 func (s *Source) Tell(ctx context.Context, n journal.Notice) error {
-	o := s.own(n.Origin)
-	if o == nil {
+	if n.Origin == nil || n.Origin.Source != s.name {
 		return fmt.Errorf("%w: it is not about an offer of %s", fleet.ErrNever, s.name)
 	}
-	was := s.ends[mark(*o)]
-	if s.done == mark(*o) {
+	o, state := *n.Origin, s.state(n)
+	was := s.ends[mark(o)]
+	if s.done == mark(o) {
 		was = ddi.Succeeded
 	}
-	state := s.state(n)
+	known := s.facts.find(id(o))
 	switch {
 	case was == ddi.Succeeded && state == ddi.Failed:
-		s.log.Warn("the server has been told of a success, and cannot be told what came later", "source", s.name, "action", o.Action, "state", n.State)
+		s.log.Warn("the server has been told of a success, and cannot be told what came later", "source", s.name, "action", id(o), "state", string(n.State))
 		return nil
-	case was != "" && !n.End:
+	case was != "" && (was == state || !n.End):
 		return nil
+	case known != nil && before(o, *known):
+		// The server would take it for the later offer.
+		return fmt.Errorf("%w: the server has used the name of action %s again", fleet.ErrNever, id(o))
+	case known != nil && known.Fetch && known.Over && n.State != engine.Ready:
+		return nil // it was over when it was downloaded
 	case stopped(n, s.name):
-		return s.ended(n, state, s.client.Cancelled(ctx, o.Action, details(n)...))
+		return s.took(n, state, s.client.Cancelled(ctx, id(o), details(n)...))
 	}
-	feedback := ddi.Feedback{Action: o.Action, State: state, Details: details(n), Code: code(n)}
+	feedback := ddi.Feedback{Action: id(o), State: state, Details: details(n), Code: code(n)}
 	if !s.build.IsZero() && n.Time.Year() >= s.build.Year() {
 		feedback.Time = n.Time
 	}
-	err := s.ended(n, state, s.client.Feedback(ctx, feedback))
+	err := s.took(n, state, s.client.Feedback(ctx, feedback))
 	if err == nil && state == ddi.Downloaded {
-		s.ready = mark(*o)
+		s.ready = mark(o)
 	}
 	return err
 }
 
-// ended notes an end that the server has.
-func (s *Source) ended(n journal.Notice, state ddi.State, told error) error {
+// took notes an end that the server has heard of.
+func (s *Source) took(n journal.Notice, state ddi.State, told error) error {
 	err := judged(told)
 	if err != nil || !n.End {
 		return err
