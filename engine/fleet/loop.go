@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -101,7 +102,7 @@ func (l *Loop) Run(ctx context.Context) error {
 const lookAgain = time.Minute
 
 // Check asks the source now, and returns what came of that. It does not wait for what is
-// begun. Errors are those of the question, or of ctx.
+// begun. Errors are those of the question, or of ctx, and context.Canceled when Run ends.
 func (l *Loop) Check(ctx context.Context) error {
 	done := make(chan error, 1)
 	select {
@@ -121,7 +122,7 @@ func (l *Loop) Check(ctx context.Context) error {
 	}
 }
 
-var errEnded = errors.New("the updater is stopping")
+var errEnded = fmt.Errorf("the updater is stopping: %w", context.Canceled)
 
 // round does all that is due, and returns how long nothing is. kick is the channel of
 // somebody who waits for an answer of the source; nil for nobody.

@@ -105,14 +105,20 @@ func (l *Loop) Status() Status {
 	return StatusOf(l.cfg.Engine, s)
 }
 
+// Teller is what a status needs of *engine.Engine.
+type Teller interface {
+	Status() engine.Status
+	Journal() *journal.Fold
+}
+
 // Idle is the status of a device that asks nobody, as far as the journal has something to
 // tell.
-func Idle(e Engine) Status {
+func Idle(e Teller) Status {
 	return StatusOf(e, Status{Schema: 1, Text: "this device asks nobody what to install: no [fleet] source is configured"})
 }
 
 // StatusOf completes what the loop has shown by what the journal tells.
-func StatusOf(e Engine, s Status) Status {
+func StatusOf(e Teller, s Status) Status {
 	f := e.Journal()
 	s.Held, s.Outbox = f.Held, []journal.Notice{}
 	for _, n := range f.Outbox {
