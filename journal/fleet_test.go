@@ -212,7 +212,7 @@ func TestAProgramWithoutFleetsWasHere(t *testing.T) {
 				return b.Put([]byte("anchor"), journal.Seal("anchor", aged(t, b.Get([]byte("anchor")), &state)))
 			})
 			journal.Meddle(t, path, "summary", func(b *bolt.Bucket) error {
-				payload := aged(t, b.Get([]byte("summary")), &state)
+				aged(t, b.Get([]byte("summary")), &state)
 				for key := range want {
 					delete(state, key)
 				}
