@@ -42,6 +42,8 @@ type parts struct {
 	reload func(context.Context) (httpapi.Reloaded, error)
 	// lan tells of the network's door; nil where there is none.
 	lan func() httpapi.LANStatus
+	// fleet is the daemon's source of offers; nil in a verb, and in a daemon without one.
+	fleet httpapi.Fleet
 	// signed is engine.SignedRelease by the journal of the engine; nil without one.
 	signed       func() string
 	newestSigned func() *journal.Signed
@@ -131,7 +133,7 @@ func (p *parts) handler(e httpapi.Engine, j httpapi.Journal) http.Handler {
 	return httpapi.New(httpapi.Options{
 		Engine: e, Journal: j, Versions: upkeep{p.store}, Clock: p.clock, Log: p.log,
 		Version: thisBuild().Version, Hosts: p.cfg.HTTP.Hosts, Keep: p.cfg.Retention.Versions, Services: p.eyes(),
-		Reload: p.reload, Denied: p.deniedToDaemon(), Tokens: tokens, Legacy: httpapi.LegacyAccess(p.cfg.Legacy.API), LAN: p.lan,
+		Reload: p.reload, Denied: p.deniedToDaemon(), Tokens: tokens, Legacy: httpapi.LegacyAccess(p.cfg.Legacy.API), LAN: p.lan, Fleet: p.fleetOf(e),
 	})
 }
 
