@@ -133,6 +133,9 @@ func TestAFleetDoesNotGrowTheFold(t *testing.T) {
 	require.Len(t, s.Outbox, journal.KeepEnds, "the ends stay, the newest of them")
 	require.EqualValues(t, all-1-2*(journal.KeepEnds-1), s.Outbox[0].ID)
 	require.Equal(t, fmt.Sprint(all-1), s.Offers[journal.KeepOffers-1].Action)
+	worst := s.Outbox[journal.KeepEnds-1].Error
+	require.LessOrEqual(t, len(worst.Text)+len(worst.Outline)+len(worst.Details), 2<<10)
+	require.Empty(t, worst.Late)
 	kept, err := json.Marshal(fleetOf(s))
 	require.NoError(t, err)
 	require.Less(t, len(kept), 200<<10)

@@ -22,6 +22,7 @@ import (
 //	bundles.go    the bundle formats
 //	unitfiles.go  systemd's unit files
 //	own.go        this program's own copies
+//	fleetparts.go whom it asks for releases
 //	keeper.go     what is removed, and when
 //	presence.go   how the services are now
 type parts struct {
@@ -49,6 +50,8 @@ type parts struct {
 	newestSigned func() *journal.Signed
 	// trust is the running engine's watch.
 	trust *trustWatch
+	// fleet is whom the device asks for releases; see fleetParts.
+	fleet fleetParts
 	// tree is the lock of the versions directory, once it is taken (lockTree).
 	tree *versions.TreeLock
 }

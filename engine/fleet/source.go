@@ -113,10 +113,10 @@ type Source interface {
 	Tell(ctx context.Context, n journal.Notice) error
 }
 
-// ErrNever: a notice that its recipient will never take.
+// ErrNever is of a notice that its recipient will never take.
 var ErrNever = errors.New("it will never be taken")
 
-// ErrHeard: the question has failed, and somebody has answered: the device is not cut off.
+// ErrHeard is of a question that has failed although somebody has answered: the device is not cut off.
 var ErrHeard = errors.New("somebody has answered")
 
 // Wait is an error of a source that asks to be left alone.

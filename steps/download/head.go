@@ -125,6 +125,13 @@ func (p *partial) vouched() error {
 	if !p.asks && by != "" {
 		return nil // its signature says more than the file's digest
 	}
+	for _, name := range []string{bundle.PlanFile, bundle.LackingFile} {
+		// They are of parts that a key vouched for, which is not on the device any more. If
+		// the power goes, they are found again, before there is a whole bundle.
+		if err := ignoreMissing(os.Remove(filepath.Join(p.task.WorkDir, name))); err != nil {
+			return steps.FromOS(err, "cannot remove the plan")
+		}
+	}
 	p.other = true
 	p.handOver(p.begin)
 	p.probed = p.opened == nil && p.answers > 0

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tope/updater/platform/command"
 	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
@@ -96,6 +97,6 @@ func (g *Gate) command(ctx context.Context, _ *steps.Task, p planned) error {
 	if len(run) == 0 {
 		return errors.New("the check names no program")
 	}
-	_, err := running.Run(ctx, p.dir, run...)
+	_, err := command.Run(ctx, p.dir, run...)
 	return err
 }

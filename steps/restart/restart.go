@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/command"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/steps"
 	"github.com/tope/updater/steps/running"
@@ -305,7 +306,7 @@ func (s *Step) runCommands(ctx context.Context, t *steps.Task, ev *Evidence) err
 	for _, cmd := range t.Facts.Verify.Commands {
 		began := s.cfg.Clock.Monotonic()
 		limited, cancel := context.WithTimeout(ctx, commandTimeout)
-		out, err := running.Run(limited, "/", "/bin/sh", "-c", cmd.Shell)
+		out, err := command.Run(limited, "/", "/bin/sh", "-c", cmd.Shell)
 		cancel()
 		ev.Commands = append(ev.Commands, Ran{Command: cmd, Took: s.cfg.Clock.Monotonic() - began, Output: out})
 		if err != nil && ctx.Err() != nil {

@@ -141,3 +141,6 @@ func endOfLog(ctx context.Context, m service.Manager, c clock.Clock, t *steps.Ta
 	slices.Reverse(lines)
 	return lines, last
 }
+
+// indent sets lines off from the line that introduces them.
+func indent(lines string) string { return "  " + strings.ReplaceAll(lines, "\n", "\n  ") }

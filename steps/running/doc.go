@@ -14,7 +14,6 @@
 //
 // Each file uses only those before it:
 //
-//   - command.go runs one program, with a deadline and bounded output;
 //   - brought.go reads an installed version's hooks and snapshot paths, and reports
 //     whether Switch has to act on them;
 //   - hook.go runs a version's hooks;

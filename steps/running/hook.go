@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tope/updater/platform/clock"
+	"github.com/tope/updater/platform/command"
 	"github.com/tope/updater/platform/service"
 	"github.com/tope/updater/platform/versions"
 	"github.com/tope/updater/steps"
@@ -27,6 +28,8 @@ type HookRan struct {
 	// Text says why the hook failed; empty when it exited with 0.
 	Text string `json:"text,omitempty"`
 }
+
+var _ steps.Detailed = (*command.Error)(nil)
 
 // Hooks runs the programs that versions bring for certain moments of an update.
 type Hooks struct {
@@ -76,7 +79,7 @@ func RunHook(ctx context.Context, dir string, t *steps.Task, hook versions.Hook,
 	}
 	// The path goes through the version's own directory, not through current: this
 	// version's program has to run, whatever current leads to.
-	output, err = RunEnv(limited, dir, env, filepath.Join(dir, filepath.FromSlash(path)))
+	output, err = command.RunEnv(limited, dir, env, filepath.Join(dir, filepath.FromSlash(path)))
 	if err != nil && limited.Err() != nil {
 		err = fmt.Errorf("%w: %w", context.Cause(limited), err)
 	}

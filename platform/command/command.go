@@ -1,4 +1,8 @@
-package running
+// Package command runs programs of the device or of a release: with a clean environment,
+// no shell, bounded output, and an end. When the caller's context ends, so does the
+// program, with all processes of its group. The caller sets the deadline, and judges the
+// exit status.
+package command
 
 import (
 	"context"
@@ -8,21 +12,23 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxOutput is the most of a command's output that is kept, in bytes: half of it from
 // the beginning and half from the end.
 const maxOutput = 2 << 10
 
-// CommandError is the failure of a command. Its text is one line, with the last line
+// Error is the failure of a command. Its text is one line, with the last line
 // of the output; its details are all of the output that was kept.
-type CommandError struct {
+type Error struct {
 	Command []string
 	Err     error
 	Output  string
 }
 
-func (e *CommandError) Error() string {
+func (e *Error) Error() string {
 	text := fmt.Sprintf("%s: %s", strings.Join(e.Command, " "), e.Err)
 	if last := e.Output[strings.LastIndexByte(e.Output, '\n')+1:]; last != "" {
 		text += ": " + last
@@ -30,26 +36,48 @@ func (e *CommandError) Error() string {
 	return text
 }
 
-func (e *CommandError) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error { return e.Err }
 
-// Details implements steps.Detailed.
-func (e *CommandError) Details() string {
+// Details implements steps.Detailed, which this package does not know.
+func (e *Error) Details() string {
 	if e.Output == "" {
 		return ""
 	}
-	return "output of " + strings.Join(e.Command, " ") + ":\n" + indent(e.Output)
+	return "output of " + strings.Join(e.Command, " ") + ":\n  " + strings.ReplaceAll(e.Output, "\n", "\n  ")
 }
 
 // Run runs a command with a clean environment, in dir when that is not empty. When ctx
 // ends, Run kills the command and the processes that the command started. It returns
 // the output, without its middle when that is long. An error of the command is a
-// *CommandError, which has the output, too.
+// *Error, which has the output, too.
 func Run(ctx context.Context, dir string, command ...string) (output string, err error) {
 	return RunEnv(ctx, dir, nil, command...)
 }
 
 // RunEnv is Run with more ("NAME=value") in the environment.
 func RunEnv(ctx context.Context, dir string, env []string, command ...string) (output string, err error) {
+	var out limited
+	return run(ctx, dir, env, &out, &out, func(int) {}, command)
+}
+
+// Stdout is Run in the root directory for a command whose standard output is an answer:
+// it returns that alone. An error has the standard error. Once the command has ended,
+// the processes that it leaves behind in its group are killed.
+func Stdout(ctx context.Context, command ...string) (output string, err error) {
+	return run(ctx, "/", nil, new(limited), new(limited), endGroup, command)
+}
+
+// endGroup waits for the end of a child, and kills its process group. The child is not
+// reaped, so that no other process and no other group can have its number meanwhile.
+func endGroup(pid int) {
+	for errors.Is(unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
+	}
+	_ = syscall.Kill(-pid, syscall.SIGKILL) // an empty group is as good
+}
+
+// run returns what is in out; its error has what is in errs. It calls started with the
+// process before it waits for it.
+func run(ctx context.Context, dir string, env []string, out, errs *limited, started func(pid int), command []string) (output string, err error) {
 	if len(command) == 0 {
 		return "", errors.New("no command")
 	}
@@ -60,14 +88,15 @@ func RunEnv(ctx context.Context, dir string, env []string, command ...string) (o
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second // a process outside the group may keep the pipe open
-	var out limited
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err = cmd.Run()
-	output = strings.TrimSpace(out.String())
-	if err != nil {
-		err = &CommandError{Command: command, Err: err, Output: output}
+	cmd.Stdout, cmd.Stderr = out, errs
+	if err = cmd.Start(); err == nil {
+		started(cmd.Process.Pid)
+		err = cmd.Wait()
 	}
-	return output, err
+	if err != nil {
+		err = &Error{Command: command, Err: err, Output: strings.TrimSpace(errs.String())}
+	}
+	return strings.TrimSpace(out.String()), err
 }
 
 // limited keeps the first and the last half of maxOutput bytes and swallows the rest.
@@ -92,6 +121,3 @@ func (l *limited) String() string {
 	}
 	return string(l.head) + string(l.tail)
 }
-
-// indent sets lines off from the line that introduces them.
-func indent(lines string) string { return "  " + strings.ReplaceAll(lines, "\n", "\n  ") }
