@@ -163,39 +163,49 @@ func (a *app) fleetRelease() *cobra.Command {
 	}
 }
 
-// fleetOf is the source of offers for the API: the daemon's, or, when no daemon runs, one
-// that only tells. It is nil when the configuration asks nobody.
+// fleetOf is the source of offers for the API: the daemon's, or, where nobody asks though
+// the configuration says so, one that only tells. It is nil when that asks nobody.
 func (p *parts) fleetOf(e fleet.Teller) httpapi.Fleet {
 	f := p.cfg.Fleet
 	switch {
-	case p.fleet != nil:
-		return p.fleet
+	case p.fleet.loop != nil:
+		return p.fleet.loop
 	case !f.Asks():
 		return nil
-	case f.Channel != "":
-		return unattendedFleet{e, fleet.Status{Source: "channel " + f.ChannelName(), Place: f.Channel, Policy: fleet.Policy(f.Policy)}}
 	}
-	return unattendedFleet{e, fleet.Status{Source: "hawkbit", Place: f.HawkBit, Policy: fleet.Policy(f.Policy)}}
+	u := unattendedFleet{e, p.fleet.why, fleet.Status{Schema: 1, Source: hawkBit, Place: f.HawkBit, Policy: fleet.Policy(f.Policy)}}
+	if f.Channel != "" {
+		u.is.Source, u.is.Place = "channel "+f.ChannelName(), f.Channel
+	}
+	return u
 }
 
-// unattendedFleet is a source that nobody asks: no daemon runs.
+// unattendedFleet is a source that nobody asks: no daemon runs, or it cannot, and says why.
 type unattendedFleet struct {
 	fleet.Teller
-	is fleet.Status
+	why error
+	is  fleet.Status
 }
 
 // Status is what the journal knows.
 func (u unattendedFleet) Status() fleet.Status {
 	s := u.is
-	s.Schema, s.Text = 1, "no daemon runs, so that nobody asks "+s.Source
+	s.Text = "no daemon runs, so that nobody asks " + s.Source
+	if u.why != nil {
+		s.Text = "nobody asks " + s.Source + ": " + u.why.Error()
+		s.Alarm = u.why.Error()
+	}
 	if open := u.Journal().Open; open != nil && open.Origin != nil && !open.Terminal {
 		s.Wait = open.Wait
-		s.Text = fmt.Sprintf("version %s stays in %s: no daemon runs", orNone(open.To), open.State)
+		s.Text = fmt.Sprintf("version %s stays in %s: %s", orNone(open.To), open.State, s.Text)
 	}
 	return fleet.StatusOf(u.Teller, s)
 }
 
 // Check has nobody to ask for it.
 func (u unattendedFleet) Check(context.Context) error {
+	if u.why != nil {
+		return fmt.Errorf("%w: the daemon cannot ask: %w", engine.ErrNothingToDo, u.why)
+	}
 	return fmt.Errorf("%w: no daemon runs, and it is the daemon that asks; start it: tope-updater serve", engine.ErrNothingToDo)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
@@ -51,7 +52,7 @@ to tell     11: Failed, of 2026-11-24 09:12 UTC
 held        a fair
             by root since 2026-11-24 09:12 UTC, until 2026-11-24 09:12 UTC
 probation   1.1.0 for another 23 h 0 min of running; 1.0.0 is gone back to if it fails
-            device-api has ended 3 times?[2J
+            device-api has ended 3 times [2J
 ended       11: Failed, on 2026-11-24 09:12 UTC
             IO_ERROR: no space
             11: Committed, on 2026-11-24 09:12 UTC
@@ -109,9 +110,14 @@ func TestAFleetWithoutADaemon(t *testing.T) {
 	s = p.fleetOf(folded{journal.Fold{Open: &journal.Update{
 		ID: "u2", To: "1.2.0", State: "Ready", Hold: true, Origin: &journal.Origin{Source: "hawkbit"}, Wait: &journal.Wait{Reason: "busy", Text: "it prints"},
 	}}}).Status()
-	require.Equal(t, "version 1.2.0 stays in Ready: no daemon runs", s.Text)
+	require.Equal(t, "version 1.2.0 stays in Ready: no daemon runs, so that nobody asks hawkbit", s.Text)
 	require.Equal(t, "it prints", s.Wait.Text)
 	require.Equal(t, "u2", s.Update.ID)
+
+	p.fleet.why = errors.New("cannot tell which device this is")
+	s = p.fleetOf(folded{}).Status()
+	require.Equal(t, "nobody asks hawkbit: cannot tell which device this is", s.Text)
+	require.ErrorContains(t, p.fleetOf(folded{}).Check(t.Context()), "the daemon cannot ask: cannot tell which device this is")
 	f.Policy = config.PolicyNone
 	p.cfg.Fleet = f
 	require.Nil(t, p.fleetOf(folded{}))

@@ -43,8 +43,6 @@ type parts struct {
 	reload func(context.Context) (httpapi.Reloaded, error)
 	// lan tells of the network's door; nil where there is none.
 	lan func() httpapi.LANStatus
-	// fleet is the daemon's source of offers; nil in a verb, and in a daemon without one.
-	fleet httpapi.Fleet
 	// signed is engine.SignedRelease by the journal of the engine; nil without one.
 	signed       func() string
 	newestSigned func() *journal.Signed
