@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -21,8 +22,9 @@ type Loop struct {
 	// The fields below belong to the goroutine of Run.
 
 	// next is when the source is asked, on the monotonic clock. asks counts questions,
-	// tries those that have failed in a row; unheard is since when nobody has answered at
-	// all, and heard that somebody has since Run began.
+	// tries those that have failed in a row; unheard is when the first of those was that
+	// nobody has answered, 0 for none, and heard that the source has answered since Run
+	// began.
 	next    time.Duration
 	asks    uint64
 	tries   int
@@ -37,18 +39,21 @@ type Loop struct {
 	insists bool
 	// attributes are those that were told last.
 	attributes string
-	// denied is the reason for which the source's question was denied last.
-	denied Reason
+	// denied is the action whose confirmation was denied last, and the reason.
+	denied string
 	// tell is when the outbox is told, and untold how often that has failed in a row.
 	tell   time.Duration
 	untold int
-	// opening is when an offer may go on in the window that is open, so that a fleet does not
-	// go on in one moment; opened is when that window was first seen.
-	opening, opened time.Duration
-	watch           watch
+	// opening is when an offer may go on in the window that shuts at shuts, so that a fleet
+	// does not go on in one moment.
+	opening time.Duration
+	shuts   time.Time
+	watch   watch
 
 	mu    sync.Mutex
 	shown Status
+	// spoken is when the source answered last; 0 for never.
+	spoken time.Duration
 }
 
 // New makes a loop. It asks nothing yet.
@@ -65,7 +70,7 @@ func New(cfg Config) *Loop {
 func (l *Loop) Run(ctx context.Context) error {
 	defer close(l.ended)
 	now := l.cfg.Clock.Monotonic()
-	l.next, l.tell, l.unheard = now+FirstPoll(l.cfg.ID, l.cfg.Poll), now, now
+	l.next, l.tell = now+FirstPoll(l.cfg.ID, l.cfg.Poll), now
 	if l.waits() != nil {
 		l.next = now + FirstPoll(l.cfg.ID, time.Minute) // what waits has to know whether it still may
 	}
@@ -132,6 +137,9 @@ func (l *Loop) round(ctx context.Context, kick chan error) (pause time.Duration,
 		l.next, l.tell, l.insists = now, now, true
 	}
 	if err := l.tellAll(ctx); err != nil {
+		if kick != nil {
+			kick <- err
+		}
 		return lookAgain, err
 	}
 	var asked error
@@ -144,7 +152,7 @@ func (l *Loop) round(ctx context.Context, kick chan error) (pause time.Duration,
 	if err != nil {
 		return lookAgain, err
 	}
-	pause = l.next - l.cfg.Clock.Monotonic()
+	pause = time.Duration(math.MaxInt64)
 	for _, due := range []func(context.Context) (time.Duration, error){l.begin, l.goOn, l.probe, l.unhold} {
 		d, err := due(ctx)
 		if err != nil {
@@ -154,7 +162,8 @@ func (l *Loop) round(ctx context.Context, kick chan error) (pause time.Duration,
 			pause = min(pause, d)
 		}
 	}
-	// What has been begun may owe something already.
+	// They may have asked, or may want to. What has been begun may owe something already.
+	pause = min(pause, l.next-l.cfg.Clock.Monotonic())
 	if len(l.owed()) > 0 {
 		pause = min(pause, l.tell-l.cfg.Clock.Monotonic())
 	}
