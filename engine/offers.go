@@ -35,7 +35,8 @@ func (e *Engine) Told(ctx context.Context, n journal.Notice, never string) error
 type OfferRefusal struct {
 	Origin  journal.Origin
 	Version string
-	// State is what it counts as: Failed, or Cancelled.
+	// State is what it counts as: Failed, Cancelled, or Committed for one that was carried
+	// out before, as its source does not know.
 	State State
 	Why   *steps.Error
 	// Listens: its source wants to be told.
@@ -45,7 +46,10 @@ type OfferRefusal struct {
 // RefuseOffer ends an offer without an update. When its source listens, the end is owed to
 // it with the record. Errors: ErrJournal.
 func (e *Engine) RefuseOffer(ctx context.Context, r OfferRefusal) error {
-	rec := journal.Record{Phase: journal.Outcome, Refuse: &journal.Refusal{Origin: r.Origin, State: r.State}, Error: asFailure(r.Why)}
+	rec := journal.Record{Phase: journal.Outcome, Refuse: &journal.Refusal{Origin: r.Origin, State: r.State}}
+	if r.Why != nil {
+		rec.Error = asFailure(r.Why)
+	}
 	if r.Listens {
 		at := e.board.pointers().Current
 		rec.Owed = []journal.Notice{{

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"time"
+
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/steps"
 )
@@ -85,7 +87,10 @@ func (l *loop) trial(u *journal.Update) *journal.Trial {
 	if u.Kind != Install || u.Origin == nil || l.probation <= 0 || u.From == "" {
 		return nil
 	}
-	t := &journal.Trial{Lasts: l.probation, Reach: l.reached(u.Origin.Source), Reports: u.Reports}
+	// What was accepted within a day was offered then. The program that commits may be the
+	// release's own, which has asked nobody yet.
+	lately := !u.TookUnsure && u.Took < 24*time.Hour
+	t := &journal.Trial{Lasts: l.probation, Reach: lately || l.reached(u.Origin.Source), Reports: u.Reports}
 	for _, e := range l.book.journal.State().Offers {
 		if e.Code == string(steps.FailedProbation) && e.Source == u.Origin.Source && e.Digest == u.Origin.Digest {
 			t.Reach = false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -37,18 +38,21 @@ type Loop struct {
 	insists bool
 	// attributes are those that were told last.
 	attributes string
-	// denied is the reason for which the source's question was denied last.
-	denied Reason
+	// denied is the action whose confirmation was denied last, and the reason.
+	denied string
 	// tell is when the outbox is told, and untold how often that has failed in a row.
 	tell   time.Duration
 	untold int
-	// opening is when an offer may go on in the window that is open, so that a fleet does not
-	// go on in one moment; opened is when that window was first seen.
-	opening, opened time.Duration
-	watch           watch
+	// opening is when an offer may go on in the window that shuts at shuts, so that a fleet
+	// does not go on in one moment.
+	opening time.Duration
+	shuts   time.Time
+	watch   watch
 
 	mu    sync.Mutex
 	shown Status
+	// spoken is when the source answered last; 0 for never.
+	spoken time.Duration
 }
 
 // New makes a loop. It asks nothing yet.
@@ -132,6 +136,9 @@ func (l *Loop) round(ctx context.Context, kick chan error) (pause time.Duration,
 		l.next, l.tell, l.insists = now, now, true
 	}
 	if err := l.tellAll(ctx); err != nil {
+		if kick != nil {
+			kick <- err
+		}
 		return lookAgain, err
 	}
 	var asked error
@@ -144,7 +151,7 @@ func (l *Loop) round(ctx context.Context, kick chan error) (pause time.Duration,
 	if err != nil {
 		return lookAgain, err
 	}
-	pause = l.next - l.cfg.Clock.Monotonic()
+	pause = time.Duration(math.MaxInt64)
 	for _, due := range []func(context.Context) (time.Duration, error){l.begin, l.goOn, l.probe, l.unhold} {
 		d, err := due(ctx)
 		if err != nil {
@@ -154,7 +161,8 @@ func (l *Loop) round(ctx context.Context, kick chan error) (pause time.Duration,
 			pause = min(pause, d)
 		}
 	}
-	// What has been begun may owe something already.
+	// They may have asked, or may want to. What has been begun may owe something already.
+	pause = min(pause, l.next-l.cfg.Clock.Monotonic())
 	if len(l.owed()) > 0 {
 		pause = min(pause, l.tell-l.cfg.Clock.Monotonic())
 	}

@@ -20,6 +20,7 @@ const (
 	// must have asked.
 	leastAlone = time.Hour
 	leastTries = 6
+	aDay       = 24 * time.Hour
 )
 
 // watch is what the loop has seen of the version on probation.
@@ -60,7 +61,9 @@ func (l *Loop) probe(ctx context.Context) (time.Duration, error) {
 		return 0, l.over(ctx, ran, p, "another version runs")
 	case ran >= p.Lasts && l.watch.bad == 0:
 		return 0, l.over(ctx, ran, p, fmt.Sprintf("version %s has passed its probation", p.Version))
-	case st.Update != nil && engine.Busy(st.State):
+	case l.stayed(p):
+		return 0, l.over(ctx, ran, p, "the way back has failed: "+p.Version+" stays")
+	case st.Update != nil && engine.Switched(st.State):
 		return lookAgain, nil // an update is changing what would be looked at
 	}
 	if ran-l.watch.noted >= noted {
@@ -85,6 +88,13 @@ func (l *Loop) probe(ctx context.Context) (time.Duration, error) {
 		return 0, l.over(ctx, ran, p, "there is nowhere to go back to: "+err.Error())
 	}
 	return lookAgain, err
+}
+
+// stayed reports whether the device has tried to go back from the version on probation,
+// and has not got there. It does not try again: each try stops what still runs.
+func (l *Loop) stayed(p *journal.Probation) bool {
+	u := l.cfg.Engine.Journal().Last
+	return u != nil && u.Kind == engine.Probation && u.Evicts != nil && u.Evicts.Update == p.Update && u.State != engine.Committed
 }
 
 // over ends a probation.
@@ -157,5 +167,5 @@ func (l *Loop) suspect(ctx context.Context) (time.Duration, error) {
 func (l *Loop) Reached() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.shown.Heard.IsZero() && l.cfg.Clock.Now().Sub(l.shown.Heard) < 24*time.Hour
+	return l.spoken > 0 && l.cfg.Clock.Monotonic()-l.spoken < aDay
 }
