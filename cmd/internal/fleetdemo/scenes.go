@@ -160,7 +160,7 @@ func (p *play) step(ctx context.Context, percent int) error {
 	}); err != nil {
 		return err
 	}
-	_, err := p.everywhere(ctx, "journal", "list", "--short")
+	_, err := p.everywhere(ctx, "status")
 	return err
 }
 
