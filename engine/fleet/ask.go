@@ -45,7 +45,10 @@ func (l *Loop) ask(ctx context.Context) (asked, err error) {
 		}
 	}
 	now, wall := l.cfg.Clock.Monotonic(), l.cfg.Clock.Now().UTC().Round(time.Second)
-	if asked == nil || errors.Is(asked, ErrHeard) {
+	switch {
+	case asked == nil || errors.Is(asked, ErrHeard):
+		l.unheard = 0
+	case l.unheard == 0:
 		l.unheard = now
 	}
 	if asked != nil {

@@ -22,8 +22,9 @@ type Loop struct {
 	// The fields below belong to the goroutine of Run.
 
 	// next is when the source is asked, on the monotonic clock. asks counts questions,
-	// tries those that have failed in a row; unheard is since when nobody has answered at
-	// all, and heard that somebody has since Run began.
+	// tries those that have failed in a row; unheard is when the first of those was that
+	// nobody has answered, 0 for none, and heard that the source has answered since Run
+	// began.
 	next    time.Duration
 	asks    uint64
 	tries   int
@@ -69,7 +70,7 @@ func New(cfg Config) *Loop {
 func (l *Loop) Run(ctx context.Context) error {
 	defer close(l.ended)
 	now := l.cfg.Clock.Monotonic()
-	l.next, l.tell, l.unheard = now+FirstPoll(l.cfg.ID, l.cfg.Poll), now, now
+	l.next, l.tell = now+FirstPoll(l.cfg.ID, l.cfg.Poll), now
 	if l.waits() != nil {
 		l.next = now + FirstPoll(l.cfg.ID, time.Minute) // what waits has to know whether it still may
 	}

@@ -222,6 +222,7 @@ func TestACutBetweenFactsAndInstall(t *testing.T) {
 		d.On(enginetest.Cut{N: 1, At: "journal Idle→Requested"})
 		d.start()
 		_ = d.loop.Load().Check(t.Context())
+		d.pass(time.Second)
 		require.True(t, d.Off())
 		d.reboot(hour)
 		require.NotNil(t, d.fold().FactsOf("script"))

@@ -78,6 +78,9 @@ func (l *Loop) probe(ctx context.Context) (time.Duration, error) {
 		s.Probation = &ProbationStatus{Version: p.Version, Back: p.Back, Left: max(p.Lasts-ran, 0), Doubt: l.watch.why}
 	})
 	if reason == "" {
+		if l.cfg.Failing == nil { // nothing to look at, but for the questions
+			return max(min(p.Lasts-ran, l.watch.noted+noted-ran), time.Second), nil
+		}
 		return lookAgain, nil
 	}
 	_, err := l.cfg.Engine.GoBack(engine.AskedBy(ctx, &journal.Asker{Kind: journal.ByUpdater}), reason, reach)
@@ -126,7 +129,7 @@ func (l *Loop) doubt(ctx context.Context, p *journal.Probation, now time.Duratio
 // alone says that nobody has answered this device for so long that the version may be to
 // blame. The version before could reach the source within the day before it.
 func (l *Loop) alone(p *journal.Probation, now time.Duration) (reason string, reach bool) {
-	if !p.Reach || l.tries < leastTries || now-max(l.unheard, l.watch.since) < max(p.Lasts/2, leastAlone) {
+	if !p.Reach || l.unheard == 0 || l.tries < leastTries || now-max(l.unheard, l.watch.since) < max(p.Lasts/2, leastAlone) {
 		return "", false
 	}
 	return fmt.Sprintf("PROBATION: %s cannot be reached any more since version %s, and could before", l.cfg.Source.Name(), p.Version), true
