@@ -28,7 +28,7 @@ func (e *Engine) Remember(ctx context.Context, source string, facts json.RawMess
 // be. If the power goes before this is durable, the notice is told once more, which its
 // recipient must understand. Errors: ErrJournal.
 func (e *Engine) Told(ctx context.Context, n journal.Notice, never string) error {
-	return e.note(ctx, journal.Record{Phase: journal.Outcome, Told: &journal.Told{Notice: n.ID, To: n.To, Never: never}})
+	return e.note(ctx, journal.Record{Update: n.Update, Phase: journal.Outcome, Told: &journal.Told{Notice: n.ID, To: n.To, Never: never}})
 }
 
 // OfferRefusal is an offer that no update is opened for.
