@@ -22,7 +22,7 @@ func (e *Engine) OweEnd(ctx context.Context, told func(recipient, update string)
 		owes := journal.Record{Update: u.ID, Phase: journal.Observed, Why: "the program that ended the update kept no outbox"}
 		var heard []journal.Record
 		seq := l.book.journal.State().Seq + 1
-		for _, n := range l.book.owed(u, journal.Record{To: u.State}) {
+		for _, n := range owed(l.book.everywhere, u, journal.Record{To: u.State}) {
 			if !n.Newest {
 				continue // a source: that program knew none
 			}
