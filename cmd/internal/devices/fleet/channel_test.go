@@ -116,7 +116,7 @@ func TestAReleaseOfAChannel(t *testing.T) {
 
 	p.publish(fixtures.Release{Version: "1.1.0"})
 	said := r.MustRun(devicetest.Updater, "fleet", "check")
-	require.Contains(t, said, "offers version 1.1.0")
+	require.Contains(t, said, "version 1.1.0 of channel stable")
 	r.Within(time.Minute, "it is installed", func() bool { return r.Answers().Pointers.Current == "1.1.0" && r.fleet().Update == nil })
 	r.Whole("1.1.0")
 	s := r.fleet()
