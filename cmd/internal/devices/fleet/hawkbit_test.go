@@ -22,13 +22,14 @@ func TestAnActionIsTold(t *testing.T) {
 	r.on()
 	var mu sync.Mutex
 	var early []string
-	h.listen(func(_, body string) {
+	h.listen(func(body string) bool {
 		st, ok := r.Status()
 		mu.Lock()
 		defer mu.Unlock()
 		if strings.Contains(body, `"success"`) && (!ok || st.Last == nil || st.Last.State != engine.Committed || st.Pointers.Current != st.Last.To) {
 			early = append(early, body)
 		}
+		return false
 	})
 	r.check()
 	require.Equal(t, "1.0.0", h.Attributes(id)["version"])
