@@ -162,6 +162,7 @@ func TestAnAnswerThatIsLost(t *testing.T) {
 		h.listen(nil)
 		r.check()
 		counts(t, r, h, action, "lost", want)
+		require.NotContains(t, r.Journal(), "the source will not be told")
 	}
 	r.Whole("1.1.0")
 }

@@ -41,6 +41,7 @@ func secret(t *testing.T, r *rig, tokens ...string) {
 			return err
 		}))
 	}
+	require.Contains(t, all.String(), "hawkbit, offer 1")
 	for _, token := range tokens {
 		require.NotContains(t, all.String(), token)
 	}
