@@ -84,7 +84,9 @@ func TestDoctorReadsTheCertificateOfAFleet(t *testing.T) {
 func TestDoctorComparesWindowsWithTheirPatience(t *testing.T) {
 	root := fleetDevice(t)
 	const sunday = "[[fleet.window]]\ndays = [\"sun\"]\nfrom = \"22:00\"\nto = \"04:00\"\n"
-	windows := func(text string) []doctor.Finding { return theFleet(examined(t, root, channelled+"time_zone = \"UTC\"\n"+text)) }
+	windows := func(text string) []doctor.Finding {
+		return theFleet(examined(t, root, channelled+"time_zone = \"UTC\"\n"+text))
+	}
 	requireFinding(t, windows("max_defer = \"100h\"\n"+sunday), "fleet", warn, "the windows are shut for up to 6 d 18 h, and fleet.max_defer is 4 d 4 h")
 	require.Len(t, windows("max_defer = \"106h\"\n"+sunday+"[[fleet.window]]\ndays = [\"wed\"]\nfrom = \"10:00\"\nto = \"12:00\"\n"), 1)
 	require.Len(t, windows("max_defer = \"162h\"\n"+sunday), 1)
