@@ -16,6 +16,7 @@
 //   - requests.go: the requests that the engine takes
 //   - quarantine.go: reading and clearing the quarantine
 //   - offers.go: the requests of whoever carries out the offers of a source
+//   - everywhere.go: the end of an update that an older program kept no outbox for
 //   - trust.go: the signed release that was committed, and letting go of it
 //   - engine.go: Engine, and how a program recovers and runs it
 //
@@ -48,7 +49,6 @@
 //
 // What they write and show:
 //
-//   - owed.go: what is owed to others, in the record that it tells of
 //   - records.go: records and transactions: the journal as the engine writes it
 //   - machine.go: the table, ready to fire
 //   - narrate.go, event.go: the log
@@ -57,6 +57,7 @@
 // What they go by:
 //
 //   - epoch.go, admission.go: which release may come, and which is put into quarantine
+//   - owed.go: what is owed to others, in the record that it tells of
 //   - source.go: the bundles that a request may name, and what the journal has of them
 //   - goal.go: where the pointers should go
 //   - figures.go: how long starts and checks took, and what that says of a release

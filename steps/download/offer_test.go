@@ -231,6 +231,10 @@ func TestOnlyASignedRelease(t *testing.T) {
 	p := publish(t, always(h.b), nil)
 	task := newTask(t, at(p.URL), signed)
 	requirePieces(t, h, task, mustDo(t, partialStep(h), task))
+
+	h.revoked = true // between the look at the head and the plan
+	task = newTask(t, at(p.URL), signed)
+	stepstest.Fails(t, partialStep(h), task, steps.Refused, steps.BadSignature)
 }
 
 // The engine is asked about the release before any of the payload is, however it is

@@ -303,7 +303,10 @@ func (t *teller) request(a *journal.Accept, by *journal.Asker) string {
 	if a.Force {
 		text += ", by force: whatever its epoch and expiry"
 	}
-	if o := a.Origin; o != nil && (by == nil || by.Kind != journal.BySource) {
+	if e := a.Evicts; e != nil {
+		text += fmt.Sprintf(", back from %s, which is on probation: %s", e.Version, e.Reason)
+	}
+	if o := a.Origin; o != nil && a.Evicts == nil && (by == nil || by.Kind != journal.BySource) {
 		text += ", which is " + offer(*o)
 	}
 	if a.Patience > 0 {

@@ -29,6 +29,9 @@ func (t *teller) fleet(r journal.Record) {
 		}
 		t.add(r, e)
 	}
+	if r.Acquit {
+		t.add(r, Entry{What: Acquitted, Text: "the release that was gone back from is not to blame", Why: r.Why})
+	}
 	if h := r.Hold; h != nil {
 		t.add(r, Entry{What: Held, Text: "offers are not installed" + until(h.Until), Why: h.Why, By: r.By})
 	}

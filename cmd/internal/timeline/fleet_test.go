@@ -66,6 +66,15 @@ func fleetStory() *story {
 		Phase: journal.Outcome, Trigger: "accept", From: "Idle", To: "Requested", By: ci,
 		Accept: &journal.Accept{Kind: "install", Source: json.RawMessage(`{"url":"https://fleet.example/app-1.2.0.tope"}`), From: "1.1.0", Origin: &offer},
 	})
+	s.id = "u-9"
+	s.pass(time.Second).write(journal.Record{
+		Phase: journal.Outcome, Trigger: "accept", From: "Idle", To: "Requested",
+		Accept: &journal.Accept{
+			Kind: "probation", From: "1.1.0", To: "1.0.0", Origin: &offer, Reach: true,
+			Evicts: &journal.Quarantined{Version: "1.1.0", Digest: offer.Digest, Reason: "hawkbit cannot be reached any more"},
+		},
+	})
+	device(journal.Record{Acquit: true, Why: "hawkbit cannot be reached from 1.0.0 either"})
 	return s
 }
 

@@ -81,6 +81,7 @@ const (
 	Unheld      What = "let go"         // nobody does any more
 	OnProbation What = "on probation"   // a version is, or how far it is
 	Probed      What = "probation over" // it is not any more
+	Acquitted   What = "acquitted"      // a release that was suspected is not to blame
 	Remembered  What = "remembered"     // what a source has to know of earlier answers
 	Owes        What = "owes"           // somebody outside is to be told
 	Told        What = "told"           // and was

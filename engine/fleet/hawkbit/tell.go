@@ -13,12 +13,8 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-const (
-	// maxDetails is how many details an entry has.
-	maxDetails = 10
-	// keepEnds bounds what is remembered of ends. Facts have the newest success.
-	keepEnds = 32
-)
+// keepEnds bounds what is remembered of ends. Facts have the newest success.
+const keepEnds = 32
 
 // Tell tells one notice. What comes after an end is known to be of no use and counts as
 // told: hawkBit would answer 410, and goosebit would believe it, or count it once more.
@@ -95,7 +91,7 @@ func (s *Source) state(n journal.Notice) ddi.State {
 	return ddi.Proceeding
 }
 
-// details are what the server's people read, the most important first.
+// details are what the server's people read, the most important first: the client sends ten.
 func details(n journal.Notice) []string {
 	var all []string
 	if e := n.Error; e != nil {
@@ -118,7 +114,7 @@ func details(n journal.Notice) []string {
 	if e := n.Error; e != nil && e.Details != "" {
 		all = append(all, strings.Split(e.Details, "\n")...)
 	}
-	return all[:min(len(all), maxDetails)]
+	return all
 }
 
 // code is the number of an end's failure: its code's place here, where new ones go to the
