@@ -11,15 +11,20 @@ import (
 // is durable, nothing has happened and nothing is owed; afterwards both.
 //
 // Nothing is told in any other way, so nothing is told that is not durable.
-func (b *book) owed(u *journal.Update, m journal.Record) (list []journal.Notice) {
-	at := rowOf(m.To)
+func (b *book) owed(c change, m journal.Record) (list []journal.Notice) {
+	u, at := c.update, rowOf(m.To)
 	if !at.over && !at.told {
 		return nil
 	}
 	n := journal.Notice{Update: u.ID, State: m.To, End: at.over, From: u.From, Version: u.To, By: m.By}
+	for _, r := range append(c.first, m) {
+		if r.Learn != nil && r.Learn.To != "" {
+			n.Version = r.Learn.To // the update learns of it with this change
+		}
+	}
 	if at.over {
 		n.Error = cause(u, m)
-		n.Running = runs(u, m.To)
+		n.Running = b.runs()
 		for _, to := range b.everywhere {
 			n.To, n.Newest = to, true
 			list = append(list, n)
@@ -66,15 +71,14 @@ func brief(f *journal.Failure) *journal.Failure {
 	return &journal.Failure{Code: f.Code, Class: f.Class, Text: f.Text, Outline: f.Outline}
 }
 
-// runs is the version on which an update that ends in s leaves the device.
-func runs(u *journal.Update, s State) string {
-	switch s {
-	case Committed:
-		return u.To
-	case FellBack:
-		return u.Before.Factory
+// runs is the version to which current leads now, at the end of an update: an operator
+// may have moved it. Empty when that cannot be told.
+func (b *book) runs() string {
+	at, err := b.versions.Pointers()
+	if err != nil {
+		b.log.Warn("cannot tell on which version an update leaves the device", "err", err)
 	}
-	return u.Before.Current
+	return at.Current
 }
 
 // trial puts a version that came by an offer on probation, with the record that commits
