@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/engine/fleet"
 	"github.com/tope/updater/steps"
 )
 
@@ -45,5 +46,20 @@ func TestWhatIsInstalledIsNotOfferedAnyMore(t *testing.T) {
 		d.source.Offers(nil)
 		d.check()
 		require.Equal(t, "script", d.loop.Load().Status().Text)
+	})
+}
+
+// TestWhatIsInQuarantineIsNotPromisedAgain, as an offer that has failed otherwise is.
+func TestWhatIsInQuarantineIsNotPromisedAgain(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.cfg.Poll = 24 * hour
+		d.Sick["1.1.0"] = true
+		d.accepts()
+		d.pass(time.Minute)
+		require.Equal(t, []string{"1.1.0"}, d.quarantined())
+		s := d.loop.Load().Status()
+		require.Contains(t, s.Text, "it has failed here (HEALTH_CHECK_FAILED), and is in quarantine")
+		require.Equal(t, string(fleet.Failed), s.Wait.Reason)
+		require.Zero(t, s.Wait.Until)
 	})
 }

@@ -46,6 +46,8 @@ type play struct {
 	*site
 	*publisher
 	devices []*device
+	// badSent counts what was sent of the bad release until it was halted.
+	badSent int
 }
 
 // Run plays the demo. An error says what did not go as it should.

@@ -76,7 +76,7 @@ func canaryFails(ctx context.Context, p *play) error {
 		return err
 	}
 	p.say("\nAll devices ask. It is the turn of the canary alone:")
-	if _, err := p.everywhere(ctx, "fleet", "check"); err != nil {
+	if _, err := p.ask(ctx); err != nil {
 		return err
 	}
 	if err := p.settle(ctx, bad, nobody); err != nil {
@@ -98,7 +98,8 @@ func halted(ctx context.Context, p *play) error {
 	if err := p.publish(ctx); err != nil {
 		return err
 	}
-	lines, err := p.everywhere(ctx, "fleet", "check")
+	p.badSent, _ = p.answers(bundleOf(bad))
+	lines, err := p.ask(ctx)
 	if err != nil {
 		return err
 	}
@@ -151,7 +152,7 @@ func (p *play) ramp(ctx context.Context, percent int) error {
 
 // step has all devices ask, and demands that those that are in install the good release.
 func (p *play) step(ctx context.Context, percent int) error {
-	if _, err := p.everywhere(ctx, "fleet", "check"); err != nil {
+	if _, err := p.ask(ctx); err != nil {
 		return err
 	}
 	rollout := channel.Rollout{Percent: channel.All * channel.Percent(percent) / 100}
@@ -160,7 +161,7 @@ func (p *play) step(ctx context.Context, percent int) error {
 	}); err != nil {
 		return err
 	}
-	_, err := p.everywhere(ctx, "status")
+	_, err := p.everywhere(ctx, "current", "status")
 	return err
 }
 
@@ -169,6 +170,9 @@ func (p *play) step(ctx context.Context, percent int) error {
 func account(ctx context.Context, p *play) error {
 	p.heading("the account of it")
 	if err := p.bundle(ctx, "channel", "show", "stable.channel"); err != nil {
+		return err
+	}
+	if _, err := p.ask(ctx); err != nil {
 		return err
 	}
 	if err := p.updater(ctx, p.canary(), "journal", "list"); err != nil {
@@ -188,8 +192,11 @@ func account(ctx context.Context, p *play) error {
 			}
 		}
 	}
-	sent, same := p.asked("stable.channel")
-	p.say("\nOf twelve devices, the canary alone has ever begun %s. stable.channel was sent %d times, and %d times it had not changed.", bad, sent, same)
+	if sent, _ := p.answers(bundleOf(bad)); sent != p.badSent {
+		return fmt.Errorf("%s was fetched although %s is halted", bundleOf(bad), bad)
+	}
+	sent, same := p.answers("stable.channel")
+	p.say("\nOf twelve devices, the canary alone has ever begun %s. stable.channel was sent %d times, and it was enough %d times that it had not changed.", bad, sent, same)
 	sum, most, err := p.memory()
 	if err != nil {
 		return err
