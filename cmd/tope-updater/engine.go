@@ -90,7 +90,7 @@ func (w wiring) steps(hold *service.Hold, gate *healthcheck.Gate, restarts *rest
 	return map[steps.Name]steps.Step{
 		steps.Download: download.New(download.Config{
 			Clock: w.clock, Log: w.log, Version: thisBuild().Version, Web: w.web, Partial: b.planner(), Outside: seen, Shelf: w.shelf,
-			Reserve: uint64(w.cfg.Download.Reserve), //nolint:gosec // not negative
+			Reserve:   uint64(w.cfg.Download.Reserve), //nolint:gosec // not negative
 			Authorize: w.authorize,
 		}),
 		steps.Verify: verify.New(verify.Config{
