@@ -1,11 +1,19 @@
 package engine
 
 import (
-	"time"
+	"log/slog"
 
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/steps"
 )
+
+// outbox knows who is told what.
+type outbox struct {
+	// everywhere is who is told the end of each update.
+	everywhere []string
+	versions   Versions
+	log        *slog.Logger
+}
 
 // owed is what is to be told of a change of state, m, that is about to be journaled: to
 // whoever made the offer that the update carries out, and the end to those who are told
@@ -13,15 +21,20 @@ import (
 // is durable, nothing has happened and nothing is owed; afterwards both.
 //
 // Nothing is told in any other way, so nothing is told that is not durable.
-func (b *book) owed(u *journal.Update, m journal.Record) (list []journal.Notice) {
-	at := rowOf(m.To)
+func (b outbox) owed(c change, m journal.Record) (list []journal.Notice) {
+	u, at := c.update, rowOf(m.To)
 	if !at.over && !at.told {
 		return nil
 	}
 	n := journal.Notice{Update: u.ID, State: m.To, End: at.over, From: u.From, Version: u.To, By: m.By}
+	for _, r := range append(c.first, m) {
+		if r.Learn != nil && r.Learn.To != "" {
+			n.Version = r.Learn.To // the update learns of it with this change
+		}
+	}
 	if at.over {
 		n.Error = cause(u, m)
-		n.Running = runs(u, m.To)
+		n.Running = b.runs()
 		for _, to := range b.everywhere {
 			n.To, n.Newest = to, true
 			list = append(list, n)
@@ -68,33 +81,12 @@ func brief(f *journal.Failure) *journal.Failure {
 	return &journal.Failure{Code: f.Code, Class: f.Class, Text: f.Text, Outline: f.Outline}
 }
 
-// runs is the version on which an update that ends in s leaves the device.
-func runs(u *journal.Update, s State) string {
-	switch s {
-	case Committed:
-		return u.To
-	case FellBack:
-		return u.Before.Factory
+// runs is the version to which current leads now, at the end of an update: an operator
+// may have moved it. Empty when that cannot be told.
+func (b outbox) runs() string {
+	at, err := b.versions.Pointers()
+	if err != nil {
+		b.log.Warn("cannot tell on which version an update leaves the device", "err", err)
 	}
-	return u.Before.Current
-}
-
-// trial puts a version that came by an offer on probation, with the record that commits
-// it; nil when it is not watched. That its source cannot be reached any more says nothing
-// of a version from which the device has gone back for that before: it does not go to and
-// fro.
-func (l *loop) trial(u *journal.Update) *journal.Trial {
-	if u.Kind != Install || u.Origin == nil || l.probation <= 0 || u.From == "" {
-		return nil
-	}
-	// What was accepted within a day was offered then. The program that commits may be the
-	// release's own, which has asked nobody yet.
-	lately := !u.TookUnsure && u.Took < 24*time.Hour
-	t := &journal.Trial{Lasts: l.probation, Reach: lately || l.reached(u.Origin.Source), Reports: u.Reports}
-	for _, e := range l.book.journal.State().Offers {
-		if e.Code == string(steps.FailedProbation) && e.Source == u.Origin.Source && e.Digest == u.Origin.Digest {
-			t.Reach = false
-		}
-	}
-	return t
+	return at.Current
 }

@@ -283,7 +283,9 @@ func (s *Fold) offered(u *Update, r Record) {
 		s.Probation = nil
 	}
 	if u.Kind == "probation" {
-		// Its offer had come to a good end; if the way back has failed, that stands.
+		// Its offer had come to a good end; if the way back has failed, that stands. It is
+		// not tried again: the device would go to and fro.
+		s.Probation = nil
 		if u.State == "Committed" {
 			s.wentBack(u, r)
 		}
@@ -343,6 +345,16 @@ func (s *Fold) probed(r Record) {
 		next.Ran, next.Boots, next.Seen = r.Probed.Ran, r.Probed.Boots, r.Instant()
 		s.Probation = &next
 	}
+}
+
+// OwedTo is the oldest report that a recipient is still to be told; nil for none.
+func (s *Fold) OwedTo(recipient string) *Notice {
+	for i := range s.Outbox {
+		if s.Outbox[i].To == recipient {
+			return &s.Outbox[i]
+		}
+	}
+	return nil
 }
 
 // EndOf is what has become of an offer; nil when nothing is known of it.

@@ -64,6 +64,7 @@ func (p *parts) quietEngine(j engine.Journal) (*engine.Engine, error) {
 	return engine.New(engine.Config{
 		Journal: j, Versions: upkeep{p.store}, Data: data{p.store, p.snapshots}, Clock: p.clock, Log: p.log,
 		Budget: p.cfg.Recovery.Budget, TrustWindow: time.Duration(p.cfg.Legacy.TrustWindow), Trust: p.watchTrust().line,
+		Everywhere: p.everywhere(), // recovery may end an update
 	})
 }
 

@@ -224,7 +224,7 @@ func (p *parts) failing() func(context.Context) string {
 			}
 			was, known := seen[s.Name]
 			if !known {
-				was.count = st.Restarts // what was before is known
+				was.count = st.Restarts // only what comes from now on counts
 			}
 			now := was.next(st.Restarts, p.clock.Monotonic())
 			seen[s.Name] = now
@@ -266,3 +266,4 @@ func (r restarts) next(count int, now time.Duration) restarts {
 }
 
 func (r restarts) often() bool { return len(r.at) >= oftenTimes }
+
