@@ -3,6 +3,7 @@ package fleetdemo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,10 +19,15 @@ const (
 	good  = "1.2.0"
 )
 
+// busy is a device among the first half in the rollout of the good release.
+const busy = "printer-05"
+
 type scene func(context.Context, *play) error
 
 // scenes is the play.
-func scenes() []scene { return []scene{keys, start, canaryFails, halted, promoted, half, all, account} }
+func scenes() []scene {
+	return []scene{keys, start, canaryFails, halted, promoted, half, released, all, account}
+}
 
 func keys(ctx context.Context, p *play) error {
 	p.heading("the publisher makes two keys: one for releases, and one that can only choose among them")
@@ -135,7 +141,30 @@ func promoted(ctx context.Context, p *play) error {
 	return p.updater(ctx, p.canary(), "fleet", "status")
 }
 
-func half(ctx context.Context, p *play) error { return p.ramp(ctx, 50) }
+// half lets the first half of the fleet have it. On one device of it somebody has better
+// things to do.
+func half(ctx context.Context, p *play) error {
+	d := p.named(busy)
+	if err := p.updater(ctx, d, "fleet", "hold", "--for", "8h", "--why", "prints the annual report"); err != nil {
+		return err
+	}
+	d.held = true
+	if err := p.ramp(ctx, 50); err != nil {
+		return err
+	}
+	return p.updater(ctx, d, "fleet", "status")
+}
+
+// released lets go of the device that was held.
+func released(ctx context.Context, p *play) error {
+	p.heading("%s has printed", busy)
+	d := p.named(busy)
+	if err := p.updater(ctx, d, "fleet", "release"); err != nil {
+		return err
+	}
+	d.held = false
+	return p.await(ctx, d, "the offer to be installed", func(st httpapi.Status) bool { return st.Pointers.Current == good && st.Update == nil })
+}
 
 func all(ctx context.Context, p *play) error { return p.ramp(ctx, 100) }
 
@@ -210,7 +239,11 @@ func mib(n int64) float64 { return float64(n) / (1 << 20) }
 
 func nobody(*device) bool { return false }
 
-func (p *play) canary() *device { return p.devices[len(p.devices)-1] }
+func (p *play) canary() *device { return p.named(canary) }
+
+func (p *play) named(name string) *device {
+	return p.devices[slices.IndexFunc(p.devices, func(d *device) bool { return d.name == name })]
+}
 
 func bundleOf(version string) string { return product + "-" + version + ".tope" }
 
