@@ -75,6 +75,11 @@ programs:
 demo: programs ## a good update, a bad one, a kill -9 in the middle of a third, and the journal of it all
 	$(BIN)/tope-updater demo $(DEMOFLAGS)
 
+.PHONY: demo-fleet
+demo-fleet: programs ## twelve devices and a signed channel: a canary that fails, a halt, and a release that goes out in three steps
+	$(BUILD) -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/tope-bundle ./cmd/internal/fleetdemo/demo-fleet
+	$(BIN)/demo-fleet
+
 .PHONY: setup
 setup: ## install what the tests need besides Go: Debian packages, as root; says what to do elsewhere
 	@.ci/setup

@@ -1,7 +1,6 @@
 package fleetdemo
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +22,9 @@ import (
 // device is one of the fleet.
 type device struct {
 	*fixtures.Device
-	name   string
+	name string
+	// held: somebody keeps offers back on it.
+	held   bool
 	daemon *exec.Cmd
 	log    *os.File
 	api    *client.Client
@@ -119,18 +120,24 @@ func (p *play) updater(ctx context.Context, d *device, args ...string) error {
 	return nil
 }
 
-// everywhere runs a verb on all devices at once, and shows the first line of what each says.
-func (p *play) everywhere(ctx context.Context, args ...string) ([]string, error) {
-	p.say("\n$ for d in printer-*; do tope-updater --root $d %s | head -n 1; done", shell(args))
+// everywhere runs a verb on all devices at once, and shows one line of what each says: the
+// first that begins with start.
+func (p *play) everywhere(ctx context.Context, start string, args ...string) ([]string, error) {
+	filter := "head -n 1"
+	if start != "" {
+		filter = "grep ^" + start
+	}
+	p.say("\n$ for d in printer-*; do tope-updater --root $d %s | %s; done", shell(args), filter)
 	lines := make([]string, len(p.devices))
 	err := p.each(func(i int, d *device) error {
-		var out bytes.Buffer
-		cmd := p.command(ctx, d, args...)
-		cmd.Stdout, cmd.Stderr = &out, &out
-		err := cmd.Run()
-		lines[i], _, _ = strings.Cut(out.String(), "\n")
+		said, err := p.command(ctx, d, args...).CombinedOutput()
 		if err != nil {
-			return fmt.Errorf("tope-updater --root %s %s: %w: %s", d.name, shell(args), err, lines[i])
+			return fmt.Errorf("tope-updater --root %s %s: %w: %s", d.name, shell(args), err, said)
+		}
+		for line := range strings.Lines(string(said)) {
+			if lines[i] == "" && strings.HasPrefix(line, start) {
+				lines[i] = strings.TrimSpace(line)
+			}
 		}
 		return nil
 	})
@@ -138,6 +145,11 @@ func (p *play) everywhere(ctx context.Context, args ...string) ([]string, error)
 		p.say("%s  %s", d.name, lines[i])
 	}
 	return lines, err
+}
+
+// ask has all devices ask their source now, and returns what each says then.
+func (p *play) ask(ctx context.Context) ([]string, error) {
+	return p.everywhere(ctx, "", "fleet", "check")
 }
 
 // each does something on all devices at once.
@@ -169,15 +181,18 @@ func (p *play) await(ctx context.Context, d *device, what string, ready func(htt
 }
 
 // settle waits until no device has an update in progress, and demands that those and only
-// those devices run a version that are meant to.
+// those devices run a version that are meant to. One that is held is to have it ready.
 func (p *play) settle(ctx context.Context, version string, meant func(*device) bool) error {
 	return p.each(func(_ int, d *device) error {
 		runs := ""
 		err := p.await(ctx, d, "the end of its update", func(st httpapi.Status) bool {
 			runs = st.Pointers.Current
+			if d.held && meant(d) {
+				return st.State == engine.Ready
+			}
 			return st.Update == nil || engine.Terminal(st.Update.State)
 		})
-		if err == nil && (runs == version) != meant(d) {
+		if err == nil && (runs == version) != (meant(d) && !d.held) {
 			err = fmt.Errorf("%s runs %s, while %s goes out", d.name, runs, version)
 		}
 		return err

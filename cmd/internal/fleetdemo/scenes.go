@@ -3,6 +3,7 @@ package fleetdemo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,10 +19,15 @@ const (
 	good  = "1.2.0"
 )
 
+// busy is a device among the first half in the rollout of the good release.
+const busy = "printer-05"
+
 type scene func(context.Context, *play) error
 
 // scenes is the play.
-func scenes() []scene { return []scene{keys, start, canaryFails, halted, promoted, half, all, account} }
+func scenes() []scene {
+	return []scene{keys, start, canaryFails, halted, promoted, half, released, all, account}
+}
 
 func keys(ctx context.Context, p *play) error {
 	p.heading("the publisher makes two keys: one for releases, and one that can only choose among them")
@@ -76,7 +82,7 @@ func canaryFails(ctx context.Context, p *play) error {
 		return err
 	}
 	p.say("\nAll devices ask. It is the turn of the canary alone:")
-	if _, err := p.everywhere(ctx, "fleet", "check"); err != nil {
+	if _, err := p.ask(ctx); err != nil {
 		return err
 	}
 	if err := p.settle(ctx, bad, nobody); err != nil {
@@ -98,7 +104,8 @@ func halted(ctx context.Context, p *play) error {
 	if err := p.publish(ctx); err != nil {
 		return err
 	}
-	lines, err := p.everywhere(ctx, "fleet", "check")
+	p.badSent, _ = p.answers(bundleOf(bad))
+	lines, err := p.ask(ctx)
 	if err != nil {
 		return err
 	}
@@ -134,7 +141,30 @@ func promoted(ctx context.Context, p *play) error {
 	return p.updater(ctx, p.canary(), "fleet", "status")
 }
 
-func half(ctx context.Context, p *play) error { return p.ramp(ctx, 50) }
+// half lets the first half of the fleet have it. On one device of it somebody has better
+// things to do.
+func half(ctx context.Context, p *play) error {
+	d := p.named(busy)
+	if err := p.updater(ctx, d, "fleet", "hold", "--for", "8h", "--why", "prints the annual report"); err != nil {
+		return err
+	}
+	d.held = true
+	if err := p.ramp(ctx, 50); err != nil {
+		return err
+	}
+	return p.updater(ctx, d, "fleet", "status")
+}
+
+// released lets go of the device that was held.
+func released(ctx context.Context, p *play) error {
+	p.heading("%s has printed", busy)
+	d := p.named(busy)
+	if err := p.updater(ctx, d, "fleet", "release"); err != nil {
+		return err
+	}
+	d.held = false
+	return p.await(ctx, d, "the offer to be installed", func(st httpapi.Status) bool { return st.Pointers.Current == good && st.Update == nil })
+}
 
 func all(ctx context.Context, p *play) error { return p.ramp(ctx, 100) }
 
@@ -151,7 +181,7 @@ func (p *play) ramp(ctx context.Context, percent int) error {
 
 // step has all devices ask, and demands that those that are in install the good release.
 func (p *play) step(ctx context.Context, percent int) error {
-	if _, err := p.everywhere(ctx, "fleet", "check"); err != nil {
+	if _, err := p.ask(ctx); err != nil {
 		return err
 	}
 	rollout := channel.Rollout{Percent: channel.All * channel.Percent(percent) / 100}
@@ -160,7 +190,7 @@ func (p *play) step(ctx context.Context, percent int) error {
 	}); err != nil {
 		return err
 	}
-	_, err := p.everywhere(ctx, "status")
+	_, err := p.everywhere(ctx, "current", "status")
 	return err
 }
 
@@ -169,6 +199,9 @@ func (p *play) step(ctx context.Context, percent int) error {
 func account(ctx context.Context, p *play) error {
 	p.heading("the account of it")
 	if err := p.bundle(ctx, "channel", "show", "stable.channel"); err != nil {
+		return err
+	}
+	if _, err := p.ask(ctx); err != nil {
 		return err
 	}
 	if err := p.updater(ctx, p.canary(), "journal", "list"); err != nil {
@@ -188,8 +221,11 @@ func account(ctx context.Context, p *play) error {
 			}
 		}
 	}
-	sent, same := p.asked("stable.channel")
-	p.say("\nOf twelve devices, the canary alone has ever begun %s. stable.channel was sent %d times, and %d times it had not changed.", bad, sent, same)
+	if sent, _ := p.answers(bundleOf(bad)); sent != p.badSent {
+		return fmt.Errorf("%s was fetched although %s is halted", bundleOf(bad), bad)
+	}
+	sent, same := p.answers("stable.channel")
+	p.say("\nOf twelve devices, the canary alone has ever begun %s. stable.channel was sent %d times, and it was enough %d times that it had not changed.", bad, sent, same)
 	sum, most, err := p.memory()
 	if err != nil {
 		return err
@@ -203,7 +239,11 @@ func mib(n int64) float64 { return float64(n) / (1 << 20) }
 
 func nobody(*device) bool { return false }
 
-func (p *play) canary() *device { return p.devices[len(p.devices)-1] }
+func (p *play) canary() *device { return p.named(canary) }
+
+func (p *play) named(name string) *device {
+	return p.devices[slices.IndexFunc(p.devices, func(d *device) bool { return d.name == name })]
+}
 
 func bundleOf(version string) string { return product + "-" + version + ".tope" }
 
