@@ -133,6 +133,13 @@ func offerFlows() []flow {
 		{"offer that nobody wants to hear of", managed(goOn), offering(func(r *engine.InstallRequest) { r.Reports = false }), engine.Committed, "1.1.0", both},
 		{"offer of a sick version", managed(goOn, "1.1.0"), offered, engine.RolledBack, "1.0.0", both},
 		{"offer, and nothing but the factory's runs", managed(goOn, "1.1.0", "1.0.0"), offered, engine.FellBack, "0.5.0", append(both, "0.5.0")},
+		{"offer of a release in quarantine", with(func(d *enginetest.Device) {
+			d.Fleet = managed(goOn)().Fleet
+			bad := &journal.Quarantined{Version: "1.1.0", Digest: d.Bundle.Digest, Reason: "HEALTH_CHECK_FAILED: it dies"}
+			if _, err := d.J.Append(journal.Record{Phase: journal.Outcome, Quarantine: bad}); err != nil {
+				panic(err)
+			}
+		}), offered, engine.Failed, "1.0.0", both[:1]},
 		{"offer that its source cancels", managed(enginetest.Fleet{Waits: waitsAnd(cancelled)}), offered, engine.Cancelled, "1.0.0", both[:1]},
 		{"offer that a request supersedes", managed(enginetest.Fleet{Waits: waitsAnd(supersede)}), offered, engine.Committed, "1.1.0", both},
 		{"offer that nobody lets go on", managed(enginetest.Fleet{}), offering(func(r *engine.InstallRequest) { r.Patience = 30 * time.Minute }), engine.Failed, "1.0.0", both[:1]},

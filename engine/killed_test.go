@@ -10,7 +10,7 @@ import (
 )
 
 // keepsItsWord checks, at the moment at which the power has gone, that the pointers
-// which the disk has are those of which the journal tells, and that it tells of them.
+// which the disk has are those of which the journal tells, and what is owed and was told.
 func (s *story) keepsItsWord(t *testing.T) {
 	t.Helper()
 	wrong := s.untold(s.cuts)
