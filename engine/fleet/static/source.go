@@ -116,7 +116,7 @@ func (s *Source) Ask(ctx context.Context, q fleet.Question) (fleet.Answer, error
 		}
 	}
 	if r.err != nil {
-		return fleet.Answer{Facts: r.facts()}, failure(s.url, "", fmt.Errorf("%w%s", r.err, r.note))
+		return fleet.Answer{Facts: r.facts()}, fleet.Heard(failure(s.url, "", fmt.Errorf("%w%s", r.err, r.note)))
 	}
 	return r.answer(), nil
 }
