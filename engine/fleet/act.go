@@ -106,8 +106,8 @@ func (l *Loop) afterwards(o *Offer) (time.Duration, error) {
 	case left > 0:
 		l.wait(l.failing(o, end, left))
 		return left, nil
-	case l.tries == 0: // else the source is asked soon enough
-		l.next = min(l.next, l.cfg.Clock.Monotonic())
+	case l.tries == 0 && !l.owes(o.Origin.Action): // else the source is asked soon enough
+		l.next = min(l.next, l.at+lookAgain)
 	}
 	return 0, nil
 }
