@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -205,4 +206,12 @@ func isType(name, v any) bool {
 		return name == "object"
 	}
 	return false
+}
+
+// TestThePackedDocumentIsFresh: the program serves openapi.json as it is.
+func TestThePackedDocumentIsFresh(t *testing.T) {
+	want, err := os.ReadFile("openapi.json")
+	require.NoError(t, err)
+	r := ask(httpapitest.New().Handler(), "GET", "/api/v2/openapi.json", "")
+	require.JSONEq(t, string(want), r.Body.String(), "pack it: go generate ./engine/httpapi")
 }
