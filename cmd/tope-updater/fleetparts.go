@@ -266,4 +266,3 @@ func (r restarts) next(count int, now time.Duration) restarts {
 }
 
 func (r restarts) often() bool { return len(r.at) >= oftenTimes }
-

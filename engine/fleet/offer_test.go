@@ -37,7 +37,7 @@ func TestALocalRequestSaysThatItTakesAnOffersPlace(t *testing.T) {
 		require.NoError(t, err)
 		d.pass(time.Second)
 		require.Equal(t, "1.5.0", d.current())
-		d.words("1 Cancelled, the end")
+		d.words("1 Cancelled CANCELLED, the end")
 	})
 }
 
