@@ -18,7 +18,9 @@ import (
 
 const everybody = "device-api"
 
-func origin() *journal.Origin { return &journal.Origin{Source: "hawkbit", Action: "17", Digest: "sha256:x"} }
+func origin() *journal.Origin {
+	return &journal.Origin{Source: "hawkbit", Action: "17", Digest: "sha256:x"}
+}
 
 // offering accepts the fleet's offer.
 func offering(change func(*engine.InstallRequest)) enginetest.Request {

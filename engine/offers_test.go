@@ -79,7 +79,9 @@ func TestPrecedence(t *testing.T) {
 func TestGoingBackByHandDoesNotTakeAnOffersPlaceUnasked(t *testing.T) {
 	for name, turn := range map[string]func(*enginetest.Life, engine.Turning) (string, error){
 		"rollback": func(r *enginetest.Life, how engine.Turning) (string, error) { return r.Rollback(t.Context(), "", how) },
-		"factory":  func(r *enginetest.Life, how engine.Turning) (string, error) { return r.RestoreFactory(t.Context(), how) },
+		"factory": func(r *enginetest.Life, how engine.Turning) (string, error) {
+			return r.RestoreFactory(t.Context(), how)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, r, id := held(t, "hawkbit")
