@@ -11,7 +11,7 @@ import (
 // heard of it from that program, as told reports, the journal says so at once. Either way
 // this happens once for an update. Errors: ErrJournal.
 func (e *Engine) OweEnd(ctx context.Context, told func(recipient, update string) bool) error {
-	if unowed(e.Journal()) == nil {
+	if unowed(e.board.shown.Load().fold) == nil {
 		return nil // a loop that does not take requests yet is not waited for
 	}
 	return e.call(ctx, func(_ context.Context, l *loop) error {
@@ -22,7 +22,7 @@ func (e *Engine) OweEnd(ctx context.Context, told func(recipient, update string)
 		owes := journal.Record{Update: u.ID, Phase: journal.Observed, Why: "the program that ended the update kept no outbox"}
 		var heard []journal.Record
 		seq := l.book.journal.State().Seq + 1
-		for _, n := range owed(l.book.everywhere, u, journal.Record{To: u.State}) {
+		for _, n := range l.book.outbox.owed(change{update: u}, journal.Record{To: u.State}) {
 			if !n.Newest {
 				continue // a source: that program knew none
 			}

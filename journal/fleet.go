@@ -283,7 +283,9 @@ func (s *Fold) offered(u *Update, r Record) {
 		s.Probation = nil
 	}
 	if u.Kind == "probation" {
-		// Its offer had come to a good end; if the way back has failed, that stands.
+		// Its offer had come to a good end; if the way back has failed, that stands. It is
+		// not tried again: the device would go to and fro.
+		s.Probation = nil
 		if u.State == "Committed" {
 			s.wentBack(u, r)
 		}

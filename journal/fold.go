@@ -186,7 +186,7 @@ func (u *Update) with(r Record) *Update {
 	}
 	if r.Error != nil {
 		n.Error = r.Error
-		if n.Cause == nil && r.Trigger != "" {
+		if n.Cause == nil && r.Trigger != "" && r.Trigger != "lack" { // that fetches more, and goes on
 			n.Cause = r.Error
 		}
 	}

@@ -104,6 +104,9 @@ to be installed goes on. Another hold takes the place of this one. The journal k
 has asked, and why. An offer that has waited three times as long as [fleet] max_defer
 allows ends all the same.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := a.device(); err != nil {
+				return err // before the command line, as of every verb
+			}
 			ask, usage := httpapi.HoldRequest{Why: why}, cmd.Parent().CommandPath()+" "+cmd.Use
 			switch {
 			case (until == "") == (last == ""):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tope/updater/engine"
@@ -105,14 +106,21 @@ func (l *Loop) afterwards(o *Offer) (time.Duration, error) {
 	case left > 0:
 		l.wait(l.failing(o, end, left))
 		return left, nil
-	case l.tries == 0: // else the source is asked soon enough
-		l.next = min(l.next, l.cfg.Clock.Monotonic())
+	case l.tries == 0 && !l.owes(o.Origin.Action): // else the source is asked soon enough
+		l.next = min(l.next, l.at+lookAgain)
 	}
 	return 0, nil
 }
 
-// failing is the wait for the time at which an offer that has failed is tried again.
+// failing is the wait for the time at which an offer that has failed is tried again. One in
+// quarantine is not: its source is asked for another.
 func (l *Loop) failing(o *Offer, end *journal.OfferEnd, left time.Duration) *journal.Wait {
+	if slices.ContainsFunc(l.cfg.Engine.Journal().Quarantine, func(q journal.Quarantined) bool { return q.Digest == o.Origin.Digest }) {
+		return &journal.Wait{
+			Reason: string(Failed),
+			Text:   fmt.Sprintf("%s; it has failed here (%s), and is in quarantine: it is not tried again unless somebody clears that", o.Text, end.Code),
+		}
+	}
 	until := l.in(left)
 	return &journal.Wait{
 		Reason: string(Failed), Until: until,

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/engine/fleet"
+	"github.com/tope/updater/journal"
 	"github.com/tope/updater/steps"
 )
 
@@ -45,5 +47,38 @@ func TestWhatIsInstalledIsNotOfferedAnyMore(t *testing.T) {
 		d.source.Offers(nil)
 		d.check()
 		require.Equal(t, "script", d.loop.Load().Status().Text)
+	})
+}
+
+// TestWhatIsInQuarantineIsNotPromisedAgain, as an offer that has failed otherwise is.
+func TestWhatIsInQuarantineIsNotPromisedAgain(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.cfg.Poll = 24 * hour
+		d.Sick["1.1.0"] = true
+		d.accepts()
+		d.pass(time.Minute)
+		require.Equal(t, []string{"1.1.0"}, d.quarantined())
+		s := d.loop.Load().Status()
+		require.Contains(t, s.Text, "it has failed here (HEALTH_CHECK_FAILED), and is in quarantine")
+		require.Equal(t, string(fleet.Failed), s.Wait.Reason)
+		require.Zero(t, s.Wait.Until)
+	})
+}
+
+// TestWhatIsReleasedIsNotHeld, also before the loop has looked at it again.
+func TestWhatIsReleasedIsNotHeld(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.cfg.Veto = func(context.Context) fleet.Veto { time.Sleep(time.Second); return fleet.Veto{} }
+		d.up()
+		require.NoError(t, d.life.Hold(t.Context(), journal.Hold{Why: "prints"}))
+		d.offers("1", "1.1.0")
+		d.check()
+		d.waits(fleet.Held)
+		require.NoError(t, d.life.Unhold(t.Context()))
+		s := d.loop.Load().Status()
+		require.Nil(t, s.Wait)
+		require.Equal(t, "offers are not held back any more", s.Text)
+		d.pass(time.Minute)
+		require.Equal(t, "1.1.0", d.current())
 	})
 }

@@ -46,6 +46,8 @@ type play struct {
 	*site
 	*publisher
 	devices []*device
+	// badSent counts what was sent of the bad release until it was halted.
+	badSent int
 }
 
 // Run plays the demo. An error says what did not go as it should.
@@ -85,7 +87,7 @@ func (p *play) strike() error {
 		all = append(all, d.stop())
 	}
 	if p.site != nil {
-		all = append(all, p.site.close())
+		all = append(all, p.close())
 	}
 	return errors.Join(all...)
 }

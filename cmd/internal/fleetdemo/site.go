@@ -19,8 +19,8 @@ type site struct {
 	server   *http.Server
 
 	mu sync.Mutex
-	// got counts answers with content, and unchanged those without, by the file's name.
-	got, unchanged map[string]int
+	// sent counts answers with content, and unchanged those without, by the file's name.
+	sent, unchanged map[string]int
 }
 
 func openSite(ctx context.Context, dir string) (*site, error) {
@@ -31,7 +31,7 @@ func openSite(ctx context.Context, dir string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{dir: dir, url: "http://" + l.Addr().String(), got: map[string]int{}, unchanged: map[string]int{}}
+	s := &site{dir: dir, url: "http://" + l.Addr().String(), sent: map[string]int{}, unchanged: map[string]int{}}
 	s.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(s.serve)}
 	go func() { _ = s.server.Serve(l) }() // until close
 	return s, nil
@@ -66,13 +66,14 @@ func (s *site) count(name string, same bool) {
 	if same {
 		s.unchanged[name]++
 	} else {
-		s.got[name]++
+		s.sent[name]++
 	}
 }
 
-// asked is how often a file was sent, and how often it was enough that it has not changed.
-func (s *site) asked(name string) (sent, unchanged int) {
+// answers counts what a file was asked for: answers with content of it, and those that it has
+// not changed.
+func (s *site) answers(name string) (sent, unchanged int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.got[name], s.unchanged[name]
+	return s.sent[name], s.unchanged[name]
 }
