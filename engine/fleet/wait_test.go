@@ -225,6 +225,7 @@ func TestNothingIsAskedAtTheStart(t *testing.T) {
 			before := len(d.source.Asked())
 			d.reboot(2 * hour)
 			began := time.Now()
+			require.Equal(t, "1.0.0", d.current(), "it asks before")
 			d.pass(2 * time.Minute)
 			require.Equal(t, "1.1.0", d.current())
 			moments = append(moments, d.source.Asked()[before].Sub(began))
