@@ -28,14 +28,15 @@ func (e *Engine) Remember(ctx context.Context, source string, facts json.RawMess
 // be. If the power goes before this is durable, the notice is told once more, which its
 // recipient must understand. Errors: ErrJournal.
 func (e *Engine) Told(ctx context.Context, n journal.Notice, never string) error {
-	return e.note(ctx, journal.Record{Phase: journal.Outcome, Told: &journal.Told{Notice: n.ID, To: n.To, Never: never}})
+	return e.note(ctx, journal.Record{Update: n.Update, Phase: journal.Outcome, Told: &journal.Told{Notice: n.ID, To: n.To, Never: never}})
 }
 
 // OfferRefusal is an offer that no update is opened for.
 type OfferRefusal struct {
 	Origin  journal.Origin
 	Version string
-	// State is what it counts as: Failed, or Cancelled.
+	// State is what it counts as: Failed, Cancelled, or Committed for one that was carried
+	// out before, as its source does not know.
 	State State
 	Why   *steps.Error
 	// Listens: its source wants to be told.
@@ -45,7 +46,10 @@ type OfferRefusal struct {
 // RefuseOffer ends an offer without an update. When its source listens, the end is owed to
 // it with the record. Errors: ErrJournal.
 func (e *Engine) RefuseOffer(ctx context.Context, r OfferRefusal) error {
-	rec := journal.Record{Phase: journal.Outcome, Refuse: &journal.Refusal{Origin: r.Origin, State: r.State}, Error: asFailure(r.Why)}
+	rec := journal.Record{Phase: journal.Outcome, Refuse: &journal.Refusal{Origin: r.Origin, State: r.State}}
+	if r.Why != nil {
+		rec.Error = asFailure(r.Why)
+	}
 	if r.Listens {
 		at := e.board.pointers().Current
 		rec.Owed = []journal.Notice{{
@@ -188,16 +192,4 @@ func (e *Engine) Acquit(ctx context.Context, why string) error {
 // journal.Instant.Until.
 func (e *Engine) Age(i journal.Instant) (d time.Duration, sure bool) {
 	return i.Until(instant(e.board.clock))
-}
-
-// sourceName is the source of an offer; empty for none.
-func sourceName(o *journal.Origin) string {
-	if o == nil {
-		return ""
-	}
-	return o.Source
-}
-
-func sameOrigin(a, b *journal.Origin) bool {
-	return a == nil && b == nil || a != nil && b != nil && *a == *b
 }

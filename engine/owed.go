@@ -1,9 +1,19 @@
 package engine
 
 import (
+	"log/slog"
+
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/steps"
 )
+
+// outbox knows who is told what.
+type outbox struct {
+	// everywhere is who is told the end of each update.
+	everywhere []string
+	versions   Versions
+	log        *slog.Logger
+}
 
 // owed is what is to be told of a change of state, m, that is about to be journaled: to
 // whoever made the offer that the update carries out, and the end to those who are told
@@ -11,7 +21,7 @@ import (
 // is durable, nothing has happened and nothing is owed; afterwards both.
 //
 // Nothing is told in any other way, so nothing is told that is not durable.
-func (b *book) owed(c change, m journal.Record) (list []journal.Notice) {
+func (b outbox) owed(c change, m journal.Record) (list []journal.Notice) {
 	u, at := c.update, rowOf(m.To)
 	if !at.over && !at.told {
 		return nil
@@ -73,27 +83,10 @@ func brief(f *journal.Failure) *journal.Failure {
 
 // runs is the version to which current leads now, at the end of an update: an operator
 // may have moved it. Empty when that cannot be told.
-func (b *book) runs() string {
+func (b outbox) runs() string {
 	at, err := b.versions.Pointers()
 	if err != nil {
 		b.log.Warn("cannot tell on which version an update leaves the device", "err", err)
 	}
 	return at.Current
-}
-
-// trial puts a version that came by an offer on probation, with the record that commits
-// it; nil when it is not watched. That its source cannot be reached any more says nothing
-// of a version from which the device has gone back for that before: it does not go to and
-// fro.
-func (l *loop) trial(u *journal.Update) *journal.Trial {
-	if u.Kind != Install || u.Origin == nil || l.probation <= 0 || u.From == "" {
-		return nil
-	}
-	t := &journal.Trial{Lasts: l.probation, Reach: l.reached(u.Origin.Source), Reports: u.Reports}
-	for _, e := range l.book.journal.State().Offers {
-		if e.Code == string(steps.FailedProbation) && e.Source == u.Origin.Source && e.Digest == u.Origin.Digest {
-			t.Reach = false
-		}
-	}
-	return t
 }

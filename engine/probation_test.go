@@ -143,8 +143,8 @@ func TestWhatIsOnProbation(t *testing.T) {
 		reach  bool
 		on     bool
 	}{
-		"an offer":                           {"hawkbit", func(*enginetest.Device) {}, watching, true, true},
-		"of a source that nobody reached":    {"hawkbit", func(*enginetest.Device) {}, func(c *engine.Config) { c.Probation = time.Hour }, false, true},
+		"an offer": {"hawkbit", func(*enginetest.Device) {}, watching, true, true},
+		"of a source that was only asked by the program before": {"hawkbit", func(*enginetest.Device) {}, func(c *engine.Config) { c.Probation = time.Hour }, true, true},
 		"a request":                          {"", func(*enginetest.Device) {}, watching, false, false},
 		"nothing, by the configuration":      {"hawkbit", func(*enginetest.Device) {}, func(*engine.Config) {}, false, false},
 		"the first version has none before":  {"hawkbit", empty, watching, false, false},

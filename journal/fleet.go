@@ -347,6 +347,16 @@ func (s *Fold) probed(r Record) {
 	}
 }
 
+// OwedTo is the oldest report that a recipient is still to be told; nil for none.
+func (s *Fold) OwedTo(recipient string) *Notice {
+	for i := range s.Outbox {
+		if s.Outbox[i].To == recipient {
+			return &s.Outbox[i]
+		}
+	}
+	return nil
+}
+
 // EndOf is what has become of an offer; nil when nothing is known of it.
 func (s *Fold) EndOf(o Origin) *OfferEnd {
 	for i := range s.Offers {

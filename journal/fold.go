@@ -209,6 +209,7 @@ func (u *Update) with(r Record) *Update {
 		n.Terminal = true
 		n.Ended, n.EndedMono, n.EndedBoot = r.Time, r.Mono, r.Boot
 	}
+	n.EndOwed = n.EndOwed || n.Terminal && slices.ContainsFunc(r.Owed, func(o Notice) bool { return o.End })
 	n.Closed = n.Closed || r.Closed
 	return &n
 }

@@ -64,7 +64,7 @@ func (p *parts) quietEngine(j engine.Journal) (*engine.Engine, error) {
 	return engine.New(engine.Config{
 		Journal: j, Versions: upkeep{p.store}, Data: data{p.store, p.snapshots}, Clock: p.clock, Log: p.log,
 		Budget: p.cfg.Recovery.Budget, TrustWindow: time.Duration(p.cfg.Legacy.TrustWindow), Trust: p.watchTrust().line,
-		Everywhere: p.everywhere(), // an update may end in a recovery
+		Everywhere: p.everywhere(), // recovery may end an update
 	})
 }
 
@@ -91,7 +91,7 @@ func (w wiring) steps(hold *service.Hold, gate *healthcheck.Gate, restarts *rest
 	return map[steps.Name]steps.Step{
 		steps.Download: download.New(download.Config{
 			Clock: w.clock, Log: w.log, Version: thisBuild().Version, Web: w.web, Partial: b.planner(), Outside: seen, Shelf: w.shelf,
-			Reserve: uint64(w.cfg.Download.Reserve), //nolint:gosec // not negative
+			Reserve:   uint64(w.cfg.Download.Reserve), //nolint:gosec // not negative
 			Authorize: w.authorize,
 		}),
 		steps.Verify: verify.New(verify.Config{

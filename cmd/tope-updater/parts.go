@@ -134,7 +134,7 @@ func (p *parts) handler(e httpapi.Engine, j httpapi.Journal) http.Handler {
 	return httpapi.New(httpapi.Options{
 		Engine: e, Journal: j, Versions: upkeep{p.store}, Clock: p.clock, Log: p.log,
 		Version: thisBuild().Version, Hosts: p.cfg.HTTP.Hosts, Keep: p.cfg.Retention.Versions, Services: p.eyes(),
-		Reload: p.reload, Denied: p.deniedToDaemon(), Tokens: tokens, Legacy: httpapi.LegacyAccess(p.cfg.Legacy.API), LAN: p.lan,
+		Reload: p.reload, Denied: p.deniedToDaemon(), Tokens: tokens, Legacy: httpapi.LegacyAccess(p.cfg.Legacy.API), LAN: p.lan, Fleet: p.fleetOf(e),
 	})
 }
 

@@ -25,7 +25,7 @@ type thrift struct {
 	clock  clock.Clock
 	zone   *time.Location
 	budget int64
-	// metered is nil where metered networks are no matter.
+	// metered is nil where it does not matter that a network is metered.
 	metered func(context.Context) (bool, error)
 	// path is the file that has the day's bytes over a restart.
 	path string

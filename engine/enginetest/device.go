@@ -22,8 +22,12 @@ type Device struct {
 
 // NewDevice is NewWorld's device with an empty journal and a server that
 // offers 1.1.0.
-func NewDevice() *Device {
+func NewDevice() *Device { return NewDeviceAt(NewClock()) }
+
+// NewDeviceAt is NewDevice with a clock of the test's.
+func NewDeviceAt(c *Clock) *Device {
 	w := NewWorld()
+	w.Clock = c
 	return &Device{World: w, J: NewJournal(w), Bundle: Bundle{Version: "1.1.0", Digest: "md5:b"}, Memory: &Memory{}}
 }
 

@@ -63,6 +63,8 @@ type Power struct {
 	count int // of the effects that the cut counts
 	off   bool
 	all   []Effect
+	// Forgetful keeps no list of effects: for devices that live for long.
+	Forgetful bool
 }
 
 // On turns the power on. It goes again at cut.
@@ -83,22 +85,28 @@ func (p *Power) use(e Effect, effect func() error) error {
 	if p.off {
 		return ErrOff
 	}
-	if p.cut.At == "" || strings.HasPrefix(e.Name(), p.cut.At) {
+	if p.cut.N > 0 && (p.cut.At == "" || strings.HasPrefix(e.Name(), p.cut.At)) {
 		p.count++
 		e.Cut = p.count == p.cut.N
 	}
 	if e.Cut && !p.cut.After {
 		e.Lost, p.off = true, true
-		p.all = append(p.all, e)
+		p.note(e)
 		return ErrOff
 	}
 	err := effect()
-	p.all = append(p.all, e)
+	p.note(e)
 	if e.Cut {
 		p.off = true
 		return ErrOff
 	}
 	return err
+}
+
+func (p *Power) note(e Effect) {
+	if !p.Forgetful {
+		p.all = append(p.all, e)
+	}
 }
 
 // Fail turns the power off now, between two effects.

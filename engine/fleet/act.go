@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tope/updater/engine"
@@ -15,18 +16,26 @@ import (
 // for no time of its own.
 func (l *Loop) begin(ctx context.Context) (again time.Duration, err error) {
 	o := l.answer.Offer
-	if o == nil || l.taken {
+	if o == nil {
 		return 0, l.clear()
 	}
 	open, mine := l.open()
 	if mine != nil && *mine.Origin == o.Origin {
-		return 0, nil // it is being carried out
+		l.taken = true // it is being carried out; what comes after its end, a newer answer says
+		return 0, nil
+	}
+	if l.taken {
+		return l.afterwards(o)
 	}
 	if o.Unfit != "" {
 		return 0, l.refuse(ctx, o, &steps.Error{Class: steps.Refused, Code: steps.InvalidPackage, Err: errors.New(o.Unfit)})
 	}
 	if l.owes(o.Origin.Action) {
-		return 0, nil // the source does not know yet what became of it
+		l.taken = true // the source did not know yet what became of it
+		return 0, nil
+	}
+	if l.done(o) {
+		return 0, l.again(ctx, o)
 	}
 	if w, until := l.mayBegin(ctx, o, open, mine); w != nil {
 		l.wait(w)
@@ -45,6 +54,11 @@ func (l *Loop) begin(ctx context.Context) (again time.Duration, err error) {
 			return 0, err
 		}
 		return 0, nil // its end changes the engine, and this is looked at again
+	}
+	if q := l.known(o); q != nil {
+		return 0, l.refuse(ctx, o, &steps.Error{
+			Class: steps.Refused, Code: steps.Quarantined, Err: fmt.Errorf("release %s failed on this device before (%s)", q.Version, q.Reason),
+		})
 	}
 	src := o.Source
 	src.Sparing = !o.Forced && l.cfg.Thrift != nil
@@ -65,6 +79,73 @@ func (l *Loop) begin(ctx context.Context) (again time.Duration, err error) {
 		return 0, l.refuse(ctx, o, &steps.Error{Class: steps.Refused, Code: steps.InvalidPackage, Err: err})
 	}
 	return 0, err
+}
+
+// known is the entry in quarantine of what is offered, when an offer of the same file has
+// led to it: a server knows files, the quarantine releases, and nothing need be fetched to
+// tell. nil: it has to be fetched to know.
+func (l *Loop) known(o *Offer) *journal.Quarantined {
+	f := l.cfg.Engine.Journal()
+	for i := range f.Quarantine {
+		for _, e := range f.Offers {
+			if e.Update == f.Quarantine[i].Update && o.Origin.Digest != "" && e.Digest == o.Origin.Digest && e.Source == o.Origin.Source {
+				return &f.Quarantine[i]
+			}
+		}
+	}
+	return nil
+}
+
+// afterwards looks at an offer that was begun or answered. One that has failed is tried
+// again, once its source has said anew that it offers it. It returns when that is.
+func (l *Loop) afterwards(o *Offer) (time.Duration, error) {
+	left, end := l.lately(o.Origin)
+	switch {
+	case end == nil:
+		return 0, l.clear()
+	case left > 0:
+		l.wait(l.failing(o, end, left))
+		return left, nil
+	case l.tries == 0 && !l.owes(o.Origin.Action): // else the source is asked soon enough
+		l.next = min(l.next, l.at+lookAgain)
+	}
+	return 0, nil
+}
+
+// failing is the wait for the time at which an offer that has failed is tried again. One in
+// quarantine is not: its source is asked for another.
+func (l *Loop) failing(o *Offer, end *journal.OfferEnd, left time.Duration) *journal.Wait {
+	if slices.ContainsFunc(l.cfg.Engine.Journal().Quarantine, func(q journal.Quarantined) bool { return q.Digest == o.Origin.Digest }) {
+		return &journal.Wait{
+			Reason: string(Failed),
+			Text:   fmt.Sprintf("%s; it has failed here (%s), and is in quarantine: it is not tried again unless somebody clears that", o.Text, end.Code),
+		}
+	}
+	until := l.in(left)
+	return &journal.Wait{
+		Reason: string(Failed), Until: until,
+		Text: fmt.Sprintf("%s; it has failed %s here (%s), and is tried again at %s", o.Text, times(end.Times), end.Code, stamp(until)),
+	}
+}
+
+// done reports whether an offer is what the newest update has brought, so that its source
+// has missed its end, or has forgotten it.
+func (l *Loop) done(o *Offer) bool {
+	f := l.cfg.Engine.Journal()
+	end := f.EndOf(o.Origin)
+	return end != nil && end.State == engine.Committed && f.Last != nil && !f.Last.Ended.After(end.Time)
+}
+
+// again tells the good end of an offer once more, an hour after the last time.
+func (l *Loop) again(ctx context.Context, o *Offer) error {
+	l.taken = true
+	ago, _ := l.cfg.Engine.Age(l.cfg.Engine.Journal().EndOf(o.Origin).Ended)
+	if !l.cfg.Source.Listens() || ago < firstRetry {
+		return nil
+	}
+	return l.cfg.Engine.RefuseOffer(l.as(ctx, o.Origin.Action), engine.OfferRefusal{
+		Origin: o.Origin, Version: l.cfg.Engine.Status().Pointers.Current, State: engine.Committed, Listens: true,
+	})
 }
 
 // refuse answers an offer that cannot be carried out, once for each time that it is made.
@@ -90,10 +171,7 @@ func (l *Loop) mayBegin(ctx context.Context, o *Offer, open, mine *journal.Updat
 		return &journal.Wait{Reason: string(Another), Text: fmt.Sprintf("%s; update %s is in progress (%s)", o.Text, open.ID, open.State)}, 0
 	}
 	if left, end := l.lately(o.Origin); end != nil && left > 0 && !l.insists {
-		return &journal.Wait{
-			Reason: string(Failed), Until: l.in(left),
-			Text: fmt.Sprintf("%s; it has failed %s here (%s), and is tried again at %s", o.Text, times(end.Times), end.Code, stamp(l.in(left))),
-		}, left
+		return l.failing(o, end, left), left
 	}
 	if l.cfg.Thrift != nil && !o.Forced && o.Do != Ask {
 		if why, until := l.cfg.Thrift(ctx); why != "" {
@@ -119,10 +197,11 @@ func (l *Loop) confirm(ctx context.Context, o *Offer) (time.Duration, error) {
 		return confirmed, nil
 	}
 	l.wait(w)
-	if l.denied == Reason(w.Reason) {
+	said := o.Origin.Action + " " + w.Reason
+	if l.denied == said {
 		return again, nil
 	}
-	l.denied = Reason(w.Reason)
+	l.denied = said
 	return again, l.said("why the offer has to wait", l.cfg.Source.Confirm(ctx, o.Origin, false, w.Text))
 }
 

@@ -45,7 +45,11 @@ func (l *Loop) ask(ctx context.Context) (asked, err error) {
 		}
 	}
 	now, wall := l.cfg.Clock.Monotonic(), l.cfg.Clock.Now().UTC().Round(time.Second)
-	if asked == nil || errors.Is(asked, ErrHeard) {
+	l.tried = now
+	switch {
+	case asked == nil || errors.Is(asked, ErrHeard):
+		l.unheard = 0
+	case l.unheard == 0:
 		l.unheard = now
 	}
 	if asked != nil {
@@ -54,7 +58,11 @@ func (l *Loop) ask(ctx context.Context) (asked, err error) {
 	}
 	l.tries, l.heard, l.answer, l.at, l.taken = 0, true, a, now, false
 	l.next = now + l.interval(a)
+	if l.untold > 0 {
+		l.untold, l.tell = 0, now // it is there again
+	}
 	l.set(func(s *Status) {
+		l.spoken = now
 		s.Asked, s.Heard, s.Failure, s.Tries = wall, wall, "", 0
 		s.Alarm, s.Details, s.Due, s.Offer = a.Alarm, a.Details, a.Due, offerStatus(a.Offer)
 	})
@@ -77,6 +85,7 @@ func (l *Loop) failed(now time.Duration, wall time.Time, why error) {
 	var asks *Wait
 	if errors.As(why, &asks) && asks.For > 0 {
 		wait = max(wait, AtLeast(l.cfg.ID, l.asks, asks.For))
+		l.tell = max(l.tell, now+wait)
 	}
 	l.next = now + wait
 	if l.tries == 1 {

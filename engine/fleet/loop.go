@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -21,13 +22,16 @@ type Loop struct {
 	// The fields below belong to the goroutine of Run.
 
 	// next is when the source is asked, on the monotonic clock. asks counts questions,
-	// tries those that have failed in a row; unheard is since when nobody has answered at
-	// all, and heard that somebody has since Run began.
+	// tries those that have failed in a row; unheard is when the first of those was that
+	// nobody has answered, 0 for none, and heard that the source has answered since Run
+	// began.
 	next    time.Duration
 	asks    uint64
 	tries   int
 	unheard time.Duration
 	heard   bool
+	// tried is when the newest question was.
+	tried time.Duration
 	// answer is the newest answer, and at when it came. taken: its offer was begun, or
 	// answered, since. insists: somebody has asked for it, so that an offer that has failed
 	// is tried at once.
@@ -37,18 +41,21 @@ type Loop struct {
 	insists bool
 	// attributes are those that were told last.
 	attributes string
-	// denied is the reason for which the source's question was denied last.
-	denied Reason
+	// denied is the action whose confirmation was denied last, and the reason.
+	denied string
 	// tell is when the outbox is told, and untold how often that has failed in a row.
 	tell   time.Duration
 	untold int
-	// opening is when an offer may go on in the window that is open, so that a fleet does not
-	// go on in one moment; opened is when that window was first seen.
-	opening, opened time.Duration
-	watch           watch
+	// opening is when an offer may go on in the window that shuts at shuts, so that a fleet
+	// does not go on in one moment.
+	opening time.Duration
+	shuts   time.Time
+	watch   watch
 
 	mu    sync.Mutex
 	shown Status
+	// spoken is when the source answered last; 0 for never.
+	spoken time.Duration
 }
 
 // New makes a loop. It asks nothing yet.
@@ -65,7 +72,7 @@ func New(cfg Config) *Loop {
 func (l *Loop) Run(ctx context.Context) error {
 	defer close(l.ended)
 	now := l.cfg.Clock.Monotonic()
-	l.next, l.tell, l.unheard = now+FirstPoll(l.cfg.ID, l.cfg.Poll), now, now
+	l.next, l.tell = now+FirstPoll(l.cfg.ID, l.cfg.Poll), now
 	if l.waits() != nil {
 		l.next = now + FirstPoll(l.cfg.ID, time.Minute) // what waits has to know whether it still may
 	}
@@ -124,43 +131,51 @@ func (l *Loop) Check(ctx context.Context) error {
 
 var errEnded = fmt.Errorf("the updater is stopping: %w", context.Canceled)
 
-// round does all that is due, and returns how long nothing is. kick is the channel of
-// somebody who waits for an answer of the source; nil for nobody.
+// round does all that is due, shows how that has left the device, and returns how long
+// nothing is due. kick is the channel of somebody who waits for an answer of the source; nil
+// for nobody. He is told last, so that the status which he looks at next is that of the answer.
 func (l *Loop) round(ctx context.Context, kick chan error) (pause time.Duration, err error) {
-	now := l.cfg.Clock.Monotonic()
 	if kick != nil {
+		now := l.cfg.Clock.Monotonic()
 		l.next, l.tell, l.insists = now, now, true
 	}
-	if err := l.tellAll(ctx); err != nil {
-		return lookAgain, err
-	}
-	var asked error
-	if now >= l.next {
-		asked, err = l.ask(ctx)
-	}
+	pause, asked, err := l.due(ctx)
+	l.show()
 	if kick != nil {
 		kick <- errors.Join(asked, err)
 	}
-	if err != nil {
-		return lookAgain, err
+	return pause, err
+}
+
+// due is round's work. asked is why the source has not answered.
+func (l *Loop) due(ctx context.Context) (pause time.Duration, asked, err error) {
+	now := l.cfg.Clock.Monotonic()
+	if err := l.tellAll(ctx); err != nil {
+		return lookAgain, nil, err
 	}
-	pause = l.next - l.cfg.Clock.Monotonic()
+	if now >= l.next {
+		asked, err = l.ask(ctx)
+	}
+	if err != nil {
+		return lookAgain, asked, err
+	}
+	pause = time.Duration(math.MaxInt64)
 	for _, due := range []func(context.Context) (time.Duration, error){l.begin, l.goOn, l.probe, l.unhold} {
 		d, err := due(ctx)
 		if err != nil {
-			return lookAgain, err
+			return lookAgain, asked, err
 		}
 		if d > 0 {
 			pause = min(pause, d)
 		}
 	}
-	// What has been begun may owe something already.
+	// They may have asked, or may want to. What has been begun may owe something already.
+	pause = min(pause, l.next-l.cfg.Clock.Monotonic())
 	if len(l.owed()) > 0 {
 		pause = min(pause, l.tell-l.cfg.Clock.Monotonic())
 	}
 	l.insists = false
-	l.show()
-	return max(pause, time.Millisecond), nil
+	return max(pause, time.Millisecond), asked, nil
 }
 
 // open is the update that is open and not over; nil for none. mine is the same when it
@@ -202,6 +217,9 @@ func (l *Loop) show() {
 	wall := l.cfg.Clock.Now()
 	l.set(func(s *Status) {
 		s.Next = wall.Add(l.next - now).UTC().Round(time.Second)
+		if o := l.answer.Offer; o != nil && l.done(o) { // the source has not been asked since
+			s.Offer = nil
+		}
 		s.Text = l.summary(s)
 	})
 }
@@ -220,6 +238,8 @@ func (l *Loop) summary(s *Status) string {
 		return "the source could not be asked: " + s.Failure
 	case s.Heard.IsZero():
 		return "the source has not been asked yet"
+	case l.answer.Offer != nil && l.done(l.answer.Offer):
+		return l.answer.Offer.Text + " is installed"
 	}
 	return l.answer.Text
 }

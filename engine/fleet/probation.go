@@ -20,6 +20,9 @@ const (
 	// must have asked.
 	leastAlone = time.Hour
 	leastTries = 6
+	// lastTry is how long after the question that would have convinced it a device asks again.
+	lastTry = 10 * time.Minute
+	aDay    = 24 * time.Hour
 )
 
 // watch is what the loop has seen of the version on probation.
@@ -56,12 +59,14 @@ func (l *Loop) probe(ctx context.Context) (time.Duration, error) {
 	}
 	ran := l.watch.from + now - l.watch.since
 	switch {
+	case st.Update != nil && engine.Switched(st.State) && !engine.Terminal(st.State):
+		return lookAgain, nil // it is changing what would be looked at
 	case st.Pointers.Current != p.Version:
 		return 0, l.over(ctx, ran, p, "another version runs")
 	case ran >= p.Lasts && l.watch.bad == 0:
 		return 0, l.over(ctx, ran, p, fmt.Sprintf("version %s has passed its probation", p.Version))
-	case st.Update != nil && engine.Busy(st.State):
-		return lookAgain, nil // an update is changing what would be looked at
+	case l.stayed(p):
+		return 0, l.over(ctx, ran, p, "the way back has failed: "+p.Version+" stays")
 	}
 	if ran-l.watch.noted >= noted {
 		// Without this record, a device that is switched off each evening would never pass.
@@ -75,6 +80,9 @@ func (l *Loop) probe(ctx context.Context) (time.Duration, error) {
 		s.Probation = &ProbationStatus{Version: p.Version, Back: p.Back, Left: max(p.Lasts-ran, 0), Doubt: l.watch.why}
 	})
 	if reason == "" {
+		if l.cfg.Failing == nil { // nothing to look at, but for the questions
+			return max(min(p.Lasts-ran, l.watch.noted+noted-ran), time.Second), nil
+		}
 		return lookAgain, nil
 	}
 	_, err := l.cfg.Engine.GoBack(engine.AskedBy(ctx, &journal.Asker{Kind: journal.ByUpdater}), reason, reach)
@@ -85,6 +93,13 @@ func (l *Loop) probe(ctx context.Context) (time.Duration, error) {
 		return 0, l.over(ctx, ran, p, "there is nowhere to go back to: "+err.Error())
 	}
 	return lookAgain, err
+}
+
+// stayed reports whether the device has tried to go back from the version on probation,
+// and has not got there. It does not try again: each try stops what still runs.
+func (l *Loop) stayed(p *journal.Probation) bool {
+	u := l.cfg.Engine.Journal().Last
+	return u != nil && u.Kind == engine.Probation && u.Evicts != nil && u.Evicts.Update == p.Update && u.State != engine.Committed
 }
 
 // over ends a probation.
@@ -116,7 +131,22 @@ func (l *Loop) doubt(ctx context.Context, p *journal.Probation, now time.Duratio
 // alone says that nobody has answered this device for so long that the version may be to
 // blame. The version before could reach the source within the day before it.
 func (l *Loop) alone(p *journal.Probation, now time.Duration) (reason string, reach bool) {
-	if !p.Reach || l.tries < leastTries || now-max(l.unheard, l.watch.since) < max(p.Lasts/2, leastAlone) {
+	if !p.Reach || l.unheard == 0 {
+		return "", false
+	}
+	due := max(l.unheard, l.watch.since) + max(p.Lasts/2, leastAlone)
+	if now < due {
+		return "", false
+	}
+	// A device that backs off has not asked for hours, and the source may be there again: it
+	// asks now, and once more.
+	for _, at := range []time.Duration{due, due + lastTry} {
+		if l.tried < at {
+			l.next = max(min(l.next, at), now)
+			return "", false
+		}
+	}
+	if l.tries < leastTries {
 		return "", false
 	}
 	return fmt.Sprintf("PROBATION: %s cannot be reached any more since version %s, and could before", l.cfg.Source.Name(), p.Version), true
@@ -157,5 +187,5 @@ func (l *Loop) suspect(ctx context.Context) (time.Duration, error) {
 func (l *Loop) Reached() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.shown.Heard.IsZero() && l.cfg.Clock.Now().Sub(l.shown.Heard) < 24*time.Hour
+	return l.spoken > 0 && l.cfg.Clock.Monotonic()-l.spoken < aDay
 }

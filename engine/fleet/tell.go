@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tope/updater/engine"
 	"github.com/tope/updater/journal"
 )
 
@@ -45,10 +46,14 @@ func (l *Loop) tellAll(ctx context.Context) error {
 			var asks *Wait
 			if errors.As(err, &asks) && asks.For > 0 {
 				wait = max(wait, AtLeast(l.cfg.ID, l.asks, asks.For))
+				l.next = max(l.next, l.cfg.Clock.Monotonic()+wait)
 			}
 			l.tell = l.cfg.Clock.Monotonic() + wait
 			l.set(func(s *Status) { s.Untold = err.Error() })
 			return nil
+		}
+		if o := l.answer.Offer; n.End && n.Origin != nil && o != nil && o.Origin == *n.Origin {
+			l.taken = true // the answer is from before the source knew of the end
 		}
 		l.untold = 0
 		l.set(func(s *Status) { s.Untold = "" })
@@ -60,8 +65,15 @@ func (l *Loop) tellAll(ctx context.Context) error {
 }
 
 // forgetOthers drops what is owed to sources that are not configured any more: nobody
-// could tell them.
+// could tell them. An offer of theirs that waits would never be let go on.
 func (l *Loop) forgetOthers(ctx context.Context) error {
+	if u, mine := l.open(); u != nil && mine == nil && u.Origin != nil && u.Origin.Source != l.cfg.Source.Name() && u.Kind == engine.Install {
+		who := engine.AskedBy(ctx, &journal.Asker{Kind: journal.ByUpdater})
+		err := l.cfg.Engine.CancelOffer(who, *u.Origin, u.Origin.Source+" is not configured any more")
+		if err != nil && !errors.Is(err, engine.ErrTooLate) && !errors.Is(err, engine.ErrNotFound) {
+			return err
+		}
+	}
 	for _, n := range l.cfg.Engine.Journal().Outbox {
 		if n.Origin == nil || n.To == l.cfg.Source.Name() {
 			continue

@@ -15,28 +15,23 @@ import (
 func (l *Loop) goOn(ctx context.Context) (again time.Duration, err error) {
 	u := l.waits()
 	if u == nil {
-		l.opened = 0
 		return 0, nil
 	}
-	o := l.answer.Offer
-	if o == nil || o.Origin != *u.Origin {
-		o = nil
-	}
-	w, again := l.mayInstall(ctx, o, u)
-	if w == nil && l.cfg.Clock.Monotonic()-l.at > stale || !l.heard {
-		// Somebody may have stopped it since: before anything is switched, the source is
-		// asked once more. One that does not answer does not hold up what it has let go.
+	w, again := l.mayInstall(ctx, l.offerOf(u), u)
+	// Somebody may have stopped it since: before anything is switched, the source is asked
+	// once more. One that does not answer does not hold up what it has let go, and is left
+	// alone for as long as it would be otherwise.
+	switch now := l.cfg.Clock.Monotonic(); {
+	case w != nil || l.tries > 0:
+	case l.asks == 0:
+		return max(l.next-now, time.Millisecond), nil // it is asked in a moment, by Run
+	case now-l.at > stale:
 		if _, err := l.ask(ctx); err != nil {
 			return 0, err
 		}
-		l.at = l.cfg.Clock.Monotonic()
-		if u = l.waits(); u == nil {
-			return 0, nil
+		if l.tries == 0 {
+			return time.Millisecond, nil // begin may know of something better
 		}
-		if o = l.answer.Offer; o == nil || o.Origin != *u.Origin {
-			o = nil
-		}
-		w, again = l.mayInstall(ctx, o, u)
 	}
 	if w != nil {
 		l.wait(w)
@@ -52,6 +47,15 @@ func (l *Loop) goOn(ctx context.Context) (again time.Duration, err error) {
 		err = nil
 	}
 	return 0, err
+}
+
+// offerOf is the offer that an update carries out, as the newest answer has it; nil when it
+// does not.
+func (l *Loop) offerOf(u *journal.Update) *Offer {
+	if o := l.answer.Offer; o != nil && o.Origin == *u.Origin {
+		return o
+	}
+	return nil
 }
 
 // mayInstall says why an offer is not installed now, and when to look again. u is its
@@ -77,12 +81,20 @@ func (l *Loop) mayInstall(ctx context.Context, o *Offer, u *journal.Update) (*jo
 		return &journal.Wait{Reason: string(ByPolicy), Text: "this device only downloads (policy \"download\"): \"tope-updater fleet install\" installs it"}, 0
 	}
 	if o == nil && l.cfg.Source.Listens() && !l.heard {
-		return &journal.Wait{Reason: string(Unheard), Text: l.cfg.Source.Name() + " has not been heard since the updater was started: it may have shut its window, or stopped the offer"}, lookAgain
+		return &journal.Wait{Reason: string(Unheard), Text: l.cfg.Source.Name() + " has not been heard since the updater was started: it may have shut its window, or stopped the offer"}, 0
 	}
-	if o != nil && o.Forced || u != nil && l.deferred(u) >= l.cfg.MaxDefer {
+	left := l.cfg.MaxDefer
+	if u != nil {
+		left -= l.deferred(u)
+	}
+	if o != nil && o.Forced || left <= 0 {
 		return nil, 0
 	}
-	return l.inTime(ctx, now)
+	w, again := l.inTime(ctx, now)
+	if w != nil && u != nil && (again == 0 || again > left) {
+		w.Until, again = l.in(left), left
+	}
+	return w, again
 }
 
 // deferred is how long an update has been put off since it was accepted, as far as the
@@ -100,14 +112,13 @@ func (l *Loop) inTime(ctx context.Context, now time.Time) (*journal.Wait, time.D
 		}
 		open, until := l.cfg.Windows.Open(now)
 		if !open {
-			l.opened = 0
 			next, ok := l.cfg.Windows.Next(now)
 			if !ok {
 				return &journal.Wait{Reason: string(OutsideWindow), Text: "no maintenance window ever opens"}, 0
 			}
 			return &journal.Wait{Reason: string(OutsideWindow), Text: "the next maintenance window opens at " + stamp(next), Until: next}, max(next.Sub(now), time.Second)
 		}
-		if left := l.spread(until.Sub(now)); left > 0 {
+		if left := l.spread(now, until); left > 0 {
 			at := l.in(left)
 			return &journal.Wait{Reason: string(OutsideWindow), Text: "the maintenance window is open; this device's turn in it is at " + stamp(at), Until: at}, left
 		}
@@ -124,14 +135,15 @@ func (l *Loop) inTime(ctx context.Context, now time.Time) (*journal.Wait, time.D
 const widest = time.Hour
 
 // spread is how long this device still waits in a window that is open: a fleet whose
-// windows open in one moment begins over a quarter of it, an hour at most.
-func (l *Loop) spread(length time.Duration) time.Duration {
-	now := l.cfg.Clock.Monotonic()
-	if l.opened == 0 {
-		l.opened = now
-		l.opening = now + part(min(length/4, widest), draw("window", l.cfg.ID, 0))
+// windows open in one moment begins over a quarter of it, an hour at most. One that never
+// shuts, which is the zero until as shuts is at first, opens in no moment.
+func (l *Loop) spread(now, until time.Time) time.Duration {
+	mono := l.cfg.Clock.Monotonic()
+	if !l.shuts.Equal(until) {
+		l.shuts = until
+		l.opening = mono + part(min(until.Sub(now)/4, widest), draw("window", l.cfg.ID, 0))
 	}
-	return l.opening - now
+	return l.opening - mono
 }
 
 // held is who holds offers back now; nil for nobody.

@@ -48,7 +48,7 @@ func (a *api) checkFleet(w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, engine.ErrJournal), errors.Is(err, engine.ErrNothingToDo), errors.Is(err, context.Canceled):
 		return err
 	case !seesAll(r):
-		return fmt.Errorf("%w; who may read what is private is told why by GET %s", ErrSource, fleetPath)
+		return fmt.Errorf("%w; \"tope-updater fleet status\" tells why", ErrSource)
 	}
 	return fmt.Errorf("%w: %w", ErrSource, err)
 }
@@ -77,7 +77,7 @@ func (a *api) installOffer(w http.ResponseWriter, r *http.Request) error {
 	if o := a.Fleet.Status().Offer; o != nil {
 		text = "what is offered has not been downloaded"
 	}
-	return fmt.Errorf("%w: %s; GET %s tells why", engine.ErrNotFound, text, fleetPath)
+	return fmt.Errorf("%w: %s; \"tope-updater fleet status\" tells why", engine.ErrNotFound, text)
 }
 
 // hold keeps offers from being installed. Requests of this device are not concerned.

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,7 +20,7 @@ import (
 func TestLegacyClientsSeeAnOfferThatWaitsAsReady(t *testing.T) {
 	r := enginetest.NewDevice().Up(t)
 	src := steps.Source{URL: source.New("http://server/bundle"), Version: "1.1.0", MD5: "0123456789abcdef0123456789abcdef", Size: 7}
-	id, err := r.Install(t.Context(), engine.InstallRequest{Source: src, Hold: true, Origin: &journal.Origin{Source: "channel stable", Action: "12"}})
+	id, err := r.Install(t.Context(), engine.InstallRequest{Source: src, Hold: true, Origin: &journal.Origin{Source: "channel stable", Action: "12"}, Patience: 48 * time.Hour})
 	require.NoError(t, err)
 	r.Until(engine.Ready)
 	h := httpapi.New(httpapi.Options{Engine: r.Engine, Clock: clock.System()})

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -178,7 +179,8 @@ func (a *api) problems(h func(http.ResponseWriter, *http.Request) error) http.Ha
 			return
 		}
 		p := problemOf(err)
-		if p.Status >= http.StatusInternalServerError {
+		// That the source does not answer is its failure, and told by the loop.
+		if p.Status >= http.StatusInternalServerError && !errors.Is(err, ErrSource) {
 			a.Log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		}
 		p.write(w)

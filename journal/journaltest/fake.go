@@ -52,6 +52,7 @@ type Journal struct {
 	when   When
 	poison error
 	damage *journal.Damage
+	keep   int
 }
 
 // disk is the part of a journal that outlives a crash.
@@ -78,6 +79,27 @@ func (j *Journal) Crash(write int, when When) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.left, j.when = write, when
+}
+
+// Keep prunes the journal to about its newest n records from now on, as the real one is;
+// 0 prunes nothing.
+func (j *Journal) Keep(n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.keep = n
+}
+
+// prune lets go of old records. mu is held.
+func (j *Journal) prune() {
+	d := &j.disk
+	if j.keep == 0 || len(d.records) < 2*j.keep {
+		return
+	}
+	old := len(d.records) - j.keep
+	for _, r := range d.records[:old] {
+		d.base = journal.Apply(d.base, r)
+	}
+	d.records, d.values = slices.Clone(d.records[old:]), slices.Clone(d.values[old:])
 }
 
 // Reopen returns the journal as a new process finds it. The old handle must not
@@ -183,6 +205,7 @@ func (j *Journal) append(recs ...journal.Record) (*journal.Fold, error) {
 		j.disk.values = append(j.disk.values, b.Values...)
 		j.disk.records = append(j.disk.records, b.Records...)
 		j.disk.state = b.State
+		j.prune()
 		if b.Drop {
 			maps.DeleteFunc(j.disk.notes, func(k string, _ []byte) bool {
 				return b.State.Open == nil || !bytes.HasPrefix([]byte(k), []byte(b.State.Open.ID+"/"))

@@ -204,6 +204,18 @@ func TestForceQuit(t *testing.T) {
 	require.Nil(t, w.ask().Cancel)
 }
 
+// TestForceQuitWhileItsWindowIsShut: what waits is cancelled, and not kept as what was to
+// be downloaded only is.
+func TestForceQuitWhileItsWindowIsShut(t *testing.T) {
+	w := newWorld(t)
+	w.server.Assign("dev1", 1, dditest.Forced)
+	w.server.Window("1", false)
+	o := w.accept()
+	w.server.Cancel("1")
+	w.server.ForceQuit("1")
+	require.Equal(t, &o, w.ask().Cancel)
+}
+
 // TestAcceptedElsewhere: an update of another source is not this one's to cancel.
 func TestAcceptedElsewhere(t *testing.T) {
 	w := newWorld(t)

@@ -13,12 +13,8 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-const (
-	// maxDetails is how many details an entry has.
-	maxDetails = 10
-	// keepEnds bounds what is remembered of ends. Facts have the newest success.
-	keepEnds = 32
-)
+// keepEnds bounds what is remembered of ends. Facts have the newest success.
+const keepEnds = 32
 
 // Tell tells one notice. What comes after an end is known to be of no use and counts as
 // told: hawkBit would answer 410, and goosebit would believe it, or count it once more.
@@ -83,6 +79,10 @@ func (s *Source) state(n journal.Notice) ddi.State {
 	switch {
 	case n.State == engine.Committed && n.End:
 		return ddi.Succeeded
+	case n.End && n.Error != nil && n.Error.Code == string(steps.AlreadyCurrent):
+		// The device runs the very release that it was offered: after a reinstall, say. A
+		// failure would stop a rollout for a device that is as it should be.
+		return ddi.Succeeded
 	case n.State == engine.Ready && s.ready == mark(*n.Origin) && !n.End:
 		return ddi.Scheduled
 	case n.State == engine.Ready:
@@ -95,7 +95,7 @@ func (s *Source) state(n journal.Notice) ddi.State {
 	return ddi.Proceeding
 }
 
-// details are what the server's people read, the most important first.
+// details are what the server's people read, the most important first: the client sends ten.
 func details(n journal.Notice) []string {
 	var all []string
 	if e := n.Error; e != nil {
@@ -118,7 +118,7 @@ func details(n journal.Notice) []string {
 	if e := n.Error; e != nil && e.Details != "" {
 		all = append(all, strings.Split(e.Details, "\n")...)
 	}
-	return all[:min(len(all), maxDetails)]
+	return all
 }
 
 // code is the number of an end's failure: its code's place here, where new ones go to the
@@ -132,7 +132,7 @@ func code(n journal.Notice) int {
 		steps.DownloadFailed, steps.PackageExpired, steps.DeploymentFailed, steps.ServiceFailed, steps.HealthFailed, steps.VersionConflict,
 		steps.BudgetSpent, steps.InterruptedTooOften, steps.OutOfMemory, steps.CancelledByUser, steps.TargetUnusable, steps.Quarantined,
 		steps.AlreadyCurrent, steps.BadSignature, steps.WrongDevice, steps.EpochTooLow, steps.ReleaseExpired, steps.TakeoverFailed,
-		steps.CopyDamaged, steps.Internal,
+		steps.CopyDamaged, steps.Internal, steps.SHA256Mismatch, steps.OfferMismatch, steps.OfferExpired, steps.FailedProbation,
 	}, steps.Code(n.Error.Code))
 	if i < 0 {
 		return 99

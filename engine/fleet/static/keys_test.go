@@ -126,7 +126,7 @@ func TestKeyThatIsOutOfDate(t *testing.T) {
 	w.offered()
 }
 
-// Keys that have expired are no reason to believe that the device is cut off.
+// A device whose keys have expired is not cut off for that.
 func TestKeysThatHaveExpired(t *testing.T) {
 	w := online(t)
 	w.publish()

@@ -21,7 +21,7 @@ func offered(now time.Time) journal.Fold {
 	waits, failed := origin("12"), origin("11")
 	return journal.Fold{
 		Open: &journal.Update{
-			ID: "u2", Kind: "install", From: "1.1.0", To: "1.2.0", State: journal.State(engine.Ready), Hold: true, Origin: &waits,
+			ID: "u2", Kind: "install", From: "1.1.0", To: "1.2.0", State: engine.Ready, Hold: true, Origin: &waits,
 		},
 		Outbox: []journal.Notice{{
 			ID: 6, To: source, Update: "u0", Origin: &failed, State: "RolledBack", End: true, From: "1.0.0", Version: "1.1.5", Running: "1.0.0",
