@@ -51,6 +51,9 @@ var (
 
 func goesBack(reach bool) enginetest.Request {
 	return func(ctx context.Context, e *engine.Engine) (string, error) {
+		if last := e.Journal().Last; last != nil && last.Kind == engine.Probation {
+			return "", fmt.Errorf("to and fro: %s was on probation, and was gone back from, before", last.From)
+		}
 		return e.GoBack(ctx, "PROBATION: it dies", reach)
 	}
 }
@@ -111,10 +114,11 @@ func sickens(d *enginetest.Device, f *journal.Fold) enginetest.Request {
 // managed is a device of a fleet.
 func managed(f enginetest.Fleet, sick ...string) func() *enginetest.Device {
 	return with(func(d *enginetest.Device) {
-		f.Change = func(cfg *engine.Config) {
+		own := f
+		own.Change = func(cfg *engine.Config) {
 			cfg.Everywhere, cfg.Probation, cfg.Reached = []string{everybody}, 24*time.Hour, func(string) bool { return true }
 		}
-		d.Fleet = &f
+		d.Fleet = &own
 		for _, v := range sick {
 			d.Sick[v] = true
 		}
@@ -126,7 +130,7 @@ func offerFlows() []flow {
 	probe := func(idle func(*enginetest.Device, *journal.Fold) enginetest.Request) func() *enginetest.Device {
 		return managed(enginetest.Fleet{Waits: waitsAnd(proceeds), Idle: idle})
 	}
-	moved := enginetest.Fleet{Waits: waitsAnd(proceeds), Away: func(d *enginetest.Device) { d.P.Current = "0.9.0" }}
+	moved := enginetest.Fleet{Waits: waitsAnd(proceeds), Away: func(d *enginetest.Device) { d.P.Current = "0.5.0" }}
 	both := []string{"1.0.0", "1.1.0"}
 	return []flow{
 		{"offer", managed(goOn), offered, engine.Committed, "1.1.0", both},
@@ -134,11 +138,18 @@ func offerFlows() []flow {
 		{"offer that nobody wants to hear of", managed(goOn), offering(func(r *engine.InstallRequest) { r.Reports = false }), engine.Committed, "1.1.0", both},
 		{"offer of a sick version", managed(goOn, "1.1.0"), offered, engine.RolledBack, "1.0.0", both},
 		{"offer, and nothing but the factory's runs", managed(goOn, "1.1.0", "1.0.0"), offered, engine.FellBack, "0.5.0", append(both, "0.5.0")},
+		{"offer of a release in quarantine", with(func(d *enginetest.Device) {
+			d.Fleet = managed(goOn)().Fleet
+			bad := &journal.Quarantined{Version: "1.1.0", Digest: d.Bundle.Digest, Reason: "HEALTH_CHECK_FAILED: it dies"}
+			if _, err := d.J.Append(journal.Record{Phase: journal.Outcome, Quarantine: bad}); err != nil {
+				panic(err)
+			}
+		}), offered, engine.Failed, "1.0.0", both[:1]},
 		{"offer that its source cancels", managed(enginetest.Fleet{Waits: waitsAnd(cancelled)}), offered, engine.Cancelled, "1.0.0", both[:1]},
 		{"offer that a request supersedes", managed(enginetest.Fleet{Waits: waitsAnd(supersede)}), offered, engine.Committed, "1.1.0", both},
 		{"offer that nobody lets go on", managed(enginetest.Fleet{}), offering(func(r *engine.InstallRequest) { r.Patience = 30 * time.Minute }), engine.Failed, "1.0.0", both[:1]},
 		{"offer that waits for long", managed(enginetest.Fleet{Waits: long}), offered, engine.Committed, "1.1.0", both},
-		{"offer, and somebody moves current", managed(moved), offered, engine.Committed, "1.1.0", append(both, "0.9.0")},
+		{"offer, and somebody moves current", managed(moved), offered, engine.Committed, "1.1.0", append(both, "0.5.0")},
 		{"probation that is failed", probe(probing(false, nil)), offered, engine.Committed, "1.0.0", both},
 		{"probation without its source, which is reached then", probe(probing(true, convicted)), offered, engine.Committed, "1.0.0", both},
 		{"probation without its source, which is not reached then either", probe(probing(true, acquitted)), offered, engine.Committed, "1.0.0", both},
@@ -149,6 +160,9 @@ func offerFlows() []flow {
 
 // name is a notice in words. There is one of each end.
 func name(n journal.Notice) string {
+	if n.Newest {
+		return fmt.Sprintf("%s only the newest: %s ended as %s", n.To, n.Update, n.State)
+	}
 	if n.End {
 		return fmt.Sprintf("%s %s ended as %s", n.To, n.Update, n.State)
 	}
@@ -170,8 +184,9 @@ func due(r journal.Record, a *journal.Accept) (list []journal.Notice) {
 	}
 	n := journal.Notice{Update: r.Update, State: r.To, End: r.Terminal}
 	if r.Terminal {
-		n.To = everybody
+		n.To, n.Newest = everybody, true
 		list = append(list, n)
+		n.Newest = false
 	}
 	if a.Origin == nil || !a.Reports {
 		return list

@@ -318,7 +318,7 @@ func (w *sweep) first(t *testing.T, cut enginetest.Cut) {
 // mostly leave a device in the same state, to the last bit that a boot looks at;
 // such a state has one future, which is played once (-everypair plays them all).
 // With -short the second cuts are a sample: each 17th, another one after each
-// first cut.
+// first cut; of a device of a fleet it is each third.
 func TestCrashEverywhere(t *testing.T) {
 	for _, f := range flows() {
 		t.Run(f.name, func(t *testing.T) {
@@ -328,6 +328,9 @@ func TestCrashEverywhere(t *testing.T) {
 				w.every = 17
 			}
 			whole := newStory(f)
+			if whole.Fleet != nil && !*everyPair {
+				w.every = max(w.every, 3) // they have twice the effects
+			}
 			require.False(t, whole.begin(t, enginetest.Cut{}))
 			for _, c := range everyCut(whole.Count()) {
 				w.first(t, c)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tope/updater/cmd/internal/human"
@@ -23,7 +24,11 @@ func (t *terminal) fleet(s fleet.Status) {
 		row("", "%s", offerNamed(*o))
 	}
 	if w := s.Wait; w != nil {
-		row("waits", "%s%s", w.Text, before(w.Until, " (until %s)"))
+		until := before(w.Until, " (until %s)")
+		if strings.Contains(w.Text, moment(w.Until)) { // most texts say it
+			until = ""
+		}
+		row("waits", "%s%s", w.Text, until)
 	}
 	if u := s.Update; u != nil {
 		row("update", "%s", describe(*u))

@@ -73,7 +73,6 @@ func endOwed(u *engine.UpdateStatus, owed *journal.Notice) engine.UpdateStatus {
 	s := engine.UpdateStatus{ID: owed.Update, Kind: engine.Install, State: owed.State, From: owed.From, To: owed.Version}
 	if f := owed.Error; f != nil {
 		s.Error = &engine.ErrorStatus{Code: f.Code, Class: f.Class, Text: f.Text, Outline: f.Outline}
-		s.Cause = s.Error
 	}
 	return s
 }

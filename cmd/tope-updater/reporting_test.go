@@ -125,7 +125,9 @@ func TestEachEndIsReportedOnce(t *testing.T) {
 	require.Len(t, api.heard(), 1, "and not in the next life")
 
 	api.goes(true)
-	r.life(d, looks(), func(ctx context.Context, e *engine.Engine) (string, error) { return e.Rollback(ctx, "", engine.Turning{}) })
+	r.life(d, looks(), func(ctx context.Context, e *engine.Engine) (string, error) {
+		return e.Rollback(ctx, "", engine.Turning{})
+	})
 	require.Len(t, d.J.State().Outbox, 1)
 	require.Len(t, api.heard(), 1)
 	api.goes(false)
@@ -160,7 +162,9 @@ func TestReportsGoOnFromAnEarlierProgram(t *testing.T) {
 			require.NoFileExists(t, path)
 			r.life(d, looks())
 			require.Len(t, api.heard(), c.ends, "once")
-			r.life(d, toldAll, func(ctx context.Context, e *engine.Engine) (string, error) { return e.Rollback(ctx, "", engine.Turning{}) })
+			r.life(d, toldAll, func(ctx context.Context, e *engine.Engine) (string, error) {
+				return e.Rollback(ctx, "", engine.Turning{})
+			})
 			require.Len(t, api.heard(), c.ends+1)
 		})
 	}

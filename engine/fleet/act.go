@@ -55,6 +55,11 @@ func (l *Loop) begin(ctx context.Context) (again time.Duration, err error) {
 		}
 		return 0, nil // its end changes the engine, and this is looked at again
 	}
+	if q := l.known(o); q != nil {
+		return 0, l.refuse(ctx, o, &steps.Error{
+			Class: steps.Refused, Code: steps.Quarantined, Err: fmt.Errorf("release %s failed on this device before (%s)", q.Version, q.Reason),
+		})
+	}
 	src := o.Source
 	src.Sparing = !o.Forced && l.cfg.Thrift != nil
 	_, err = l.cfg.Engine.Install(l.as(ctx, o.Origin.Action), engine.InstallRequest{
@@ -76,6 +81,21 @@ func (l *Loop) begin(ctx context.Context) (again time.Duration, err error) {
 	return 0, err
 }
 
+// known is the entry in quarantine of what is offered, when an offer of the same file has
+// led to it: a server knows files, the quarantine releases, and nothing need be fetched to
+// tell. nil: it has to be fetched to know.
+func (l *Loop) known(o *Offer) *journal.Quarantined {
+	f := l.cfg.Engine.Journal()
+	for i := range f.Quarantine {
+		for _, e := range f.Offers {
+			if e.Update == f.Quarantine[i].Update && o.Origin.Digest != "" && e.Digest == o.Origin.Digest && e.Source == o.Origin.Source {
+				return &f.Quarantine[i]
+			}
+		}
+	}
+	return nil
+}
+
 // afterwards looks at an offer that was begun or answered. One that has failed is tried
 // again, once its source has said anew that it offers it. It returns when that is.
 func (l *Loop) afterwards(o *Offer) (time.Duration, error) {
@@ -86,8 +106,8 @@ func (l *Loop) afterwards(o *Offer) (time.Duration, error) {
 	case left > 0:
 		l.wait(l.failing(o, end, left))
 		return left, nil
-	case l.tries == 0: // else the source is asked soon enough
-		l.next = min(l.next, l.cfg.Clock.Monotonic())
+	case l.tries == 0 && !l.owes(o.Origin.Action): // else the source is asked soon enough
+		l.next = min(l.next, l.at+lookAgain)
 	}
 	return 0, nil
 }

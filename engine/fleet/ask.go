@@ -45,6 +45,7 @@ func (l *Loop) ask(ctx context.Context) (asked, err error) {
 		}
 	}
 	now, wall := l.cfg.Clock.Monotonic(), l.cfg.Clock.Now().UTC().Round(time.Second)
+	l.tried = now
 	switch {
 	case asked == nil || errors.Is(asked, ErrHeard):
 		l.unheard = 0

@@ -30,6 +30,8 @@ type Loop struct {
 	tries   int
 	unheard time.Duration
 	heard   bool
+	// tried is when the newest question was.
+	tried time.Duration
 	// answer is the newest answer, and at when it came. taken: its offer was begun, or
 	// answered, since. insists: somebody has asked for it, so that an offer that has failed
 	// is tried at once.

@@ -20,7 +20,9 @@ const (
 	// must have asked.
 	leastAlone = time.Hour
 	leastTries = 6
-	aDay       = 24 * time.Hour
+	// lastTry is how long after the question that would have convinced it a device asks again.
+	lastTry = 10 * time.Minute
+	aDay    = 24 * time.Hour
 )
 
 // watch is what the loop has seen of the version on probation.
@@ -57,14 +59,14 @@ func (l *Loop) probe(ctx context.Context) (time.Duration, error) {
 	}
 	ran := l.watch.from + now - l.watch.since
 	switch {
+	case st.Update != nil && engine.Switched(st.State) && !engine.Terminal(st.State):
+		return lookAgain, nil // it is changing what would be looked at
 	case st.Pointers.Current != p.Version:
 		return 0, l.over(ctx, ran, p, "another version runs")
 	case ran >= p.Lasts && l.watch.bad == 0:
 		return 0, l.over(ctx, ran, p, fmt.Sprintf("version %s has passed its probation", p.Version))
 	case l.stayed(p):
 		return 0, l.over(ctx, ran, p, "the way back has failed: "+p.Version+" stays")
-	case st.Update != nil && engine.Switched(st.State):
-		return lookAgain, nil // an update is changing what would be looked at
 	}
 	if ran-l.watch.noted >= noted {
 		// Without this record, a device that is switched off each evening would never pass.
@@ -129,7 +131,22 @@ func (l *Loop) doubt(ctx context.Context, p *journal.Probation, now time.Duratio
 // alone says that nobody has answered this device for so long that the version may be to
 // blame. The version before could reach the source within the day before it.
 func (l *Loop) alone(p *journal.Probation, now time.Duration) (reason string, reach bool) {
-	if !p.Reach || l.unheard == 0 || l.tries < leastTries || now-max(l.unheard, l.watch.since) < max(p.Lasts/2, leastAlone) {
+	if !p.Reach || l.unheard == 0 {
+		return "", false
+	}
+	due := max(l.unheard, l.watch.since) + max(p.Lasts/2, leastAlone)
+	if now < due {
+		return "", false
+	}
+	// A device that backs off has not asked for hours, and the source may be there again: it
+	// asks now, and once more.
+	for _, at := range []time.Duration{due, due + lastTry} {
+		if l.tried < at {
+			l.next = max(min(l.next, at), now)
+			return "", false
+		}
+	}
+	if l.tries < leastTries {
 		return "", false
 	}
 	return fmt.Sprintf("PROBATION: %s cannot be reached any more since version %s, and could before", l.cfg.Source.Name(), p.Version), true

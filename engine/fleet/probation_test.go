@@ -110,9 +110,14 @@ func TestTheWayBackFails(t *testing.T) {
 		require.Equal(t, engine.RolledBack, d.fold().Last.State)
 		require.Equal(t, "1.1.0", d.current(), "the new version stays")
 		require.Empty(t, d.quarantined())
-		id := d.fold().Last.ID
 		d.pass(48 * hour)
-		require.Equal(t, id, d.fold().Last.ID, "it is tried once")
+		tries := 0
+		for _, r := range d.J.All() {
+			if r.Accept != nil && r.Accept.Kind == engine.Probation {
+				tries++
+			}
+		}
+		require.Equal(t, 1, tries)
 		require.Nil(t, d.fold().Probation)
 		d.words()
 	})
@@ -164,6 +169,24 @@ func TestAcquitted(t *testing.T) {
 		require.Equal(t, "1.1.0", d.current())
 		require.Nil(t, d.fold().Probation, "it has passed")
 	})
+}
+
+// TestAnOutageIsNotHeldAgainstAVersion: a source that was away for long and is there again
+// is asked before the device goes back.
+func TestAnOutageIsNotHeldAgainstAVersion(t *testing.T) {
+	for away := 8; away < 12; away++ {
+		within(t, func(t *testing.T, d *device) {
+			why := ""
+			d.cfg.Poll = 6 * hour
+			d.onProbation(&why)
+			d.source.Fails(errDown)
+			d.pass(time.Duration(away) * hour)
+			d.source.Fails(nil)
+			d.pass(24 * hour)
+			require.Equal(t, "1.1.0", d.current())
+			require.Nil(t, d.fold().Probation)
+		})
+	}
 }
 
 // TestSomebodyAnswers: a server that is broken does not cut a device off.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/engine/fleet"
+	"github.com/tope/updater/journal"
 	"github.com/tope/updater/steps"
 )
 
@@ -61,5 +62,23 @@ func TestWhatIsInQuarantineIsNotPromisedAgain(t *testing.T) {
 		require.Contains(t, s.Text, "it has failed here (HEALTH_CHECK_FAILED), and is in quarantine")
 		require.Equal(t, string(fleet.Failed), s.Wait.Reason)
 		require.Zero(t, s.Wait.Until)
+	})
+}
+
+// TestWhatIsReleasedIsNotHeld, also before the loop has looked at it again.
+func TestWhatIsReleasedIsNotHeld(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.cfg.Veto = func(context.Context) fleet.Veto { time.Sleep(time.Second); return fleet.Veto{} }
+		d.up()
+		require.NoError(t, d.life.Hold(t.Context(), journal.Hold{Why: "prints"}))
+		d.offers("1", "1.1.0")
+		d.check()
+		d.waits(fleet.Held)
+		require.NoError(t, d.life.Unhold(t.Context()))
+		s := d.loop.Load().Status()
+		require.Nil(t, s.Wait)
+		require.Equal(t, "offers are not held back any more", s.Text)
+		d.pass(time.Minute)
+		require.Equal(t, "1.1.0", d.current())
 	})
 }

@@ -119,6 +119,14 @@ var ErrNever = errors.New("it will never be taken")
 // ErrHeard is of a question that has failed although somebody has answered: the device is not cut off.
 var ErrHeard = errors.New("somebody has answered")
 
+// Heard makes an error an ErrHeard, and says the same.
+func Heard(err error) error { return heard{err} }
+
+type heard struct{ error }
+
+func (h heard) Is(target error) bool { return target == ErrHeard }
+func (h heard) Unwrap() error        { return h.error }
+
 // Wait is an error of a source that asks to be left alone.
 type Wait struct {
 	For time.Duration

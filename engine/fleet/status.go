@@ -121,6 +121,9 @@ func Idle(e Teller) Status {
 func StatusOf(e Teller, s Status) Status {
 	f := e.Journal()
 	s.Held, s.Outbox = f.Held, []journal.Notice{}
+	if s.Held == nil && s.Wait != nil && s.Wait.Reason == string(Held) { // the loop is about to see that
+		s.Wait, s.Text = nil, "offers are not held back any more"
+	}
 	for _, n := range f.Outbox {
 		if n.Origin != nil {
 			s.Outbox = append(s.Outbox, n)

@@ -135,12 +135,9 @@ func (l *Loop) inTime(ctx context.Context, now time.Time) (*journal.Wait, time.D
 const widest = time.Hour
 
 // spread is how long this device still waits in a window that is open: a fleet whose
-// windows open in one moment begins over a quarter of it, an hour at most. In one that
-// never shuts, which is the zero until, nothing opens.
+// windows open in one moment begins over a quarter of it, an hour at most. One that never
+// shuts, which is the zero until as shuts is at first, opens in no moment.
 func (l *Loop) spread(now, until time.Time) time.Duration {
-	if until.IsZero() {
-		return 0
-	}
 	mono := l.cfg.Clock.Monotonic()
 	if !l.shuts.Equal(until) {
 		l.shuts = until

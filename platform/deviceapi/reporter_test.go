@@ -157,8 +157,6 @@ func TestAMessageIsNews(t *testing.T) {
 	require.Len(t, f.api.bodies(), 2)
 }
 
-// TestDownAndBack: while device-api is down Submit does not wait and only the
-// newest report is kept; when it is back it gets that one.
 // Two updates that end in the same words are two reports, and the answer to the first says
 // nothing of the second.
 func TestTheSameWordsOfAnotherUpdateAreNews(t *testing.T) {
@@ -175,6 +173,8 @@ func TestTheSameWordsOfAnotherUpdateAreNews(t *testing.T) {
 	require.Equal(t, f.api.bodies()[0], f.api.bodies()[1], "it is not sent")
 }
 
+// TestDownAndBack: while device-api is down Submit does not wait and only the
+// newest report is kept; when it is back it gets that one.
 func TestDownAndBack(t *testing.T) {
 	f := start(t)
 	f.Submit(report("downloading", 0))

@@ -268,3 +268,26 @@ func TestTheOfferIsJudgedByTheHead(t *testing.T) {
 	require.Contains(t, text, "sha256:y")
 	require.Equal(t, int64(probeSize), p.bytes())
 }
+
+// renamed is a format that looks, once it has the source's head, whether the file has the
+// bundle's name still.
+type renamed struct{ *halved }
+
+func (r renamed) Plan(ctx context.Context, t *steps.Task, begin []byte, ranged bool) (bundle.Parts, error) {
+	if _, err := os.Lstat(filepath.Join(t.WorkDir, bundle.FileName)); err == nil && string(begin) == string(r.b[:headSize]) {
+		return bundle.Parts{}, refused(steps.Internal, "", "it has the bundle's name still")
+	}
+	return r.halved.Plan(ctx, t, begin, ranged)
+}
+
+// A bundle of an earlier run whose head is damaged gets another head only under the part
+// file's name: a file called bundle is always complete.
+func TestADamagedBundleLosesItsName(t *testing.T) {
+	h := published(1<<20, [2]int64{2000, 3000})
+	p := publish(t, always(h.b), nil)
+	task := newTask(t, at(p.URL))
+	damaged := append([]byte(nil), h.b...)
+	damaged[headSize-1] ^= 1
+	require.NoError(t, os.WriteFile(filepath.Join(task.WorkDir, bundle.FileName), damaged, 0o600))
+	requirePieces(t, h, task, mustDo(t, partialStep(h, func(c *Config) { c.Partial = renamed{h} }), task))
+}

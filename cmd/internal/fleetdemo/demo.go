@@ -87,7 +87,7 @@ func (p *play) strike() error {
 		all = append(all, d.stop())
 	}
 	if p.site != nil {
-		all = append(all, p.site.close())
+		all = append(all, p.close())
 	}
 	return errors.Join(all...)
 }

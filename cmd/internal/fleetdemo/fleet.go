@@ -22,20 +22,25 @@ import (
 // device is one of the fleet.
 type device struct {
 	*fixtures.Device
-	name   string
+	name string
+	// held: somebody keeps offers back on it.
+	held   bool
 	daemon *exec.Cmd
 	log    *os.File
 	api    *client.Client
 }
 
-// fleetSize counts the devices. By their ids, which are their names, the devices are in a
-// known order in the rollout of each release: the first half of them is in at 50 percent.
 const fleetSize = 12
 
-// isCanary says that the device is one of the first in each rollout: fleet.early.
-func isCanary(name string) bool { return name == canary }
-
+// canary is one of the first in each rollout: fleet.early.
 const canary = "printer-12"
+
+// half are those whose place in the rollout of the good release is in the first half, by
+// their ids, which are their names: the canary is the first, the others follow between
+// 5.19 % and 43.73 %.
+func half() []string {
+	return []string{canary, "printer-05", "printer-06", "printer-07", "printer-08", "printer-10"}
+}
 
 // newFleet makes the devices, with version 1.0.0. Each knows the keys that sign releases
 // and the one that signs channels.
@@ -45,7 +50,7 @@ func (p *play) newFleet(ctx context.Context) error {
 		// Nobody watches the network of a play, and only "fleet check" asks during it.
 		more := fmt.Sprintf("[device]\nproduct = %q\n\n[fleet]\nchannel = %q\nid = %q\npoll = \"168h\"\nmetered = \"allow\"\n",
 			product, p.url+"/stable.channel", name)
-		if isCanary(name) {
+		if name == canary {
 			more += "early = true\n"
 		}
 		d := &device{name: name}
@@ -179,15 +184,18 @@ func (p *play) await(ctx context.Context, d *device, what string, ready func(htt
 }
 
 // settle waits until no device has an update in progress, and demands that those and only
-// those devices run a version that are meant to.
+// those devices run a version that are meant to. One that is held is to have it ready.
 func (p *play) settle(ctx context.Context, version string, meant func(*device) bool) error {
 	return p.each(func(_ int, d *device) error {
 		runs := ""
 		err := p.await(ctx, d, "the end of its update", func(st httpapi.Status) bool {
 			runs = st.Pointers.Current
+			if d.held && meant(d) {
+				return st.State == engine.Ready && strings.Contains(st.Fleet, "is ready and waits")
+			}
 			return st.Update == nil || engine.Terminal(st.Update.State)
 		})
-		if err == nil && (runs == version) != meant(d) {
+		if err == nil && (runs == version) != (meant(d) && !d.held) {
 			err = fmt.Errorf("%s runs %s, while %s goes out", d.name, runs, version)
 		}
 		return err

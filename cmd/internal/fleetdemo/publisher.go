@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/tope/updater/cmd/internal/fixtures"
@@ -46,7 +47,7 @@ func (p *play) publish(ctx context.Context, bundles ...string) error {
 	if err := p.bundle(ctx, "channel", "sign", "stable.json", "--key", "online.key"); err != nil {
 		return err
 	}
-	files := append(bundles, "stable.channel")
+	files := slices.Concat(bundles, []string{"stable.channel"})
 	p.say("$ cp %s ../site/", strings.Join(files, " "))
 	for _, name := range files {
 		text, err := os.ReadFile(filepath.Join(p.desk, name))

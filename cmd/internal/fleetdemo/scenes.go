@@ -3,11 +3,12 @@ package fleetdemo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/tope/updater/engine/httpapi"
-	"github.com/tope/updater/steps/bundle/channel"
+	"github.com/tope/updater/journal"
 )
 
 // The versions: the one that all devices have, a release that starts and says that it is
@@ -18,10 +19,15 @@ const (
 	good  = "1.2.0"
 )
 
+// busy is a device among the first half in the rollout of the good release.
+const busy = "printer-05"
+
 type scene func(context.Context, *play) error
 
 // scenes is the play.
-func scenes() []scene { return []scene{keys, start, canaryFails, halted, promoted, half, all, account} }
+func scenes() []scene {
+	return []scene{keys, start, canaryFails, halted, promoted, halfway, released, all, account}
+}
 
 func keys(ctx context.Context, p *play) error {
 	p.heading("the publisher makes two keys: one for releases, and one that can only choose among them")
@@ -82,6 +88,9 @@ func canaryFails(ctx context.Context, p *play) error {
 	if err := p.settle(ctx, bad, nobody); err != nil {
 		return err
 	}
+	if err := p.onlyTheCanary(ctx); err != nil {
+		return err
+	}
 	p.say("\nThe new device-api is unhealthy, so the canary has gone back:")
 	if err := p.updater(ctx, p.canary(), "journal", "show"); err != nil {
 		return err
@@ -135,7 +144,30 @@ func promoted(ctx context.Context, p *play) error {
 	return p.updater(ctx, p.canary(), "fleet", "status")
 }
 
-func half(ctx context.Context, p *play) error { return p.ramp(ctx, 50) }
+// halfway lets the first half of the fleet have it. On one device of it somebody has better
+// things to do.
+func halfway(ctx context.Context, p *play) error {
+	d := p.named(busy)
+	if err := p.updater(ctx, d, "fleet", "hold", "--for", "8h", "--why", "prints the annual report"); err != nil {
+		return err
+	}
+	d.held = true
+	if err := p.ramp(ctx, 50); err != nil {
+		return err
+	}
+	return p.updater(ctx, d, "fleet", "status")
+}
+
+// released lets go of the device that was held.
+func released(ctx context.Context, p *play) error {
+	p.heading("%s has printed", busy)
+	d := p.named(busy)
+	if err := p.updater(ctx, d, "fleet", "release"); err != nil {
+		return err
+	}
+	d.held = false
+	return p.await(ctx, d, "the offer to be installed", func(st httpapi.Status) bool { return st.Pointers.Current == good && st.Update == nil })
+}
 
 func all(ctx context.Context, p *play) error { return p.ramp(ctx, 100) }
 
@@ -155,10 +187,8 @@ func (p *play) step(ctx context.Context, percent int) error {
 	if _, err := p.ask(ctx); err != nil {
 		return err
 	}
-	rollout := channel.Rollout{Percent: channel.All * channel.Percent(percent) / 100}
-	if err := p.settle(ctx, good, func(d *device) bool {
-		return isCanary(d.name) || rollout.In(channel.PlaceOf("stable/"+good, d.name), time.Now())
-	}); err != nil {
+	in := map[int][]string{1: {canary}, 50: half()}[percent]
+	if err := p.settle(ctx, good, func(d *device) bool { return percent == 100 || slices.Contains(in, d.name) }); err != nil {
 		return err
 	}
 	_, err := p.everywhere(ctx, "current", "status")
@@ -181,16 +211,8 @@ func account(ctx context.Context, p *play) error {
 	if err := p.updater(ctx, p.devices[0], "journal", "list"); err != nil {
 		return err
 	}
-	for _, d := range p.devices {
-		list, err := d.api.Updates(ctx)
-		if err != nil {
-			return err
-		}
-		for _, u := range list {
-			if u.To == bad && !isCanary(d.name) {
-				return fmt.Errorf("%s has tried %s: %s", d.name, bad, u.State)
-			}
-		}
+	if err := p.onlyTheCanary(ctx); err != nil {
+		return err
 	}
 	if sent, _ := p.answers(bundleOf(bad)); sent != p.badSent {
 		return fmt.Errorf("%s was fetched although %s is halted", bundleOf(bad), bad)
@@ -206,11 +228,27 @@ func account(ctx context.Context, p *play) error {
 	return nil
 }
 
+// onlyTheCanary demands that no journal but the canary's has the bad release.
+func (p *play) onlyTheCanary(ctx context.Context) error {
+	return p.each(func(_ int, d *device) error {
+		list, err := d.api.Updates(ctx)
+		tried := slices.ContainsFunc(list, func(u journal.Update) bool { return u.To == bad })
+		if err == nil && tried != (d.name == canary) {
+			err = fmt.Errorf("%s has tried %s: %t", d.name, bad, tried)
+		}
+		return err
+	})
+}
+
 func mib(n int64) float64 { return float64(n) / (1 << 20) }
 
 func nobody(*device) bool { return false }
 
-func (p *play) canary() *device { return p.devices[len(p.devices)-1] }
+func (p *play) canary() *device { return p.named(canary) }
+
+func (p *play) named(name string) *device {
+	return p.devices[slices.IndexFunc(p.devices, func(d *device) bool { return d.name == name })]
+}
 
 func bundleOf(version string) string { return product + "-" + version + ".tope" }
 

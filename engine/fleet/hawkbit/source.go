@@ -97,10 +97,15 @@ func judged(err error) error {
 	return later(err)
 }
 
-// later is an error with how long the server wants to be left alone.
+// later is an error with whether the server has answered, and how long it wants to be left
+// alone.
 func later(err error) error {
 	var e *ddi.Error
-	if errors.As(err, &e) && e.Wait > 0 {
+	if !errors.As(err, &e) || e.Status == 0 {
+		return err
+	}
+	err = fleet.Heard(err)
+	if e.Wait > 0 {
 		return &fleet.Wait{For: e.Wait, Err: err}
 	}
 	return err

@@ -79,6 +79,10 @@ func (s *Source) state(n journal.Notice) ddi.State {
 	switch {
 	case n.State == engine.Committed && n.End:
 		return ddi.Succeeded
+	case n.End && n.Error != nil && n.Error.Code == string(steps.AlreadyCurrent):
+		// The device runs the very release that it was offered: after a reinstall, say. A
+		// failure would stop a rollout for a device that is as it should be.
+		return ddi.Succeeded
 	case n.State == engine.Ready && s.ready == mark(*n.Origin) && !n.End:
 		return ddi.Scheduled
 	case n.State == engine.Ready:
@@ -128,7 +132,7 @@ func code(n journal.Notice) int {
 		steps.DownloadFailed, steps.PackageExpired, steps.DeploymentFailed, steps.ServiceFailed, steps.HealthFailed, steps.VersionConflict,
 		steps.BudgetSpent, steps.InterruptedTooOften, steps.OutOfMemory, steps.CancelledByUser, steps.TargetUnusable, steps.Quarantined,
 		steps.AlreadyCurrent, steps.BadSignature, steps.WrongDevice, steps.EpochTooLow, steps.ReleaseExpired, steps.TakeoverFailed,
-		steps.CopyDamaged, steps.Internal,
+		steps.CopyDamaged, steps.Internal, steps.SHA256Mismatch, steps.OfferMismatch, steps.OfferExpired, steps.FailedProbation,
 	}, steps.Code(n.Error.Code))
 	if i < 0 {
 		return 99

@@ -59,6 +59,7 @@ func TestEnds(t *testing.T) {
 		"attention":  {"NeedsAttention", failed("INTERNAL_ERROR", "x"), nil, dditest.Failed, 27, nil},
 		"of a later": {"Failed", failed("NEW_CODE", "x"), nil, dditest.Failed, 99, nil},
 		"checked":    {"Checked", nil, nil, dditest.Failed, 0, nil},
+		"current":    {"Failed", failed("ALREADY_CURRENT", "version 1.1.0 is current"), nil, dditest.Finished, 20, []string{"ALREADY_CURRENT: version 1.1.0 is current"}},
 		"quarantine": {"Failed", failed("QUARANTINED", "its health gate failed before"), nil, dditest.Failed, 19, []string{"QUARANTINED: its health gate failed before"}},
 		"by a user": {
 			"Cancelled", failed("CANCELLED", "cancelled"), &journal.Asker{Kind: journal.ByUser, UID: &root, User: "root"},

@@ -144,7 +144,7 @@ func (s *Source) refused(resp *http.Response) error {
 			what += ", " + more
 		}
 	}
-	err := errors.New(strings.Replace(what, ", ", " ", 1))
+	err := fleet.Heard(errors.New(strings.Replace(what, ", ", " ", 1)))
 	if wait := s.wait(resp.Header.Get("Retry-After")); wait > 0 {
 		return &fleet.Wait{For: wait, Err: err}
 	}
