@@ -82,3 +82,11 @@ func TestWhatIsReleasedIsNotHeld(t *testing.T) {
 		require.Equal(t, "1.1.0", d.current())
 	})
 }
+
+// TestALoopThatHasOnlyBegunSaysSo: somebody may look before its first round.
+func TestALoopThatHasOnlyBegunSaysSo(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.up()
+		require.Equal(t, "the source has not been asked yet", fleet.New(d.cfg).Status().Text)
+	})
+}
