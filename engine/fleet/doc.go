@@ -8,7 +8,7 @@
 //     delivered or is known never to be wanted. Success is told only of what is committed.
 //   - An offer waits for as long as somebody who may decide says so: windows, veto, a hold,
 //     its source. It is not failed for that before its patience is over, and nobody holds it
-//     for ever.
+//     without end.
 //   - A version that its offer has brought is watched for some time after its commit. When
 //     it dies, or cuts the device off from its source, the device goes back once.
 //   - A fleet asks evenly, also after all of it was started in one moment.

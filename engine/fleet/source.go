@@ -113,10 +113,11 @@ type Source interface {
 	Tell(ctx context.Context, n journal.Notice) error
 }
 
-// ErrNever: a notice that its recipient will never take.
+// ErrNever says that a recipient will never take a notice.
 var ErrNever = errors.New("it will never be taken")
 
-// ErrHeard: the question has failed, and somebody has answered: the device is not cut off.
+// ErrHeard says that a question has failed, and that somebody has answered it: the device is
+// not cut off.
 var ErrHeard = errors.New("somebody has answered")
 
 // Heard makes an error an ErrHeard, and says the same.

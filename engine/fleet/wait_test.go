@@ -211,7 +211,7 @@ func TestUnheard(t *testing.T) {
 }
 
 // TestNothingIsAskedAtTheStart, not even what waits in an open window: a street that has
-// its power again is no herd.
+// its power again makes no herd.
 func TestNothingIsAskedAtTheStart(t *testing.T) {
 	var moments []time.Duration
 	for i := range 20 {
@@ -236,7 +236,7 @@ func TestNothingIsAskedAtTheStart(t *testing.T) {
 	require.Less(t, busiest(moments, 6*time.Second), 8, moments)
 }
 
-// TestMaxDefer: windows and a veto put an offer off for so long, and not for ever.
+// TestMaxDefer: windows and a veto put an offer off for so long, and no longer.
 func TestMaxDefer(t *testing.T) {
 	within(t, func(t *testing.T, d *device) {
 		d.cfg.MaxDefer, d.cfg.Poll = 30*hour, 24*hour
@@ -261,7 +261,7 @@ func TestMaxDefer(t *testing.T) {
 	})
 }
 
-// TestPatience: nothing waits for ever, and what ends so is told.
+// TestPatience: nothing waits without end, and what ends so is told.
 func TestPatience(t *testing.T) {
 	within(t, func(t *testing.T, d *device) {
 		d.cfg.MaxDefer, d.cfg.Patience = 10*hour, 50*hour
