@@ -141,8 +141,12 @@ func (w *World) InitStarts() {
 	}
 }
 
-// Pointers implements engine.Versions.
-func (w *World) Pointers() (versions.Pointers, error) { return w.P, nil }
+// Pointers implements engine.Versions. The loop may ask while a step moves them.
+func (w *World) Pointers() (versions.Pointers, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.P, nil
+}
 
 // Raw implements engine.Versions.
 func (w *World) Raw(pointer string) (string, bool, error) {
