@@ -13,9 +13,9 @@
 //
 // What users see:
 //
+//   - offers.go: the requests of whoever carries out the offers of a source
 //   - requests.go: the requests that the engine takes
 //   - quarantine.go: reading and clearing the quarantine
-//   - offers.go: the requests of whoever carries out the offers of a source
 //   - trust.go: the signed release that was committed, and letting go of it
 //   - engine.go: Engine, and how a program recovers and runs it
 //
@@ -48,8 +48,8 @@
 //
 // What they write and show:
 //
-//   - owed.go: what is owed to others, in the record that it tells of
 //   - records.go: records and transactions: the journal as the engine writes it
+//   - owed.go: what is owed to others, in the record that it tells of
 //   - machine.go: the table, ready to fire
 //   - narrate.go, event.go: the log
 //   - board.go: the answers to polls

@@ -188,15 +188,3 @@ func (e *Engine) Acquit(ctx context.Context, why string) error {
 func (e *Engine) Age(i journal.Instant) (d time.Duration, sure bool) {
 	return i.Until(instant(e.board.clock))
 }
-
-// sourceName is the source of an offer; empty for none.
-func sourceName(o *journal.Origin) string {
-	if o == nil {
-		return ""
-	}
-	return o.Source
-}
-
-func sameOrigin(a, b *journal.Origin) bool {
-	return a == nil && b == nil || a != nil && b != nil && *a == *b
-}

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"time"
-
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/steps"
 )
@@ -13,7 +11,7 @@ import (
 // is durable, nothing has happened and nothing is owed; afterwards both.
 //
 // Nothing is told in any other way, so nothing is told that is not durable.
-func (b *book) owed(u *journal.Update, m journal.Record) (list []journal.Notice) {
+func owed(everywhere []string, u *journal.Update, m journal.Record) (list []journal.Notice) {
 	at := rowOf(m.To)
 	if !at.over && !at.told {
 		return nil
@@ -22,7 +20,7 @@ func (b *book) owed(u *journal.Update, m journal.Record) (list []journal.Notice)
 	if at.over {
 		n.Error = cause(u, m)
 		n.Running = runs(u, m.To)
-		for _, to := range b.everywhere {
+		for _, to := range everywhere {
 			n.To, n.Newest = to, true
 			list = append(list, n)
 		}
@@ -77,24 +75,4 @@ func runs(u *journal.Update, s State) string {
 		return u.Before.Factory
 	}
 	return u.Before.Current
-}
-
-// trial puts a version that came by an offer on probation, with the record that commits
-// it; nil when it is not watched. That its source cannot be reached any more says nothing
-// of a version from which the device has gone back for that before: it does not go to and
-// fro.
-func (l *loop) trial(u *journal.Update) *journal.Trial {
-	if u.Kind != Install || u.Origin == nil || l.probation <= 0 || u.From == "" {
-		return nil
-	}
-	// What was accepted within a day was offered then. The program that commits may be the
-	// release's own, which has asked nobody yet.
-	lately := !u.TookUnsure && u.Took < 24*time.Hour
-	t := &journal.Trial{Lasts: l.probation, Reach: lately || l.reached(u.Origin.Source), Reports: u.Reports}
-	for _, e := range l.book.journal.State().Offers {
-		if e.Code == string(steps.FailedProbation) && e.Source == u.Origin.Source && e.Digest == u.Origin.Digest {
-			t.Reach = false
-		}
-	}
-	return t
 }

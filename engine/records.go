@@ -55,7 +55,7 @@ func (b *book) write(_ context.Context, to State, c change) error {
 	m := c.move
 	m.To, m.Terminal = to, Terminal(to)
 	m.Update, m.Progress = c.update.ID, b.board.left(m.From, m.Trigger)
-	m.Owed = b.owed(c.update, m)
+	m.Owed = owed(b.everywhere, c.update, m)
 	recs := slices.Concat(c.first, []journal.Record{m}, c.then)
 	if StepOf(to) != "" {
 		next := *c.update

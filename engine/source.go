@@ -110,3 +110,15 @@ func same(a, b steps.Source) bool {
 	return a.URL.Equal(b.URL) && a.Name == b.Name && a.Size == b.Size && a.MD5 == b.MD5 && a.Version == b.Version &&
 		a.SHA256 == b.SHA256 && a.Digest == b.Digest && a.Signed == b.Signed && a.Credential == b.Credential && a.Sparing == b.Sparing
 }
+
+// sourceName is the source of an offer; empty for none.
+func sourceName(o *journal.Origin) string {
+	if o == nil {
+		return ""
+	}
+	return o.Source
+}
+
+func sameOrigin(a, b *journal.Origin) bool {
+	return a == nil && b == nil || a != nil && b != nil && *a == *b
+}
