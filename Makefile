@@ -10,12 +10,16 @@ VERSION ?= $(shell deploy/deb/source-version.sh)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 # Version and commit are stated here and not left to Go, so that the bytes depend
 # on the source alone and not on the state of the checkout.
-LDFLAGS := -s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)
+# The time of the commit, in seconds: no right clock is before it.
+BUILT   ?= $(shell git log -1 --format=%ct 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT) -X main.built=$(BUILT)
 # nethttpomithttp2 leaves out HTTP/2, which all that speaks HTTP here has turned off
 # (docs/decisions/0021): half a megabyte that no code can reach.
-# Nothing is inlined in what talks to people, where no time is lost that counts: 131,072
-# bytes of the arm64 program. What works on bundles and disks is compiled as it comes.
-BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags nethttpomithttp2 -gcflags=github.com/tope/updater/cmd/...=-l
+# Nothing is inlined in what talks to people and to the network, where no time is lost that
+# counts: half a megabyte of the arm64 program. What hashes, unpacks and patches is
+# compiled as it comes, and so is all that takes the journal apart.
+# The tests build with the same flags, so they are a file.
+BUILD   := CGO_ENABLED=0 go build $(shell cat tools/buildflags)
 TOOL    := go tool -modfile=tools/go.mod
 SEED    ?= 1
 SAMPLE  ?= 0
@@ -72,6 +76,11 @@ programs:
 .PHONY: demo
 demo: programs ## a good update, a bad one, a kill -9 in the middle of a third, and the journal of it all
 	$(BIN)/tope-updater demo $(DEMOFLAGS)
+
+.PHONY: demo-fleet
+demo-fleet: programs ## twelve devices and a signed channel: a canary that fails, a halt, and a release that goes out in three steps
+	$(BUILD) -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/tope-bundle ./cmd/internal/fleetdemo/demo-fleet
+	$(BIN)/demo-fleet
 
 .PHONY: setup
 setup: ## install what the tests need besides Go: Debian packages, as root; says what to do elsewhere
@@ -157,6 +166,10 @@ ansible: ## the Ansible role on a booted device
 images: ## images by mkosi and debos, each booted and updated (apt-get install mkosi debos)
 	@for tool in mkosi debos; do command -v $$tool >/dev/null || { echo "there is no $$tool: apt-get install --no-install-recommends mkosi debos"; exit 1; }; done
 	go test -timeout 60m -v -run Image ./cmd/internal/devices/provisioning
+
+.PHONY: hawkbit
+hawkbit: ## the whole table of hawkBit's DDI, against a real one: URL=, TENANT=DEFAULT, ADMIN=admin, and PASSWORD in the environment; FULL=1 with 1,000 entries
+	@TENANT="$${TENANT:-DEFAULT}" ADMIN="$${ADMIN:-admin}" go run ./engine/fleet/hawkbit/hawkbitplay --url "$${URL:?URL= says where hawkBit is}" $(if $(FULL),--full) table
 
 .PHONY: clean
 clean: ## remove what was built

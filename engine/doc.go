@@ -16,6 +16,7 @@
 //   - offers.go: the requests of whoever carries out the offers of a source
 //   - requests.go: the requests that the engine takes
 //   - quarantine.go: reading and clearing the quarantine
+//   - everywhere.go: the end of an update that an older program kept no outbox for
 //   - trust.go: the signed release that was committed, and letting go of it
 //   - engine.go: Engine, and how a program recovers and runs it
 //

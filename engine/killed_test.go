@@ -10,9 +10,11 @@ import (
 )
 
 // keepsItsWord checks, at the moment at which the power has gone, that the pointers
-// which the disk has are those of which the journal tells.
+// which the disk has are those of which the journal tells, and what is owed and was told.
 func (s *story) keepsItsWord(t *testing.T) {
 	t.Helper()
+	wrong := s.untold(s.cuts)
+	must(t, wrong == "", s, wrong)
 	u := s.J.State().Open
 	if u == nil {
 		u = s.J.State().Last
@@ -63,11 +65,14 @@ func TestWhatAKilledProcessLeftIsKeptBeforeItIsTold(t *testing.T) {
 					undisturbed := killed.fork()
 					undisturbed.On(enginetest.Cut{})
 					require.NoError(t, goOn(undisturbed))
+					unheard := undisturbed.unheard()
+					must(t, unheard == "", undisturbed, unheard)
 					for m := n % every; m < undisturbed.Count(); m += every {
 						s := killed.fork()
 						s.On(enginetest.Cut{N: m + 1, After: true})
 						err := goOn(s)
 						require.True(t, s.Off(), "%v", err) // tidying does not tell its errors
+						s.cuts++
 						s.Reboot()
 						s.keepsItsWord(t)
 					}

@@ -193,11 +193,21 @@ func (l *loop) makeRoom(ctx context.Context, p precedence, may func() error) err
 	l.retryAt = 0
 	l.stopWorker(errReplaced)
 	l.book.board.replacing.Store(true) // before anybody can see the update cancelled
-	if err := l.book.fire(ctx, Supersede, journal.Record{By: Asker(ctx), Why: "a newer request took its place"}); err != nil {
+	if err := l.book.fire(ctx, Supersede, superseded(ctx, u)); err != nil {
 		l.book.board.replacing.Store(false)
 		return err
 	}
 	return errPark
+}
+
+// superseded is the record of an update that gives way. Whoever made the offer that it
+// carries out is told why it has come to nothing.
+func superseded(ctx context.Context, u *journal.Update) journal.Record {
+	rec := journal.Record{By: Asker(ctx), Why: "a newer request took its place"}
+	if u.Origin != nil {
+		rec.Error = asFailure(&steps.Error{Class: steps.Interrupted, Code: steps.CancelledByUser, Err: errors.New(rec.Why)})
+	}
+	return rec
 }
 
 // precedence is what a request has over an update that waits.

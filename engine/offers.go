@@ -28,7 +28,7 @@ func (e *Engine) Remember(ctx context.Context, source string, facts json.RawMess
 // be. If the power goes before this is durable, the notice is told once more, which its
 // recipient must understand. Errors: ErrJournal.
 func (e *Engine) Told(ctx context.Context, n journal.Notice, never string) error {
-	return e.note(ctx, journal.Record{Phase: journal.Outcome, Told: &journal.Told{Notice: n.ID, To: n.To, Never: never}})
+	return e.note(ctx, journal.Record{Update: n.Update, Phase: journal.Outcome, Told: &journal.Told{Notice: n.ID, To: n.To, Never: never}})
 }
 
 // OfferRefusal is an offer that no update is opened for.
@@ -83,8 +83,8 @@ func (e *Engine) note(ctx context.Context, rec journal.Record) error {
 	})
 }
 
-// Waits notes why an offer's update that is ready to be installed waits. It is told to its
-// source when the reason is another one. Errors: ErrNotFound when it does not wait, ErrJournal.
+// Waits notes why an offer's update that is ready to be installed waits. The same reason
+// again is not noted. It is for the people of this device: nobody is told. Errors: ErrNotFound when it does not wait, ErrJournal.
 func (e *Engine) Waits(ctx context.Context, id string, w journal.Wait) error {
 	return e.call(ctx, func(_ context.Context, l *loop) error {
 		u, err := l.waiting(id)
@@ -152,16 +152,21 @@ func (e *Engine) Probed(ctx context.Context, p journal.Probed, why string) error
 // Errors: ErrNothingToDo when nothing is on probation or another version runs, ErrNotFound
 // when there is nowhere to go back to, ErrBusy, ErrJournal.
 func (e *Engine) GoBack(ctx context.Context, reason string, reach bool) (id string, err error) {
-	p := e.Journal().Probation
-	if p == nil || e.board.pointers().Current != p.Version {
-		return "", fmt.Errorf("%w: no version is on probation", ErrNothingToDo)
-	}
-	a := journal.Accept{
-		Kind: Probation, Origin: p.Origin, Reports: p.Reports, Reach: reach,
-		Evicts: &journal.Quarantined{Version: p.Version, Digest: p.Digest, Reason: reason, Update: p.Update, Time: e.board.clock.Now().UTC()},
-	}
-	// An offer that waits is younger than this evidence: its release has to wait.
-	return e.turnTo(ctx, a, Turning{Force: true, Supersede: true}, versions.Previous, func(versions.Pointers) string { return p.Back })
+	err = e.call(ctx, func(loop context.Context, l *loop) error {
+		// Asked each time: another version may be committed while the request is put off.
+		p := l.book.journal.State().Probation
+		if at, err := l.book.versions.Pointers(); err != nil || p == nil || at.Current != p.Version {
+			return errors.Join(fmt.Errorf("%w: no version is on probation", ErrNothingToDo), err)
+		}
+		a := journal.Accept{
+			Kind: Probation, Origin: p.Origin, Reports: p.Reports, Reach: reach,
+			Evicts: &journal.Quarantined{Version: p.Version, Digest: p.Digest, Reason: reason, Update: p.Update, Time: l.clock.Now().UTC()},
+		}
+		// An offer that waits is younger than this evidence: its release has to wait.
+		id, err = l.turn(loop, a, Turning{Force: true, Supersede: true}, versions.Previous, func(versions.Pointers) string { return p.Back })
+		return err
+	})
+	return id, err
 }
 
 // Convict puts the suspect into quarantine: the version before has reached the source.

@@ -86,6 +86,26 @@ func (l *loop) succeed(ctx context.Context, u *journal.Update, s State, rec jour
 	return l.book.fire(ctx, Succeed, rec)
 }
 
+// trial puts a version that came by an offer on probation, with the record that commits
+// it; nil when it is not watched. That its source cannot be reached any more says nothing
+// of a version from which the device has gone back for that before: it does not go to and
+// fro.
+func (l *loop) trial(u *journal.Update) *journal.Trial {
+	if u.Kind != Install || u.Origin == nil || l.probation <= 0 || u.From == "" {
+		return nil
+	}
+	// What was accepted within a day was offered then. The program that commits may be the
+	// release's own, which has asked nobody yet.
+	lately := !u.TookUnsure && u.Took < 24*time.Hour
+	t := &journal.Trial{Lasts: l.probation, Reach: lately || l.reached(u.Origin.Source), Reports: u.Reports}
+	for _, e := range l.book.journal.State().Offers {
+		if e.Code == string(steps.FailedProbation) && e.Source == u.Origin.Source && e.Digest == u.Origin.Digest {
+			t.Reach = false
+		}
+	}
+	return t
+}
+
 // signer is the key that signed the release of an install; empty when no signature was
 // checked. Verify's word has been read before: Stage fails without it.
 func signer(u *journal.Update) string {
@@ -171,24 +191,4 @@ func learnt(r steps.Release) *journal.Learn {
 		return nil
 	}
 	return &journal.Learn{To: r.Version, Digest: r.Digest, Services: r.Services}
-}
-
-// trial puts a version that came by an offer on probation, with the record that commits
-// it; nil when it is not watched. That its source cannot be reached any more says nothing
-// of a version from which the device has gone back for that before: it does not go to and
-// fro.
-func (l *loop) trial(u *journal.Update) *journal.Trial {
-	if u.Kind != Install || u.Origin == nil || l.probation <= 0 || u.From == "" {
-		return nil
-	}
-	// What was accepted within a day was offered then. The program that commits may be the
-	// release's own, which has asked nobody yet.
-	lately := !u.TookUnsure && u.Took < 24*time.Hour
-	t := &journal.Trial{Lasts: l.probation, Reach: lately || l.reached(u.Origin.Source), Reports: u.Reports}
-	for _, e := range l.book.journal.State().Offers {
-		if e.Code == string(steps.FailedProbation) && e.Source == u.Origin.Source && e.Digest == u.Origin.Digest {
-			t.Reach = false
-		}
-	}
-	return t
 }

@@ -1,9 +1,19 @@
 package engine
 
 import (
+	"log/slog"
+
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/steps"
 )
+
+// outbox knows who is told what.
+type outbox struct {
+	// everywhere is who is told the end of each update.
+	everywhere []string
+	versions   Versions
+	log        *slog.Logger
+}
 
 // owed is what is to be told of a change of state, m, that is about to be journaled: to
 // whoever made the offer that the update carries out, and the end to those who are told
@@ -11,16 +21,21 @@ import (
 // is durable, nothing has happened and nothing is owed; afterwards both.
 //
 // Nothing is told in any other way, so nothing is told that is not durable.
-func owed(everywhere []string, u *journal.Update, m journal.Record) (list []journal.Notice) {
-	at := rowOf(m.To)
+func (b outbox) owed(c change, m journal.Record) (list []journal.Notice) {
+	u, at := c.update, rowOf(m.To)
 	if !at.over && !at.told {
 		return nil
 	}
 	n := journal.Notice{Update: u.ID, State: m.To, End: at.over, From: u.From, Version: u.To, By: m.By}
+	for _, r := range append(c.first, m) {
+		if r.Learn != nil && r.Learn.To != "" {
+			n.Version = r.Learn.To // the update learns of it with this change
+		}
+	}
 	if at.over {
 		n.Error = cause(u, m)
-		n.Running = runs(u, m.To)
-		for _, to := range everywhere {
+		n.Running = b.runs()
+		for _, to := range b.everywhere {
 			n.To, n.Newest = to, true
 			list = append(list, n)
 		}
@@ -66,13 +81,12 @@ func brief(f *journal.Failure) *journal.Failure {
 	return &journal.Failure{Code: f.Code, Class: f.Class, Text: f.Text, Outline: f.Outline}
 }
 
-// runs is the version on which an update that ends in s leaves the device.
-func runs(u *journal.Update, s State) string {
-	switch s {
-	case Committed:
-		return u.To
-	case FellBack:
-		return u.Before.Factory
+// runs is the version to which current leads now, at the end of an update: an operator
+// may have moved it. Empty when that cannot be told.
+func (b outbox) runs() string {
+	at, err := b.versions.Pointers()
+	if err != nil {
+		b.log.Warn("cannot tell on which version an update leaves the device", "err", err)
 	}
-	return u.Before.Current
+	return at.Current
 }

@@ -24,15 +24,14 @@ type book struct {
 	versions Versions
 	clock    clock.Clock
 	log      *slog.Logger
-	// everywhere is who is told the end of each update.
-	everywhere []string
+	outbox   outbox
 	// fresh says that this process has written the newest intent of a step, and
 	// has not begun that step yet.
 	fresh bool
 }
 
 func newBook(cfg Config, p policy, shown *board) *book {
-	b := &book{journal: cfg.Journal, policy: p, board: shown, versions: cfg.Versions, clock: cfg.Clock, log: cfg.Log, everywhere: cfg.Everywhere}
+	b := &book{journal: cfg.Journal, policy: p, board: shown, versions: cfg.Versions, clock: cfg.Clock, log: cfg.Log, outbox: outbox{cfg.Everywhere, cfg.Versions, cfg.Log}}
 	b.machine = newMachine(b.state, b.write)
 	return b
 }
@@ -55,7 +54,7 @@ func (b *book) write(_ context.Context, to State, c change) error {
 	m := c.move
 	m.To, m.Terminal = to, Terminal(to)
 	m.Update, m.Progress = c.update.ID, b.board.left(m.From, m.Trigger)
-	m.Owed = owed(b.everywhere, c.update, m)
+	m.Owed = b.outbox.owed(c, m)
 	recs := slices.Concat(c.first, []journal.Record{m}, c.then)
 	if StepOf(to) != "" {
 		next := *c.update

@@ -42,8 +42,9 @@ type InstallRequest struct {
 // Install accepts a bundle and returns the update's id once that is durable;
 // the work goes on in the loop. An update that waits for its own install request or
 // for the network is superseded; one that waits for the network and was asked for in
-// the same words goes on, and the answer is its id. Errors: ErrInvalid, ErrBusy, ErrQuarantined,
-// ErrNothingToDo, ErrJournal.
+// the same words goes on, and the answer is its id; so it is when the update that is open
+// carries out the same offer. Errors: ErrInvalid, ErrBusy, ErrQuarantined, ErrNothingToDo,
+// ErrJournal.
 func (e *Engine) Install(ctx context.Context, req InstallRequest) (id string, err error) {
 	taken := false
 	defer func() {
@@ -59,6 +60,9 @@ func (e *Engine) Install(ctx context.Context, req InstallRequest) (id string, er
 	err = e.call(ctx, func(loop context.Context, l *loop) (err error) {
 		if u := l.book.open(); u != nil && l.standsStill(u) && l.asks(u, src, req) {
 			id = u.ID // asked again while it waits: it goes on with what it has
+			return nil
+		} else if u != nil && req.Origin != nil && u.Kind == Install && sameOrigin(u.Origin, req.Origin) {
+			id = u.ID // an offer has one update, until that is closed
 			return nil
 		}
 		err = l.makeRoom(loop, precedence{supersede: req.Supersede, source: sourceName(req.Origin)}, func() (err error) {
@@ -194,19 +198,22 @@ type Turning struct {
 
 func (e *Engine) turnTo(ctx context.Context, a journal.Accept, how Turning, pointer string, pick func(versions.Pointers) string) (id string, err error) {
 	err = e.call(ctx, func(loop context.Context, l *loop) error {
-		var to string
-		err := l.makeRoom(loop, precedence{supersede: how.Supersede}, func() (err error) {
-			to, err = l.mayTurn(a.Kind, how.Force, pointer, pick)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		a.To = to
-		id, err = l.book.admit(loop, l.book.newID(), a)
+		id, err = l.turn(loop, a, how, pointer, pick)
 		return err
 	})
 	return id, err
+}
+
+// turn opens an update that goes to an installed version.
+func (l *loop) turn(ctx context.Context, a journal.Accept, how Turning, pointer string, pick func(versions.Pointers) string) (string, error) {
+	err := l.makeRoom(ctx, precedence{supersede: how.Supersede}, func() (err error) {
+		a.To, err = l.mayTurn(a.Kind, how.Force, pointer, pick)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return l.book.admit(ctx, l.book.newID(), a)
 }
 
 // mayTurn picks the version to go to, and says what is against it.

@@ -55,7 +55,10 @@ func (a *Asker) String() string {
 	case ByUpdater:
 		return "the updater itself"
 	case BySource:
-		return strings.TrimSpace(a.Source + " " + a.Action)
+		if a.Action == "" {
+			return a.Source
+		}
+		return a.Source + ", offer " + a.Action
 	case ByLegacy:
 		s := "the legacy API's client at " + a.Peer
 		if of := a.user(); of != "" {

@@ -14,6 +14,8 @@ func TestAskersInWords(t *testing.T) {
 	for want, a := range map[string]*journal.Asker{
 		"":                                       nil,
 		"the updater itself":                     {Kind: journal.ByUpdater},
+		"hawkbit":                                {Kind: journal.BySource, Source: "hawkbit"},
+		"channel stable, offer 1.2.0":            {Kind: journal.BySource, Source: "channel stable", Action: "1.2.0"},
 		"root (tope-updater, process 12)":        {Kind: journal.ByUser, UID: uid(0), User: "root", PID: 12, Process: "tope-updater"},
 		"user 1000":                              {Kind: journal.ByUser, UID: uid(1000)},
 		"token ci from 192.0.2.7:4711":           {Kind: journal.ByToken, Token: "ci", Peer: "192.0.2.7:4711"},

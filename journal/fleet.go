@@ -144,7 +144,7 @@ type Probation struct {
 	Boots int `json:"boots,omitempty"`
 }
 
-// Suspect is a release that may be to blame.
+// Suspect is a release that may be to blame; the fold keeps 200 bytes of its Reason.
 type Suspect struct {
 	Quarantined
 	// Since is when the device had gone back from it.
@@ -278,8 +278,14 @@ func (s *Fold) ended(o Origin, update string, state State, why *Failure, r Recor
 // offered folds the end of an update into what is known of its offer and of the version
 // on probation.
 func (s *Fold) offered(u *Update, r Record) {
+	// A version that is not what runs any more is not watched.
+	if p := s.Probation; p != nil && (u.State == "Committed" || s.Committed != p.Version) {
+		s.Probation = nil
+	}
 	if u.Kind == "probation" {
-		// Its offer had come to a good end; if the way back has failed, that stands.
+		// Its offer had come to a good end; if the way back has failed, that stands. It is
+		// not tried again: the device would go to and fro.
+		s.Probation = nil
 		if u.State == "Committed" {
 			s.wentBack(u, r)
 		}
@@ -287,10 +293,6 @@ func (s *Fold) offered(u *Update, r Record) {
 	}
 	if u.Origin != nil {
 		s.ended(*u.Origin, u.ID, u.State, u.failed(), r)
-	}
-	// A version that is not what runs any more is not watched.
-	if p := s.Probation; p != nil && (u.State == "Committed" || s.Committed != p.Version) {
-		s.Probation = nil
 	}
 	if u.State == "Committed" {
 		s.Suspect = nil
@@ -305,9 +307,10 @@ func (s *Fold) offered(u *Update, r Record) {
 
 // wentBack folds the end of an update of kind probation that has gone back.
 func (s *Fold) wentBack(u *Update, r Record) {
-	s.Probation, s.Suspect = nil, nil
+	s.Suspect = nil
 	if u.Evicts != nil && u.Reach {
 		s.Suspect = &Suspect{Quarantined: *u.Evicts, Since: r.Instant()}
+		s.Suspect.Reason = clip(u.Evicts.Reason, maxReason)
 	}
 	if u.Origin == nil {
 		return
@@ -342,6 +345,16 @@ func (s *Fold) probed(r Record) {
 		next.Ran, next.Boots, next.Seen = r.Probed.Ran, r.Probed.Boots, r.Instant()
 		s.Probation = &next
 	}
+}
+
+// OwedTo is the oldest report that a recipient is still to be told; nil for none.
+func (s *Fold) OwedTo(recipient string) *Notice {
+	for i := range s.Outbox {
+		if s.Outbox[i].To == recipient {
+			return &s.Outbox[i]
+		}
+	}
+	return nil
 }
 
 // EndOf is what has become of an offer; nil when nothing is known of it.

@@ -62,6 +62,12 @@ func fleetIngredients() []func(*rapid.T, *journal.Record) {
 			r.Hold = &journal.Hold{Why: rapid.StringN(0, 300, -1).Draw(t, "hold")}
 		},
 		func(_ *rapid.T, r *journal.Record) { r.Unhold = true },
+		func(_ *rapid.T, r *journal.Record) { r.Acquit = true },
+		func(t *rapid.T, r *journal.Record) {
+			r.Update = "p" + rapid.StringN(0, 1, 4).Draw(t, "probation")
+			r.Accept = &journal.Accept{Kind: "probation", From: "1", To: "0", Reach: rapid.Bool().Draw(t, "reach"), Evicts: &journal.Quarantined{Digest: "1"}}
+			r.To, r.Terminal = "Committed", rapid.Bool().Draw(t, "at once")
+		},
 		func(t *rapid.T, r *journal.Record) {
 			r.Wait = &journal.Wait{Reason: "window", Text: rapid.StringN(0, 300, -1).Draw(t, "wait")}
 		},

@@ -37,7 +37,7 @@ func ofAFleet() journal.Record {
 
 // fleetOf is what a fold keeps of a fleet.
 func fleetOf(s *journal.Fold) map[string]any {
-	return map[string]any{"outbox": s.Outbox, "remembered": s.Remembered, "offers": s.Offers, "held": s.Held, "probation": s.Probation}
+	return map[string]any{"outbox": s.Outbox, "remembered": s.Remembered, "offers": s.Offers, "held": s.Held, "probation": s.Probation, "suspect": s.Suspect}
 }
 
 func requireFleet(t *testing.T, s *journal.Fold) {
@@ -56,26 +56,27 @@ func TestTheWordsOfAFleetInTheFormat(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for want, r := range map[string]journal.Record{
 		`{"seq":1,"time":"0001-01-01T00:00:00Z","mono_ns":0,"boot":"","update":"u","phase":"outcome","accept":{"kind":"install","from":"1.0.0","before":{"current":"","previous":"","factory":""},` +
-			`"origin":{"source":"hawkbit","action":"17","digest":"sha256:1"},"reports":true,"patience_ns":1000},` +
+			`"origin":{"source":"hawkbit","action":"17","digest":"sha256:1"},"reports":true,"patience_ns":1000,` +
+			`"evicts":{"version":"1.1.0","digest":"sha256:1","reason":"r","update":"a","time":"2026-01-02T03:04:05Z"},"reach":true},` +
 			`"owed":[{"to":"device-api","newest":true,"update":"u","origin":{"source":"hawkbit","action":"17","digest":"sha256:1"},"state":"Committed","end":true,"from":"1.0.0","version":"1.1.0","running":"1.1.0",` +
 			`"error":{"code":"X","class":"","text":"y"},"by":{"kind":"source","source":"hawkbit","action":"17"},"time":"2026-01-02T03:04:05Z"}],` +
-			`"wait":{"reason":"window","text":"z","until":"2026-01-02T03:04:05Z"},"trial":{"lasts_ns":1000,"reach":true}}`: {
+			`"wait":{"reason":"window","text":"z","until":"2026-01-02T03:04:05Z"},"trial":{"lasts_ns":1000,"reach":true,"reports":true}}`: {
 			Seq: 1, Update: "u", Phase: journal.Outcome,
-			Accept: &journal.Accept{Kind: "install", From: "1.0.0", Origin: &first, Reports: true, Patience: 1000},
+			Accept: &journal.Accept{Kind: "install", From: "1.0.0", Origin: &first, Reports: true, Patience: 1000, Evicts: &journal.Quarantined{Version: "1.1.0", Digest: "sha256:1", Reason: "r", Update: "a", Time: at}, Reach: true},
 			Owed: []journal.Notice{{
 				To: "device-api", Newest: true, Update: "u", Origin: &first, State: "Committed", End: true, From: "1.0.0", Version: "1.1.0", Running: "1.1.0",
 				Error: &journal.Failure{Code: "X", Text: "y"}, By: &journal.Asker{Kind: journal.BySource, Source: "hawkbit", Action: "17"}, Time: at,
 			}},
-			Wait: &journal.Wait{Reason: "window", Text: "z", Until: at}, Trial: &journal.Trial{Lasts: 1000, Reach: true},
+			Wait: &journal.Wait{Reason: "window", Text: "z", Until: at}, Trial: &journal.Trial{Lasts: 1000, Reach: true, Reports: true},
 		},
 		`{"seq":2,"time":"0001-01-01T00:00:00Z","mono_ns":0,"boot":"","phase":"outcome","told":{"notice":7,"to":"hawkbit","never":"410"},"remember":{"source":"channel stable","facts":{"serial":42}},` +
 			`"refuse":{"origin":{"source":"channel stable","action":"1.2.0","digest":"sha256:2"},"state":"Failed"},"hold":{"until":"2026-01-02T03:04:05Z","why":"fair"},"unhold":true,` +
-			`"probed":{"ran_ns":1000,"boots":2,"over":true}}`: {
+			`"probed":{"ran_ns":1000,"boots":2,"over":true},"acquit":true}`: {
 			Seq: 2, Phase: journal.Outcome,
 			Told:     &journal.Told{Notice: 7, To: "hawkbit", Never: "410"},
 			Remember: &journal.Remembered{Source: "channel stable", Facts: json.RawMessage(`{"serial":42}`)},
 			Refuse:   &journal.Refusal{Origin: second, State: "Failed"}, Hold: &journal.Hold{Until: at, Why: "fair"}, Unhold: true,
-			Probed: &journal.Probed{Ran: 1000, Boots: 2, Over: true},
+			Probed: &journal.Probed{Ran: 1000, Boots: 2, Over: true}, Acquit: true,
 		},
 	} {
 		_, stored, err := journal.Encode("", r)
@@ -133,6 +134,9 @@ func TestAFleetDoesNotGrowTheFold(t *testing.T) {
 	require.Len(t, s.Outbox, journal.KeepEnds, "the ends stay, the newest of them")
 	require.EqualValues(t, all-1-2*(journal.KeepEnds-1), s.Outbox[0].ID)
 	require.Equal(t, fmt.Sprint(all-1), s.Offers[journal.KeepOffers-1].Action)
+	worst := s.Outbox[journal.KeepEnds-1].Error
+	require.LessOrEqual(t, len(worst.Text)+len(worst.Outline)+len(worst.Details), 2<<10)
+	require.Empty(t, worst.Late)
 	kept, err := json.Marshal(fleetOf(s))
 	require.NoError(t, err)
 	require.Less(t, len(kept), 200<<10)
@@ -167,7 +171,7 @@ func TestAFleetOutlivesItsRecords(t *testing.T) {
 		"no summary": func(b *bolt.Bucket) error { return b.Delete([]byte("summary")) },
 		"a summary of the program before": func(b *bolt.Bucket) error {
 			old := *before
-			old.Outbox, old.Remembered, old.Offers, old.Held, old.Probation = nil, nil, nil, nil, nil
+			old.Outbox, old.Remembered, old.Offers, old.Held, old.Probation, old.Suspect = nil, nil, nil, nil, nil, nil
 			s, err := json.Marshal(map[string]any{"fold": 3, "state": old})
 			require.NoError(t, err)
 			return b.Put([]byte("summary"), journal.Seal("summary", s))
@@ -209,7 +213,7 @@ func TestAProgramWithoutFleetsWasHere(t *testing.T) {
 				return b.Put([]byte("anchor"), journal.Seal("anchor", aged(t, b.Get([]byte("anchor")), &state)))
 			})
 			journal.Meddle(t, path, "summary", func(b *bolt.Bucket) error {
-				payload := aged(t, b.Get([]byte("summary")), &state)
+				aged(t, b.Get([]byte("summary")), &state)
 				for key := range want {
 					delete(state, key)
 				}

@@ -186,7 +186,7 @@ func (u *Update) with(r Record) *Update {
 	}
 	if r.Error != nil {
 		n.Error = r.Error
-		if n.Cause == nil && r.Trigger != "" {
+		if n.Cause == nil && r.Trigger != "" && r.Trigger != "lack" { // that fetches more, and goes on
 			n.Cause = r.Error
 		}
 	}
@@ -209,6 +209,7 @@ func (u *Update) with(r Record) *Update {
 		n.Terminal = true
 		n.Ended, n.EndedMono, n.EndedBoot = r.Time, r.Mono, r.Boot
 	}
+	n.EndOwed = n.EndOwed || n.Terminal && slices.ContainsFunc(r.Owed, func(o Notice) bool { return o.End })
 	n.Closed = n.Closed || r.Closed
 	return &n
 }

@@ -180,6 +180,37 @@ func TestProbationInTheFold(t *testing.T) {
 	require.Nil(t, on(again...), "a version is not its own way back")
 }
 
+// A version that nobody could be reached from is suspected until the one before has had its
+// try; what is known of its offer is a bad end.
+func TestGoingBackFromAProbation(t *testing.T) {
+	evicts := &journal.Quarantined{Version: "1.1.0", Digest: "sha256:1", Reason: strings.Repeat("x", 999)}
+	s := func(reach bool, end journal.Record, more ...journal.Record) *journal.Fold {
+		begin := journal.Record{Update: "b", To: "Requested", Accept: &journal.Accept{
+			Kind: "probation", From: "1.1.0", To: "1.0.0", Origin: &first, Evicts: evicts, Reach: reach,
+		}}
+		begin.Accept.Before.Current, begin.Accept.Before.Factory = "1.1.0", "0.5.0"
+		end.Update, end.Trial = "b", nil
+		return fold(append(append(offeredUpdate("a", first, committed), begin, end), more...)...)
+	}
+	back := s(true, committed)
+	require.Nil(t, back.Probation)
+	require.Equal(t, "1.1.0", back.Suspect.Version)
+	require.Len(t, back.Suspect.Reason, 200)
+	require.EqualValues(t, "RolledBack", back.EndOf(first).State)
+	require.Equal(t, "PROBATION", back.EndOf(first).Code)
+	require.Equal(t, 1, back.EndOf(first).Times)
+	require.Nil(t, s(false, committed).Suspect, "what it did itself needs no other witness")
+	require.Nil(t, s(true, committed, journal.Record{Acquit: true}).Suspect)
+	require.Nil(t, s(true, committed, journal.Record{Quarantine: evicts}).Suspect)
+	require.NotNil(t, s(true, committed, journal.Record{Quarantine: &journal.Quarantined{Digest: "sha256:2"}}).Suspect)
+	require.Nil(t, s(true, committed, offeredUpdate("c", second, committed)...).Suspect)
+
+	stays := s(true, rolledBack)
+	require.Nil(t, stays.Probation, "the way back has failed, and is not tried again")
+	require.EqualValues(t, "Committed", stays.EndOf(first).State)
+	require.Nil(t, s(true, fellBack).Probation, "it does not run any more")
+}
+
 // The sources heard last are remembered. One that has nothing to say is not forgotten.
 func TestWhatSourcesRemember(t *testing.T) {
 	remember := func(source, facts string) journal.Record {

@@ -104,7 +104,8 @@ func (c *contents) readable() (state *Fold, records, bad int) {
 // withFleet is s with what from has of a fleet.
 func (s *Fold) withFleet(from *Fold) *Fold {
 	n := *s
-	n.Outbox, n.Remembered, n.Offers, n.Held, n.Probation = from.Outbox, from.Remembered, from.Offers, from.Held, from.Probation
+	n.Outbox, n.Remembered, n.Offers = from.Outbox, from.Remembered, from.Offers
+	n.Held, n.Probation, n.Suspect = from.Held, from.Probation, from.Suspect
 	return &n
 }
 

@@ -188,8 +188,11 @@ type Update struct {
 	EndedMono time.Duration `json:"ended_mono_ns,omitempty"`
 	EndedBoot string        `json:"ended_boot,omitempty"`
 	Closed    bool          `json:"closed,omitempty"`
-	FirstSeq  uint64        `json:"first_seq"`
-	LastSeq   uint64        `json:"last_seq"`
+	// EndOwed says that its end went into the outbox: a program that has none did not
+	// write it.
+	EndOwed  bool   `json:"end_owed,omitempty"`
+	FirstSeq uint64 `json:"first_seq"`
+	LastSeq  uint64 `json:"last_seq"`
 }
 
 // Takeovers counts attempts of a program to take an update over.

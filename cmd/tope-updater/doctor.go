@@ -18,9 +18,9 @@ func (a *app) doctorCommand() *cobra.Command {
 		Short: "look for what is wrong with this device, and say what to do",
 		Long: `Look at everything updates and recovery depend on: directories, file systems and
 how they are mounted, owners, pointers, versions, links, the factory version,
-services and units, space, the journal, keys, the files that downloads need, the
-clock, the log, and whether the daemon, its HTTP API and device-api answer. Nothing
-is changed.
+services and units, space, the journal, keys, the files that downloads need, what
+the device needs to update itself, the clock, the log, and whether the daemon, its
+HTTP API and device-api answer. Nothing is changed.
 
 A line fails when the device does not run what it should, or when the next update
 cannot succeed; the exit code is then 13. All else that is worth doing is a warning.
@@ -63,7 +63,7 @@ another file is not asked, and goes on as it is.`,
 // patient is the device as the doctor wants it.
 func (d *device) patient() doctor.Device {
 	return doctor.Device{
-		Config: d.cfg, ConfigFile: d.configFile, Root: d.root, Clock: d.clock, Trust: d.policy(),
+		Config: d.cfg, ConfigFile: d.configFile, Root: d.root, Clock: d.clock, Built: builtAt(), Trust: d.policy(),
 		Versions: func() (*versions.Store, error) { return d.openVersions(false) },
 		Manager:  d.openManager, Journal: d.openReader,
 	}

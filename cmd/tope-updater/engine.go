@@ -52,6 +52,7 @@ func (p *parts) newEngine(j engine.Journal, shown engine.Memory) (*engine.Engine
 		Program: own,
 		Journal: j, Versions: upkeep{p.store}, Data: data{p.store, p.snapshots}, Keeper: p.keeper(), Gate: gate, Starter: restarts, Steps: all, Clock: p.clock, Log: p.log,
 		Budget: p.cfg.Recovery.Budget, TrustWindow: time.Duration(p.cfg.Legacy.TrustWindow),
+		Everywhere: p.everywhere(), Probation: time.Duration(p.cfg.Fleet.Probation), Reached: p.reached,
 		Patience: w.patience(), Trust: p.trust.line, Memory: shown, OutOfMemory: p.outOfMemory,
 	})
 }
@@ -63,6 +64,7 @@ func (p *parts) quietEngine(j engine.Journal) (*engine.Engine, error) {
 	return engine.New(engine.Config{
 		Journal: j, Versions: upkeep{p.store}, Data: data{p.store, p.snapshots}, Clock: p.clock, Log: p.log,
 		Budget: p.cfg.Recovery.Budget, TrustWindow: time.Duration(p.cfg.Legacy.TrustWindow), Trust: p.watchTrust().line,
+		Everywhere: p.everywhere(), // recovery may end an update
 	})
 }
 
@@ -89,7 +91,8 @@ func (w wiring) steps(hold *service.Hold, gate *healthcheck.Gate, restarts *rest
 	return map[steps.Name]steps.Step{
 		steps.Download: download.New(download.Config{
 			Clock: w.clock, Log: w.log, Version: thisBuild().Version, Web: w.web, Partial: b.planner(), Outside: seen, Shelf: w.shelf,
-			Reserve: uint64(w.cfg.Download.Reserve), //nolint:gosec // not negative
+			Reserve:   uint64(w.cfg.Download.Reserve), //nolint:gosec // not negative
+			Authorize: w.authorize,
 		}),
 		steps.Verify: verify.New(verify.Config{
 			Clock: w.clock, Formats: formats, Limits: bundle.DefaultLimits(),

@@ -22,6 +22,7 @@ import (
 //	bundles.go    the bundle formats
 //	unitfiles.go  systemd's unit files
 //	own.go        this program's own copies
+//	fleetparts.go whom it asks for releases
 //	keeper.go     what is removed, and when
 //	presence.go   how the services are now
 type parts struct {
@@ -47,6 +48,8 @@ type parts struct {
 	newestSigned func() *journal.Signed
 	// trust is the running engine's watch.
 	trust *trustWatch
+	// fleet is whom the device asks for releases; see fleetParts.
+	fleet fleetParts
 	// tree is the lock of the versions directory, once it is taken (lockTree).
 	tree *versions.TreeLock
 }
@@ -131,7 +134,7 @@ func (p *parts) handler(e httpapi.Engine, j httpapi.Journal) http.Handler {
 	return httpapi.New(httpapi.Options{
 		Engine: e, Journal: j, Versions: upkeep{p.store}, Clock: p.clock, Log: p.log,
 		Version: thisBuild().Version, Hosts: p.cfg.HTTP.Hosts, Keep: p.cfg.Retention.Versions, Services: p.eyes(),
-		Reload: p.reload, Denied: p.deniedToDaemon(), Tokens: tokens, Legacy: httpapi.LegacyAccess(p.cfg.Legacy.API), LAN: p.lan,
+		Reload: p.reload, Denied: p.deniedToDaemon(), Tokens: tokens, Legacy: httpapi.LegacyAccess(p.cfg.Legacy.API), LAN: p.lan, Fleet: p.fleetOf(e),
 	})
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -9,8 +11,8 @@ import (
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/legacy"
+	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/deviceapi"
-	"github.com/tope/updater/platform/disk"
 )
 
 const (
@@ -20,8 +22,10 @@ const (
 	ackTick = 2 * time.Second
 )
 
-// report tells device-api how updates go, until ctx ends. It looks at the
-// engine's status only: nothing waits for it.
+// report tells device-api how updates go, until ctx ends. Progress is what the engine's
+// status says, and nothing waits for it. The end of an update is owed: it stands in the
+// journal's outbox until device-api has acknowledged it. While a newer update is under way
+// device-api hears of that one; its end takes the place of the end before.
 func (d *daemon) report(ctx context.Context, e *engine.Engine) {
 	if d.cfg.DeviceAPI.URL == "" {
 		return
@@ -30,24 +34,25 @@ func (d *daemon) report(ctx context.Context, e *engine.Engine) {
 	var sending sync.WaitGroup
 	sending.Go(func() { r.Run(ctx) })
 	defer sending.Wait()
-	told := d.reported()
+	d.takeOverReported(ctx, e)
 	for ctx.Err() == nil {
 		changed := e.Changed() // before the status, so that no change is missed
 		var again <-chan time.Time
-		st := e.Status()
+		st, owed := e.Status(), e.Journal().OwedTo(deviceAPI)
 		switch u := newestOf(st); {
-		case u == nil || u.ID == told:
 		case st.Replacing: // nothing has failed, and the next update is about to begin
-		case !engine.Terminal(u.State):
+		case u != nil && !engine.Terminal(u.State):
 			r.Submit(reportOf(*u))
 			again = d.clock.After(reportTick)
-		default:
-			final := reportOf(*u)
-			r.Submit(final)
-			if got, ok := r.Delivered(); ok && sameReport(got, final) {
-				told = u.ID
-				d.setReported(told)
-				continue
+		case owed != nil:
+			end := reportOf(endOwed(u, owed))
+			r.Submit(end)
+			if got, ok := r.Delivered(); ok && sameReport(got, end) {
+				err := e.Told(ctx, *owed, "")
+				if err == nil {
+					continue
+				}
+				d.log.Warn("cannot note that device-api has the final report", "err", err)
 			}
 			again = d.clock.After(ackTick)
 		}
@@ -57,6 +62,19 @@ func (d *daemon) report(ctx context.Context, e *engine.Engine) {
 		case <-again:
 		}
 	}
+}
+
+// endOwed is the update whose end is owed: the newest one, u, unless the journal was damaged
+// since. Then it is what the outbox knows of it.
+func endOwed(u *engine.UpdateStatus, owed *journal.Notice) engine.UpdateStatus {
+	if u != nil && u.ID == owed.Update {
+		return *u
+	}
+	s := engine.UpdateStatus{ID: owed.Update, Kind: engine.Install, State: owed.State, From: owed.From, To: owed.Version}
+	if f := owed.Error; f != nil {
+		s.Error = &engine.ErrorStatus{Code: f.Code, Class: f.Class, Text: f.Text, Outline: f.Outline}
+	}
+	return s
 }
 
 func newestOf(st engine.Status) *engine.UpdateStatus {
@@ -75,7 +93,7 @@ func reportOf(u engine.UpdateStatus) deviceapi.Report {
 		u.Pause = &engine.Pause{Why: u.Pause.Why, Outline: u.Pause.Outline}
 	}
 	v := legacy.Of(engine.Status{Update: &u})
-	return deviceapi.Report{Stage: string(v.Stage), Progress: v.Progress, Message: v.Message, Error: v.Error}
+	return deviceapi.Report{Stage: string(v.Stage), Progress: v.Progress, Message: v.Message, Error: v.Error, Update: u.ID}
 }
 
 func sameReport(a, b deviceapi.Report) bool {
@@ -85,29 +103,22 @@ func sameReport(a, b deviceapi.Report) bool {
 		}
 		return *r.Error
 	}
-	return a.Stage == b.Stage && a.Progress == b.Progress && a.Message == b.Message && text(a) == text(b)
+	return a.Update == b.Update && a.Stage == b.Stage && a.Progress == b.Progress && a.Message == b.Message && text(a) == text(b)
 }
 
-// reported is the newest update whose end device-api has acknowledged. The
-// file that says so is a memory aid: without it the end is reported once more.
-func (d *daemon) reported() string {
-	path, err := d.root.Path(d.cfg.Paths.State + "/reported")
-	if err != nil {
-		return ""
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(text))
-}
-
-func (d *daemon) setReported(update string) {
+// takeOverReported puts the end of an update that a program before 0.10 has ended into the
+// outbox. Such a program noted in the file "reported" which update's end device-api had
+// acknowledged last; the file goes once the journal says it.
+func (d *daemon) takeOverReported(ctx context.Context, e *engine.Engine) {
 	path, err := d.root.Path(d.cfg.Paths.State + "/reported")
 	if err == nil {
-		err = disk.WriteFile(path, []byte(update+"\n"), 0o644)
+		text, _ := os.ReadFile(path) // without it the end is told once more
+		err = e.OweEnd(ctx, func(_, update string) bool { return update == strings.TrimSpace(string(text)) })
 	}
-	if err != nil {
-		d.log.Warn("cannot note that device-api has the final report", "err", err)
+	if err == nil {
+		err = os.Remove(path)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && ctx.Err() == nil {
+		d.log.Warn("cannot take over what device-api was told by an earlier program", "err", err)
 	}
 }

@@ -52,7 +52,7 @@ fell back to the factory version, 13 needs attention.`,
 		a.serveCommand(), a.reloadCommand(), a.recoverCommand(),
 		a.installCommand(), a.statusCommand(), a.watchCommand(), a.cancelCommand(), a.rollbackCommand(),
 		a.versionsCommand(), a.pruneCommand(), a.quarantineCommand(), a.factoryCommand(), a.linksCommand(), a.unitsCommand(),
-		a.keysCommand(), a.trustCommand(), a.tokenCommand(), a.doctorCommand(), a.journalCommand(), a.demoCommand(), a.versionCommand(), a.noteEndCommand(),
+		a.fleetCommand(), a.keysCommand(), a.trustCommand(), a.tokenCommand(), a.doctorCommand(), a.journalCommand(), a.demoCommand(), a.versionCommand(), a.noteEndCommand(),
 	)
 	strict.Arguments(cmd, usage)
 	return cmd

@@ -175,6 +175,7 @@ func (d *daemon) run(ctx context.Context, front *front) error {
 	if err := u.web.Check(); err != nil {
 		d.log.Warn("downloads that need it will wait", "err", err)
 	}
+	u.loopFleet(u.engine)
 	front.set(u.handler(u.engine, u.journal), u.engine.Status)
 	if m, ok := u.manager.(service.Supervisor); ok {
 		if err := m.Supervise(ctx, u.services()); err != nil {
@@ -198,6 +199,11 @@ func (d *daemon) run(ctx context.Context, front *front) error {
 	beside.Go(func() { d.report(ctx, u.engine) })
 	beside.Go(func() { announce(ctx, d.log, u.engine) })
 	beside.Go(func() { u.trust.follow(ctx) })
+	beside.Go(func() {
+		if err := u.fleet.run(ctx); err != nil {
+			cancel(err)
+		}
+	})
 	// The socket is open, and recovery has decided what to do.
 	notify(d.log, "READY=1")
 	over := d.begins(d.device, u.engine, func(why error) {

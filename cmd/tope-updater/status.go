@@ -101,6 +101,9 @@ func (t *terminal) status(st httpapi.Status) {
 			row("", "%s", t.paint(timeline.Bad, l.Problem))
 		}
 	}
+	if st.Fleet != "" {
+		row("fleet", "%s", st.Fleet)
+	}
 	row("journal", "%d records", st.Journal.Seq)
 	if st.Journal.Damaged {
 		row("", "%s", t.paint(timeline.Warn, "it was damaged once; \"tope-updater journal show --all\" tells what was lost"))

@@ -16,6 +16,8 @@ type Device struct {
 	// OutOfMemory says that the kernel has killed the process before the next one, because
 	// memory was short. The next one's recovery takes it back.
 	OutOfMemory bool
+	// Fleet is whoever is told of updates, and carries offers on; nil for nobody.
+	Fleet *Fleet
 }
 
 // NewDevice is NewWorld's device with an empty journal and a server that
@@ -33,7 +35,7 @@ func NewDeviceAt(c *Clock) *Device {
 // exploring several futures from one point.
 func (d *Device) Clone() *Device {
 	w := d.World.Clone()
-	return &Device{World: w, J: &Journal{Journal: d.J.Clone(w.Clock), power: w.Power, clock: w.Clock, Writes: d.J.Writes}, Bundle: d.Bundle, Memory: d.Memory.clone()}
+	return &Device{World: w, J: &Journal{Journal: d.J.Clone(w.Clock), power: w.Power, clock: w.Clock, Writes: d.J.Writes}, Bundle: d.Bundle, Memory: d.Memory.clone(), Fleet: d.Fleet.clone()}
 }
 
 func (d *Device) ranOutOfMemory() bool {
@@ -47,6 +49,9 @@ func (d *Device) Engine(changes ...Change) (*engine.Engine, error) {
 	cfg := engine.Config{Journal: d.J, Versions: d, Keeper: d, Gate: d, Starter: d, Steps: d.Steps(&d.Bundle), Clock: d.Clock, Memory: d.Memory, OutOfMemory: d.ranOutOfMemory}
 	if d.Programs.Copy != "" {
 		cfg.Program = program{d.World}
+	}
+	if d.Fleet != nil && d.Fleet.Change != nil {
+		d.Fleet.Change(&cfg)
 	}
 	for _, change := range changes {
 		change(&cfg)

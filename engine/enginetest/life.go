@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -208,16 +209,22 @@ func (d *Device) live(req Request, seen func(engine.Status)) error {
 			return err
 		}
 	}
-	err = l.Watch(func(s engine.Status) bool {
+	var unable error
+	err = l.Watch(func(s engine.Status) (over bool) {
 		if seen != nil {
 			seen(s)
 		}
-		return s.Update == nil
+		if d.Fleet == nil || unable != nil {
+			return s.Update == nil || unable != nil
+		}
+		over, unable = d.attend(l)
+		return over || unable != nil
 	})
 	if err != nil {
 		return err
 	}
-	return l.Stop()
+	// An end of the process is why it did not answer.
+	return cmp.Or(l.Stop(), unable)
 }
 
 // Boot is a reboot after the power went: the oneshot, the init system, and a daemon's
@@ -225,6 +232,10 @@ func (d *Device) live(req Request, seen func(engine.Status)) error {
 func (d *Device) Boot(cut Cut, seen func(engine.Status)) error {
 	d.Reboot()
 	d.Memory.Lose()
+	if d.Fleet != nil && d.Fleet.Away != nil {
+		d.Fleet.Away(d)
+		d.Fleet.Away = nil
+	}
 	d.On(cut)
 	if err := d.Oneshot(); err != nil && d.Off() {
 		return err

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"sync"
 	"time"
 
 	"github.com/tope/updater/engine"
@@ -22,6 +23,9 @@ type World struct {
 	*Power
 	Clock *Clock
 
+	// links guards P as far as the engine looks at it while a step changes it: it shows the
+	// pointers with each record, and whoever carries out offers journals some meanwhile.
+	links   *sync.Mutex
 	P       versions.Pointers
 	Raws    map[string]string // pointers that lead to no version name
 	States  map[string]versions.State
@@ -88,7 +92,7 @@ func (w *World) Sync() error {
 // N is in no directory yet.
 func NewWorld() *World {
 	w := &World{
-		Power: &Power{}, Clock: NewClock(), Raws: map[string]string{},
+		Power: &Power{}, Clock: NewClock(), Raws: map[string]string{}, links: &sync.Mutex{},
 		P:       versions.Pointers{Current: "1.0.0", Previous: "0.9.0", Factory: "0.5.0"},
 		States:  map[string]versions.State{"1.0.0": versions.Complete, "0.9.0": versions.Complete, "0.5.0": versions.Complete},
 		Digests: map[string]string{"1.0.0": "md5:a"}, Running: "1.0.0",
@@ -100,7 +104,7 @@ func NewWorld() *World {
 // Clone is an independent world in the same state, with its power on.
 func (w *World) Clone() *World {
 	n := *w
-	n.Power, n.Clock = &Power{}, w.Clock.Clone()
+	n.Power, n.Clock, n.links = &Power{}, w.Clock.Clone(), &sync.Mutex{}
 	n.Raws, n.States, n.Digests, n.Epochs = maps.Clone(w.Raws), maps.Clone(w.States), maps.Clone(w.Digests), maps.Clone(w.Epochs)
 	n.Sick, n.Dead, n.Files = maps.Clone(w.Sick), maps.Clone(w.Dead), maps.Clone(w.Files)
 	n.Needs, n.Sources, n.Signers = maps.Clone(w.Needs), maps.Clone(w.Sources), maps.Clone(w.Signers)
@@ -141,10 +145,10 @@ func (w *World) InitStarts() {
 	}
 }
 
-// Pointers implements engine.Versions. The loop may ask while a step moves them.
+// Pointers implements engine.Versions.
 func (w *World) Pointers() (versions.Pointers, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.links.Lock()
+	defer w.links.Unlock()
 	return w.P, nil
 }
 
@@ -190,6 +194,8 @@ func (w *World) Point(pointer, version string) error {
 		if !w.States[version].Usable() {
 			return fmt.Errorf("version %q is not whole", version)
 		}
+		w.links.Lock()
+		defer w.links.Unlock()
 		*w.pointer(pointer) = version
 		delete(w.Raws, pointer)
 		return nil
@@ -199,6 +205,8 @@ func (w *World) Point(pointer, version string) error {
 // Unpoint implements engine.Versions.
 func (w *World) Unpoint(pointer string) error {
 	return w.rename("unpoint "+pointer, func() error {
+		w.links.Lock()
+		defer w.links.Unlock()
 		*w.pointer(pointer) = ""
 		delete(w.Raws, pointer)
 		return nil

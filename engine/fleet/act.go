@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tope/updater/engine"
@@ -54,6 +55,11 @@ func (l *Loop) begin(ctx context.Context) (again time.Duration, err error) {
 		}
 		return 0, nil // its end changes the engine, and this is looked at again
 	}
+	if q := l.known(o); q != nil {
+		return 0, l.refuse(ctx, o, &steps.Error{
+			Class: steps.Refused, Code: steps.Quarantined, Err: fmt.Errorf("release %s failed on this device before (%s)", q.Version, q.Reason),
+		})
+	}
 	src := o.Source
 	src.Sparing = !o.Forced && l.cfg.Thrift != nil
 	_, err = l.cfg.Engine.Install(l.as(ctx, o.Origin.Action), engine.InstallRequest{
@@ -75,6 +81,21 @@ func (l *Loop) begin(ctx context.Context) (again time.Duration, err error) {
 	return 0, err
 }
 
+// known is the entry in quarantine of what is offered, when an offer of the same file has
+// led to it: a server knows files, the quarantine releases, and nothing need be fetched to
+// tell. nil: it has to be fetched to know.
+func (l *Loop) known(o *Offer) *journal.Quarantined {
+	f := l.cfg.Engine.Journal()
+	for i := range f.Quarantine {
+		for _, e := range f.Offers {
+			if e.Update == f.Quarantine[i].Update && o.Origin.Digest != "" && e.Digest == o.Origin.Digest && e.Source == o.Origin.Source {
+				return &f.Quarantine[i]
+			}
+		}
+	}
+	return nil
+}
+
 // afterwards looks at an offer that was begun or answered. One that has failed is tried
 // again, once its source has said anew that it offers it. It returns when that is.
 func (l *Loop) afterwards(o *Offer) (time.Duration, error) {
@@ -91,8 +112,15 @@ func (l *Loop) afterwards(o *Offer) (time.Duration, error) {
 	return 0, nil
 }
 
-// failing is the wait for the time at which an offer that has failed is tried again.
+// failing is the wait for the time at which an offer that has failed is tried again. One in
+// quarantine is not: its source is asked for another.
 func (l *Loop) failing(o *Offer, end *journal.OfferEnd, left time.Duration) *journal.Wait {
+	if slices.ContainsFunc(l.cfg.Engine.Journal().Quarantine, func(q journal.Quarantined) bool { return q.Digest == o.Origin.Digest }) {
+		return &journal.Wait{
+			Reason: string(Failed),
+			Text:   fmt.Sprintf("%s; it has failed here (%s), and is in quarantine: it is not tried again unless somebody clears that", o.Text, end.Code),
+		}
+	}
 	until := l.in(left)
 	return &journal.Wait{
 		Reason: string(Failed), Until: until,

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -108,7 +109,7 @@ func (l *Loop) Run(ctx context.Context) error {
 const lookAgain = time.Minute
 
 // Check asks the source now, and returns what came of that. It does not wait for what is
-// begun. Errors are those of the question, or of ctx.
+// begun. Errors are those of the question, or of ctx, and context.Canceled when Run ends.
 func (l *Loop) Check(ctx context.Context) error {
 	done := make(chan error, 1)
 	select {
@@ -128,36 +129,41 @@ func (l *Loop) Check(ctx context.Context) error {
 	}
 }
 
-var errEnded = errors.New("the updater is stopping")
+var errEnded = fmt.Errorf("the updater is stopping: %w", context.Canceled)
 
-// round does all that is due, and returns how long nothing is. kick is the channel of
-// somebody who waits for an answer of the source; nil for nobody.
+// round does all that is due, shows how that has left the device, and returns how long
+// nothing is due. kick is the channel of somebody who waits for an answer of the source; nil
+// for nobody. He is told last, so that the status which he looks at next is that of the answer.
 func (l *Loop) round(ctx context.Context, kick chan error) (pause time.Duration, err error) {
-	now := l.cfg.Clock.Monotonic()
 	if kick != nil {
+		now := l.cfg.Clock.Monotonic()
 		l.next, l.tell, l.insists = now, now, true
 	}
-	if err := l.tellAll(ctx); err != nil {
-		if kick != nil {
-			kick <- err
-		}
-		return lookAgain, err
-	}
-	var asked error
-	if now >= l.next {
-		asked, err = l.ask(ctx)
-	}
+	pause, asked, err := l.due(ctx)
+	l.show()
 	if kick != nil {
 		kick <- errors.Join(asked, err)
 	}
+	return pause, err
+}
+
+// due is round's work. asked is why the source has not answered.
+func (l *Loop) due(ctx context.Context) (pause time.Duration, asked, err error) {
+	now := l.cfg.Clock.Monotonic()
+	if err := l.tellAll(ctx); err != nil {
+		return lookAgain, nil, err
+	}
+	if now >= l.next {
+		asked, err = l.ask(ctx)
+	}
 	if err != nil {
-		return lookAgain, err
+		return lookAgain, asked, err
 	}
 	pause = time.Duration(math.MaxInt64)
 	for _, due := range []func(context.Context) (time.Duration, error){l.begin, l.goOn, l.probe, l.unhold} {
 		d, err := due(ctx)
 		if err != nil {
-			return lookAgain, err
+			return lookAgain, asked, err
 		}
 		if d > 0 {
 			pause = min(pause, d)
@@ -169,8 +175,7 @@ func (l *Loop) round(ctx context.Context, kick chan error) (pause time.Duration,
 		pause = min(pause, l.tell-l.cfg.Clock.Monotonic())
 	}
 	l.insists = false
-	l.show()
-	return max(pause, time.Millisecond), nil
+	return max(pause, time.Millisecond), asked, nil
 }
 
 // open is the update that is open and not over; nil for none. mine is the same when it
@@ -212,6 +217,9 @@ func (l *Loop) show() {
 	wall := l.cfg.Clock.Now()
 	l.set(func(s *Status) {
 		s.Next = wall.Add(l.next - now).UTC().Round(time.Second)
+		if o := l.answer.Offer; o != nil && l.done(o) { // the source has not been asked since
+			s.Offer = nil
+		}
 		s.Text = l.summary(s)
 	})
 }
@@ -230,6 +238,8 @@ func (l *Loop) summary(s *Status) string {
 		return "the source could not be asked: " + s.Failure
 	case s.Heard.IsZero():
 		return "the source has not been asked yet"
+	case l.answer.Offer != nil && l.done(l.answer.Offer):
+		return l.answer.Offer.Text + " is installed"
 	}
 	return l.answer.Text
 }

@@ -37,7 +37,7 @@ func TestALocalRequestSaysThatItTakesAnOffersPlace(t *testing.T) {
 		require.NoError(t, err)
 		d.pass(time.Second)
 		require.Equal(t, "1.5.0", d.current())
-		d.words("1 Cancelled, the end")
+		d.words("1 Cancelled CANCELLED, the end")
 	})
 }
 
@@ -345,5 +345,24 @@ func TestAnotherSource(t *testing.T) {
 		for _, word := range d.source.Words() {
 			require.NotContains(t, word, "9 ")
 		}
+	})
+}
+
+// TestAFileThatHasFailedIsRefusedUnfetched, when it is offered under another name.
+func TestAFileThatHasFailedIsRefusedUnfetched(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.Sick["1.1.0"] = true
+		o := *d.accepts()
+		d.pass(time.Minute)
+		require.Equal(t, []string{"1.1.0"}, d.quarantined())
+		o.Origin.Action = "2"
+		d.source.Offers(&o)
+		d.check()
+		d.pass(time.Minute)
+		end := d.fold().EndOf(o.Origin)
+		require.Equal(t, engine.Failed, end.State)
+		require.Equal(t, string(steps.Quarantined), end.Code)
+		require.Empty(t, end.Update)
+		require.Contains(t, end.Text, "release 1.1.0 failed on this device before (HEALTH_CHECK_FAILED")
 	})
 }

@@ -26,14 +26,14 @@ func (m minute) in(w fleet.Window) bool {
 	return opens(m.day) && w.From <= m.clock || opens(m.before) && m.clock < w.To
 }
 
-// calendar is what the wall clock of a zone shows in each minute of five weeks, the fourth
+// calendar is what the wall clock of a zone shows in each minute of four weeks, the fourth
 // day of which has a change of the clocks.
 type calendar struct {
 	from    time.Time
 	minutes []minute
 }
 
-const fiveWeeks = 5 * 7 * 24 * 60
+const fourWeeks = 4 * 7 * 24 * 60
 
 func calendarOf(t *testing.T, zone, changes string) calendar {
 	t.Helper()
@@ -43,7 +43,7 @@ func calendarOf(t *testing.T, zone, changes string) calendar {
 	require.NoError(t, err)
 	c := calendar{from: from.AddDate(0, 0, -3)}
 	before := map[string]string{"mon": "sun", "tue": "mon", "wed": "tue", "thu": "wed", "fri": "thu", "sat": "fri", "sun": "sat"}
-	for i := range fiveWeeks {
+	for i := range fourWeeks {
 		day, clock, _ := strings.Cut(c.at(i).Format("Mon 15:04"), " ")
 		day = strings.ToLower(day)
 		c.minutes = append(c.minutes, minute{day, before[day], clock})
@@ -54,15 +54,15 @@ func calendarOf(t *testing.T, zone, changes string) calendar {
 func (c calendar) at(i int) time.Time { return c.from.Add(time.Duration(i) * time.Minute) }
 
 // changes are those of "a window is open", minute by minute, seen from behind: at i is the
-// first minute after i at which it is not as at i; fiveWeeks for none.
+// first minute after i at which it is not as at i; fourWeeks for none.
 func (c calendar) changes(windows []fleet.Window) (open []bool, next []int) {
-	open, next = make([]bool, fiveWeeks), make([]int, fiveWeeks)
-	for i := fiveWeeks - 1; i >= 0; i-- {
+	open, next = make([]bool, fourWeeks), make([]int, fourWeeks)
+	for i := fourWeeks - 1; i >= 0; i-- {
 		for _, w := range windows {
 			open[i] = open[i] || c.minutes[i].in(w)
 		}
-		next[i] = fiveWeeks
-		if i+1 < fiveWeeks {
+		next[i] = fourWeeks
+		if i+1 < fourWeeks {
 			if next[i] = next[i+1]; open[i] != open[i+1] {
 				next[i] = i + 1
 			}
@@ -87,7 +87,7 @@ func TestWindowsByTheMinute(t *testing.T) {
 		for _, day := range days {
 			random := rand.New(rand.NewPCG(13, 2026))
 			c := calendarOf(t, zone, day)
-			for range 30 {
+			for range 12 {
 				list := chance(random)
 				w, err := fleet.ParseWindows(list, z)
 				require.NoError(t, err)
@@ -124,7 +124,7 @@ func (c calendar) compare(t *testing.T, list []fleet.Window, w fleet.Windows) {
 	t.Helper()
 	isOpen, change := c.changes(list)
 	moment := func(i int) time.Time {
-		if i == fiveWeeks {
+		if i == fourWeeks {
 			return time.Time{}
 		}
 		return c.at(i)
@@ -133,14 +133,14 @@ func (c calendar) compare(t *testing.T, list []fleet.Window, w fleet.Windows) {
 	for i := 0; i < 6*24*60; i += 17 {
 		at := c.at(i).Add(time.Duration(i) * time.Second % time.Minute)
 		open, until := w.Open(at)
-		shuts, opens := fiveWeeks, change[i]
+		shuts, opens := fourWeeks, change[i]
 		if isOpen[i] {
-			if shuts, opens = change[i], fiveWeeks; shuts < fiveWeeks {
+			if shuts, opens = change[i], fourWeeks; shuts < fourWeeks {
 				opens = change[shuts]
 			}
 		}
 		next, ok := w.Next(at)
-		if open != isOpen[i] || !until.Equal(moment(shuts)) || ok != (opens < fiveWeeks) || !next.Equal(moment(opens)) {
+		if open != isOpen[i] || !until.Equal(moment(shuts)) || ok != (opens < fourWeeks) || !next.Equal(moment(opens)) {
 			t.Fatalf("%v at %s: open %t until %s, next %s; by the minute %t until %s, next %s",
 				list, at, open, until, next, isOpen[i], moment(shuts), moment(opens))
 		}

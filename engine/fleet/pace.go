@@ -42,7 +42,7 @@ func Later(id string, n uint64, interval time.Duration) time.Duration {
 // BackOff is how long a device waits after so many polls in a row that failed (tries
 // counts from 1). It draws from the upper half of 1 min, 2 min, 4 min and so on, at most of
 // interval, or of 15 min when that is longer. There, the fleet asks a server that does not
-// answer at most 4/3 as often as one that does, and so makes no herd when the server is back.
+// answer at most 4/3 as often as one that does, which it can bear when it is back.
 func BackOff(id string, tries int, interval time.Duration) time.Duration {
 	most := max(interval, leastBackOff)
 	wait := firstBackOff

@@ -113,11 +113,10 @@ type Source interface {
 	Tell(ctx context.Context, n journal.Notice) error
 }
 
-// ErrNever says that a recipient will never take a notice.
+// ErrNever is of a notice that its recipient will never take.
 var ErrNever = errors.New("it will never be taken")
 
-// ErrHeard says that a question has failed, and that somebody has answered it: the device is
-// not cut off.
+// ErrHeard is of a question that has failed although somebody has answered: the device is not cut off.
 var ErrHeard = errors.New("somebody has answered")
 
 // Heard makes an error an ErrHeard, and says the same.

@@ -105,16 +105,25 @@ func (l *Loop) Status() Status {
 	return StatusOf(l.cfg.Engine, s)
 }
 
+// Teller is what a status needs of *engine.Engine.
+type Teller interface {
+	Status() engine.Status
+	Journal() *journal.Fold
+}
+
 // Idle is the status of a device that asks nobody, as far as the journal has something to
 // tell.
-func Idle(e Engine) Status {
+func Idle(e Teller) Status {
 	return StatusOf(e, Status{Schema: 1, Text: "this device asks nobody what to install: no [fleet] source is configured"})
 }
 
 // StatusOf completes what the loop has shown by what the journal tells.
-func StatusOf(e Engine, s Status) Status {
+func StatusOf(e Teller, s Status) Status {
 	f := e.Journal()
 	s.Held, s.Outbox = f.Held, []journal.Notice{}
+	if s.Held == nil && s.Wait != nil && s.Wait.Reason == string(Held) { // the loop is about to see that
+		s.Wait, s.Text = nil, "offers are not held back any more"
+	}
 	for _, n := range f.Outbox {
 		if n.Origin != nil {
 			s.Outbox = append(s.Outbox, n)

@@ -52,6 +52,9 @@ func (l *Loop) tellAll(ctx context.Context) error {
 			l.set(func(s *Status) { s.Untold = err.Error() })
 			return nil
 		}
+		if o := l.answer.Offer; n.End && n.Origin != nil && o != nil && o.Origin == *n.Origin {
+			l.taken = true // the answer is from before the source knew of the end
+		}
 		l.untold = 0
 		l.set(func(s *Status) { s.Untold = "" })
 		if err := l.cfg.Engine.Told(ctx, n, never); err != nil {

@@ -211,18 +211,19 @@ func TestUnheard(t *testing.T) {
 }
 
 // TestNothingIsAskedAtTheStart, not even what waits in an open window: a street that has
-// its power again makes no herd.
+// its power again does not stampede.
 func TestNothingIsAskedAtTheStart(t *testing.T) {
 	var moments []time.Duration
 	for i := range 20 {
 		within(t, func(t *testing.T, d *device) {
 			d.cfg.ID, d.source.Silent = fmt.Sprint("device-", i), true
 			d.up()
-			require.NoError(t, d.life.Hold(t.Context(), journal.Hold{Why: "a fair", Until: day.Add(hour)}))
+			// The hold is over while there is no power.
+			require.NoError(t, d.life.Hold(t.Context(), journal.Hold{Why: "a fair", Until: d.clock.Now().Add(hour)}))
 			d.offers("1", "1.1.0")
 			d.check()
 			before := len(d.source.Asked())
-			d.reboot(2 * hour) // the hold is over
+			d.reboot(2 * hour)
 			began := time.Now()
 			require.Equal(t, "1.0.0", d.current(), "it asks before")
 			d.pass(2 * time.Minute)
@@ -233,7 +234,7 @@ func TestNothingIsAskedAtTheStart(t *testing.T) {
 	require.Less(t, busiest(moments, 6*time.Second), 8, moments)
 }
 
-// TestMaxDefer: windows and a veto put an offer off for so long, and no longer.
+// TestMaxDefer: windows and a veto put an offer off for so long, and not without end.
 func TestMaxDefer(t *testing.T) {
 	within(t, func(t *testing.T, d *device) {
 		d.cfg.MaxDefer, d.cfg.Poll = 30*hour, 24*hour

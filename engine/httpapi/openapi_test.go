@@ -52,6 +52,13 @@ func examples() []example {
 		{"GET", "/api/v2/links", "", "/api/v2/links"},
 		{"GET", "/api/v2/quarantine", "", "/api/v2/quarantine"},
 		{"POST", "/api/v2/quarantine/clear", `{"release":"1.3.0","why":"the server was wrong"}`, "/api/v2/quarantine/clear"},
+		{"GET", "/api/v2/fleet", "", "/api/v2/fleet"},
+		{"POST", "/api/v2/fleet/check", "", "/api/v2/fleet/check"},
+		{"POST", "/api/v2/fleet/install", "{}", "/api/v2/fleet/install"},
+		{"POST", "/api/v2/fleet/hold", `{"why":"a fair","for":"72h"}`, "/api/v2/fleet/hold"},
+		{"POST", "/api/v2/fleet/hold", `{"why":"a fair","until":"2226-12-24T18:00:00+01:00"}`, "/api/v2/fleet/hold"},
+		{"POST", "/api/v2/fleet/hold", `{"why":"a fair"}`, "/api/v2/fleet/hold"},
+		{"POST", "/api/v2/fleet/release", "", "/api/v2/fleet/release"},
 		{"POST", "/api/v2/links", "", "/api/v2/links"},
 		{"POST", "/api/v2/reload", "", "/api/v2/reload"},
 		{"POST", "/api/v2/trust/forget", `{"why":"a new owner"}`, "/api/v2/trust/forget"},
@@ -167,7 +174,7 @@ func TestStatusOfEveryStateIsAsDescribed(t *testing.T) {
 func engineErrors() []error {
 	return []error{
 		&engine.BusyError{Update: "u2", State: engine.Staging},
-		engine.ErrQuarantined, engine.ErrTooLate, engine.ErrNothingToDo, engine.ErrExpired, engine.ErrNotFound, engine.ErrInvalid, engine.ErrJournal,
+		engine.ErrQuarantined, engine.ErrTooLate, engine.ErrNothingToDo, engine.ErrExpired, engine.ErrNotFound, engine.ErrInvalid, engine.ErrJournal, httpapi.ErrSource,
 		versions.ErrInUse, versions.ErrExists, versions.ErrNotFound, versions.ErrFactorySet, versions.ErrCurrentSet, versions.ErrForeign,
 		versions.ErrDamaged, versions.ErrMismatch, versions.ErrNotExecutable,
 		versions.ErrSpecialBits, versions.ErrStrayLink, versions.ErrNoManifest, disk.ErrMounted,

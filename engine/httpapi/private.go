@@ -52,6 +52,7 @@ func shownTo(r *http.Request, u journal.Update) journal.Update {
 // publicUpdate is an update of the journal for anybody.
 func publicUpdate(u journal.Update) journal.Update {
 	u.By, u.Source, u.Found, u.Baseline, u.Findings = nil, nil, nil, nil, nil
+	u.Wait, u.Evicts = publicWait(u.Wait), nil
 	u.Error, u.Cause = publicFailure(u.Error), publicFailure(u.Cause)
 	return u
 }

@@ -88,6 +88,7 @@ func kinds() []kind {
 		{"mounted", http.StatusConflict, "something is mounted there", disk.ErrMounted},
 		{"no-version", http.StatusNotFound, "no such version", versions.ErrNotFound},
 		{"not-found", http.StatusNotFound, "not found", engine.ErrNotFound},
+		{"source", http.StatusBadGateway, "the source of offers could not be asked", ErrSource},
 		wrongMedia, largeBody, stopping,
 	}
 }

@@ -2,11 +2,13 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
 
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/fleet"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/versions"
@@ -25,6 +27,16 @@ type Engine interface {
 	Unquarantine(ctx context.Context, which, why string) ([]journal.Quarantined, error)
 	ForgetTrust(ctx context.Context, why string) (was string, floor int64, err error)
 	Exclusive(ctx context.Context, what string, f func(context.Context) error) error
+	Journal() *journal.Fold
+	Hold(ctx context.Context, h journal.Hold) error
+	Unhold(ctx context.Context) error
+}
+
+// Fleet is what the API does with a source of offers: fleet.Loop.
+type Fleet interface {
+	Status() fleet.Status
+	// Check asks the source now.
+	Check(ctx context.Context) error
 }
 
 // Journal has the methods of journal.Journal that the API reads with.
@@ -79,6 +91,8 @@ type Options struct {
 	Legacy LegacyAccess
 	// LAN tells of the network's door; nil where there is none.
 	LAN func() LANStatus
+	// Fleet asks the source of offers; nil when none is configured.
+	Fleet Fleet
 }
 
 type api struct {
@@ -115,11 +129,16 @@ func (a *api) routes() []route {
 		{method: "POST", path: "/api/v2/versions/{version}/verify", needs: ReadPrivate, v2: a.verifyVersion},
 		{method: "GET", path: "/api/v2/links", needs: Look, v2: a.links},
 		{method: "GET", path: quarantinePath, needs: Look, v2: a.quarantine},
+		{method: "GET", path: fleetPath, needs: Look, v2: a.fleet},
 
 		// With force or retry it needs Operate.
 		{method: "POST", path: "/api/v2/install", needs: InstallUpdates, v2: a.install},
 		{method: "POST", path: "/api/v2/proceed", needs: InstallUpdates, v2: a.proceed},
 		{method: "POST", path: "/api/v2/cancel", needs: InstallUpdates, v2: a.cancel},
+		{method: "POST", path: fleetPath + "/check", needs: InstallUpdates, v2: a.checkFleet},
+		{method: "POST", path: fleetPath + "/install", needs: InstallUpdates, v2: a.installOffer},
+		{method: "POST", path: fleetPath + "/hold", needs: Operate, v2: a.hold},
+		{method: "POST", path: fleetPath + "/release", needs: Operate, v2: a.release},
 		{method: "POST", path: "/api/v2/rollback", needs: Operate, v2: a.rollback},
 		{method: "POST", path: "/api/v2/prune", needs: Operate, v2: a.prune},
 		{method: "POST", path: "/api/v2/factory/create", needs: Operate, v2: a.createFactory},
@@ -160,7 +179,8 @@ func (a *api) problems(h func(http.ResponseWriter, *http.Request) error) http.Ha
 			return
 		}
 		p := problemOf(err)
-		if p.Status >= http.StatusInternalServerError {
+		// That the source does not answer is its failure, and told by the loop.
+		if p.Status >= http.StatusInternalServerError && !errors.Is(err, ErrSource) {
 			a.Log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		}
 		p.write(w)

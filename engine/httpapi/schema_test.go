@@ -3,7 +3,9 @@ package httpapi_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -205,4 +207,14 @@ func isType(name, v any) bool {
 		return name == "object"
 	}
 	return false
+}
+
+// TestThePackedDocumentIsFresh: the program serves openapi.json as it is.
+func TestThePackedDocumentIsFresh(t *testing.T) {
+	want, err := os.ReadFile("openapi.json")
+	require.NoError(t, err)
+	r := ask(httpapitest.New().Handler(), "GET", "/api/v2/openapi.json", "")
+	got, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), "pack it: go generate ./engine/httpapi")
 }

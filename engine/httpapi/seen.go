@@ -31,6 +31,8 @@ type Status struct {
 	Services []Service `json:"services"`
 	// LAN is the network's door; absent where there is none.
 	LAN *LANStatus `json:"lan,omitempty"`
+	// Fleet says in one line what is next of the source of offers; absent without one.
+	Fleet string `json:"fleet,omitempty"`
 }
 
 // LANStatus is the door for the network.

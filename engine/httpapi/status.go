@@ -34,6 +34,9 @@ func (a *api) status(w http.ResponseWriter, r *http.Request) error {
 		lan := a.LAN()
 		now.LAN = &lan
 	}
+	if a.Fleet != nil {
+		now.Fleet = fleetTo(r, a.Fleet.Status()).Text
+	}
 	return answer(w, http.StatusOK, now)
 }
 

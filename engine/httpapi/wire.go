@@ -67,6 +67,13 @@ type (
 		Forgotten  string `json:"forgotten"`
 		EpochFloor int64  `json:"epoch_floor,omitempty"`
 	}
+	// HoldRequest keeps offers from being installed: until a time, for a time of whole
+	// seconds, minutes or hours ("90m"), or, without either, until they are released.
+	HoldRequest struct {
+		Until string `json:"until,omitempty"`
+		For   string `json:"for,omitempty"`
+		Why   string `json:"why"`
+	}
 	// Reloaded says what is in force after a reload.
 	Reloaded struct {
 		// Config is the file that was read. Trust says whom the device trusts.

@@ -146,7 +146,7 @@ func (j *Journal) Lose(kind string) *Journal {
 	base := &journal.Fold{
 		Seq: old.Seq, Last: old.Last, Quarantine: old.Quarantine, Counters: old.Counters, EpochFloor: old.EpochFloor,
 		Signed: old.Signed, Forgotten: old.Forgotten,
-		Outbox: old.Outbox, Remembered: old.Remembered, Offers: old.Offers, Held: old.Held, Probation: old.Probation,
+		Outbox: old.Outbox, Remembered: old.Remembered, Offers: old.Offers, Held: old.Held, Probation: old.Probation, Suspect: old.Suspect,
 	}
 	n := open(j.clock, disk{base: base, state: base, notes: map[string][]byte{}})
 	n.damage = &journal.Damage{Kind: kind, Text: "the test damaged it", Time: j.clock.Now().UTC().Round(0)}

@@ -1,10 +1,15 @@
 package command_test
 
 import (
+	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/tope/updater/platform/command"
 )
@@ -43,4 +48,25 @@ func TestStdoutIsAnAnswerAndStderrIsNot(t *testing.T) {
 	require.EqualError(t, err, "/bin/sh -c echo complaint >&2; pwd; exit 1: exit status 1: complaint")
 	_, err = command.Stdout(t.Context())
 	require.EqualError(t, err, "no command")
+}
+
+// TestTheEndOfTheContextEndsTheGroup: not the command alone, whose children may be what
+// takes so long.
+func TestTheEndOfTheContextEndsTheGroup(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "started")
+	require.NoError(t, unix.Mkfifo(fifo, 0o600))
+	ctx, cancel := context.WithCancel(t.Context())
+	child := make(chan string, 1)
+	go func() {
+		text, _ := os.ReadFile(fifo)
+		child <- strings.TrimSpace(string(text))
+		cancel()
+	}()
+	_, err := command.Run(ctx, "", "/bin/sh", "-c", "sleep 1000 & echo $! >"+fifo+"; wait")
+	require.ErrorContains(t, err, "signal: killed")
+	stat := filepath.Join("/proc", <-child, "stat")
+	require.Eventually(t, func() bool {
+		text, err := os.ReadFile(stat)
+		return err != nil || strings.Contains(string(text), ") Z ")
+	}, 10*time.Second, time.Millisecond)
 }

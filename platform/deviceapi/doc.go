@@ -9,8 +9,8 @@
 //     is back it learns the present state, not the history.
 //   - Reports go out at each change of stage or error and at every 5 %.
 //   - Delivered tells what device-api has acknowledged. A report lives in memory
-//     only: after a restart the updater submits the outcome of its last update
-//     again until it is delivered, which makes the last report certain.
+//     only. The end of an update stands in the journal's outbox besides: the updater
+//     submits it until it is delivered, over restarts, which makes the last report certain.
 //
 // All that it reads from device-api is the status of the answer.
 package deviceapi

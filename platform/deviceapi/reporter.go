@@ -23,6 +23,8 @@ type Report struct {
 	Message  string `json:"message"`
 	// Error is "CODE: text", or nil.
 	Error *string `json:"error"`
+	// Update is which update it is of. Two that end in the same words are two reports.
+	Update string `json:"-"`
 }
 
 // step is how far progress moves before it is reported again.
@@ -30,7 +32,7 @@ const step = 5
 
 // newer reports whether next differs enough from r to be sent after it.
 func (r Report) newer(next Report) bool {
-	return r.Stage != next.Stage || r.Message != next.Message || r.errorText() != next.errorText() ||
+	return r.Update != next.Update || r.Stage != next.Stage || r.Message != next.Message || r.errorText() != next.errorText() ||
 		r.Progress/step != next.Progress/step
 }
 

@@ -157,6 +157,22 @@ func TestAMessageIsNews(t *testing.T) {
 	require.Len(t, f.api.bodies(), 2)
 }
 
+// Two updates that end in the same words are two reports, and the answer to the first says
+// nothing of the second.
+func TestTheSameWordsOfAnotherUpdateAreNews(t *testing.T) {
+	f := start(t)
+	r := report("success", 100)
+	r.Update = "a"
+	f.Submit(r)
+	f.delivered(t, r)
+	r.Update = "b"
+	f.Submit(r)
+	f.api.wait(2)
+	require.Eventually(t, func() bool { got, _ := f.Delivered(); return got.Update == "b" }, 20*time.Second, time.Millisecond)
+	require.Len(t, f.api.bodies(), 2)
+	require.Equal(t, f.api.bodies()[0], f.api.bodies()[1], "it is not sent")
+}
+
 // TestDownAndBack: while device-api is down Submit does not wait and only the
 // newest report is kept; when it is back it gets that one.
 func TestDownAndBack(t *testing.T) {

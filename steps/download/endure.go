@@ -106,8 +106,8 @@ func (r *run) endure(ctx context.Context, c course, err error) error {
 // gateTick is how often a gate that holds the download back is asked again.
 const gateTick = time.Minute
 
-// hold waits until the gate lets the download go on. Nothing has failed, so this is no
-// attempt, and the series of failures before it is what it was.
+// hold waits until the gate lets the download go on. Nothing has failed, so this does
+// not count as an attempt, and the series of failures before it stays what it was.
 func (r *run) hold(ctx context.Context, c course, err error) error {
 	r.event(heldBack, err.Error())
 	c.keep()

@@ -34,7 +34,7 @@ func (b *budget) gate() error {
 }
 
 // A download that the data budget binds waits for the new day, says so, and goes on where
-// it was, by Range: not a byte comes twice, and it is no failure, however long it lasts.
+// it was, by Range: not a byte comes twice, and nothing counts as a failure, however long it lasts.
 func TestTheBudgetHoldsTheDownload(t *testing.T) {
 	b := bundleOf(1<<20, 1)
 	h := published(1<<20, [2]int64{2000, 900_000})

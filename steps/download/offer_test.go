@@ -108,6 +108,20 @@ func TestAWholeBundleIsAdoptedByItsSHA256(t *testing.T) {
 		ev := requireBundle(t, task, b, mustDo(t, stepFor(newPatient()), task))
 		require.Equal(t, string(there) == string(b), ev.Received == 0)
 	}
+
+	// A checkpoint that is not of this file is not gone on from.
+	s := newSink("", nil, true)
+	s.count(other)
+	state := states{}
+	var err error
+	state.Hash, err = marshal(s.hash)
+	require.NoError(t, err)
+	state.SHA256, err = marshal(s.sha)
+	require.NoError(t, err)
+	task := newTask(t, declaring(p.URL, b))
+	require.NoError(t, os.WriteFile(filepath.Join(task.WorkDir, bundle.FileName), b, 0o600))
+	require.NoError(t, task.Notes.Save(checkpoint{Offset: int64(len(b)) + 1, Total: unknown, states: state}))
+	require.Zero(t, requireBundle(t, task, b, mustDo(t, stepFor(newPatient()), task)).Received)
 }
 
 // The part of a package with a declared SHA-256 belongs to that package, whatever its link.
@@ -217,6 +231,10 @@ func TestOnlyASignedRelease(t *testing.T) {
 	p := publish(t, always(h.b), nil)
 	task := newTask(t, at(p.URL), signed)
 	requirePieces(t, h, task, mustDo(t, partialStep(h), task))
+
+	h.revoked = true // between the look at the head and the plan
+	task = newTask(t, at(p.URL), signed)
+	stepstest.Fails(t, partialStep(h), task, steps.Refused, steps.BadSignature)
 }
 
 // The engine is asked about the release before any of the payload is, however it is
@@ -249,4 +267,27 @@ func TestTheOfferIsJudgedByTheHead(t *testing.T) {
 	text := stepstest.Fails(t, partialStep(h), task, steps.Refused, steps.OfferMismatch)
 	require.Contains(t, text, "sha256:y")
 	require.Equal(t, int64(probeSize), p.bytes())
+}
+
+// renamed is a format that looks, once it has the source's head, whether the file has the
+// bundle's name still.
+type renamed struct{ *halved }
+
+func (r renamed) Plan(ctx context.Context, t *steps.Task, begin []byte, ranged bool) (bundle.Parts, error) {
+	if _, err := os.Lstat(filepath.Join(t.WorkDir, bundle.FileName)); err == nil && string(begin) == string(r.b[:headSize]) {
+		return bundle.Parts{}, refused(steps.Internal, "", "it has the bundle's name still")
+	}
+	return r.halved.Plan(ctx, t, begin, ranged)
+}
+
+// A bundle of an earlier run whose head is damaged gets another head only under the part
+// file's name: a file called bundle is always complete.
+func TestADamagedBundleLosesItsName(t *testing.T) {
+	h := published(1<<20, [2]int64{2000, 3000})
+	p := publish(t, always(h.b), nil)
+	task := newTask(t, at(p.URL))
+	damaged := append([]byte(nil), h.b...)
+	damaged[headSize-1] ^= 1
+	require.NoError(t, os.WriteFile(filepath.Join(task.WorkDir, bundle.FileName), damaged, 0o600))
+	requirePieces(t, h, task, mustDo(t, partialStep(h, func(c *Config) { c.Partial = renamed{h} }), task))
 }

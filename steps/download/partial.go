@@ -220,18 +220,6 @@ func (p *partial) onDisk(closed bool) (known, ours bool, err error) {
 	return false, false, nil
 }
 
-// reopen gives the bundle of an earlier run the part file's name again, because more of it
-// has to be fetched. If the power goes, it has one name or the other, and is found under
-// both.
-func (p *partial) reopen() error {
-	if !p.unname {
-		return nil
-	}
-	p.unname = false
-	err := os.Rename(filepath.Join(p.task.WorkDir, bundle.FileName), filepath.Join(p.task.WorkDir, PartFile))
-	return steps.FromOS(err, "cannot go on with the bundle")
-}
-
 // once makes one attempt to bring every piece. It ends well, with other set, when the
 // source has another format.
 func (p *partial) once(ctx context.Context) error {

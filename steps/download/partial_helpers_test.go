@@ -37,6 +37,8 @@ type halved struct {
 	refuse error
 	// by is the key that has signed it.
 	by string
+	// revoked: that key is not on the device any more when the parts are planned.
+	revoked bool
 	// closed: no other format is taken.
 	closed bool
 }
@@ -77,6 +79,9 @@ func (h *halved) Plan(_ context.Context, _ *steps.Task, begin []byte, ranged boo
 		return bundle.Parts{}, refused(steps.InvalidPackage, "", "another head")
 	}
 	p := bundle.Parts{Head: headSize, Total: h.total, Release: steps.Release{Version: "1.1.0", Digest: "sha256:x"}, Wire: steps.Wire{SignedBy: h.by}}
+	if h.revoked {
+		p.Wire.SignedBy = ""
+	}
 	for _, piece := range h.pieces {
 		for _, l := range h.lacked {
 			if s, ok := h.stand[l]; ok && l == piece.Content {

@@ -33,3 +33,15 @@ func (p *partial) publish() error {
 	p.fetched = steps.Fetched{Size: p.parts.Total, Digest: p.parts.Release.Digest, At: p.cfg.Clock.Now()}
 	return nil
 }
+
+// reopen gives the bundle of an earlier run the part file's name again, because more of it
+// has to be fetched. If the power goes, it has one name or the other, and is found under
+// both.
+func (p *partial) reopen() error {
+	if !p.unname {
+		return nil
+	}
+	p.unname = false
+	err := os.Rename(filepath.Join(p.task.WorkDir, bundle.FileName), filepath.Join(p.task.WorkDir, PartFile))
+	return steps.FromOS(err, "cannot go on with the bundle")
+}

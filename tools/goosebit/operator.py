@@ -1,8 +1,10 @@
-"""An operator of goosebit: operator.py URL DEVICE TOKEN BUNDLE
+"""An operator of goosebit: operator.py URL DEVICE [TOKEN BUNDLE]
 
 Makes the device with its token, and assigns the bundle to it. goosebit takes what SWUpdate
 does, and looks at the content alone: a file that is an archive (cpio, newc) with a
 sw-description may be called .tope. The one made here is written to BUNDLE first.
+
+Without TOKEN and BUNDLE, what is assigned to the device is offered to it once more.
 """
 
 import os
@@ -10,7 +12,7 @@ import sys
 
 import httpx
 
-url, device, token, bundle = sys.argv[1:]
+url, device, *new = sys.argv[1:]
 
 
 def member(number: int, name: str, body: bytes) -> bytes:
@@ -19,10 +21,10 @@ def member(number: int, name: str, body: bytes) -> bytes:
     return head + bytes(-len(head) % 4) + body + bytes(-len(body) % 4)
 
 
-description = b'software = {\n version = "1.2.0";\n hardware-compatibility: [ "default" ];\n images: ( );\n};\n'
-archive = member(1, "sw-description", description) + member(2, "payload", os.urandom(300_000)) + member(0, "TRAILER!!!", b"")
-with open(bundle, "wb") as file:
-    file.write(archive)
+def archive() -> bytes:
+    description = b'software = {\n version = "1.2.0";\n hardware-compatibility: [ "default" ];\n images: ( );\n};\n'
+    return member(1, "sw-description", description) + member(2, "payload", os.urandom(300_000)) + member(0, "TRAILER!!!", b"")
+
 
 with httpx.Client(base_url=url, timeout=120, trust_env=False) as web:
 
@@ -33,7 +35,13 @@ with httpx.Client(base_url=url, timeout=120, trust_env=False) as web:
         return answer.json()
 
     account = {"username": "admin@example.com", "password": "secret123"}
-    web.headers["Authorization"] = "Bearer " + ask("POST", "/setup", data=account)["access_token"]
+    web.headers["Authorization"] = "Bearer " + ask("POST", "/setup" if new else "/login", data=account)["access_token"]
+    if not new:
+        ask("PATCH", "/api/v1/devices", json={"devices": [device], "force_update": True})
+        sys.exit()
+    token, bundle = new
+    with open(bundle, "wb") as file:
+        file.write(archive())
     with open(bundle, "rb") as file:
         software = ask("PUT", "/api/v1/software", files={"file": ("app-1.2.0.tope", file)})["id"]
     rollout = ask("PUT", "/api/v1/rollouts", json={"name": "r", "feed": "default", "software_id": software})["id"]

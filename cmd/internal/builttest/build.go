@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -108,16 +109,23 @@ func compile(key, ldflags string, env, packages []string) (dir string, err error
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", err
 	}
-	args := append([]string{
-		"build", "-trimpath", "-buildvcs=false", "-tags", "nethttpomithttp2",
-		"-gcflags=github.com/tope/updater/cmd/...=-l", "-ldflags", "-s -w " + ldflags, "-o", dir + "/",
-	}, packages...)
+	flags, err := Flags(top)
+	if err != nil {
+		return "", err
+	}
+	args := slices.Concat([]string{"build"}, flags, []string{"-ldflags", "-s -w " + ldflags, "-o", dir + "/"}, packages)
 	cmd := exec.CommandContext(context.Background(), "go", args...)
 	cmd.Dir, cmd.Env = top, append(append(os.Environ(), "CGO_ENABLED=0"), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return dir, nil
+}
+
+// Flags are those with which the Makefile of a source tree builds what is shipped.
+func Flags(top string) ([]string, error) {
+	text, err := os.ReadFile(filepath.Join(top, "tools/buildflags"))
+	return strings.Fields(string(text)), err
 }
 
 // watch opens the directories of the source. The go command takes them for a part

@@ -87,7 +87,10 @@ tenant = "LAB"
 links = ["http://hawkbit.example", "https://inside:8443"]
 mirrors = ["https://cdn.example"]
 attributes = { Site = "lab", "rack.row" = "3" }
-` + c.text))
+` + c.text + `[[download.server]]
+url = "https://cdn.example"
+headers = { Authorization = "another server's" }
+`))
 		require.NoError(t, err, c.text)
 		f := parsed.Fleet
 		require.Equal(t, c.token, f.NeedsToken())
@@ -217,6 +220,7 @@ func TestMistakesOfAFleet(t *testing.T) {
 		{hawkbit + "auth = \"mtls\"", "fleet.auth: \"mtls\" takes this device's certificate: add a [[download.server]] with url = \"https://h\", client_cert and client_key"},
 		{hawkbit + "auth = \"mtls\"\n[[download.server]]\nurl = \"https://other\"\nclient_cert = \"/c\"\nclient_key = \"/k\"", "fleet.auth: \"mtls\" takes this device's certificate"},
 		{hawkbit + "[[download.server]]\nurl = \"https://h\"\nheader_files = { authorization = \"/a\" }", "fleet.auth: with \"target\" this device's token goes to https://h, and [[download.server]] table 1 has another Authorization"},
+		{hawkbit + "auth = \"mtls\"\n[[download.server]]\nurl = \"https://h\"\nheaders = { X-A = \"b\" }", "fleet.auth: \"mtls\" takes this device's certificate"},
 		{hawkbit + "auth = \"none\"\ntoken_file = \"/t\"", "fleet.token_file: fleet.auth is \"none\", which has no token"},
 		{hawkbit + "token_file = \"t\"", "fleet.token_file: \"t\" is not a clean absolute path of a file"},
 		{hawkbit + "tenant = \"\"", "fleet.tenant: \"\" is not 1 to 128 letters"},
@@ -233,11 +237,13 @@ func TestMistakesOfAFleet(t *testing.T) {
 		{"[[fleet.window]]\nfrom = \"07:00\"\nto = \"24:01\"", "fleet.window.to: in table 1, \"24:01\" is not a time from 00:00 to 24:00"},
 		{"[[fleet.window]]\nfrom = \"07:00\"\nto = \"08:60\"", "fleet.window.to: in table 1"},
 		{"[[fleet.window]]\nfrom = \"07:00\"\nto = \"08:00\"\nday = [\"mon\"]", "5: unknown key fleet.window.day; there are days, from, to"},
+		{strings.Repeat("[[fleet.window]]\nfrom = \"07:00\"\nto = \"08:00\"\n", 101), "fleet.window: there are 101, and 100 are allowed"},
 		{"time_zone = \"\"", "fleet.time_zone: \"\" is not \"UTC\", \"local\", or the name of a time zone"},
 		{"time_zone = \"../../etc/passwd\"", "fleet.time_zone"},
 		{"time_zone = \"/etc/localtime\"", "fleet.time_zone"},
-		{"veto = [\"busy\"]", "fleet.veto: \"busy\" is not a clean absolute path of a program"},
-		{"veto = [\"\"]", "fleet.veto: \"\" is not"},
+		{"time_zone = \"Europe/../../x\"", "fleet.time_zone: \"Europe/../../x\" is not"},
+		{"veto = [\"busy\"]", "fleet.veto: command: \"busy\" is not the path of a program; write a list that begins with an absolute path"},
+		{"veto = [\"\"]", "fleet.veto: command: \"\" is not the path"},
 		{"veto_timeout = \"0\"", "fleet.veto_timeout: 0s is not between 100ms and 10m"},
 		{"veto_failure = \"wait\"", "fleet.veto_failure: \"wait\" is not one of busy, free"},
 		{"max_defer = \"0\"", "fleet.max_defer: 0s is not between 1m and 8760h"},

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/tope/updater/platform/fetch"
+	"github.com/tope/updater/platform/health"
 	"github.com/tope/updater/platform/identity"
 	"github.com/tope/updater/platform/source"
 )
@@ -22,6 +23,8 @@ const (
 	maxAttributes, maxAttribute = 50, 128
 	// maxChannelName is that of a channel's file.
 	maxChannelName = 100
+	// maxWindows is that of package fleet.
+	maxWindows = 100
 )
 
 func (c *Config) validateFleet(all report) {
@@ -55,8 +58,11 @@ func (c *Config) validateFleet(all report) {
 			add(b.key, "%s is not between %s", b.d, b.text)
 		}
 	}
-	if len(f.Veto) > 0 && (!path.IsAbs(f.Veto[0]) || path.Clean(f.Veto[0]) != f.Veto[0]) {
-		add("veto", "%q is not a clean absolute path of a program; write it like [\"/usr/bin/busy\", \"ARGUMENT\"]", f.Veto[0])
+	if len(f.Veto) > 0 {
+		// The rule for commands of health checks.
+		if err := (health.Check{Service: "veto", Kind: health.Command, Command: f.Veto}).Validate(health.Device); err != nil {
+			add("veto", "%w", err)
+		}
 	}
 	f.validateAttributes(add)
 }
@@ -190,6 +196,9 @@ func web(text string) *url.URL {
 // validateWhen judges windows and time zone. Whether the device has the zone is seen when
 // it is used.
 func (f Fleet) validateWhen(add report) {
+	if n := len(f.Window); n > maxWindows {
+		add("window", "there are %d, and %d are allowed", n, maxWindows)
+	}
 	for i, w := range f.Window {
 		in := func(key, format string, args ...any) {
 			add("window."+key, "in table %d, "+format, append([]any{i + 1}, args...)...)
@@ -207,7 +216,7 @@ func (f Fleet) validateWhen(add report) {
 		}
 	}
 	z := f.TimeZone
-	if z == "" || len(z) > 64 || z[0] == '/' || strings.Contains(z, "..") || strings.ContainsFunc(z, func(r rune) bool {
+	if z == "" || len(z) > 64 || z[0] == '/' || strings.ContainsFunc(z, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("/_+-", r)
 	}) {
 		add("time_zone", "%.80q is not \"UTC\", \"local\", or the name of a time zone like \"Europe/Berlin\"", z)

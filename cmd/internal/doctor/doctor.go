@@ -27,6 +27,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/journal"
@@ -45,9 +46,11 @@ type Device struct {
 	ConfigFile string
 	// Given is set when somebody has named that file: it may be another than the one with
 	// which the daemon runs, and is then judged as that of the next one.
-	Given    bool
-	Root     disk.Root
-	Clock    clock.Clock
+	Given bool
+	Root  disk.Root
+	Clock clock.Clock
+	// Built is when this program was made: no right clock is before that.
+	Built    time.Time
 	Trust    trust.Policy
 	Versions func() (*versions.Store, error)
 	Manager  func() (service.Manager, error)
@@ -104,6 +107,7 @@ var checks = []struct {
 	{"quarantine", (*checkup).quarantine},
 	{"trust", (*checkup).trust},
 	{"download", (*checkup).download},
+	{"fleet", (*checkup).fleet},
 	{"clock", (*checkup).time},
 	{"log", (*checkup).retention},
 	{"daemon", (*checkup).daemon},

@@ -16,16 +16,17 @@ import (
 // does with them. Nobody else may: what is not here cannot print, log or journal one.
 func revealing() map[string]string {
 	return map[string]string{
-		"cmd/tope-updater KeepSource":   "writes the file of mode 0600 that a resume needs",
-		"engine/httpapi/client Install": "sends it to the daemon, over the socket",
-		"steps/download request":        "asks the server",
-		"platform/ddi/ddiplay part":     "asks the server",
-		"platform/source Len":           "looks at its length",
-		"platform/source Equal":         "compares",
-		"platform/source HasSecrets":    "compares",
-		"platform/source Parse":         "judges it, and returns no secret",
-		"platform/source Redacted":      "leaves them out",
-		"engine/enginetest download":    "a fake",
+		"cmd/tope-updater KeepSource":           "writes the file of mode 0600 that a resume needs",
+		"engine/httpapi/client Install":         "sends it to the daemon, over the socket",
+		"steps/download request":                "asks the server",
+		"platform/ddi/ddiplay part":             "asks the server",
+		"engine/fleet/hawkbit/hawkbitplay part": "asks the server",
+		"platform/source Len":                   "looks at its length",
+		"platform/source Equal":                 "compares",
+		"platform/source HasSecrets":            "compares",
+		"platform/source Parse":                 "judges it, and returns no secret",
+		"platform/source Redacted":              "leaves them out",
+		"engine/enginetest download":            "a fake",
 	}
 }
 

@@ -19,13 +19,14 @@ func Build(records []journal.Record) Timeline {
 	open := map[string]*teller{}
 	var order []*teller
 	var device *teller
+	owed := map[owedKey]string{}
 	for _, r := range records {
 		tl := device
 		if r.Update != "" {
 			tl, device = open[r.Update], nil
 		}
 		if tl == nil {
-			tl = &teller{Chapter: Chapter{Update: r.Update, Started: r.Time, Entries: []Entry{}}, last: r}
+			tl = &teller{Chapter: Chapter{Update: r.Update, Started: r.Time, Entries: []Entry{}}, last: r, owed: owed}
 			order = append(order, tl)
 			if r.Update == "" {
 				device = tl
@@ -48,6 +49,8 @@ type teller struct {
 	last    journal.Record  // the newest record told
 	pending *journal.Record // an intent without an outcome so far
 	since   journal.Span    // of last
+	// owed has the reports that all chapters so far tell of.
+	owed map[owedKey]string
 }
 
 func (t *teller) tell(r journal.Record) {
@@ -169,7 +172,7 @@ func who(by string) string {
 func (t *teller) change(r journal.Record) {
 	if a := r.Accept; a != nil {
 		t.Kind, t.From, t.To, t.Before, t.Source = string(a.Kind), a.From, a.To, a.Before, sourceOf(a.Source)
-		t.add(r, Entry{What: Asked, Text: t.request(a), By: r.By})
+		t.add(r, Entry{What: Asked, Text: t.request(a, r.By), By: r.By})
 	}
 	// The outcome that makes the machine move is told before the move.
 	if r.Phase == journal.Outcome && r.Step != "" {
@@ -247,6 +250,7 @@ func (t *teller) aside(r journal.Record) {
 		}
 		t.add(r, Entry{What: Damaged, Text: text})
 	}
+	t.fleet(r)
 	if r.Closed {
 		t.add(r, Entry{What: Closed, Text: "cleaned up; nothing is left to do", Evidence: r.Evidence})
 	}
@@ -277,7 +281,7 @@ func (t *teller) end() {
 	}
 }
 
-func (t *teller) request(a *journal.Accept) string {
+func (t *teller) request(a *journal.Accept, by *journal.Asker) string {
 	var text string
 	switch {
 	case t.Source != "":
@@ -298,6 +302,15 @@ func (t *teller) request(a *journal.Accept) string {
 	}
 	if a.Force {
 		text += ", by force: whatever its epoch and expiry"
+	}
+	if e := a.Evicts; e != nil {
+		text += fmt.Sprintf(", back from %s, which is on probation: %s", e.Version, e.Reason)
+	}
+	if o := a.Origin; o != nil && a.Evicts == nil && (by == nil || by.Kind != journal.BySource) {
+		text += ", which is " + offer(*o)
+	}
+	if a.Patience > 0 {
+		text += ", which may wait for " + human.Duration(a.Patience)
 	}
 	return text + "; " + pointers(a.Before)
 }

@@ -161,6 +161,12 @@ func (p printer) entry(e Entry) {
 		line(Bad, "    preflight: %s", e.Text)
 	case Warned:
 		line(Warn, "    preflight: warning: %s", e.Text)
+	case Owes, Told:
+		line(Plain, "    %s", e.Text)
+	case Never:
+		line(Warn, "    %s", e.Text)
+	case TurnedDown, Held:
+		line(Warn, "    %s: %s", e.What, e.Text)
 	case Quarantined:
 		line(Bad, "    quarantined: %s", e.Text)
 	default:

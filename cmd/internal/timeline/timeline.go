@@ -53,29 +53,40 @@ type What string
 
 // The kinds of entry.
 const (
-	Asked       What = "asked"       // a request was accepted
-	Upkeep      What = "upkeep"      // work between updates was asked for
-	Entered     What = "entered"     // the machine moved to a state
-	Began       What = "began"       // a step's intent was written
-	Done        What = "done"        // the step succeeded
-	Failed      What = "failed"      // the step, or the update, failed
-	Interrupted What = "interrupted" // the step was cut: concluded, not recorded
-	Unfinished  What = "unfinished"  // the newest intent has no outcome yet: concluded
-	Rebooted    What = "rebooted"    // another boot begins here: concluded
-	ClockSet    What = "clock set"   // the wall clock jumped: concluded
-	Saw         What = "saw"         // recovery, or a gate, looked at the world
-	Rule        What = "rule"        // recovery decided
-	Spent       What = "spent"       // a boot or daemon start was counted
-	TookOver    What = "took over"   // another program carries the update out
-	Learnt      What = "learnt"      // what the release turned out to be
-	Baseline    What = "baseline"    // the gate's word on the old version
-	Refused     What = "refused"     // the preflight found what would fail
-	Warned      What = "warned"      // it found what may fail
-	Quarantined What = "quarantined" // the release is not to be tried again unasked
-	Released    What = "released"    // it may be
-	Forgotten   What = "forgotten"   // the signed releases are let go of
-	Damaged     What = "damaged"     // an earlier journal was damaged
-	Closed      What = "closed"      // the clean-up is done
+	Asked       What = "asked"          // a request was accepted
+	Upkeep      What = "upkeep"         // work between updates was asked for
+	Entered     What = "entered"        // the machine moved to a state
+	Began       What = "began"          // a step's intent was written
+	Done        What = "done"           // the step succeeded
+	Failed      What = "failed"         // the step, or the update, failed
+	Interrupted What = "interrupted"    // the step was cut: concluded, not recorded
+	Unfinished  What = "unfinished"     // the newest intent has no outcome yet: concluded
+	Rebooted    What = "rebooted"       // another boot begins here: concluded
+	ClockSet    What = "clock set"      // the wall clock jumped: concluded
+	Saw         What = "saw"            // recovery, or a gate, looked at the world
+	Rule        What = "rule"           // recovery decided
+	Spent       What = "spent"          // a boot or daemon start was counted
+	TookOver    What = "took over"      // another program carries the update out
+	Learnt      What = "learnt"         // what the release turned out to be
+	Baseline    What = "baseline"       // the gate's word on the old version
+	Refused     What = "refused"        // the preflight found what would fail
+	Warned      What = "warned"         // it found what may fail
+	Quarantined What = "quarantined"    // the release is not to be tried again unasked
+	Released    What = "released"       // it may be
+	Forgotten   What = "forgotten"      // the signed releases are let go of
+	Damaged     What = "damaged"        // an earlier journal was damaged
+	TurnedDown  What = "turned down"    // an offer was not taken
+	Waits       What = "waits"          // an update waits before it is installed: why
+	Held        What = "held"           // somebody holds offers back
+	Unheld      What = "let go"         // nobody does any more
+	OnProbation What = "on probation"   // a version is, or how far it is
+	Probed      What = "probation over" // it is not any more
+	Acquitted   What = "acquitted"      // a release that was suspected is not to blame
+	Remembered  What = "remembered"     // what a source has to know of earlier answers
+	Owes        What = "owes"           // somebody outside is to be told
+	Told        What = "told"           // and was
+	Never       What = "never"          // and will never be: why
+	Closed      What = "closed"         // the clean-up is done
 )
 
 // Entry is one line of the story.

@@ -133,6 +133,7 @@ func TestStories(t *testing.T) {
 		"a newer program": newStory("u-6").
 			write(journal.Record{Phase: "dreamt", Step: "Imagine", To: "Dreaming", Evidence: json.RawMessage(`{"x":[1,2,3,4,5,6,7,8,9,10],"y":{"z":{"deep":true}},"n":null,"f":1.5}`)}).
 			write(journal.Record{Phase: journal.Outcome, Step: "Imagine", Evidence: json.RawMessage(`not JSON`)}),
+		"a fleet": fleetStory(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			tl := timeline.Build(s.records)

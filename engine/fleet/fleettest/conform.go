@@ -19,7 +19,8 @@ import (
 //     same offer has the same Origin, another one has another.
 //   - With the facts that were returned, a source of the next start answers the same.
 //   - What is not the server's own word is an error: it loses nothing, and neither offers
-//     nor cancels anything. Retry-After is a *fleet.Wait.
+//     nor cancels anything. Retry-After is a *fleet.Wait, and fleet.ErrHeard says whether
+//     anybody has answered.
 //   - What was accepted and is taken back is cancelled, and not offered.
 //   - A notice is told, and told again after a lost answer, without harm; one that nobody
 //     will ever take is fleet.ErrNever.
@@ -290,6 +291,13 @@ func outage(t *testing.T, d *device, trouble Trouble) {
 		require.Nil(t, a.Cancel)
 		var wait *fleet.Wait
 		require.Equal(t, trouble == Busy || trouble == Closed, errors.As(err, &wait))
+		switch trouble {
+		case Down, Lost, Half:
+			require.NotErrorIs(t, err, fleet.ErrHeard)
+		case Endless: // who sends it, nobody knows
+		default:
+			require.ErrorIs(t, err, fleet.ErrHeard)
+		}
 		d.Network.Trouble(Honest)
 	}
 	fails() // at the first contact

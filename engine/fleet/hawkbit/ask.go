@@ -27,7 +27,7 @@ type look struct {
 func (s *Source) Ask(ctx context.Context, q fleet.Question) (fleet.Answer, error) {
 	polled, err := s.client.Poll(ctx)
 	if err != nil {
-		return fleet.Answer{}, later(err)
+		return fleet.Answer{}, unanswered(err)
 	}
 	f := remembered(q.Facts)
 	was := f.text()
@@ -35,49 +35,49 @@ func (s *Source) Ask(ctx context.Context, q fleet.Question) (fleet.Answer, error
 		s.done = f.Done
 	}
 	f.Done = s.done
+	accepted := q.Accepted
+	if accepted == nil || accepted.Source != s.name {
+		accepted = &journal.Origin{}
+	}
 	a := fleet.Answer{Identify: polled.Attributes, Next: polled.Sleep}
-	err = s.answer(ctx, &a, &f, polled, s.own(q.Accepted))
+	err = s.answer(ctx, &a, &f, polled, *accepted)
 	if text := f.text(); text != was {
 		a.Facts = json.RawMessage(text)
 	}
-	return a, later(err)
+	s.facts = f
+	return a, unanswered(err)
 }
 
-// own is an offer of this source; nil for any other.
-func (s *Source) own(o *journal.Origin) *journal.Origin {
-	if o != nil && o.Source == s.name {
-		return o
-	}
-	return nil
-}
-
-// answer fills in what is offered, and what is not to be carried out any more.
-func (s *Source) answer(ctx context.Context, a *fleet.Answer, f *facts, polled ddi.Answer, accepted *journal.Origin) error {
-	link, stop := polled.Deployment, polled.Cancel != nil
+// answer fills in what is offered, and what is not to be carried out any more. accepted is
+// the zero Origin when the device has nothing of this source open.
+func (s *Source) answer(ctx context.Context, a *fleet.Answer, f *facts, polled ddi.Answer, accepted journal.Origin) error {
+	link := polled.Deployment
 	switch {
-	case stop:
+	case polled.Cancel != nil:
 		link = polled.Cancel
 	case link == nil:
 		link = polled.Confirmation
 	}
-	open := ""
-	if accepted != nil {
-		open = accepted.Action
-	}
 	if link == nil {
 		s.seen = look{}
+		f.see("", accepted.Action, s.ended)
 		a.Text = "nothing is assigned to this device"
-		f.see("", open, s.over)
-		s.withdrawn(a, f, accepted, "the server does not offer it any more")
+		withdrawn(a, f, accepted)
 		return nil
 	}
-	f.see(link.Action, open, s.over)
+	f.see(link.Action, accepted.Action, s.ended)
 	a.Details = []string{"action " + link.Action}
-	if stop {
+	if polled.Cancel != nil {
 		a.Text = "action " + link.Action + " is to be cancelled"
 		a.Cancel, a.CancelWhy = &journal.Origin{Source: s.name, Action: link.Action}, "it was cancelled at the server"
-		if open == link.Action {
-			a.Cancel = accepted
+		if known := f.find(link.Action); known != nil {
+			a.Cancel.Action = known.name()
+			if known.Over && known.name() != accepted.Action {
+				a.Cancel.Action = f.offered(link.Action, false) // it was offered meanwhile
+			}
+		}
+		if accepted.Action == a.Cancel.Action {
+			*a.Cancel = accepted
 		}
 		return nil
 	}
@@ -86,36 +86,47 @@ func (s *Source) answer(ctx context.Context, a *fleet.Answer, f *facts, polled d
 		return err
 	}
 	o := s.offer(d, f)
-	if a.Text = o.Text; d.Download == ddi.Skip {
-		a.Text = "action " + link.Action + " is not to be downloaded yet"
-	} else {
-		a.Offer = &o
-	}
 	if polled.Deployment == nil {
 		o.Do = fleet.Ask
 	}
+	a.Text = o.Text
 	if d.Artifact.SHA256 != "" {
 		a.Details = append(a.Details, "sha256 "+d.Artifact.SHA256)
 	}
-	if accepted != nil && *accepted != o.Origin {
-		s.withdrawn(a, f, accepted, "the server offers action "+link.Action+" in its place")
+	if d.Download != ddi.Skip || o.Origin == accepted {
+		a.Offer = &o
+	}
+	if o.Origin != accepted {
+		replaced(a, accepted, link.Action)
 	}
 	return nil
 }
 
-// withdrawn cancels what the device has accepted and the server does not show. One that
-// was to be downloaded only ends by that, and stays where it is.
-func (s *Source) withdrawn(a *fleet.Answer, f *facts, accepted *journal.Origin, why string) {
-	if accepted == nil || f.Open[accepted.Action].Fetch || s.ends[mark(*accepted)] != "" {
-		return
+// withdrawn is what becomes of an offer that the device has accepted and the server does
+// not show. It is cancelled; but the server ends one that is to be downloaded only when it
+// is, and that is offered on, so that it stays where it is.
+func withdrawn(a *fleet.Answer, f *facts, accepted journal.Origin) {
+	switch known := f.find(id(accepted)); {
+	case accepted.Action == "":
+	case known != nil && known.Fetch && known.name() == accepted.Action:
+		a.Text = "action " + known.ID + " was to be downloaded only"
+		a.Offer = &fleet.Offer{Origin: accepted, Do: fleet.Fetch, Forced: true, Text: a.Text}
+	default:
+		a.Cancel, a.CancelWhy = &accepted, "the server does not offer it any more"
 	}
-	a.Cancel, a.CancelWhy = accepted, why
 }
 
-// over reports whether the server has heard of the end of an action that it had shown.
-func (s *Source) over(id string, was shown) bool {
+// replaced cancels an offer that the device has accepted when another one is shown.
+func replaced(a *fleet.Answer, accepted journal.Origin, by string) {
+	if accepted.Action != "" {
+		a.Cancel, a.CancelWhy = &accepted, "the server offers action "+by+" in its place"
+	}
+}
+
+// ended reports whether the server has heard of the end of an offer, by the name of its action.
+func (s *Source) ended(name string) bool {
 	for m := range s.ends {
-		if strings.HasPrefix(m, id+" ") && strings.HasSuffix(m, numbered("", was.Number)) {
+		if action, _, _ := strings.Cut(m, " "); action == name {
 			return true
 		}
 	}
@@ -148,7 +159,7 @@ func (s *Source) offer(d ddi.Deployment, f *facts) fleet.Offer {
 	only := d.Update == ddi.Skip && d.Window == ddi.NoWindow
 	b := d.Artifact
 	o := fleet.Offer{
-		Origin:  journal.Origin{Source: s.name, Action: d.Action, Digest: numbered(brings(d), f.number(d.Action, only))},
+		Origin:  journal.Origin{Source: s.name, Action: f.offered(d.Action, only), Digest: brings(d)},
 		Source:  steps.Source{URL: b.URL, Name: b.Name, Size: b.Size, SHA256: b.SHA256, Credential: s.name},
 		Version: b.Version,
 		Unfit:   d.Unfit,

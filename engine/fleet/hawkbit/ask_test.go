@@ -24,7 +24,7 @@ func TestOffer(t *testing.T) {
 	w.server.Assign("dev1", 1, dditest.Forced)
 	a = w.ask()
 	sum := fmt.Sprintf("%x", sha256.Sum256([]byte("a bundle")))
-	require.Equal(t, journal.Origin{Source: "hawkbit", Action: "1", Digest: sum + "#1"}, a.Offer.Origin)
+	require.Equal(t, journal.Origin{Source: "hawkbit", Action: "1", Digest: sum}, a.Offer.Origin)
 	require.Equal(t, sum, a.Offer.Source.SHA256)
 	require.EqualValues(t, 8, a.Offer.Source.Size)
 	require.Equal(t, "app-1.1.0.tope", a.Offer.Source.Name)
@@ -91,14 +91,14 @@ func TestFacts(t *testing.T) {
 	w := newWorld(t)
 	require.Nil(t, w.ask().Facts)
 	w.server.Assign("dev1", 1, dditest.Forced)
-	require.JSONEq(t, `{"count":1,"open":{"1":{"number":1}}}`, string(w.ask().Facts))
+	require.JSONEq(t, `{"actions":[{"id":"1","times":1}]}`, string(w.ask().Facts))
 	require.Nil(t, w.ask().Facts)
 	o := w.accept()
 	w.restart()
 	require.Nil(t, w.ask().Facts)
 	w.tell(w.notice(o, "Committed", true))
 	w.q.Accepted = nil
-	require.JSONEq(t, `{"count":1,"done":"`+o.Action+" "+o.Digest+`"}`, string(w.ask().Facts))
+	require.JSONEq(t, `{"actions":[{"id":"1","times":1,"over":true}],"done":"`+o.Action+" "+o.Digest+`"}`, string(w.ask().Facts))
 	require.Nil(t, w.ask().Facts)
 	w.restart()
 	require.Nil(t, w.ask().Facts)
@@ -110,9 +110,9 @@ func TestFactsAreBounded(t *testing.T) {
 	w := at(t, other)
 	for i := range 1000 {
 		other.offer(fmt.Sprint(i))
-		require.Contains(t, w.offered().Origin.Digest, fmt.Sprintf("#%d", i+1))
+		require.Equal(t, fmt.Sprint(i), w.offered().Origin.Action)
 	}
-	require.Less(t, len(w.q.Facts), 400)
+	require.Less(t, len(w.q.Facts), 500)
 }
 
 func TestUnfit(t *testing.T) {
@@ -135,25 +135,21 @@ func TestUnfit(t *testing.T) {
 	require.Nil(t, w.ask().Offer)
 }
 
-// TestConfirm: the word is asked for, refused once however often it is refused, and given;
-// the offer stays the same.
+// TestConfirm: the word is asked for, refused, and given; the offer stays the same.
 func TestConfirm(t *testing.T) {
 	w := newWorld(t)
 	w.server.Switch(func(s *dditest.Switches) { s.Confirmation = true })
 	w.server.Assign("dev1", 1, dditest.Forced)
 	o := w.offered()
 	require.Equal(t, fleet.Ask, o.Do)
-	for range 3 {
-		require.NoError(t, w.source.Confirm(t.Context(), o.Origin, false, "busy printing"))
-		require.Equal(t, o, w.offered())
-	}
-	require.NoError(t, w.source.Confirm(t.Context(), o.Origin, false, "on a call"))
+	require.NoError(t, w.source.Confirm(t.Context(), o.Origin, false, "busy printing"))
+	require.Equal(t, o, w.offered())
 	require.NoError(t, w.source.Confirm(t.Context(), o.Origin, true, ""))
 	var said [][]string
 	for _, e := range w.entries("1") {
 		said = append(said, e.Messages)
 	}
-	require.Equal(t, [][]string{{"denied", "busy printing"}, {"denied", "on a call"}, {"confirmed"}}, said)
+	require.Equal(t, [][]string{{"denied", "busy printing"}, {"confirmed"}}, said)
 	confirmed := w.offered()
 	require.Equal(t, fleet.Install, confirmed.Do)
 	require.Equal(t, o.Origin, confirmed.Origin)
@@ -205,7 +201,19 @@ func TestForceQuit(t *testing.T) {
 	n.By = &journal.Asker{Kind: journal.BySource, Source: "hawkbit"}
 	w.tell(n)
 	w.q.Accepted = nil
-	require.JSONEq(t, `{"count":1}`, string(w.ask().Facts))
+	require.Nil(t, w.ask().Cancel)
+}
+
+// TestForceQuitWhileItsWindowIsShut: what waits is cancelled, and not kept as what was to
+// be downloaded only is.
+func TestForceQuitWhileItsWindowIsShut(t *testing.T) {
+	w := newWorld(t)
+	w.server.Assign("dev1", 1, dditest.Forced)
+	w.server.Window("1", false)
+	o := w.accept()
+	w.server.Cancel("1")
+	w.server.ForceQuit("1")
+	require.Equal(t, &o, w.ask().Cancel)
 }
 
 // TestAcceptedElsewhere: an update of another source is not this one's to cancel.
@@ -230,6 +238,7 @@ func TestElsewhere(t *testing.T) {
 		a, err := w.source.Ask(t.Context(), w.q)
 		var e *ddi.Error
 		require.True(t, errors.As(err, &e) && e.Kind == ddi.Elsewhere, "%v", err)
+		require.ErrorIs(t, err, fleet.ErrHeard)
 		require.Nil(t, a.Offer)
 		require.Equal(t, 30*time.Second, a.Next)
 	}
@@ -246,4 +255,25 @@ func (m moved) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	m.Switch(func(s *dditest.Switches) { s.Links = links })
 	return m.Server.RoundTrip(r)
+}
+
+// TestHeard: a server that answers with an error is there; one that does not is not.
+func TestHeard(t *testing.T) {
+	for name, c := range map[string]struct {
+		trouble dditest.Trouble
+		heard   bool
+	}{
+		"nobody":        {dditest.Trouble{Unheard: true}, false},
+		"lost":          {dditest.Trouble{Lost: true}, false},
+		"a wrong token": {dditest.Trouble{Status: 401}, true},
+		"a proxy":       {dditest.Trouble{Status: 502, Body: "<html>"}, true},
+		"nonsense":      {dditest.Trouble{Status: 200}, true},
+		"busy":          {dditest.Busy("7"), true},
+	} {
+		w := newWorld(t)
+		w.server.Switch(func(s *dditest.Switches) { s.Trouble = func(*http.Request) dditest.Trouble { return c.trouble } })
+		_, err := w.source.Ask(t.Context(), w.q)
+		require.Error(t, err)
+		require.Equal(t, c.heard, errors.Is(err, fleet.ErrHeard), name)
+	}
 }

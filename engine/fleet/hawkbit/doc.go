@@ -5,8 +5,8 @@
 // # What it promises
 //
 //   - An action is one offer until the server has shown that it is over: it is not shown
-//     any more. Shown again, it is another offer with the same name, as goosebit makes it
-//     when a release is assigned a second time (facts.go).
+//     any more. Shown again, it is another offer, 7#2 after 7, as goosebit makes it when a
+//     release is assigned a second time (facts.go).
 //   - The end of an action is told once. That it failed is never told after its success,
 //     which goosebit would believe (tell.go).
 //   - The server is asked what an action consists of when its poll says that something has

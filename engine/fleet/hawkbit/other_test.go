@@ -1,6 +1,7 @@
 package hawkbit_test
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tope/updater/engine/fleet"
 	"github.com/tope/updater/journal"
 )
 
@@ -17,6 +19,8 @@ import (
 // an action is the software's, nothing can be cancelled, and whatever it is told it believes.
 type otherServer struct {
 	action string // empty for none
+	kind   string // of the link: deploymentBase when it is empty
+	how    string // to download and install it: forced when it is empty
 	told   []string
 }
 
@@ -31,10 +35,10 @@ func (s *otherServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	case rest == "" && s.action == "":
 		fmt.Fprint(w, `{"config":{"polling":{"sleep":"00:00:30"}},"_links":{}}`)
 	case rest == "":
-		fmt.Fprintf(w, `{"config":{"polling":{"sleep":"00:00:30"}},"_links":{"deploymentBase":{"href":"%s/deploymentBase/%s"}}}`, me, s.action)
+		fmt.Fprintf(w, `{"config":{"polling":{"sleep":"00:00:30"}},"_links":{"%s":{"href":"%s/%[1]s/%[3]s"}}}`, cmp.Or(s.kind, "deploymentBase"), me, s.action)
 	case rest == "/deploymentBase/"+s.action:
-		fmt.Fprintf(w, `{"id":"%s","deployment":{"download":"forced","update":"forced","chunks":[{"part":"os","version":"1.2.0","name":"a","artifacts":[`+
-			`{"filename":"app-1.2.0.tope","hashes":{"sha1":"c6b039f93b136f2c6de45a275693e98f19a2ed96"},"size":300544,"_links":{"download":{"href":"%s/download"}}}]}]}}`, s.action, me)
+		fmt.Fprintf(w, `{"id":"%s","deployment":{"download":"%s","update":"%[2]s","chunks":[{"part":"os","version":"1.2.0","name":"a","artifacts":[`+
+			`{"filename":"app-1.2.0.tope","hashes":{"sha1":"c6b039f93b136f2c6de45a275693e98f19a2ed96"},"size":300544,"_links":{"download":{"href":"%s/download"}}}]}]}}`, s.action, cmp.Or(s.how, "forced"), me)
 	case strings.HasPrefix(rest, "/deploymentBase/"):
 		text, _ := io.ReadAll(r.Body)
 		s.told = append(s.told, string(text))
@@ -54,7 +58,7 @@ func TestSameActionAgain(t *testing.T) {
 	other := &otherServer{action: "1"}
 	w := at(t, other)
 	first := w.accept()
-	require.Regexp(t, "^named:[0-9a-f]{32}#1$", first.Digest)
+	require.Regexp(t, "^named:[0-9a-f]{32}$", first.Digest)
 	require.Empty(t, w.offered().Source.SHA256)
 	w.tell(w.notice(first, "Committed", true))
 	w.q.Accepted = nil
@@ -67,8 +71,8 @@ func TestSameActionAgain(t *testing.T) {
 	w.restart()
 	other.offer("1")
 	second := w.offered().Origin
-	require.Equal(t, "1", second.Action)
-	require.NotEqual(t, first, second)
+	require.Equal(t, "1#2", second.Action)
+	require.Equal(t, first.Digest, second.Digest, "it is the same release")
 	w.restart()
 	require.Equal(t, second, w.offered().Origin)
 
@@ -78,7 +82,16 @@ func TestSameActionAgain(t *testing.T) {
 	require.Equal(t, "2", w.offered().Origin.Action)
 	other.offer("1")
 	third := w.offered().Origin
-	require.NotContains(t, []journal.Origin{first, second}, third)
+	require.Equal(t, "1#3", third.Action)
+	told := len(other.told)
+	w.tell(w.notice(third, "Downloading", false))
+	require.Len(t, other.told, told+1)
+	// What is still owed of an earlier one would be taken for the end of this one.
+	w.restart()
+	w.ask()
+	require.ErrorIs(t, w.source.Tell(t.Context(), w.notice(second, "RolledBack", true)), fleet.ErrNever)
+	require.ErrorIs(t, w.source.Tell(t.Context(), w.notice(first, "RolledBack", true)), nil)
+	require.Len(t, other.told, told+1)
 }
 
 // TestShownInTurn: where several assignments are open at once, one that is shown again
@@ -119,7 +132,7 @@ func TestFailureAfterSuccess(t *testing.T) {
 	w.tell(w.notice(o, "Switching", false))
 	w.tell(w.notice(o, "Committed", true))
 	require.Len(t, other.told, 2)
-	for _, state := range []journal.State{"RolledBack", "NeedsAttention", "Restarting"} {
+	for _, state := range []journal.State{"Committed", "RolledBack", "NeedsAttention", "Restarting"} {
 		w.tell(w.notice(o, state, state != "Restarting"))
 	}
 	require.Len(t, other.told, 2)
@@ -134,4 +147,43 @@ func TestFailureAfterSuccess(t *testing.T) {
 	other.offer("1") // assigned again: it may fail
 	w.tell(w.notice(w.accept(), "RolledBack", true))
 	require.Len(t, other.told, 3)
+}
+
+// TestChangedWithoutASign: what is behind a link without a number may be another thing.
+func TestChangedWithoutASign(t *testing.T) {
+	other := &otherServer{action: "1"}
+	w := at(t, other)
+	require.True(t, w.offered().Forced)
+	other.how = "attempt"
+	require.False(t, w.offered().Forced)
+}
+
+// TestNotToBeDownloaded: it is not offered. To a device that has accepted it, it is, but
+// not to be installed.
+func TestNotToBeDownloaded(t *testing.T) {
+	other := &otherServer{action: "1", how: "skip"}
+	w := at(t, other)
+	require.Nil(t, w.ask().Offer)
+	other.how = "forced"
+	o := w.accept()
+	other.how = "skip"
+	a := w.ask()
+	require.Equal(t, o, a.Offer.Origin)
+	require.Equal(t, fleet.Fetch, a.Offer.Do)
+	require.Nil(t, a.Cancel)
+}
+
+// TestCancelledAgain: an action was over, was assigned again and cancelled, all of it
+// between two questions. It is the later offer that is to be cancelled.
+func TestCancelledAgain(t *testing.T) {
+	other := &otherServer{action: "1"}
+	w := at(t, other)
+	w.tell(w.notice(w.offered().Origin, "Committed", true))
+	other.offer("")
+	w.ask()
+	other.offer("1")
+	other.kind = "cancelAction"
+	for range 2 {
+		require.Equal(t, &journal.Origin{Source: "hawkbit", Action: "1#2"}, w.ask().Cancel)
+	}
 }

@@ -40,8 +40,8 @@ type Source struct {
 	done string
 	// ready is the offer of which it was told that it is downloaded.
 	ready string
-	// denied is the action that was not confirmed, and why: once said is enough.
-	denied string
+	// facts are those of the newest answer.
+	facts facts
 }
 
 var _ fleet.Source = (*Source)(nil)
@@ -73,27 +73,17 @@ func (s *Source) Identify(ctx context.Context, attributes map[string]string) err
 	return later(s.client.PutAttributes(ctx, attributes))
 }
 
-// Confirm agrees to an action, or says why not now. hawkBit asks again with each poll, and
-// makes an entry of each answer: the same answer as the last one is not sent again.
+// Confirm agrees to an action, or says why not now. hawkBit makes an entry of each answer.
 func (s *Source) Confirm(ctx context.Context, o journal.Origin, yes bool, why string) error {
 	if yes {
-		s.denied = ""
-		return judged(s.client.Confirm(ctx, o.Action))
+		return judged(s.client.Confirm(ctx, id(o)))
 	}
-	said := mark(o) + " " + why
-	if s.denied == said {
-		return nil
-	}
-	err := judged(s.client.Deny(ctx, o.Action, why))
-	if err == nil {
-		s.denied = said
-	}
-	return err
+	return judged(s.client.Deny(ctx, id(o), why))
 }
 
 // Uncancel tells why the action runs on. It is offered again, as the same offer.
 func (s *Source) Uncancel(ctx context.Context, o journal.Origin, why string) error {
-	return judged(s.client.Uncancelled(ctx, o.Action, why))
+	return judged(s.client.Uncancelled(ctx, id(o), why))
 }
 
 // judged is what a Source returns for what was told: nil, ErrNever, or later.
@@ -119,4 +109,19 @@ func later(err error) error {
 		return &fleet.Wait{For: e.Wait, Err: err}
 	}
 	return err
+}
+
+// heard is why a question has failed that somebody has answered.
+type heard struct{ error }
+
+func (h heard) Unwrap() error        { return h.error }
+func (h heard) Is(target error) bool { return target == fleet.ErrHeard }
+
+// unanswered is what Ask returns for an error: later, and whether somebody was there.
+func unanswered(err error) error {
+	var e *ddi.Error
+	if errors.As(err, &e) && e.Err == nil {
+		return heard{later(err)}
+	}
+	return later(err)
 }

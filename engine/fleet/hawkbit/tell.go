@@ -13,47 +13,48 @@ import (
 	"github.com/tope/updater/steps"
 )
 
-const (
-	// maxDetails is how many details an entry has.
-	maxDetails = 10
-	// keepEnds bounds what is remembered of ends. Facts have the newest success.
-	keepEnds = 32
-)
+// keepEnds bounds what is remembered of ends. Facts have the newest success.
+const keepEnds = 32
 
 // Tell tells one notice. What comes after an end is known to be of no use and counts as
-// told: hawkBit would answer 410, and other servers would believe it.
+// told: hawkBit would answer 410, and goosebit would believe it, or count it once more.
 func (s *Source) Tell(ctx context.Context, n journal.Notice) error {
-	o := s.own(n.Origin)
-	if o == nil {
+	if n.Origin == nil || n.Origin.Source != s.name {
 		return fmt.Errorf("%w: it is not about an offer of %s", fleet.ErrNever, s.name)
 	}
-	was := s.ends[mark(*o)]
-	if s.done == mark(*o) {
+	o, state := *n.Origin, s.state(n)
+	was := s.ends[mark(o)]
+	if s.done == mark(o) {
 		was = ddi.Succeeded
 	}
-	state := s.state(n)
+	known := s.facts.find(id(o))
 	switch {
 	case was == ddi.Succeeded && state == ddi.Failed:
-		s.log.Warn("the server has been told of a success, and cannot be told what came later", "source", s.name, "action", o.Action, "state", n.State)
+		s.log.Warn("the server has been told of a success, and cannot be told what came later", "source", s.name, "action", id(o), "state", string(n.State))
 		return nil
-	case was != "" && !n.End:
+	case was != "" && (was == state || !n.End):
 		return nil
+	case known != nil && before(o, *known):
+		// The server would take it for the later offer.
+		return fmt.Errorf("%w: the server has used the name of action %s again", fleet.ErrNever, id(o))
+	case known != nil && known.Fetch && known.Over && n.State != engine.Ready:
+		return nil // it was over when it was downloaded
 	case stopped(n, s.name):
-		return s.ended(n, state, s.client.Cancelled(ctx, o.Action, details(n)...))
+		return s.took(n, state, s.client.Cancelled(ctx, id(o), details(n)...))
 	}
-	feedback := ddi.Feedback{Action: o.Action, State: state, Details: details(n), Code: code(n)}
+	feedback := ddi.Feedback{Action: id(o), State: state, Details: details(n), Code: code(n)}
 	if !s.build.IsZero() && n.Time.Year() >= s.build.Year() {
 		feedback.Time = n.Time
 	}
-	err := s.ended(n, state, s.client.Feedback(ctx, feedback))
+	err := s.took(n, state, s.client.Feedback(ctx, feedback))
 	if err == nil && state == ddi.Downloaded {
-		s.ready = mark(*o)
+		s.ready = mark(o)
 	}
 	return err
 }
 
-// ended notes an end that the server has.
-func (s *Source) ended(n journal.Notice, state ddi.State, told error) error {
+// took notes an end that the server has heard of.
+func (s *Source) took(n journal.Notice, state ddi.State, told error) error {
 	err := judged(told)
 	if err != nil || !n.End {
 		return err
@@ -78,6 +79,10 @@ func (s *Source) state(n journal.Notice) ddi.State {
 	switch {
 	case n.State == engine.Committed && n.End:
 		return ddi.Succeeded
+	case n.End && n.Error != nil && n.Error.Code == string(steps.AlreadyCurrent):
+		// The device runs the very release that it was offered: after a reinstall, say. A
+		// failure would stop a rollout for a device that is as it should be.
+		return ddi.Succeeded
 	case n.State == engine.Ready && s.ready == mark(*n.Origin) && !n.End:
 		return ddi.Scheduled
 	case n.State == engine.Ready:
@@ -90,7 +95,7 @@ func (s *Source) state(n journal.Notice) ddi.State {
 	return ddi.Proceeding
 }
 
-// details are what the server's people read, the most important first.
+// details are what the server's people read, the most important first: the client sends ten.
 func details(n journal.Notice) []string {
 	var all []string
 	if e := n.Error; e != nil {
@@ -113,7 +118,7 @@ func details(n journal.Notice) []string {
 	if e := n.Error; e != nil && e.Details != "" {
 		all = append(all, strings.Split(e.Details, "\n")...)
 	}
-	return all[:min(len(all), maxDetails)]
+	return all
 }
 
 // code is the number of an end's failure: its code's place here, where new ones go to the
@@ -127,7 +132,7 @@ func code(n journal.Notice) int {
 		steps.DownloadFailed, steps.PackageExpired, steps.DeploymentFailed, steps.ServiceFailed, steps.HealthFailed, steps.VersionConflict,
 		steps.BudgetSpent, steps.InterruptedTooOften, steps.OutOfMemory, steps.CancelledByUser, steps.TargetUnusable, steps.Quarantined,
 		steps.AlreadyCurrent, steps.BadSignature, steps.WrongDevice, steps.EpochTooLow, steps.ReleaseExpired, steps.TakeoverFailed,
-		steps.CopyDamaged, steps.Internal,
+		steps.CopyDamaged, steps.Internal, steps.SHA256Mismatch, steps.OfferMismatch, steps.OfferExpired, steps.FailedProbation,
 	}, steps.Code(n.Error.Code))
 	if i < 0 {
 		return 99

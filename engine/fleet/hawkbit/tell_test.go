@@ -59,10 +59,12 @@ func TestEnds(t *testing.T) {
 		"attention":  {"NeedsAttention", failed("INTERNAL_ERROR", "x"), nil, dditest.Failed, 27, nil},
 		"of a later": {"Failed", failed("NEW_CODE", "x"), nil, dditest.Failed, 99, nil},
 		"checked":    {"Checked", nil, nil, dditest.Failed, 0, nil},
+		"current":    {"Failed", failed("ALREADY_CURRENT", "version 1.1.0 is current"), nil, dditest.Finished, 20, []string{"ALREADY_CURRENT: version 1.1.0 is current"}},
 		"quarantine": {"Failed", failed("QUARANTINED", "its health gate failed before"), nil, dditest.Failed, 19, []string{"QUARANTINED: its health gate failed before"}},
 		"by a user": {
 			"Cancelled", failed("CANCELLED", "cancelled"), &journal.Asker{Kind: journal.ByUser, UID: &root, User: "root"},
-			dditest.Failed, 17, []string{"by root"},
+			dditest.Failed, 17,
+			[]string{"by root"},
 		},
 		"by another source": {"Cancelled", nil, &journal.Asker{Kind: journal.BySource, Source: "channel stable"}, dditest.Failed, 0, []string{"by channel stable"}},
 	} {
@@ -81,21 +83,34 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// TestDownloadOnly: that it is downloaded ends the action. The update stays.
+// TestDownloadOnly: that it is downloaded ends the action. The update stays, and waits: it
+// is offered on, since what is not offered any more may be installed. What it comes to
+// later is nobody's news.
 func TestDownloadOnly(t *testing.T) {
 	for _, restarts := range []bool{false, true} {
 		w, o := assigned(t, dditest.DownloadOnly)
 		w.q.Accepted = &o
-		w.tell(w.notice(o, "Ready", true))
+		w.tell(w.notice(o, "Downloading", false))
+		w.tell(w.notice(o, "Ready", false))
 		require.Equal(t, dditest.Fetched, w.server.Action("1").State)
 		for range 3 {
 			a := w.ask()
-			require.Nil(t, a.Offer)
+			require.Equal(t, o, a.Offer.Origin)
+			require.Equal(t, fleet.Fetch, a.Offer.Do)
 			require.Nil(t, a.Cancel)
 			if restarts {
 				w.restart()
 			}
 		}
+		w.server.Assign("dev1", 1, dditest.Forced)
+		a := w.ask()
+		require.Equal(t, "2", a.Offer.Origin.Action)
+		require.Equal(t, &o, a.Cancel)
+		w.server.Requests()
+		w.tell(w.notice(o, "Cancelled", true))
+		require.Empty(t, w.server.Requests())
+		w.q.Accepted = nil
+		require.Equal(t, "2", w.offered().Origin.Action)
 	}
 }
 

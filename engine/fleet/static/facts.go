@@ -64,7 +64,7 @@ func (r *round) facts() json.RawMessage {
 		next.Ran = r.known.ran(boot, r.q.Uptime)
 	}
 	unset := r.q.Clock.Before(issued)
-	if same && equal(r.memory, r.known.Memory) && !r.known.lost && (!unset || next.Ran-r.known.Ran < noted) {
+	if same && equal(r.memory, r.known.Memory) && (!unset || next.Ran-r.known.Ran < noted) {
 		return nil
 	}
 	text, _ := json.Marshal(next) // numbers, times and strings

@@ -53,6 +53,11 @@ func keysSigned(t testing.TB, root signer, serial int, list ...listed) []byte {
 		}
 		entries = append(entries, e)
 	}
+	return signedEntries(t, root, serial, entries...)
+}
+
+func signedEntries(t testing.TB, root signer, serial int, entries ...map[string]any) []byte {
+	t.Helper()
 	text, err := json.Marshal(map[string]any{"schema": 1, "serial": serial, "keys": entries})
 	require.NoError(t, err)
 	signed, err := json.Marshal(map[string]any{"schema": 1, "keys": text, "signatures": [][]byte{minisign.Sign(root.private, text)}})
@@ -214,7 +219,7 @@ func (w *world) publish(by ...signer) *channel.File {
 // ask asks as the loop does, and keeps the facts.
 func (w *world) ask() (fleet.Answer, error) {
 	w.t.Helper()
-	w.q.Clock = w.clock.Now()
+	w.q.Clock, w.q.Uptime = w.clock.Now(), w.clock.Monotonic()
 	a, err := w.source.Ask(w.t.Context(), w.q)
 	if a.Facts != nil {
 		w.q.Facts = a.Facts
@@ -235,6 +240,7 @@ func (w *world) refuses(want error) fleet.Answer {
 	w.t.Helper()
 	a, err := w.ask()
 	require.ErrorIs(w.t, err, want)
+	require.ErrorIs(w.t, err, fleet.ErrHeard)
 	require.Nil(w.t, a.Offer)
 	require.Nil(w.t, a.Cancel)
 	return a

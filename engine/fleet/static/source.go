@@ -88,21 +88,24 @@ func (*Source) Uncancel(context.Context, journal.Origin, string) error { return 
 // Tell tells nobody.
 func (*Source) Tell(context.Context, journal.Notice) error { return nil }
 
+const uncheckable = "whether the channel is signed cannot be checked"
+
 // Ask fetches the channel, judges it and chooses. When newer keys may be what is missing,
 // it fetches keys.signed beside the channel and judges once more.
 func (s *Source) Ask(ctx context.Context, q fleet.Question) (fleet.Answer, error) {
 	known := recall(q.Facts)
-	keys, err := s.cfg.Keys()
-	if err != nil {
-		return fleet.Answer{}, failure(s.url, "whether the channel is signed cannot be checked", err)
-	}
+	keys, unchecked := s.cfg.Keys()
 	tag := ""
-	if s.have != nil && len(signers(s.have, keys)) > 0 {
+	if s.have != nil && (unchecked != nil || len(signers(s.have, keys)) > 0) {
 		tag = s.tag
 	}
+	// It is asked for also without keys: a device whose keys have expired is not cut off.
 	got, err := s.fetch(ctx, s.url, tag, channel.MaxFile)
-	if err != nil {
+	switch {
+	case err != nil:
 		return fleet.Answer{}, err
+	case unchecked != nil:
+		return fleet.Answer{}, failure(s.url, uncheckable, unchecked, true)
 	}
 	r := round{Source: s, q: q, known: known, got: got}
 	r.judge(keys)
@@ -110,13 +113,13 @@ func (s *Source) Ask(ctx context.Context, q fleet.Question) (fleet.Answer, error
 		if problem := s.updateKeys(ctx, keys); problem != nil {
 			r.note = "; keys.signed beside it does not help: " + problem.Error()
 		} else if keys, err = s.cfg.Keys(); err != nil {
-			return fleet.Answer{Facts: r.facts()}, failure(s.url, "whether the channel is signed cannot be checked", err)
+			return fleet.Answer{Facts: r.facts()}, failure(s.url, uncheckable, err, true)
 		} else {
 			r.judge(keys)
 		}
 	}
 	if r.err != nil {
-		return fleet.Answer{Facts: r.facts()}, fleet.Heard(failure(s.url, "", fmt.Errorf("%w%s", r.err, r.note)))
+		return fleet.Answer{Facts: r.facts()}, failure(s.url, "", fmt.Errorf("%w%s", r.err, r.note), true)
 	}
 	return r.answer(), nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/fleet"
 	"github.com/tope/updater/engine/httpapi"
 	"github.com/tope/updater/engine/httpapi/client"
 	"github.com/tope/updater/engine/httpapi/httpapitest"
@@ -69,6 +70,7 @@ func TestVerbsReachTheEngine(t *testing.T) {
 			func() (string, error) { return c.Rollback(ctx, "", engine.Turning{}) },
 			func() (string, error) { return c.Rollback(ctx, "1.0.0", engine.Turning{Force: true}) },
 			func() (string, error) { return c.RestoreFactory(ctx, engine.Turning{}) },
+			func() (string, error) { return c.InstallOffer(ctx) },
 		} {
 			id, err := begin()
 			require.NoError(t, err)
@@ -87,14 +89,25 @@ func TestVerbsReachTheEngine(t *testing.T) {
 		require.Equal(t, []string{"/usr/local/bin/web-server"}, repaired.Added)
 		_, err = c.ClearQuarantine(ctx, httpapi.ClearRequest{All: true, Why: "tried elsewhere"})
 		require.NoError(t, err)
+		for _, steer := range []func() (fleet.Status, error){
+			func() (fleet.Status, error) { return c.CheckFleet(ctx) },
+			func() (fleet.Status, error) { return c.Hold(ctx, httpapi.HoldRequest{Why: "a fair"}) },
+			func() (fleet.Status, error) { return c.Release(ctx) },
+			func() (fleet.Status, error) { return c.Fleet(ctx) },
+		} {
+			s, err := steer()
+			require.NoError(t, err)
+			require.Equal(t, d.Options().Fleet.Status(), s)
+		}
 		require.Equal(t, []string{
 			"install {Source:{URL:http://h/b.zip Name:b.zip Size:9 MD5:600aff0f78265dd25bb6907828f916dd Version:1.2.0} Hold:true Retry:true Force:false Check:false}",
 			"install {Source:{URL:/tmp/b.zip Name: Size:0 MD5: Version:} Hold:false Retry:false Force:false Check:true}",
-			"proceed 1.2.0", "cancel", `rollback ""`, `rollback "1.0.0" by force`, "restore factory",
+			"proceed 1.2.0", "cancel", `rollback ""`, `rollback "1.0.0" by force`, "restore factory", "proceed 1.2.0",
 			"exclusive prune", "prune 3", "exclusive prune", "prune 0",
 			"exclusive factory create 1.1.0", "create factory 1.1.0 false", "exclusive factory create 1.0.0", "create factory 1.0.0 true",
 			"exclusive links", "ensure links 1.1.0", "sweep links 1.1.0",
 			`unquarantine "": cleared: tried elsewhere`,
+			"check the fleet", "hold until released: a fair", "unhold",
 		}, d.Calls())
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/fleet"
 	"github.com/tope/updater/engine/httpapi"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/versions"
@@ -87,6 +88,42 @@ func (c *Client) ClearQuarantine(ctx context.Context, r httpapi.ClearRequest) ([
 	var out httpapi.Cleared
 	err := c.do(ctx, http.MethodPost, "/api/v2/quarantine/clear", r, &out)
 	return out.Cleared, err
+}
+
+// Fleet tells how the device stands to its source of offers.
+func (c *Client) Fleet(ctx context.Context) (fleet.Status, error) {
+	var s fleet.Status
+	err := c.do(ctx, http.MethodGet, "/api/v2/fleet", nil, &s)
+	return s, err
+}
+
+// CheckFleet asks the source of offers now, and tells what has come of that. Errors:
+// httpapi.ErrSource, engine.ErrNotFound when there is none, engine.ErrNothingToDo when no
+// daemon runs.
+func (c *Client) CheckFleet(ctx context.Context) (fleet.Status, error) {
+	return c.steer(ctx, "check", nil)
+}
+
+// Hold keeps offers from being installed. Errors: engine.ErrNothingToDo when its end is
+// over already.
+func (c *Client) Hold(ctx context.Context, r httpapi.HoldRequest) (fleet.Status, error) {
+	return c.steer(ctx, "hold", r)
+}
+
+// Release ends a hold. Errors: engine.ErrNothingToDo when there is none.
+func (c *Client) Release(ctx context.Context) (fleet.Status, error) {
+	return c.steer(ctx, "release", nil)
+}
+
+func (c *Client) steer(ctx context.Context, verb string, in any) (fleet.Status, error) {
+	var s fleet.Status
+	err := c.do(ctx, http.MethodPost, "/api/v2/fleet/"+verb, in, &s)
+	return s, err
+}
+
+// InstallOffer installs the offer that waits. Errors: engine.ErrNotFound when none does.
+func (c *Client) InstallOffer(ctx context.Context) (id string, err error) {
+	return c.begin(ctx, "/api/v2/fleet/install", nil)
 }
 
 // ForgetTrust lets go of the signed releases that were committed, and tells the newest and

@@ -31,6 +31,7 @@ type Device struct {
 	fail    error
 	calls   []string
 	asker   *journal.Asker
+	fold    journal.Fold
 }
 
 // New returns an idle device with version 1.1.0, on the way from 1.0.0.
@@ -41,6 +42,7 @@ func New() *Device {
 		Pointers: versions.Pointers{Current: "1.1.0", Previous: "1.0.0", Factory: "1.0.0"},
 		Journal:  engine.JournalStatus{Seq: 7},
 	}
+	d.fold = offered(d.Clock.Now())
 	return d
 }
 
@@ -48,7 +50,7 @@ func New() *Device {
 func (d *Device) Options() httpapi.Options {
 	return httpapi.Options{
 		Engine: (*Engine)(d), Journal: (*Journal)(d), Versions: (*Versions)(d),
-		Clock: d.Clock, Version: "2.0.0", Keep: 3, Reload: d.reload,
+		Clock: d.Clock, Version: "2.0.0", Keep: 3, Reload: d.reload, Fleet: (*Fleet)(d),
 		Services: httpapi.Eyes{Names: []string{"device-api"}, Look: d.look},
 	}
 }

@@ -126,14 +126,15 @@ func TestConforms(t *testing.T) {
 func TestEveryServiceHasASessionOfItsOwnAndKnowsNothingOfOurSupervisor(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "/run/somewhere")
 	t.Setenv("LISTEN_FDS", "1")
+	t.Setenv("CREDENTIALS_DIRECTORY", "/run/credentials/ours")
 	t.Setenv("KEPT", "yes")
 	b := newBench(t)
-	s := shell("api", `echo "notify=$NOTIFY_SOCKET listen=$LISTEN_FDS kept=$KEPT marker=$TOPE_SERVICE"; ls -l /proc/self/fd | wc -l; exec sleep 1000`)
+	s := shell("api", `echo "notify=$NOTIFY_SOCKET listen=$LISTEN_FDS credentials=$CREDENTIALS_DIRECTORY kept=$KEPT marker=$TOPE_SERVICE"; ls -l /proc/self/fd | wc -l; exec sleep 1000`)
 	st := b.start(s)
 	session, err := unix.Getsid(st.MainPID)
 	require.NoError(t, err)
 	require.Equal(t, st.MainPID, session)
-	b.wrote(s, fmt.Sprintf("notify= listen= kept=yes marker=api@%s\n", b.dir))
+	b.wrote(s, fmt.Sprintf("notify= listen= credentials= kept=yes marker=api@%s\n", b.dir))
 }
 
 func TestNothingOfAServiceIsLeftAfterStop(t *testing.T) {

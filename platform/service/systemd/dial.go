@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strconv"
 
 	sd "github.com/coreos/go-systemd/v22/dbus"
-	"github.com/godbus/dbus/v5"
 )
 
 type dialer func(context.Context) (*sd.Conn, error)
@@ -32,23 +30,6 @@ func either(ctx context.Context, private, bus dialer) (*sd.Conn, error) {
 	conn, busErr := bus(ctx)
 	if busErr != nil {
 		return nil, fmt.Errorf("%w; nor over the system bus: %w", err, busErr)
-	}
-	return conn, nil
-}
-
-// systemBus connects to the system bus, for logind.
-func systemBus(ctx context.Context) (*dbus.Conn, error) {
-	conn, err := dbus.SystemBusPrivate(dbus.WithContext(ctx))
-	if err != nil {
-		return nil, err
-	}
-	// The user by number: a static program can't look up names.
-	if err = conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Getuid()))}); err == nil {
-		err = conn.Hello()
-	}
-	if err != nil {
-		_ = conn.Close() // the first error counts
-		return nil, err
 	}
 	return conn, nil
 }

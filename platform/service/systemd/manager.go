@@ -12,6 +12,7 @@ import (
 
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/service"
+	"github.com/tope/updater/platform/systembus"
 )
 
 // callTimeout bounds one question to systemd, which answers at once unless it hangs.
@@ -62,7 +63,7 @@ func New(cfg Config) *Manager {
 		cfg.Dial = dial
 	}
 	if cfg.Bus == nil {
-		cfg.Bus = systemBus
+		cfg.Bus = systembus.Dial
 	}
 	if cfg.Journalctl == nil {
 		cfg.Journalctl = journalctl

@@ -4,15 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // runTimeout is how long a command of Run may take.
@@ -85,49 +80,6 @@ func (m *Machine) Failed() []string {
 		units = append(units, strings.Fields(line)[0])
 	}
 	return units
-}
-
-// Dial connects to an address in the machine's network, or to a unix socket of
-// the machine by its path there.
-func (m *Machine) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	pid := m.Leader()
-	if pid == 0 {
-		return nil, ErrOff
-	}
-	if network == "unix" {
-		// The machine's root is opened first: with its path in front the socket's
-		// name could be too long.
-		dir, err := os.OpenFile("/proc/"+itoa(pid)+"/root", unix.O_PATH|unix.O_DIRECTORY, 0)
-		if err != nil {
-			return nil, err
-		}
-		defer dir.Close()
-		return new(net.Dialer).DialContext(ctx, network, fmt.Sprintf("/proc/self/fd/%d%s", dir.Fd(), address))
-	}
-	type dialled struct {
-		conn net.Conn
-		err  error
-	}
-	done := make(chan dialled, 1)
-	go func() {
-		// A socket belongs to the network its thread was in when it was made.
-		// The thread is not given back: it ends with the goroutine.
-		runtime.LockOSThread()
-		ns, err := os.Open("/proc/" + itoa(pid) + "/ns/net")
-		if err != nil {
-			done <- dialled{nil, err}
-			return
-		}
-		defer ns.Close()
-		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- dialled{nil, err}
-			return
-		}
-		conn, err := new(net.Dialer).DialContext(ctx, network, address)
-		done <- dialled{conn, err}
-	}()
-	d := <-done
-	return d.conn, d.err
 }
 
 // Client is an HTTP client in the machine's network. It keeps no connections.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -54,8 +55,12 @@ func (b Bug) Plant(source string) (restore func() error, err error) {
 // Build builds the updater of a source tree as the Makefile does, so that Go's cache has
 // all but what a bug has changed.
 func Build(ctx context.Context, source, to string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", "nethttpomithttp2",
-		"-gcflags=github.com/tope/updater/cmd/...=-l", "-o", to, "./cmd/tope-updater")
+	flags, err := os.ReadFile(filepath.Join(source, "tools/buildflags"))
+	if err != nil {
+		return err
+	}
+	args := slices.Concat([]string{"build"}, strings.Fields(string(flags)), []string{"-o", to, "./cmd/tope-updater"})
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

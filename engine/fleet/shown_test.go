@@ -1,0 +1,84 @@
+package fleet_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tope/updater/engine/fleet"
+	"github.com/tope/updater/journal"
+	"github.com/tope/updater/steps"
+)
+
+// TestWhoHasItAskedSeesTheAnswer: the status after a check is not that of the time before.
+func TestWhoHasItAskedSeesTheAnswer(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		// What is looked at before an offer is begun takes its time.
+		d.cfg.Thrift = func(context.Context) (string, time.Time) { time.Sleep(time.Second); return "", time.Time{} }
+		d.changes = append(d.changes, slow(steps.Download, hour))
+		d.offers("1", "1.1.0")
+		d.up()
+		require.NoError(t, d.loop.Load().Check(t.Context()))
+		s := d.loop.Load().Status()
+		require.Contains(t, s.Text, "is being installed")
+		require.NotNil(t, s.Update)
+		require.NotNil(t, s.Offer)
+
+		d.source.Offers(nil)
+		require.NoError(t, d.loop.Load().Check(t.Context()))
+		d.source.Fails(errDown)
+		require.ErrorIs(t, d.loop.Load().Check(t.Context()), errDown)
+		require.Equal(t, 1, d.loop.Load().Status().Tries)
+	})
+}
+
+// TestWhatIsInstalledIsNotOfferedAnyMore, although the source has not been asked since.
+func TestWhatIsInstalledIsNotOfferedAnyMore(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.cfg.Poll = 24 * hour
+		o := d.accepts()
+		d.pass(time.Minute)
+		require.Equal(t, "1.1.0", d.current())
+		s := d.loop.Load().Status()
+		require.Equal(t, o.Text+" is installed", s.Text)
+		require.Nil(t, s.Offer)
+		d.source.Offers(nil)
+		d.check()
+		require.Equal(t, "script", d.loop.Load().Status().Text)
+	})
+}
+
+// TestWhatIsInQuarantineIsNotPromisedAgain, as an offer that has failed otherwise is.
+func TestWhatIsInQuarantineIsNotPromisedAgain(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.cfg.Poll = 24 * hour
+		d.Sick["1.1.0"] = true
+		d.accepts()
+		d.pass(time.Minute)
+		require.Equal(t, []string{"1.1.0"}, d.quarantined())
+		s := d.loop.Load().Status()
+		require.Contains(t, s.Text, "it has failed here (HEALTH_CHECK_FAILED), and is in quarantine")
+		require.Equal(t, string(fleet.Failed), s.Wait.Reason)
+		require.Zero(t, s.Wait.Until)
+	})
+}
+
+// TestWhatIsReleasedIsNotHeld, also before the loop has looked at it again.
+func TestWhatIsReleasedIsNotHeld(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.cfg.Veto = func(context.Context) fleet.Veto { time.Sleep(time.Second); return fleet.Veto{} }
+		d.up()
+		require.NoError(t, d.life.Hold(t.Context(), journal.Hold{Why: "prints"}))
+		d.offers("1", "1.1.0")
+		d.check()
+		d.waits(fleet.Held)
+		require.NoError(t, d.life.Unhold(t.Context()))
+		s := d.loop.Load().Status()
+		require.Nil(t, s.Wait)
+		require.Equal(t, "offers are not held back any more", s.Text)
+		d.pass(time.Minute)
+		require.Equal(t, "1.1.0", d.current())
+	})
+}
