@@ -98,7 +98,11 @@ func (l *Loop) probe(ctx context.Context) (time.Duration, error) {
 // stayed reports whether the device has tried to go back from the version on probation,
 // and has not got there. It does not try again: each try stops what still runs.
 func (l *Loop) stayed(p *journal.Probation) bool {
-	u := l.cfg.Engine.Journal().Last
+	f := l.cfg.Engine.Journal()
+	u := f.Last
+	if f.Open != nil && f.Open.Terminal {
+		u = f.Open // its clean-up is left
+	}
 	return u != nil && u.Kind == engine.Probation && u.Evicts != nil && u.Evicts.Update == p.Update && u.State != engine.Committed
 }
 
