@@ -24,6 +24,9 @@ func (l *Loop) begin(ctx context.Context) (again time.Duration, err error) {
 		l.taken = true // it is being carried out; what comes after its end, a newer answer says
 		return 0, nil
 	}
+	if left, err := l.left(ctx, o); left || err != nil {
+		return 0, err
+	}
 	if l.taken {
 		return l.afterwards(o)
 	}
@@ -81,6 +84,31 @@ func (l *Loop) begin(ctx context.Context) (again time.Duration, err error) {
 	return 0, err
 }
 
+// left reports whether somebody has gone back by hand from what an offer had brought. It is
+// not installed again until somebody asks for it (Check), whatever its source goes on
+// offering: the word of who stands before the device would count for an hour otherwise. A
+// device that was reset to its factory version is not meant: it starts anew.
+func (l *Loop) left(ctx context.Context, o *Offer) (bool, error) {
+	f := l.cfg.Engine.Journal()
+	end := f.EndOf(o.Origin)
+	switch u := f.Last; {
+	case end == nil || l.insists:
+		return false, nil
+	case end.Code == string(steps.LeftByHand):
+		l.wait(&journal.Wait{Reason: string(Failed), Text: o.Text + "; " + end.Text})
+		return true, nil
+	case end.State != engine.Committed || u == nil || u.Kind != engine.ByHand || u.State != engine.Committed || u.From != o.Version || o.Version == "":
+		return false, nil
+	}
+	who := engine.AskedBy(ctx, &journal.Asker{Kind: journal.ByUpdater})
+	return true, l.cfg.Engine.RefuseOffer(who, engine.OfferRefusal{
+		Origin: o.Origin, Version: o.Version, State: engine.Cancelled, Why: &steps.Error{
+			Class: steps.Refused, Code: steps.LeftByHand,
+			Err: errors.New("somebody has gone back from it by hand: it is not installed again unless asked for (\"tope-updater fleet check\")"),
+		},
+	})
+}
+
 // known is the entry in quarantine of what is offered, when an offer of the same file has
 // led to it: a server knows files, the quarantine releases, and nothing need be fetched to
 // tell. nil: it has to be fetched to know.
@@ -132,8 +160,8 @@ func (l *Loop) failing(o *Offer, end *journal.OfferEnd, left time.Duration) *jou
 // has missed its end, or has forgotten it.
 func (l *Loop) done(o *Offer) bool {
 	f := l.cfg.Engine.Journal()
-	end := f.EndOf(o.Origin)
-	return end != nil && end.State == engine.Committed && f.Last != nil && !f.Last.Ended.After(end.Time)
+	u := f.Last
+	return u != nil && u.Kind == engine.Install && u.State == engine.Committed && u.Origin != nil && *u.Origin == o.Origin && f.EndOf(o.Origin) != nil
 }
 
 // again tells the good end of an offer once more, an hour after the last time.
