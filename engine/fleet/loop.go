@@ -41,8 +41,10 @@ type Loop struct {
 	insists bool
 	// attributes are those that were told last.
 	attributes string
-	// denied is the action whose confirmation was denied last, and the reason.
+	// denied is the action whose confirmation was denied last, and the reason; agreed is the
+	// offer to which the device has agreed last.
 	denied string
+	agreed journal.Origin
 	// tell is when the outbox is told, and untold how often that has failed in a row.
 	tell   time.Duration
 	untold int

@@ -133,9 +133,10 @@ func (l *Loop) doubt(ctx context.Context, p *journal.Probation, now time.Duratio
 }
 
 // alone says that nobody has answered this device for so long that the version may be to
-// blame. The version before could reach the source within the day before it.
+// blame. The version before could reach the source within the day before it. Of another
+// source, which somebody has configured since, nobody knows that.
 func (l *Loop) alone(p *journal.Probation, now time.Duration) (reason string, reach bool) {
-	if !p.Reach || l.unheard == 0 {
+	if !p.Reach || l.unheard == 0 || p.Origin == nil || p.Origin.Source != l.cfg.Source.Name() {
 		return "", false
 	}
 	due := max(l.unheard, l.watch.since) + max(p.Lasts/2, leastAlone)

@@ -202,6 +202,21 @@ func TestSomebodyAnswers(t *testing.T) {
 	})
 }
 
+// TestAnotherSourceSaysNothingOfAVersion: that a source cannot be reached, where somebody
+// has configured another one since.
+func TestAnotherSourceSaysNothingOfAVersion(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		why := ""
+		d.onProbation(&why)
+		d.halt()
+		d.source.Other = "a source whose URL somebody has mistyped"
+		d.source.Fails(errDown)
+		d.start()
+		d.pass(20 * hour)
+		require.Equal(t, "1.1.0", d.current(), d.Trace())
+	})
+}
+
 // TestProbationCountsWhileTheDeviceRuns, and the starts meanwhile.
 func TestProbationCountsWhileTheDeviceRuns(t *testing.T) {
 	within(t, func(t *testing.T, d *device) {
