@@ -122,3 +122,29 @@ func TestAFleetWithoutADaemon(t *testing.T) {
 	p.cfg.Fleet = f
 	require.Nil(t, p.fleetOf(folded{}))
 }
+
+// A service that ends for ever is seen, and one that has needed some tries is not: a burst
+// is one moment, however many restarts it has.
+func TestAServiceThatEndsAgainAndAgain(t *testing.T) {
+	watched := func(restartsAt func(minute int) int) (often []int) {
+		r, count := restarts{}, 0
+		for minute := range 40 {
+			count += restartsAt(minute)
+			if r = r.next(count, time.Duration(minute)*time.Minute); r.often() {
+				often = append(often, minute)
+			}
+		}
+		return often
+	}
+	require.Empty(t, watched(func(m int) int { return map[int]int{3: 100}[m] }), "a burst")
+	require.Empty(t, watched(func(m int) int { return map[int]int{3: 5, 4: 1, 30: 2}[m] }))
+	require.Len(t, watched(func(int) int { return 300 }), 38, "without end, from the third look on")
+	require.Equal(t, 33, len(watched(func(m int) int { return (m + 1) % 4 / 3 })), "every four minutes")
+	require.Empty(t, watched(func(m int) int { return (m + 1) % 8 / 7 }), "every eight")
+
+	r := restarts{}
+	for i := range 100 { // looks may be close together
+		r = r.next(i, time.Duration(i)*100*time.Millisecond)
+	}
+	require.False(t, r.often())
+}

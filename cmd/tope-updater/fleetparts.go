@@ -239,17 +239,19 @@ func (p *parts) failing() func(context.Context) string {
 	}
 }
 
-// restarts counts how often a service was started anew by its manager lately.
+// restarts tells whether a service is started anew by its manager again and again.
 type restarts struct {
 	count int
-	// at are the moments at which a restart was seen, the newest last.
+	// at are the moments at which there were more of them, the newest last.
 	at []time.Duration
 }
 
-// A service that its manager has started anew so often within so long ends again and again.
+// A service that was started anew at so many moments within so long ends again and again.
+// Moments are apart: one that needs some tries, and then runs, has had one of them.
 const (
 	oftenTimes  = 3
 	oftenWithin = 15 * time.Minute
+	oftenApart  = 30 * time.Second
 )
 
 func (r restarts) next(count int, now time.Duration) restarts {
@@ -259,7 +261,7 @@ func (r restarts) next(count int, now time.Duration) restarts {
 			n.at = append(n.at, t)
 		}
 	}
-	for i := r.count; i < count && len(n.at) < oftenTimes; i++ {
+	if last := len(n.at) - 1; count > r.count && (last < 0 || now-n.at[last] >= oftenApart) {
 		n.at = append(n.at, now)
 	}
 	return n

@@ -99,9 +99,15 @@ func (p *publisher) requests(suffix string) (n int) {
 // subscribed is a device that follows the channel and knows its keys.
 func subscribed(t testing.TB, p *publisher, config string) *rig {
 	t.Helper()
+	return subscribedWith(t, p, "/etc/tope-updater/keys", config)
+}
+
+// subscribedWith has its keys in a directory.
+func subscribedWith(t testing.TB, p *publisher, keys, config string) *rig {
+	t.Helper()
 	r := rigged(t, devicetest.Options{Config: channelConfig + config}, p)
-	r.Put(filepath.Join(p.dir, "release.pub"), "/etc/tope-updater/keys/release.pub", 0o644)
-	r.Put(filepath.Join(p.dir, "online.pub"), "/etc/tope-updater/keys/channel/online.pub", 0o644)
+	r.Put(filepath.Join(p.dir, "release.pub"), keys+"/release.pub", 0o644)
+	r.Put(filepath.Join(p.dir, "online.pub"), keys+"/channel/online.pub", 0o644)
 	return r
 }
 

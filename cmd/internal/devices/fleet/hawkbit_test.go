@@ -64,7 +64,7 @@ func TestAnActionIsTold(t *testing.T) {
 	again := h.offer(fixtures.Release{Version: "1.2.0", WebServer: "unhealthy"})
 	r.check()
 	require.Equal(t, engine.Failed, r.ends(again).State)
-	require.Zero(t, r.updates(again))
+	require.Zero(t, r.updates(again), "and nothing is fetched")
 	state, _ = h.counted(again)
 	require.Equal(t, dditest.Failed, state)
 	require.Contains(t, strings.Join(h.states(again), "\n"), "QUARANTINED")
