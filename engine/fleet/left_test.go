@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/fleet"
+	"github.com/tope/updater/journal"
 )
 
 // goesBack has somebody go back by hand.
@@ -47,6 +49,28 @@ func TestWhoGoesBackByHandIsNotOverruled(t *testing.T) {
 			require.Equal(t, "1.2.0", d.current())
 		})
 	}
+}
+
+// TestAHoldInTheLastMoment, while the device is asked whether it is busy, holds: whoever was
+// told that offers are held back can rely on it.
+func TestAHoldInTheLastMoment(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		held := false
+		d.cfg.Veto = func(ctx context.Context) fleet.Veto {
+			if !held {
+				held = true
+				require.NoError(t, d.life.Hold(ctx, journal.Hold{Why: "a fair"}))
+			}
+			return fleet.Veto{}
+		}
+		d.accepts()
+		d.waits(fleet.Held)
+		d.pass(5 * hour)
+		require.Equal(t, "1.0.0", d.current())
+		require.NoError(t, d.life.Unhold(t.Context()))
+		d.pass(time.Minute)
+		require.Equal(t, "1.1.0", d.current())
+	})
 }
 
 // TestTheFactoryVersionStartsAnew: who resets a device does not mean the release. Nor does
