@@ -87,3 +87,26 @@ func TestTheFactoryVersionStartsAnew(t *testing.T) {
 		require.EqualValues(t, 3, d.fold().Counters[engine.Committed])
 	})
 }
+
+// TestNobodyIsAskedAnyMore: what waits does not block a device that asks nobody now, and is
+// told of when its source is asked again.
+func TestNobodyIsAskedAnyMore(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.cfg.Windows = windows(t, "UTC", shut)
+		d.accepts()
+		d.source.Words()
+		d.stop()
+		require.NoError(t, <-d.ran)
+		d.ran <- nil
+		require.NoError(t, fleet.Abandon(t.Context(), d.life.Engine))
+		require.NoError(t, fleet.Abandon(t.Context(), d.life.Engine))
+		_, err := d.life.Install(t.Context(), engine.InstallRequest{Source: local()})
+		require.NoError(t, err)
+		d.pass(time.Second)
+		require.Equal(t, "1.1.0", d.current())
+		d.source.Offers(nil)
+		d.halt()
+		d.start()
+		d.words("1 Cancelled CANCELLED, the end")
+	})
+}
