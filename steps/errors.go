@@ -74,7 +74,9 @@ const (
 	OfferExpired Code = "OFFER_EXPIRED"
 	// FailedProbation: a version was committed, and turned out bad afterwards.
 	FailedProbation Code = "PROBATION"
-	Internal        Code = "INTERNAL_ERROR"
+	// LeftByHand: somebody has gone back from what an offer had brought.
+	LeftByHand Code = "LEFT_BY_HAND"
+	Internal   Code = "INTERNAL_ERROR"
 )
 
 // Error is how a step fails.

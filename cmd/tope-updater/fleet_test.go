@@ -136,7 +136,7 @@ func TestAFleetWithoutADaemon(t *testing.T) {
 	require.Nil(t, p.fleetOf(folded{}))
 }
 
-// A service that ends for ever is seen, and one that has needed some tries is not: a burst
+// A service that ends again and again is seen, and one that has needed some tries is not: a burst
 // is one moment, however many restarts it has.
 func TestAServiceThatEndsAgainAndAgain(t *testing.T) {
 	watched := func(restartsAt func(minute int) int) (often []int) {

@@ -34,6 +34,9 @@ func (t *terminal) fleet(s fleet.Status) {
 	}
 	if u := s.Update; u != nil {
 		row("update", "%s", describe(*u))
+		if u.Note != "" {
+			row("", "%s", bad(u.Note))
+		}
 	}
 	if !s.Due.IsZero() {
 		row("due", "an offer is to be expected on %s", moment(s.Due))

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,6 +25,9 @@ func (l *Loop) begin(ctx context.Context) (again time.Duration, err error) {
 		l.taken = true // it is being carried out; what comes after its end, a newer answer says
 		return 0, nil
 	}
+	if left, err := l.left(ctx, o); left || err != nil {
+		return 0, err
+	}
 	if l.taken {
 		return l.afterwards(o)
 	}
@@ -43,6 +47,9 @@ func (l *Loop) begin(ctx context.Context) (again time.Duration, err error) {
 	}
 	if o.Do == Ask {
 		return l.confirm(ctx, o)
+	}
+	if !l.fresh(o) {
+		return 0, nil
 	}
 	if err := l.clear(); err != nil {
 		return 0, err
@@ -79,6 +86,31 @@ func (l *Loop) begin(ctx context.Context) (again time.Duration, err error) {
 		return 0, l.refuse(ctx, o, &steps.Error{Class: steps.Refused, Code: steps.InvalidPackage, Err: err})
 	}
 	return 0, err
+}
+
+// left reports whether somebody has gone back by hand from what an offer had brought. It is
+// not installed again until somebody asks for it (Check), whatever its source goes on
+// offering: the word of who stands before the device would count for an hour otherwise. A
+// device that was reset to its factory version is not meant: it starts anew.
+func (l *Loop) left(ctx context.Context, o *Offer) (bool, error) {
+	f := l.cfg.Engine.Journal()
+	end := f.EndOf(o.Origin)
+	switch u := f.Last; {
+	case end == nil || l.insists:
+		return false, nil
+	case end.Code == string(steps.LeftByHand):
+		l.wait(&journal.Wait{Reason: string(Failed), Text: o.Text + "; " + end.Text})
+		return true, nil
+	case end.State != engine.Committed || u == nil || u.Kind != engine.ByHand || u.State != engine.Committed || u.From != o.Version || o.Version == "":
+		return false, nil
+	}
+	who := engine.AskedBy(ctx, &journal.Asker{Kind: journal.ByUpdater})
+	return true, l.cfg.Engine.RefuseOffer(who, engine.OfferRefusal{
+		Origin: o.Origin, Version: o.Version, State: engine.Cancelled, Why: &steps.Error{
+			Class: steps.Refused, Code: steps.LeftByHand,
+			Err: errors.New("somebody has gone back from it by hand: it is not installed again unless asked for (\"tope-updater fleet check\")"),
+		},
+	})
 }
 
 // known is the entry in quarantine of what is offered, when an offer of the same file has
@@ -136,8 +168,8 @@ func (l *Loop) failing(o *Offer, end *journal.OfferEnd, left time.Duration) *jou
 // has missed its end, or has forgotten it.
 func (l *Loop) done(o *Offer) bool {
 	f := l.cfg.Engine.Journal()
-	end := f.EndOf(o.Origin)
-	return end != nil && end.State == engine.Committed && f.Last != nil && !f.Last.Ended.After(end.Time)
+	u := f.Last
+	return u != nil && u.Kind == engine.Install && u.State == engine.Committed && u.Origin != nil && *u.Origin == o.Origin && f.EndOf(o.Origin) != nil
 }
 
 // again tells the good end of an offer once more, an hour after the last time.
@@ -185,11 +217,30 @@ func (l *Loop) mayBegin(ctx context.Context, o *Offer, open, mine *journal.Updat
 	return nil, 0
 }
 
+// fresh reports whether something may be begun by the newest answer. What was offered long
+// ago may have been stopped since, or have expired: its source is asked first, and as long
+// as it does not answer nothing is begun.
+func (l *Loop) fresh(o *Offer) bool {
+	now := l.cfg.Clock.Monotonic()
+	if now-l.at <= stale {
+		return true
+	}
+	if l.tries == 0 && l.untold == 0 { // else it is left alone for now
+		l.next = min(l.next, now)
+	}
+	l.wait(&journal.Wait{Reason: string(Unheard), Text: o.Text + "; " + l.cfg.Source.Name() + " was heard long ago, and may have stopped that since: it is asked first"})
+	return false
+}
+
 // confirm answers a source that waits for a word: yes when the offer would be installed
 // now, and otherwise why not, once for each reason.
 func (l *Loop) confirm(ctx context.Context, o *Offer) (time.Duration, error) {
-	w, again := l.mayInstall(ctx, o, nil)
+	put, known := l.asked(o)
+	w, again := l.mayInstall(ctx, o, put)
 	if w == nil {
+		if !l.fresh(o) {
+			return 0, nil
+		}
 		l.denied = ""
 		if err := l.clear(); err != nil {
 			return 0, err
@@ -197,10 +248,19 @@ func (l *Loop) confirm(ctx context.Context, o *Offer) (time.Duration, error) {
 		if err := l.cfg.Source.Confirm(ctx, o.Origin, true, ""); err != nil {
 			return 0, l.said("that the offer is welcome", err)
 		}
-		l.taken, l.next = true, l.cfg.Clock.Monotonic()+confirmed
+		l.taken = true
+		if l.agreed == o.Origin { // a server that goes on asking is not asked any sooner
+			return 0, nil
+		}
+		l.agreed, l.next = o.Origin, l.cfg.Clock.Monotonic()+confirmed
 		return confirmed, nil
 	}
 	l.wait(w)
+	if !known {
+		if err := l.noteAsked(ctx, o); err != nil {
+			return 0, err
+		}
+	}
 	said := o.Origin.Action + " " + w.Reason
 	if l.denied == said {
 		return again, nil
@@ -208,6 +268,35 @@ func (l *Loop) confirm(ctx context.Context, o *Offer) (time.Duration, error) {
 	l.denied = said
 	return again, l.said("why the offer has to wait", l.cfg.Source.Confirm(ctx, o.Origin, false, w.Text))
 }
+
+// unconfirmed is since when a source waits for a word on an offer. There is no update yet
+// whose time would tell for how long windows and veto have put it off.
+type unconfirmed struct {
+	Origin journal.Origin  `json:"origin"`
+	Since  journal.Instant `json:"since"`
+}
+
+// asked is how long a source has waited for a word on an offer, as far as the clocks can
+// tell; known says that this was noted.
+func (l *Loop) asked(o *Offer) (put time.Duration, known bool) {
+	var was unconfirmed
+	if json.Unmarshal(l.cfg.Engine.Journal().FactsOf(l.confirming()), &was) != nil || was.Origin != o.Origin {
+		return 0, false
+	}
+	put, _ = l.cfg.Engine.Age(was.Since)
+	return put, true
+}
+
+// noteAsked journals that a source waits for a word from now on.
+func (l *Loop) noteAsked(ctx context.Context, o *Offer) error {
+	text, _ := json.Marshal(unconfirmed{o.Origin, journal.Instant{
+		Time: l.cfg.Clock.Now().UTC(), Mono: l.cfg.Clock.Monotonic(), Boot: l.cfg.Clock.Boot(),
+	}}) // texts and numbers
+	return l.cfg.Engine.Remember(ctx, l.confirming(), text)
+}
+
+// confirming is the name under which the loop remembers that.
+func (l *Loop) confirming() string { return l.cfg.Source.Name() + ", unconfirmed" }
 
 // confirmed is how long after a word the source is asked for what it offers then.
 const confirmed = 5 * time.Second

@@ -94,11 +94,15 @@ func (l *Loop) failed(now time.Duration, wall time.Time, why error) {
 	l.set(func(s *Status) { s.Asked, s.Failure, s.Tries = wall, why.Error(), l.tries })
 }
 
+// longest is the longest time for which a source is left alone because it wants to be:
+// one that says years, by mistake, would have lost the device.
+const longest = 7 * 24 * time.Hour
+
 // interval is the time to the next question after an answer.
 func (l *Loop) interval(a Answer) time.Duration {
 	every := l.cfg.Poll
 	if a.Next > 0 && !l.cfg.Fixed {
-		every = a.Next
+		every = min(a.Next, longest)
 	}
 	return Later(l.cfg.ID, l.asks, every)
 }

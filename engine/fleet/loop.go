@@ -41,8 +41,10 @@ type Loop struct {
 	insists bool
 	// attributes are those that were told last.
 	attributes string
-	// denied is the action whose confirmation was denied last, and the reason.
+	// denied is the action whose confirmation was denied last, and the reason; agreed is the
+	// offer to which the device has agreed last.
 	denied string
+	agreed journal.Origin
 	// tell is when the outbox is told, and untold how often that has failed in a row.
 	tell   time.Duration
 	untold int
@@ -63,7 +65,7 @@ func New(cfg Config) *Loop {
 	cfg = cfg.withDefaults()
 	return &Loop{
 		cfg: cfg, kicks: make(chan chan error), ended: make(chan struct{}),
-		shown: Status{Schema: 1, Source: cfg.Source.Name(), Place: cfg.Source.Place(), Policy: cfg.Policy},
+		shown: Status{Schema: 1, Source: cfg.Source.Name(), Place: cfg.Source.Place(), Policy: cfg.Policy, Text: notAsked},
 	}
 }
 
@@ -224,6 +226,9 @@ func (l *Loop) show() {
 	})
 }
 
+// notAsked is the status of a loop that has only begun.
+const notAsked = "the source has not been asked yet"
+
 // summary is the status in one line.
 func (l *Loop) summary(s *Status) string {
 	_, mine := l.open()
@@ -241,7 +246,7 @@ func (l *Loop) summary(s *Status) string {
 	case s.Failure != "":
 		return "the source could not be asked: " + s.Failure
 	case s.Heard.IsZero():
-		return "the source has not been asked yet"
+		return notAsked
 	case l.answer.Offer != nil && l.done(l.answer.Offer):
 		return "version " + l.cfg.Engine.Status().Pointers.Current + " of " + l.cfg.Source.Name() + " is installed"
 	}

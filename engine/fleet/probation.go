@@ -98,7 +98,11 @@ func (l *Loop) probe(ctx context.Context) (time.Duration, error) {
 // stayed reports whether the device has tried to go back from the version on probation,
 // and has not got there. It does not try again: each try stops what still runs.
 func (l *Loop) stayed(p *journal.Probation) bool {
-	u := l.cfg.Engine.Journal().Last
+	f := l.cfg.Engine.Journal()
+	u := f.Last
+	if f.Open != nil && f.Open.Terminal {
+		u = f.Open // its clean-up is left
+	}
 	return u != nil && u.Kind == engine.Probation && u.Evicts != nil && u.Evicts.Update == p.Update && u.State != engine.Committed
 }
 
@@ -129,9 +133,10 @@ func (l *Loop) doubt(ctx context.Context, p *journal.Probation, now time.Duratio
 }
 
 // alone says that nobody has answered this device for so long that the version may be to
-// blame. The version before could reach the source within the day before it.
+// blame. The version before could reach the source within the day before it. Of another
+// source, which somebody has configured since, nobody knows that.
 func (l *Loop) alone(p *journal.Probation, now time.Duration) (reason string, reach bool) {
-	if !p.Reach || l.unheard == 0 {
+	if !p.Reach || l.unheard == 0 || p.Origin == nil || p.Origin.Source != l.cfg.Source.Name() {
 		return "", false
 	}
 	due := max(l.unheard, l.watch.since) + max(p.Lasts/2, leastAlone)

@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -174,13 +175,14 @@ func TestAcquitted(t *testing.T) {
 // TestAnOutageIsNotHeldAgainstAVersion: a source that was away for long and is there again
 // is asked before the device goes back.
 func TestAnOutageIsNotHeldAgainstAVersion(t *testing.T) {
-	for away := 8; away < 12; away++ {
+	for i := range 20 {
 		within(t, func(t *testing.T, d *device) {
 			why := ""
-			d.cfg.Poll = 6 * hour
+			d.cfg.ID, d.cfg.Poll = fmt.Sprint("device-", i), 6*hour
 			d.onProbation(&why)
 			d.source.Fails(errDown)
-			d.pass(time.Duration(away) * hour)
+			require.Error(t, d.loop.Load().Check(t.Context()))
+			d.pass(11*hour + 30*time.Minute)
 			d.source.Fails(nil)
 			d.pass(24 * hour)
 			require.Equal(t, "1.1.0", d.current())
@@ -197,6 +199,21 @@ func TestSomebodyAnswers(t *testing.T) {
 		d.source.Fails(fleet.ErrHeard)
 		d.pass(23 * hour)
 		require.Equal(t, "1.1.0", d.current())
+	})
+}
+
+// TestAnotherSourceSaysNothingOfAVersion: that a source cannot be reached, where somebody
+// has configured another one since.
+func TestAnotherSourceSaysNothingOfAVersion(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		why := ""
+		d.onProbation(&why)
+		d.halt()
+		d.source.Other = "a source whose URL somebody has mistyped"
+		d.source.Fails(errDown)
+		d.start()
+		d.pass(20 * hour)
+		require.Equal(t, "1.1.0", d.current(), d.Trace())
 	})
 }
 

@@ -101,3 +101,22 @@ func TestWhatIsReleasedIsNotHeld(t *testing.T) {
 		require.Equal(t, "1.1.0", d.current())
 	})
 }
+
+// TestWhatWaitsForTheFirstQuestionSaysSo: after a start, a source is asked before what it
+// has offered is installed.
+func TestWhatWaitsForTheFirstQuestionSaysSo(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.source.Silent = true
+		d.up()
+		require.NoError(t, d.life.Hold(t.Context(), journal.Hold{Why: "prints", Until: d.clock.Now().Add(hour)}))
+		d.offers("1", "1.1.0")
+		d.check()
+		d.reboot(2 * hour)
+		s := d.loop.Load().Status()
+		require.Contains(t, s.Text, "version 1.1.0 is ready and waits: script is asked first, at ")
+		require.Equal(t, string(fleet.Unheard), s.Wait.Reason)
+		d.pass(2 * time.Minute)
+		require.Equal(t, "1.1.0", d.current())
+		require.Nil(t, d.loop.Load().Status().Wait)
+	})
+}

@@ -17,14 +17,16 @@ func (l *Loop) goOn(ctx context.Context) (again time.Duration, err error) {
 	if u == nil {
 		return 0, nil
 	}
-	w, again := l.mayInstall(ctx, l.offerOf(u), u)
+	w, again := l.mayInstall(ctx, l.offerOf(u), l.deferred(u))
 	// Somebody may have stopped it since: before anything is switched, the source is asked
 	// once more. One that does not answer does not hold up what it has let go, and is left
 	// alone for as long as it would be otherwise.
 	switch now := l.cfg.Clock.Monotonic(); {
 	case w != nil || l.tries > 0:
-	case l.asks == 0:
-		return max(l.next-now, time.Millisecond), nil // it is asked in a moment, by Run
+	case l.asks == 0: // it is asked in a moment, by Run
+		until := l.in(l.next - now)
+		l.wait(&journal.Wait{Reason: string(Unheard), Text: l.cfg.Source.Name() + " is asked first, at " + stamp(until), Until: until})
+		return max(l.next-now, time.Millisecond), nil
 	case now-l.at > stale:
 		if _, err := l.ask(ctx); err != nil {
 			return 0, err
@@ -58,9 +60,9 @@ func (l *Loop) offerOf(u *journal.Update) *Offer {
 	return nil
 }
 
-// mayInstall says why an offer is not installed now, and when to look again. u is its
-// update, nil before there is one; o is nil when the newest answer does not have it.
-func (l *Loop) mayInstall(ctx context.Context, o *Offer, u *journal.Update) (*journal.Wait, time.Duration) {
+// mayInstall says why an offer is not installed now, and when to look again. put is how
+// long it has been put off already; o is nil when the newest answer does not have it.
+func (l *Loop) mayInstall(ctx context.Context, o *Offer, put time.Duration) (*journal.Wait, time.Duration) {
 	now := l.cfg.Clock.Now()
 	if h := l.held(); h != nil {
 		w := &journal.Wait{Reason: string(Held), Text: "offers are held back: " + h.Why, Until: h.Until}
@@ -83,15 +85,12 @@ func (l *Loop) mayInstall(ctx context.Context, o *Offer, u *journal.Update) (*jo
 	if o == nil && l.cfg.Source.Listens() && !l.heard {
 		return &journal.Wait{Reason: string(Unheard), Text: l.cfg.Source.Name() + " has not been heard since the updater was started: it may have shut its window, or stopped the offer"}, 0
 	}
-	left := l.cfg.MaxDefer
-	if u != nil {
-		left -= l.deferred(u)
-	}
+	left := l.cfg.MaxDefer - put
 	if o != nil && o.Forced || left <= 0 {
 		return nil, 0
 	}
 	w, again := l.inTime(ctx, now)
-	if w != nil && u != nil && (again == 0 || again > left) {
+	if w != nil && (again == 0 || again > left) {
 		w.Until, again = l.in(left), left
 	}
 	return w, again

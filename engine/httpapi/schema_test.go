@@ -3,8 +3,8 @@ package httpapi_test
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"io"
+	"maps"
 	"os"
 	"regexp"
 	"slices"

@@ -101,7 +101,8 @@ func (c *Client) exchange(ctx context.Context, q question, u *url.URL) (reply, e
 		req.Header.Set("If-None-Match", q.tag)
 	}
 	if err := c.Authorize(req); err != nil {
-		return reply{}, err
+		// Nobody was asked: that says nothing of the way to the server.
+		return reply{}, &Error{Kind: Denied, What: source.Scrub(printable.Line(q.doing + ": " + err.Error())), Err: err}
 	}
 	// An http.Client would quote where a redirect leads, and follow it.
 	resp, err := c.cfg.Web.RoundTrip(req)

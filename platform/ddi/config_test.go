@@ -100,11 +100,11 @@ func TestTheTokenIsReadAnew(t *testing.T) {
 	var trouble error
 	c := w.newClient(func(c *ddi.Config) { c.Token = func() (secret.Text, error) { return text, trouble } })
 	_, err := c.Poll(w.ctx())
-	require.Contains(t, fails(t, err, ddi.Outage).Error(), "the token: it is empty")
+	require.Contains(t, fails(t, err, ddi.Denied).Error(), "the token: it is empty")
 	trouble = errors.New("open /etc/token: no such file")
 	_, err = c.Poll(w.ctx())
 	require.ErrorIs(t, err, trouble)
-	require.Contains(t, fails(t, err, ddi.Outage).Error(), "open /etc/token")
+	require.Contains(t, fails(t, err, ddi.Denied).Error(), "open /etc/token")
 	text, trouble = secret.New("s3cr3t\nX-Other: y"), nil
 	_, err = c.Poll(w.ctx())
 	fails(t, err, ddi.Denied)

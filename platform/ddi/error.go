@@ -14,7 +14,7 @@ const (
 	// Outage: no answer of the server, or none that can be relied on: ask again later.
 	Outage Kind = "outage"
 	// Denied (401, 403): the server does not take who we are. It is an outage that a
-	// person has to end.
+	// person has to end. So it is when the device has no token that it could show.
 	Denied Kind = "denied"
 	// Gone (410): the action is over, and the server has what it wanted to hear.
 	Gone Kind = "gone"

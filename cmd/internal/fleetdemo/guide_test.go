@@ -23,7 +23,7 @@ import (
 // settled is a command of the guides' hidden blocks: it waits until the device has nothing
 // in progress, and its newest update was to that version and has come to that end.
 const settled = `#!/bin/sh
-for i in $(seq 300); do
+for i in $(seq 600); do
 	tope-updater status | grep -q "^last .* $1: $2" && exit 0
 	sleep 0.1
 done
@@ -36,7 +36,7 @@ exit 1
 // device that is early in each rollout.
 func TestTheGuidesToAFleet(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	p := &play{Options: Options{
 		Updater: builttest.Updater(t, builttest.Version), Bundle: builttest.Program(t, "tope-bundle", builttest.Version),

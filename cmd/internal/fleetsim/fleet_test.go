@@ -114,7 +114,7 @@ func play(t *testing.T, n, days int, seed uint64, p plant) (f *sim) {
 			f.devices.Add(1)
 			go d.live()
 		}
-		f.direct()
+		f.direct(t)
 		end()
 		f.devices.Wait()
 		for _, d := range f.fleet {
@@ -172,7 +172,7 @@ func (f *sim) later(after time.Duration, do func()) {
 
 // direct is the publisher, the operator and the power company, from the first hour to the
 // last.
-func (f *sim) direct() {
+func (f *sim) direct(t *testing.T) {
 	day := func(hundredths int) int64 { return int64(f.part(hundredths) / time.Hour) }
 	plan := map[int64]func(){
 		day(3):  func() { f.release(goodVersion, 10) },
@@ -185,6 +185,9 @@ func (f *sim) direct() {
 	for h := int64(0); h < hours; h++ {
 		if do := plan[h]; do != nil {
 			do()
+		}
+		if h > 0 && h%(5*24) == 0 {
+			t.Logf("day %d: %d polls, %d updates, peak RSS %d MiB", h/24, f.asked.Load(), f.updates.Load(), peakRSS()>>20)
 		}
 		if h%24 == 20 {
 			f.servers.publish() // signed anew each day
@@ -285,6 +288,7 @@ func peakRSS() int64 {
 func TestFleet(t *testing.T) {
 	// Its memory is bounded rather than its time: a heap that is cleared late is fragmented.
 	defer debug.SetGCPercent(debug.SetGCPercent(25))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(900 << 20))
 	began := time.Now()
 	f := play(t, *devicesFlag, *daysFlag, *seedFlag, "")
 	t.Log(f.summary(time.Since(began)))

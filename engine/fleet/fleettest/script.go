@@ -1,6 +1,7 @@
 package fleettest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -20,6 +21,8 @@ import (
 type Script struct {
 	// Silent: Tell tells nobody.
 	Silent bool
+	// Other is its name; "script" when it is empty.
+	Other string
 	// See is called with each word before it is kept; nil sees nothing.
 	See func(word string)
 
@@ -108,8 +111,8 @@ func (s *Script) hear(word string) {
 	s.words = append(s.words, word)
 }
 
-// Name is "script".
-func (*Script) Name() string { return "script" }
+// Name is Other, or "script".
+func (s *Script) Name() string { return cmp.Or(s.Other, "script") }
 
 // Place is a URL.
 func (*Script) Place() string { return "http://server" }

@@ -11,9 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tope/updater/engine/fleet"
+	"github.com/tope/updater/engine/fleet/hawkbit"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/ddi"
 	"github.com/tope/updater/platform/ddi/dditest"
+	"github.com/tope/updater/platform/secret"
 )
 
 func TestOffer(t *testing.T) {
@@ -276,4 +278,18 @@ func TestHeard(t *testing.T) {
 		require.Error(t, err)
 		require.Equal(t, c.heard, errors.Is(err, fleet.ErrHeard), name)
 	}
+}
+
+// TestATokenThatCannotBeRead is a fault of this device: it is not cut off, so that no
+// version on probation is to blame.
+func TestATokenThatCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	c, err := ddi.New(ddi.Config{
+		URL: host, ID: "dev1", Auth: ddi.TargetToken, Web: w.web, Clock: w.clk,
+		Token: func() (secret.Text, error) { return secret.Text{}, errors.New("open /etc/token: permission denied") },
+	})
+	require.NoError(t, err)
+	_, err = hawkbit.New(hawkbit.Config{Client: c}).Ask(t.Context(), w.q)
+	require.ErrorContains(t, err, "permission denied")
+	require.ErrorIs(t, err, fleet.ErrHeard)
 }

@@ -117,10 +117,11 @@ type heard struct{ error }
 func (h heard) Unwrap() error        { return h.error }
 func (h heard) Is(target error) bool { return target == fleet.ErrHeard }
 
-// unanswered is what Ask returns for an error: later, and whether somebody was there.
+// unanswered is what Ask returns for an error: later, and whether somebody was there. That
+// this device's own token cannot be read says nothing of the way to the server.
 func unanswered(err error) error {
 	var e *ddi.Error
-	if errors.As(err, &e) && e.Err == nil {
+	if errors.As(err, &e) && (e.Err == nil || e.Kind == ddi.Denied) {
 		return heard{later(err)}
 	}
 	return later(err)

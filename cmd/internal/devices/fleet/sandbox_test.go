@@ -97,14 +97,23 @@ func TestTheDevicesOwnWords(t *testing.T) {
 
 	p.publish(large("1.2.0"))
 	r.check()
-	r.Within(time.Minute, "the data is used up", func() bool {
+	spent := func() bool {
 		return strings.Contains(r.MustRun(devicetest.Updater, "fleet", "status"), "data budget of 4 MB is used up")
-	})
+	}
+	r.Within(time.Minute, "the data is used up", spent)
 	require.Contains(t, r.Read("/var/lib/tope-updater/data-today"), now.Format("2006-01-02 "))
 	r.cut()
-	s = r.check()
-	require.NotNil(t, s.Wait)
-	require.Equal(t, string(fleet.Thrifty), s.Wait.Reason, "also over a boot")
+	r.check()
+	r.Within(time.Minute, "it is over a boot, too", spent)
+	p.requests("")
+	r.Write(config, strings.Replace(r.Read(config), "4MB", "40MB", 1), 0o644)
+	r.MustRun("systemctl", "restart", devicetest.Daemon)
+	r.Answers()
+	r.check()
+	r.waits(fleet.OutsideWindow)
+	rest := p.requests(".tope")
+	require.Len(t, rest, 1, "what was fetched is not fetched again")
+	require.NotContains(t, rest[0], "bytes=0-")
 	require.Empty(t, r.Failed())
 }
 

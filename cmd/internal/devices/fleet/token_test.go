@@ -41,6 +41,7 @@ func secret(t *testing.T, r *rig, tokens ...string) {
 			return err
 		}))
 	}
+	require.Contains(t, all.String(), "hawkbit, offer 1")
 	for _, token := range tokens {
 		require.NotContains(t, all.String(), token)
 	}
@@ -88,7 +89,7 @@ func TestATokenThatIsRenewed(t *testing.T) {
 func TestACredential(t *testing.T) {
 	t.Parallel()
 	h := serving(t)
-	r := rigged(t, devicetest.Options{Config: serverConfig}, h)
+	r := rigged(t, devicetest.Options{Config: serverConfig, Suite: "bullseye"}, h)
 	r.Write("/etc/keys/token", token+"\n", 0o600)
 	r.Write("/etc/systemd/system/tope-updater.service.d/token.conf", "[Service]\nLoadCredential=fleet.token:/etc/keys/token\n", 0o644)
 	r.on()
