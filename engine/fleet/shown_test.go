@@ -75,8 +75,8 @@ func TestAHoldIsInTheFirstLine(t *testing.T) {
 		d.check()
 		d.waits(fleet.Held)
 		require.Equal(t, "version 1.1.0 is ready and waits: offers are held back: a fair", d.loop.Load().Status().Text)
-		id := d.life.Status().Update.ID
-		require.NoError(t, d.life.Cancel(t.Context(), id))
+		_, err := d.life.Cancel(t.Context())
+		require.NoError(t, err)
 		d.pass(time.Second)
 		s := d.loop.Load().Status()
 		require.Contains(t, s.Text, "it was cancelled here, and is tried again at ")
