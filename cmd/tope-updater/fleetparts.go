@@ -87,15 +87,31 @@ func (p *parts) loopFleet(e fleet.Engine) {
 	p.fleet.loop = loop
 }
 
+// asks says why a device that is to ask for releases by itself cannot.
+func (d *device) asks() error {
+	if !d.cfg.Fleet.Asks() {
+		return nil
+	}
+	_, _, err := d.whoAsks()
+	return err
+}
+
+// whoAsks is the device's id, and the time zone of its windows.
+func (d *device) whoAsks() (id string, zone *time.Location, err error) {
+	if id, err = identity.Device(d.root, d.cfg.Fleet.ID); err != nil {
+		return "", nil, err
+	}
+	if zone, err = fleet.Zone(d.cfg.Fleet.TimeZone); err != nil {
+		return "", nil, fmt.Errorf("fleet.time_zone: %w", err)
+	}
+	return id, zone, nil
+}
+
 func (p *parts) newLoop(e fleet.Engine) (*fleet.Loop, error) {
 	c := p.cfg.Fleet
-	id, err := identity.Device(p.root, c.ID)
+	id, zone, err := p.whoAsks()
 	if err != nil {
 		return nil, err
-	}
-	zone, err := fleet.Zone(c.TimeZone)
-	if err != nil {
-		return nil, fmt.Errorf("fleet.time_zone: %w", err)
 	}
 	var list []fleet.Window
 	for _, w := range c.Window {

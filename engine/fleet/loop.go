@@ -235,8 +235,12 @@ func (l *Loop) summary(s *Status) string {
 	switch {
 	case mine != nil && mine.State == engine.Ready && s.Wait != nil:
 		return "version " + mine.To + " is ready and waits: " + s.Wait.Text
-	case mine != nil:
+	case mine != nil && mine.State == engine.Ready && l.asks == 0:
+		return "version " + mine.To + " is ready, and waits until its source was asked, at " + stamp(s.Next)
+	case mine != nil && mine.To != "":
 		return "version " + mine.To + " is being installed (" + string(mine.State) + ")"
+	case mine != nil: // its head has not been read
+		return "offer " + mine.Origin.Action + " is being installed (" + string(mine.State) + ")"
 	case s.Wait != nil:
 		return s.Wait.Text
 	case s.Failure != "":
@@ -244,7 +248,7 @@ func (l *Loop) summary(s *Status) string {
 	case s.Heard.IsZero():
 		return notAsked
 	case l.answer.Offer != nil && l.done(l.answer.Offer):
-		return l.answer.Offer.Text + " is installed"
+		return "version " + l.cfg.Engine.Status().Pointers.Current + " of " + l.cfg.Source.Name() + " is installed"
 	}
 	return l.answer.Text
 }
