@@ -23,6 +23,8 @@ BUILD   := CGO_ENABLED=0 go build $(shell cat tools/buildflags)
 TOOL    := go tool -modfile=tools/go.mod
 SEED    ?= 1
 SAMPLE  ?= 0
+DEVICES ?= 10000
+DAYS    ?= 30
 FUZZ    ?= 20s
 CUTS    ?= 102
 SUITES  ?= bullseye bookworm trixie
@@ -85,9 +87,10 @@ setup: ## install what the tests need besides Go: Debian packages, as root; says
 	@.ci/setup
 
 # What plays whole devices from the outside, longest first: the programs in them are
-# as they are shipped, and the race detector would watch only the tests.
-DEVICES := ./cmd/crashlab/internal/trials ./cmd/internal/devices/powercut ./cmd/internal/devices/selfupdate \
-	./cmd/crashlab/internal/device ./cmd/internal/devices/systems ./cmd/internal/devices/...
+# as they are shipped, and the race detector would watch only the tests. A simulated fleet
+# would take minutes with it; engine/fleet has the same code with it.
+MACHINES := ./cmd/crashlab/internal/trials ./cmd/internal/devices/powercut ./cmd/internal/devices/fleet ./cmd/internal/devices/selfupdate \
+	./cmd/crashlab/internal/device ./cmd/internal/devices/systems ./cmd/internal/devices/... ./cmd/internal/fleetsim
 # The tests' temporary files are in memory, where syncing them waits for nothing, and
 # go when the tests are over; the compiler's stay where they are. A program with the
 # race detector would sleep for a second before it exits.
@@ -99,8 +102,8 @@ TESTENV := tmp=$$(mktemp -d -p "$$(test -w /dev/shm && echo /dev/shm || echo $${
 test: setup ## every test (PACKAGES=./journal/... for some; WHOLE=1 for each trial of the long sweeps), the race detector in all that is not a device; as root, for machines, loop devices and name spaces
 	@$(TESTENV) failed=0; \
 	all=$$(go list $(PACKAGES)) || exit 1; \
-	devices=$$(go list $(DEVICES) | grep -xFf <(echo "$$all")); \
-	rest=$$(grep -vxFf <(go list $(DEVICES)) <<<"$$all"); \
+	devices=$$(go list $(MACHINES) | grep -xFf <(echo "$$all")); \
+	rest=$$(grep -vxFf <(go list $(MACHINES)) <<<"$$all"); \
 	test -z "$$devices" || go test -p 3 -timeout 20m $(TESTFLAGS) $$devices || failed=1; \
 	test -z "$$rest" || go test -race -timeout 20m $(TESTFLAGS) $$rest || failed=1; \
 	exit $$failed
@@ -131,6 +134,10 @@ fuzz: ## every fuzz target for FUZZ (20s) each
 	@set -e; for pkg in $$(go list ./...); do \
 		for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 			echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) -fuzzminimizetime 1x $$pkg; done; done
+
+.PHONY: fleet
+fleet: ## a fleet in virtual time: DEVICES=10000 DAYS=30 SEED=1, with servers down, power cuts, wrong clocks and a bad release
+	go test -run '^TestFleet$$' -count 1 -v -timeout 60m ./cmd/internal/fleetsim/ -devices $(DEVICES) -days $(DAYS) -seed $(SEED)
 
 .PHONY: crash
 crash: programs ## the crash sweeps: SAMPLE=0 is exhaustive and long; CI takes a seeded sample

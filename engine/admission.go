@@ -66,7 +66,7 @@ func offered(u *journal.Update, r steps.Release) *steps.Error {
 	}
 	return &steps.Error{
 		Class: steps.Refused, Code: steps.OfferMismatch,
-		Err:     fmt.Errorf("the bundle at %s is release %s, and the offer is of %s", src.URL, shortDigest(r.Digest), shortDigest(src.Digest)),
+		Err:     fmt.Errorf("the bundle there is release %s, and the offer is of %s", shortDigest(r.Digest), shortDigest(src.Digest)),
 		Hint:    "publish the release that is offered there, or offer the one that is there",
 		Details: "the bundle's digest is " + r.Digest + "\nthe offer's digest is " + src.Digest,
 		Outline: "the bundle is another release than the one that was offered",

@@ -51,6 +51,9 @@ var (
 
 func goesBack(reach bool) enginetest.Request {
 	return func(ctx context.Context, e *engine.Engine) (string, error) {
+		if last := e.Journal().Last; last != nil && last.Kind == engine.Probation {
+			return "", fmt.Errorf("to and fro: %s was on probation, and was gone back from, before", last.From)
+		}
 		return e.GoBack(ctx, "PROBATION: it dies", reach)
 	}
 }
@@ -157,6 +160,9 @@ func offerFlows() []flow {
 
 // name is a notice in words. There is one of each end.
 func name(n journal.Notice) string {
+	if n.Newest {
+		return fmt.Sprintf("%s only the newest: %s ended as %s", n.To, n.Update, n.State)
+	}
 	if n.End {
 		return fmt.Sprintf("%s %s ended as %s", n.To, n.Update, n.State)
 	}
@@ -178,8 +184,9 @@ func due(r journal.Record, a *journal.Accept) (list []journal.Notice) {
 	}
 	n := journal.Notice{Update: r.Update, State: r.To, End: r.Terminal}
 	if r.Terminal {
-		n.To = everybody
+		n.To, n.Newest = everybody, true
 		list = append(list, n)
+		n.Newest = false
 	}
 	if a.Origin == nil || !a.Reports {
 		return list

@@ -7,7 +7,6 @@ import (
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/enginetest"
-	"github.com/tope/updater/journal"
 )
 
 // everywhere makes device-api one who is told the end of each update.
@@ -81,7 +80,7 @@ func TestTheEndThatAnEarlierProgramLeftBesideAnOpenUpdate(t *testing.T) {
 	n := r.Journal().OwedTo("device-api")
 	require.Equal(t, open, n.Update)
 	require.Equal(t, engine.Cancelled, n.State)
-	require.Equal(t, journal.State(engine.Cancelled), r.Journal().Last.State)
+	require.Equal(t, engine.Cancelled, r.Journal().Last.State)
 }
 
 func TestNoEndIsOwed(t *testing.T) {

@@ -30,7 +30,7 @@ func TestAnotherReleaseThanTheOfferIsRefused(t *testing.T) {
 	require.Equal(t, engine.Failed, st.Last.State)
 	require.Equal(t, string(steps.OfferMismatch), st.Last.Error.Code)
 	require.Equal(t, string(steps.Refused), st.Last.Error.Class)
-	require.Contains(t, st.Last.Error.Text, "the bundle at http://server/bundle is release sha256:abababababab…, and the offer is of sha256:cdcdcdcdcdcd…")
+	require.Contains(t, st.Last.Error.Text, "the bundle there is release sha256:abababababab…, and the offer is of sha256:cdcdcdcdcdcd…")
 	require.Contains(t, st.Last.Error.Details, digestX)
 	require.Contains(t, st.Last.Error.Details, digestY)
 	require.Empty(t, r.Quarantine())

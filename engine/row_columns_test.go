@@ -55,3 +55,21 @@ func TestDeadlinesAreTheSumOfWhatAStepWaitsFor(t *testing.T) {
 		Switching: 1 + 8, Restarting: 2, CheckingHealth: 4, Committing: 4, RollingBack: 1 + 2 + 4, FallingBack: 1 + 2 + 4, Returning: 1,
 	}, got)
 }
+
+// Column told: whoever made the offer is told of about a dozen states at most, and hears
+// that the device is changed before it is. Ends are told in any case, so they have no cell.
+func TestWhatIsToldOnTheWay(t *testing.T) {
+	var told []State
+	for _, r := range rows() {
+		if r.told {
+			require.False(t, r.over, "%s is told as an end", r.state)
+			told = append(told, r.state)
+		}
+	}
+	require.Equal(t, []State{Downloading, Ready, Switching, RollingBack, FallingBack}, told)
+	for _, x := range Table() {
+		if rowOf(x.To).switched && !rowOf(x.From).switched && x.From != Requested {
+			require.True(t, rowOf(x.To).told, "%s is where the device begins to change", x.To)
+		}
+	}
+}

@@ -223,3 +223,11 @@ func TestWhereAnOlderProgramLeftTheDevice(t *testing.T) {
 		require.NoError(t, j.Close())
 	}
 }
+
+// A part that is fetched again has not made the update turn back: what does so later is
+// the cause.
+func TestALackIsNotTheCause(t *testing.T) {
+	recs := offeredUpdate("a", first, journal.Record{Trigger: "lack", To: "Downloading", Error: failure("a copy is damaged")}, turned, rolledBack)
+	require.Equal(t, "it does not answer", fold(recs...).Last.Cause.Text)
+	require.Equal(t, "it does not answer", fold(recs...).EndOf(first).Text)
+}

@@ -206,7 +206,7 @@ func TestGoingBackFromAProbation(t *testing.T) {
 	require.Nil(t, s(true, committed, offeredUpdate("c", second, committed)...).Suspect)
 
 	stays := s(true, rolledBack)
-	require.NotNil(t, stays.Probation, "the way back has failed, and what runs is still watched")
+	require.Nil(t, stays.Probation, "the way back has failed, and is not tried again")
 	require.EqualValues(t, "Committed", stays.EndOf(first).State)
 	require.Nil(t, s(true, fellBack).Probation, "it does not run any more")
 }

@@ -26,7 +26,8 @@ func (a *app) channelCommand() *cobra.Command {
 		Long: `Make a channel: a small signed file that tells devices which release to install.
 NAME.json is its source, which these verbs edit and people review; sign makes of
 it NAME.channel, to be put on any web server. A release is published by two
-commands: add and sign. Devices do not ask for channels by themselves yet.`,
+commands: add and sign. Devices ask for the one that their configuration names
+([fleet] channel).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usagef("say what to do: %s VERB; \"%s --help\" lists the verbs", cmd.CommandPath(), cmd.CommandPath())

@@ -23,8 +23,8 @@ func (a *app) keygenCommand() *cobra.Command {
 		Use:   "keygen NAME",
 		Short: "make a key pair: NAME.key to sign with, NAME.pub for the devices",
 		Long: `Make a key pair in minisign's format: NAME.key signs releases and is kept
-secret, NAME.pub goes to /etc/tope-updater/keys on each device. Neither file is
-ever replaced. Without --password-file the secret key is not encrypted, as a CI
+secret, NAME.pub goes to /etc/tope-updater/keys on each device, or for a key that
+signs channels into the directory channel there. Neither file is ever replaced. Without --password-file the secret key is not encrypted, as a CI
 pipeline needs it: keep it where only that can read it.`,
 		RunE: func(_ *cobra.Command, args []string) error { return a.keygen(args[0], password) },
 	}
@@ -68,7 +68,7 @@ func (a *app) keygen(name, passwordFile string) error {
 	}
 	a.say("key %016X", public.ID())
 	a.say("%s.key signs: keep it secret", name)
-	a.say("%s.pub goes to /etc/tope-updater/keys on the devices", name)
+	a.say("%s.pub goes to /etc/tope-updater/keys on the devices; into channel/ there, for a key that signs channels", name)
 	return nil
 }
 

@@ -109,7 +109,9 @@ allows ends all the same.`,
 			}
 			ask, usage := httpapi.HoldRequest{Why: why}, cmd.Parent().CommandPath()+" "+cmd.Use
 			switch {
-			case (until == "") == (last == ""):
+			case until != "" && last != "":
+				return usagef("say how long by one of --until and --for, and not by both: %s", usage)
+			case until == "" && last == "":
 				return usagef("say how long: %s", usage)
 			case why == "":
 				return usagef("say why, for the journal: %s", usage)

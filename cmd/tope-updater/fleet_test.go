@@ -37,7 +37,7 @@ func TestAFleetForPeople(t *testing.T) {
 source      channel stable, https://h/stable.channel
 policy      install
 offer       serial 12 offers version 1.2.0
-            12, version 1.2.0, sha256:9f; to be downloaded only
+            sha256:9f; to be downloaded only
 waits       the next maintenance window opens (until 2026-11-24 22:12 UTC)
 update      u2: install 1.1.0 -> 1.2.0: Ready
 due         an offer is to be expected on 2026-11-24 10:12 UTC
@@ -51,11 +51,24 @@ to tell     11: Failed, of 2026-11-24 09:12 UTC
             503
 held        a fair
             by root since 2026-11-24 09:12 UTC, until 2026-11-24 09:12 UTC
-probation   1.1.0 for another 23 h 0 min of running; 1.0.0 is gone back to if it fails
+probation   1.1.0 is watched for another 23 h 0 min of running; if it fails, the device goes back to 1.0.0
             device-api has ended 3 times [2J
 ended       11: Failed, on 2026-11-24 09:12 UTC
             IO_ERROR: no space
             11: Committed, on 2026-11-24 09:12 UTC
+`, out.String())
+
+	// What one line has said, the next does not say again.
+	out.Reset()
+	(&terminal{out: &out}).fleet(fleet.Status{
+		Text: "it waits", Source: "hawkbit", Place: "https://h", Policy: fleet.Auto, Wait: &journal.Wait{Text: "it waits"}, Failure: "no such host", Tries: 1,
+		Offer: &fleet.OfferStatus{Action: "12", Version: "1.2.0", Text: "action 12 brings version 1.2.0, to be downloaded only", Do: fleet.Fetch},
+	})
+	require.Equal(t, `it waits
+source      hawkbit, https://h
+policy      install
+offer       action 12 brings version 1.2.0, to be downloaded only
+            no such host
 `, out.String())
 
 	out.Reset()
@@ -121,4 +134,30 @@ func TestAFleetWithoutADaemon(t *testing.T) {
 	f.Policy = config.PolicyNone
 	p.cfg.Fleet = f
 	require.Nil(t, p.fleetOf(folded{}))
+}
+
+// A service that ends again and again is seen, and one that has needed some tries is not: a burst
+// is one moment, however many restarts it has.
+func TestAServiceThatEndsAgainAndAgain(t *testing.T) {
+	watched := func(restartsAt func(minute int) int) (often []int) {
+		r, count := restarts{}, 0
+		for minute := range 40 {
+			count += restartsAt(minute)
+			if r = r.next(count, time.Duration(minute)*time.Minute); r.often() {
+				often = append(often, minute)
+			}
+		}
+		return often
+	}
+	require.Empty(t, watched(func(m int) int { return map[int]int{3: 100}[m] }), "a burst")
+	require.Empty(t, watched(func(m int) int { return map[int]int{3: 5, 4: 1, 30: 2}[m] }))
+	require.Len(t, watched(func(int) int { return 300 }), 38, "without end, from the third look on")
+	require.Equal(t, 33, len(watched(func(m int) int { return (m + 1) % 4 / 3 })), "every four minutes")
+	require.Empty(t, watched(func(m int) int { return (m + 1) % 8 / 7 }), "every eight")
+
+	r := restarts{}
+	for i := range 100 { // looks may be close together
+		r = r.next(i, time.Duration(i)*100*time.Millisecond)
+	}
+	require.False(t, r.often())
 }

@@ -86,15 +86,31 @@ func (p *parts) loopFleet(e fleet.Engine) {
 	p.fleet.loop = loop
 }
 
+// asks says why a device that is to ask for releases by itself cannot.
+func (d *device) asks() error {
+	if !d.cfg.Fleet.Asks() {
+		return nil
+	}
+	_, _, err := d.whoAsks()
+	return err
+}
+
+// whoAsks is the device's id, and the time zone of its windows.
+func (d *device) whoAsks() (id string, zone *time.Location, err error) {
+	if id, err = identity.Device(d.root, d.cfg.Fleet.ID); err != nil {
+		return "", nil, err
+	}
+	if zone, err = fleet.Zone(d.cfg.Fleet.TimeZone); err != nil {
+		return "", nil, fmt.Errorf("fleet.time_zone: %w", err)
+	}
+	return id, zone, nil
+}
+
 func (p *parts) newLoop(e fleet.Engine) (*fleet.Loop, error) {
 	c := p.cfg.Fleet
-	id, err := identity.Device(p.root, c.ID)
+	id, zone, err := p.whoAsks()
 	if err != nil {
 		return nil, err
-	}
-	zone, err := fleet.Zone(c.TimeZone)
-	if err != nil {
-		return nil, fmt.Errorf("fleet.time_zone: %w", err)
 	}
 	var list []fleet.Window
 	for _, w := range c.Window {
@@ -249,17 +265,19 @@ func (p *parts) failing() func(context.Context) string {
 	}
 }
 
-// restarts counts how often a service was started anew by its manager lately.
+// restarts tells whether a service is started anew by its manager again and again.
 type restarts struct {
 	count int
-	// at are the moments at which a restart was seen, the newest last.
+	// at are the moments at which there were more of them, the newest last.
 	at []time.Duration
 }
 
-// A service that its manager has started anew so often within so long ends again and again.
+// A service that was started anew at so many moments within so long ends again and again.
+// Moments are apart: one that needs some tries, and then runs, has had one of them.
 const (
 	oftenTimes  = 3
 	oftenWithin = 15 * time.Minute
+	oftenApart  = 30 * time.Second
 )
 
 func (r restarts) next(count int, now time.Duration) restarts {
@@ -269,7 +287,7 @@ func (r restarts) next(count int, now time.Duration) restarts {
 			n.at = append(n.at, t)
 		}
 	}
-	for i := r.count; i < count && len(n.at) < oftenTimes; i++ {
+	if last := len(n.at) - 1; count > r.count && (last < 0 || now-n.at[last] >= oftenApart) {
 		n.at = append(n.at, now)
 	}
 	return n

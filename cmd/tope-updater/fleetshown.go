@@ -21,9 +21,11 @@ func (t *terminal) fleet(s fleet.Status) {
 	}
 	if o := s.Offer; o != nil {
 		row("offer", "%s", o.Text)
-		row("", "%s", offerNamed(*o))
+		if named := offerNamed(*o); named != "" {
+			row("", "%s", named)
+		}
 	}
-	if w := s.Wait; w != nil {
+	if w := s.Wait; w != nil && w.Text != s.Text { // the first line has said it
 		until := before(w.Until, " (until %s)")
 		if strings.Contains(w.Text, moment(w.Until)) { // most texts say it
 			until = ""
@@ -32,6 +34,9 @@ func (t *terminal) fleet(s fleet.Status) {
 	}
 	if u := s.Update; u != nil {
 		row("update", "%s", describe(*u))
+		if u.Note != "" {
+			row("", "%s", bad(u.Note))
+		}
 	}
 	if !s.Due.IsZero() {
 		row("due", "an offer is to be expected on %s", moment(s.Due))
@@ -40,7 +45,11 @@ func (t *terminal) fleet(s fleet.Status) {
 		row("asked", "%s", contact(s))
 	}
 	if s.Failure != "" {
-		row("", "%s", bad(fmt.Sprintf("%s; it has failed %s in a row", s.Failure, often(s.Tries))))
+		text := s.Failure
+		if s.Tries > 1 {
+			text += fmt.Sprintf("; it has failed %d times in a row", s.Tries)
+		}
+		row("", "%s", bad(text))
 	}
 	if s.Alarm != "" {
 		row("alarm", "%s", bad(s.Alarm))
@@ -71,7 +80,7 @@ func (t *terminal) fleet(s fleet.Status) {
 		}
 	}
 	if p := s.Probation; p != nil {
-		row("probation", "%s for another %s of running; %s is gone back to if it fails", p.Version, human.Duration(p.Left), p.Back)
+		row("probation", "%s is watched for another %s of running; if it fails, the device goes back to %s", p.Version, human.Duration(p.Left), p.Back)
 		if p.Doubt != "" {
 			row("", "%s", bad(p.Doubt))
 		}
@@ -84,24 +93,24 @@ func (t *terminal) fleet(s fleet.Status) {
 	}
 }
 
-// offerNamed is an offer by its source's name for it.
+// offerNamed is what the text of an offer does not say: its digest, and what is special
+// about it.
 func offerNamed(o fleet.OfferStatus) string {
-	text := o.Action
-	if o.Version != "" {
-		text += ", version " + o.Version
+	var all []string
+	for _, more := range []struct {
+		is   bool
+		text string
+	}{
+		{o.Digest != "", o.Digest},
+		{o.Do == fleet.Ask, "it has to be confirmed"},
+		{o.Do == fleet.Fetch, "to be downloaded only"},
+		{o.Forced, "forced"},
+	} {
+		if more.is && !strings.Contains(o.Text, more.text) {
+			all = append(all, more.text)
+		}
 	}
-	if o.Digest != "" {
-		text += ", " + o.Digest
-	}
-	switch {
-	case o.Forced:
-		text += "; forced"
-	case o.Do == fleet.Ask:
-		text += "; it has to be confirmed"
-	case o.Do == fleet.Fetch:
-		text += "; to be downloaded only"
-	}
-	return text
+	return strings.Join(all, "; ")
 }
 
 // contact says when the source was asked, heard, and is asked next.
@@ -136,9 +145,3 @@ func first(i int, name string) string {
 	return name
 }
 
-func often(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
-}

@@ -11,6 +11,7 @@ import (
 	"github.com/tope/updater/cmd/internal/config"
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/journal"
 	"github.com/tope/updater/platform/clock"
 	"github.com/tope/updater/platform/disk"
 	"github.com/tope/updater/platform/snapshot"
@@ -111,4 +112,24 @@ func TestRecoveryWithoutAJournalMakesCurrentResolve(t *testing.T) {
 	p, err := d.store.Pointers()
 	require.NoError(t, err)
 	require.Equal(t, "1.0.0", p.Current)
+}
+
+// An update may end in the recovery at boot, which has no daemon's parts. device-api is
+// owed that end as well.
+func TestAnEndInRecoveryIsOwed(t *testing.T) {
+	d := testDevice(t)
+	d.cfg.DeviceAPI.URL = "http://127.0.0.1:9080"
+	j := newScratch()
+	before := versions.Pointers{Current: "0.9.0"} // somebody has moved current since
+	_, err := j.Append(journal.Record{
+		Update: "u", Phase: journal.Outcome, To: engine.Ready, Accept: &journal.Accept{Kind: engine.Install, From: "0.9.0", To: "1.1.0", Before: before, Hold: true},
+	})
+	require.NoError(t, err)
+	e, err := d.quietEngine(j)
+	require.NoError(t, err)
+	_, err = e.Recover(t.Context(), engine.Oneshot)
+	require.NoError(t, err)
+	outbox := j.State().Outbox
+	require.Len(t, outbox, 1)
+	require.Equal(t, []any{deviceAPI, "u", engine.Failed, "1.0.0"}, []any{outbox[0].To, outbox[0].Update, outbox[0].State, outbox[0].Running})
 }

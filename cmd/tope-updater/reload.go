@@ -253,6 +253,10 @@ func (d *device) anew() (*device, httpapi.Reloaded, error) {
 	if said, err = next.usable(next.policy()); err != nil {
 		return nil, said, err
 	}
+	// A daemon that starts does without what asks for releases, and this one need not.
+	if err := next.asks(); err != nil {
+		return nil, said, config.Mistaken(fmt.Errorf("%s: %w", next.configFile, err))
+	}
 	return &next, said, nil
 }
 

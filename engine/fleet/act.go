@@ -147,16 +147,20 @@ func (l *Loop) afterwards(o *Offer) (time.Duration, error) {
 // failing is the wait for the time at which an offer that has failed is tried again. One in
 // quarantine is not: its source is asked for another.
 func (l *Loop) failing(o *Offer, end *journal.OfferEnd, left time.Duration) *journal.Wait {
-	if slices.ContainsFunc(l.cfg.Engine.Journal().Quarantine, func(q journal.Quarantined) bool { return q.Digest == o.Origin.Digest }) {
+	if l.known(o) != nil || slices.ContainsFunc(l.cfg.Engine.Journal().Quarantine, func(q journal.Quarantined) bool { return q.Digest == o.Origin.Digest }) {
 		return &journal.Wait{
 			Reason: string(Failed),
-			Text:   fmt.Sprintf("%s; it has failed here (%s), and is in quarantine: it is not tried again unless somebody clears that", o.Text, end.Code),
+			Text:   fmt.Sprintf("%s; it has failed here (%s), and is in quarantine: it is not tried again before \"tope-updater quarantine clear\"", o.Text, end.Code),
 		}
+	}
+	what := "has failed " + times(end.Times) + " here (" + end.Code + ")"
+	if end.State == engine.Cancelled {
+		what = "was cancelled here"
 	}
 	until := l.in(left)
 	return &journal.Wait{
 		Reason: string(Failed), Until: until,
-		Text: fmt.Sprintf("%s; it has failed %s here (%s), and is tried again at %s", o.Text, times(end.Times), end.Code, stamp(until)),
+		Text: fmt.Sprintf("%s; it %s, and is tried again at %s, if it is still offered then", o.Text, what, stamp(until)),
 	}
 }
 

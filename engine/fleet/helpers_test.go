@@ -109,9 +109,10 @@ func (d *device) reboot(off time.Duration) {
 	d.start()
 }
 
-// pass lets time go by.
+// pass lets time go by. The device's goroutines see what the test has written before.
 func (d *device) pass(t time.Duration) {
 	d.t.Helper()
+	d.clock.Now() // has a lock, which they take at each look at the time
 	time.Sleep(t)
 	synctest.Wait()
 }

@@ -65,7 +65,7 @@ func New(cfg Config) *Loop {
 	cfg = cfg.withDefaults()
 	return &Loop{
 		cfg: cfg, kicks: make(chan chan error), ended: make(chan struct{}),
-		shown: Status{Schema: 1, Source: cfg.Source.Name(), Place: cfg.Source.Place(), Policy: cfg.Policy},
+		shown: Status{Schema: 1, Source: cfg.Source.Name(), Place: cfg.Source.Place(), Policy: cfg.Policy, Text: notAsked},
 	}
 }
 
@@ -226,22 +226,29 @@ func (l *Loop) show() {
 	})
 }
 
+// notAsked is the status of a loop that has only begun.
+const notAsked = "the source has not been asked yet"
+
 // summary is the status in one line.
 func (l *Loop) summary(s *Status) string {
 	_, mine := l.open()
 	switch {
 	case mine != nil && mine.State == engine.Ready && s.Wait != nil:
 		return "version " + mine.To + " is ready and waits: " + s.Wait.Text
-	case mine != nil:
+	case mine != nil && mine.State == engine.Ready && l.asks == 0:
+		return "version " + mine.To + " is ready, and waits until its source was asked, at " + stamp(s.Next)
+	case mine != nil && mine.To != "":
 		return "version " + mine.To + " is being installed (" + string(mine.State) + ")"
+	case mine != nil: // its head has not been read
+		return "offer " + mine.Origin.Action + " is being installed (" + string(mine.State) + ")"
 	case s.Wait != nil:
 		return s.Wait.Text
 	case s.Failure != "":
 		return "the source could not be asked: " + s.Failure
 	case s.Heard.IsZero():
-		return "the source has not been asked yet"
+		return notAsked
 	case l.answer.Offer != nil && l.done(l.answer.Offer):
-		return l.answer.Offer.Text + " is installed"
+		return "version " + l.cfg.Engine.Status().Pointers.Current + " of " + l.cfg.Source.Name() + " is installed"
 	}
 	return l.answer.Text
 }

@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -151,6 +152,19 @@ func TestConvicted(t *testing.T) {
 	})
 }
 
+// TestAnOutageThatEndsLaterConvictsNobody: the version before has not reached the source at
+// once either, so that it was the source.
+func TestAnOutageThatEndsLaterConvictsNobody(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.cutOff()
+		d.pass(30 * time.Minute)
+		require.Nil(t, d.fold().Suspect)
+		d.source.Fails(nil)
+		d.pass(2 * hour)
+		require.Empty(t, d.quarantined())
+	})
+}
+
 // TestAcquitted: when the version before reaches nobody either, the release may be
 // installed again, and is not sent back for that a second time.
 func TestAcquitted(t *testing.T) {
@@ -174,13 +188,14 @@ func TestAcquitted(t *testing.T) {
 // TestAnOutageIsNotHeldAgainstAVersion: a source that was away for long and is there again
 // is asked before the device goes back.
 func TestAnOutageIsNotHeldAgainstAVersion(t *testing.T) {
-	for away := 8; away < 12; away++ {
+	for i := range 20 {
 		within(t, func(t *testing.T, d *device) {
 			why := ""
-			d.cfg.Poll = 6 * hour
+			d.cfg.ID, d.cfg.Poll = fmt.Sprint("device-", i), 6*hour
 			d.onProbation(&why)
 			d.source.Fails(errDown)
-			d.pass(time.Duration(away) * hour)
+			require.Error(t, d.loop.Load().Check(t.Context()))
+			d.pass(11*hour + 30*time.Minute)
 			d.source.Fails(nil)
 			d.pass(24 * hour)
 			require.Equal(t, "1.1.0", d.current())

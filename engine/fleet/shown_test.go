@@ -38,11 +38,11 @@ func TestWhoHasItAskedSeesTheAnswer(t *testing.T) {
 func TestWhatIsInstalledIsNotOfferedAnyMore(t *testing.T) {
 	within(t, func(t *testing.T, d *device) {
 		d.cfg.Poll = 24 * hour
-		o := d.accepts()
+		d.accepts()
 		d.pass(time.Minute)
 		require.Equal(t, "1.1.0", d.current())
 		s := d.loop.Load().Status()
-		require.Equal(t, o.Text+" is installed", s.Text)
+		require.Equal(t, "version 1.1.0 of script is installed", s.Text)
 		require.Nil(t, s.Offer)
 		d.source.Offers(nil)
 		d.check()
@@ -65,6 +65,25 @@ func TestWhatIsInQuarantineIsNotPromisedAgain(t *testing.T) {
 	})
 }
 
+// TestAHoldIsInTheFirstLine, also when nothing waits for it.
+func TestAHoldIsInTheFirstLine(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.up()
+		require.NoError(t, d.life.Hold(t.Context(), journal.Hold{Why: "a fair"}))
+		require.Equal(t, "the source has not been asked yet; offers are held back: a fair", d.loop.Load().Status().Text)
+		d.offers("1", "1.1.0")
+		d.check()
+		d.waits(fleet.Held)
+		require.Equal(t, "version 1.1.0 is ready and waits: offers are held back: a fair", d.loop.Load().Status().Text)
+		_, err := d.life.Cancel(t.Context())
+		require.NoError(t, err)
+		d.pass(time.Second)
+		s := d.loop.Load().Status()
+		require.Contains(t, s.Text, "it was cancelled here, and is tried again at ")
+		require.Contains(t, s.Text, ", if it is still offered then; offers are held back: a fair")
+	})
+}
+
 // TestWhatIsReleasedIsNotHeld, also before the loop has looked at it again.
 func TestWhatIsReleasedIsNotHeld(t *testing.T) {
 	within(t, func(t *testing.T, d *device) {
@@ -80,5 +99,24 @@ func TestWhatIsReleasedIsNotHeld(t *testing.T) {
 		require.Equal(t, "offers are not held back any more", s.Text)
 		d.pass(time.Minute)
 		require.Equal(t, "1.1.0", d.current())
+	})
+}
+
+// TestWhatWaitsForTheFirstQuestionSaysSo: after a start, a source is asked before what it
+// has offered is installed.
+func TestWhatWaitsForTheFirstQuestionSaysSo(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.source.Silent = true
+		d.up()
+		require.NoError(t, d.life.Hold(t.Context(), journal.Hold{Why: "prints", Until: d.clock.Now().Add(hour)}))
+		d.offers("1", "1.1.0")
+		d.check()
+		d.reboot(2 * hour)
+		s := d.loop.Load().Status()
+		require.Contains(t, s.Text, "version 1.1.0 is ready and waits: script is asked first, at ")
+		require.Equal(t, string(fleet.Unheard), s.Wait.Reason)
+		d.pass(2 * time.Minute)
+		require.Equal(t, "1.1.0", d.current())
+		require.Nil(t, d.loop.Load().Status().Wait)
 	})
 }

@@ -124,6 +124,9 @@ func StatusOf(e Teller, s Status) Status {
 	if s.Held == nil && s.Wait != nil && s.Wait.Reason == string(Held) { // the loop is about to see that
 		s.Wait, s.Text = nil, "offers are not held back any more"
 	}
+	if s.Held != nil && (s.Wait == nil || s.Wait.Reason != string(Held)) { // nothing waits for it, or the loop is about to see it
+		s.Text += "; offers are held back: " + s.Held.Why
+	}
 	for _, n := range f.Outbox {
 		if n.Origin != nil {
 			s.Outbox = append(s.Outbox, n)

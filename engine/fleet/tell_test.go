@@ -32,8 +32,10 @@ func TestAWeekWithoutAServer(t *testing.T) {
 		d.source.Deaf(nil)
 		d.source.Fails(nil)
 		d.source.Offers(nil)
-		d.pass(70 * time.Minute)
-		d.words("1 Downloading", "1 Ready", "1 Switching", "1 Committed, the end")
+		for n := len(d.source.Asked()); len(d.source.Asked()) == n; {
+			d.pass(time.Minute)
+		}
+		d.words("1 Downloading", "1 Ready", "1 Switching", "1 Committed, the end") // at once
 		told := d.source.Told()
 		require.True(t, slices.IsSortedFunc(told, func(a, b journal.Notice) int { return int(a.ID) - int(b.ID) }))
 		require.Empty(t, d.fold().Outbox)
@@ -112,6 +114,7 @@ func TestNothingIsToldThatIsNotInTheJournal(t *testing.T) {
 // TestALostAnswer: it is told again, with the same number, until the device knows.
 func TestALostAnswer(t *testing.T) {
 	within(t, func(t *testing.T, d *device) {
+		d.cfg.Poll = 100 * hour
 		heard := map[uint64]int{}
 		d.source.Deaf(func(n journal.Notice) error {
 			if heard[n.ID]++; heard[n.ID] == 1 {
@@ -148,6 +151,22 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		d.pass(3*hour - time.Second)
 		d.words()
 		require.Len(t, d.source.Asked(), n, "who wants to be left alone is not asked either")
+		d.pass(20 * time.Minute)
+		require.NotEmpty(t, d.source.Words())
+	})
+}
+
+// TestNobodyIsToldWhoWantsToBeLeftAlone, either.
+func TestNobodyIsToldWhoWantsToBeLeftAlone(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.source.Deaf(func(journal.Notice) error { return errDown })
+		d.accepts()
+		d.source.Fails(&fleet.Wait{For: 3 * hour, Err: errDown})
+		require.Error(t, d.loop.Load().Check(t.Context()))
+		d.source.Deaf(nil)
+		d.pass(3*hour - time.Second)
+		d.words()
+		d.source.Fails(nil)
 		d.pass(20 * time.Minute)
 		require.NotEmpty(t, d.source.Words())
 	})

@@ -23,8 +23,10 @@ func (l *Loop) goOn(ctx context.Context) (again time.Duration, err error) {
 	// alone for as long as it would be otherwise.
 	switch now := l.cfg.Clock.Monotonic(); {
 	case w != nil || l.tries > 0:
-	case l.asks == 0:
-		return max(l.next-now, time.Millisecond), nil // it is asked in a moment, by Run
+	case l.asks == 0: // it is asked in a moment, by Run
+		until := l.in(l.next - now)
+		l.wait(&journal.Wait{Reason: string(Unheard), Text: l.cfg.Source.Name() + " is asked first, at " + stamp(until), Until: until})
+		return max(l.next-now, time.Millisecond), nil
 	case now-l.at > stale:
 		if _, err := l.ask(ctx); err != nil {
 			return 0, err

@@ -218,14 +218,12 @@ func TestNothingIsAskedAtTheStart(t *testing.T) {
 		within(t, func(t *testing.T, d *device) {
 			d.cfg.ID, d.source.Silent = fmt.Sprint("device-", i), true
 			d.up()
-			require.NoError(t, d.life.Hold(t.Context(), journal.Hold{Why: "a fair"}))
+			// The hold is over while there is no power.
+			require.NoError(t, d.life.Hold(t.Context(), journal.Hold{Why: "a fair", Until: d.clock.Now().Add(hour)}))
 			d.offers("1", "1.1.0")
 			d.check()
-			require.NoError(t, d.life.Unhold(t.Context()))
-			d.Fail()
-			d.halt()
 			before := len(d.source.Asked())
-			d.reboot(0)
+			d.reboot(2 * hour)
 			began := time.Now()
 			require.Equal(t, "1.0.0", d.current(), "it asks before")
 			d.pass(2 * time.Minute)

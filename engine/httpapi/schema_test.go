@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"regexp"
@@ -213,5 +214,7 @@ func TestThePackedDocumentIsFresh(t *testing.T) {
 	want, err := os.ReadFile("openapi.json")
 	require.NoError(t, err)
 	r := ask(httpapitest.New().Handler(), "GET", "/api/v2/openapi.json", "")
-	require.JSONEq(t, string(want), r.Body.String(), "pack it: go generate ./engine/httpapi")
+	got, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), "pack it: go generate ./engine/httpapi")
 }

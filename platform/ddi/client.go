@@ -152,7 +152,11 @@ func (c *Client) judge(q question, u *url.URL, resp *http.Response, body []byte)
 	}
 	_ = json.Unmarshal(body, &said) // other servers have other words
 	code := short(source.Scrub(printable.Line(said.ErrorCode)), 80)
-	return fail(kindOf(status, code), code, short(source.Scrub(printable.Line(said.Message)), 200))
+	why := short(source.Scrub(printable.Line(said.Message)), 200)
+	if why == "" && status == http.StatusNotFound && q.doing == poll {
+		why = "is the tenant right, and the server's URL?"
+	}
+	return fail(kindOf(status, code), code, why)
 }
 
 // whyDenied says what to look at.

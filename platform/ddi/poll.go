@@ -22,6 +22,9 @@ type Answer struct {
 	Attributes bool
 }
 
+// poll is what an error calls the question of what there is.
+const poll = "poll"
+
 // Poll asks what there is for this device. An answer that is as it was costs the server's
 // 304, which says nothing: then it is the last one, with Unchanged. Asking changes nothing
 // but the time at which the server has seen this device. Errors are of type *Error; an
@@ -29,7 +32,7 @@ type Answer struct {
 func (c *Client) Poll(ctx context.Context) (Answer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	q := question{doing: "poll", method: http.MethodGet, tag: c.tag}
+	q := question{doing: poll, method: http.MethodGet, tag: c.tag}
 	r, err := c.ask(ctx, q)
 	if err != nil {
 		return Answer{}, err
@@ -65,7 +68,7 @@ func (c *Client) read(body []byte) (Answer, error) {
 		} `json:"_links"`
 	}
 	if err := json.Unmarshal(body, &said); err != nil || !strings.HasPrefix(string(body), "{") {
-		return Answer{}, c.strange("poll", "it is not the resource of a device")
+		return Answer{}, c.strange(poll, "it is not the resource of a device")
 	}
 	a := Answer{Sleep: sleep(said.Config.Polling.Sleep), Attributes: said.Links.Attributes != nil}
 	if a.Attributes { // nothing of it is used, but a server that calls itself otherwise is told of early

@@ -76,6 +76,7 @@ func TestAnswersOfAnotherKind(t *testing.T) {
 		"another type":        {dditest.Trouble{Status: 200, Header: jsonHeader(), Body: `{"config":[]}`}, "not the resource of a device"},
 		"too long":            {dditest.Trouble{Status: 200, Header: jsonHeader(), Body: `"` + strings.Repeat("x", 1<<20) + `"`}, "has more than 1048576 bytes"},
 		"a proxy's 404":       {dditest.Trouble{Status: 404, Header: map[string]string{"Content-Type": "text/html"}, Body: "<h1>Not Found</h1>"}, "something in between"},
+		"no such tenant":      {dditest.Trouble{Status: 404, Header: jsonHeader(), Body: "{}"}, "is the tenant right"},
 		"a busy server":       {dditest.Trouble{Status: 503}, "503 Service Unavailable"},
 		"nobody":              {dditest.Trouble{Unheard: true}, "unexpected EOF"},
 		"an unknown number":   {dditest.Trouble{Status: 599}, "599"},

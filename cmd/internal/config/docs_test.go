@@ -125,3 +125,30 @@ func written(t *testing.T, v any) string {
 	require.NoError(t, err)
 	return string(b)
 }
+
+// What the guides to a fleet show of a configuration is taken by a device.
+func TestTheExamplesOfTheFleetsGuidesAreGood(t *testing.T) {
+	block := regexp.MustCompile("(?ms)^```toml\n(.*?)^```$")
+	for _, page := range []string{"fleet.md", "fleet-channel.md", "fleet-hawkbit.md"} {
+		var blocks [2][]string
+		for i, dir := range []string{"../../../docs/", "../../../docs/zh/"} {
+			text, err := os.ReadFile(dir + page)
+			require.NoError(t, err)
+			for _, m := range block.FindAllStringSubmatch(string(text), -1) {
+				blocks[i] = append(blocks[i], m[1])
+			}
+		}
+		require.Equal(t, blocks[0], blocks[1], page)
+		tried := 0
+		for _, example := range blocks[0] {
+			if !strings.Contains(example, "[fleet]") {
+				continue // of a release, or a line of a table
+			}
+			c, err := config.Parse([]byte(example))
+			require.NoError(t, err, "%s:\n%s", page, example)
+			require.True(t, c.Fleet.Asks(), "%s:\n%s", page, example)
+			tried++
+		}
+		require.NotZero(t, tried, page)
+	}
+}

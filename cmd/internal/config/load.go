@@ -78,6 +78,10 @@ func Parse(text []byte) (Config, error) {
 	if unknown := unknownKeys(meta); len(unknown) > 0 {
 		return Config{}, fmt.Errorf("%d: unknown key %s; %s", lineOf(text, unknown[0]), unknown[0], siblings(unknown[0]))
 	}
+	// The decoder passes over a list where it wants a table of names.
+	if kind := meta.Type("fleet", "attributes"); kind == "Array" {
+		return Config{}, fmt.Errorf("%d: fleet.attributes: this is a list in brackets, and has to be a table like { site = \"lab\" }", lineOf(text, "fleet.attributes"))
+	}
 	if c.Service == nil {
 		c.Service = []Service{{Name: services[0].Name}}
 	}

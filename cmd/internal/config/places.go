@@ -73,7 +73,7 @@ func (c Config) directories() []Place {
 		{"paths.bin", p.Bin, true},
 		{"paths.state", p.State, true},
 		{"paths.run", p.Run, true},
-		{"paths.keys", p.Keys, false},
+		{"paths.keys", p.Keys, c.Fleet.Channel != ""}, // a channel brings keys
 	}
 }
 
@@ -93,7 +93,7 @@ const usualState = "/var/lib/tope-updater"
 // ends where a link in it leads out. So it is told where the directories lie.
 func (c Config) Needs(root disk.Root) unitfiles.Needs {
 	var n unitfiles.Needs
-	usual := Default().directories()
+	usual := Config{Paths: Default().Paths, Fleet: c.Fleet}.directories()
 	leads := func(device string) string { return lies(root, device) }
 	asTheyAre := func(device string) string { return device }
 	n.StateLink = isLink(root, usualState)

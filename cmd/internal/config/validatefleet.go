@@ -91,12 +91,12 @@ func (f Fleet) validateChannel(add report) {
 	}
 	u := web(f.Channel)
 	if u == nil {
-		add("channel", "%q is not an https URL without a user and a query; write it like https://HOST/stable.channel, and what the server wants to know into a [[download.server]]", source.New(f.Channel))
+		add("channel", "%q is not an http or https URL without a user and a query; write it like https://HOST/stable.channel, and what the server wants to know into a [[download.server]]", source.New(f.Channel))
 		return
 	}
 	name, ok := strings.CutSuffix(path.Base(u.Path), channelExt)
 	if !ok || name == "" || len(name) > maxChannelName || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-		add("channel", "%q does not end in NAME.channel, where NAME has up to %d small letters, digits and -", source.New(f.Channel), maxChannelName)
+		add("channel", "%q does not end in NAME.channel, where NAME has up to %d small letters, digits and -: it leads to what \"tope-bundle channel sign\" has written", source.New(f.Channel), maxChannelName)
 	}
 }
 
@@ -146,6 +146,10 @@ func (c *Config) validateHawkBit(add report) {
 	u := web(f.HawkBit)
 	if u == nil {
 		add("hawkbit", "%q is not an https URL without a user and a query; write it like https://HOST, without the tenant", source.New(f.HawkBit))
+		return
+	}
+	if strings.Contains(u.Path+"/", "/controller/") {
+		add("hawkbit", "%q has more than the server: write it like https://HOST, without the tenant and controller/v1", source.New(f.HawkBit))
 		return
 	}
 	c.validateAuth(add, u)

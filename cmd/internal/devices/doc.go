@@ -10,6 +10,7 @@
 //	unitfiles   do the unit files that a release brings come and go with it?
 //	selfupdate  can a release bring a new updater, also a broken one?
 //	daemon      does the daemon do its work in its sandbox, its limits, its socket?
+//	fleet       does a device update itself, by a signed channel and by hawkBit?
 //	systemlog   does systemd's journal tell of an update, and can an update do without it?
 //	systems     does it all hold on other systems: another systemd, another libc?
 //	packages    do the packages and scripts install, upgrade and remove the updater?

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,31 +36,32 @@ func (c *checkup) fleet(ctx context.Context) {
 		c.held(c.fold())
 		return
 	}
-	unknown := ""
+	var told []string
 	if !c.ofAnotherSystem() { // an image has no machine id, and gets one when it is booted
 		if _, err := identity.Device(c.Root, f.ID); errors.Is(err, fs.ErrPermission) {
 			c.warn(asRoot, "%s", err)
 		} else if err != nil {
-			unknown = err.Error()
+			told = append(told, err.Error())
 			c.fail(say("set fleet.id, or give the device a machine id: systemd-machine-id-setup"), "%s", err)
 		}
 	}
-	c.fleetToken(f)
-	c.windows(f)
+	told = append(told, c.fleetToken(f)...)
+	told = append(told, c.windows(f)...)
+	c.veto(f)
 	if now := c.Clock.Now(); now.Before(c.Built) {
 		c.warn(say("set the clock, or let an NTP client do it (timedatectl set-ntp true)"), "the clock says %s, which is before this program was made: with it no window is known to be open", now.UTC().Format(time.RFC3339))
 	}
-	c.loop(ctx, unknown)
+	c.loop(ctx, told)
 }
 
-// fleetToken reads the token as a request would.
-func (c *checkup) fleetToken(f config.Fleet) {
+// fleetToken reads the token as a request would. It returns what is wrong with it, which
+// the daemon says as well.
+func (c *checkup) fleetToken(f config.Fleet) []string {
 	if !f.NeedsToken() {
-		return
+		return nil
 	}
 	if f.TokenFile == "" {
-		c.credential()
-		return
+		return c.credential()
 	}
 	token := identity.Token{Root: c.Root, File: f.TokenFile}
 	host, err := token.Place()
@@ -68,6 +70,7 @@ func (c *checkup) fleetToken(f config.Fleet) {
 	}
 	switch {
 	case err == nil:
+		return nil
 	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
 		c.warn(asRoot, "fleet.token_file cannot be looked at: %s", err)
 	case errors.Is(err, secret.ErrExposed):
@@ -77,29 +80,49 @@ func (c *checkup) fleetToken(f config.Fleet) {
 	default:
 		c.fail(say("write the token that the server has for this device into %s, in one line", f.TokenFile), "the server cannot be asked: fleet.token_file: %s", err)
 	}
+	return []string{err.Error()}
 }
 
 // credential is the token that systemd hands to the daemon. Its directory is there while
 // the daemon runs.
-func (c *checkup) credential() {
+func (c *checkup) credential() []string {
 	if !c.bySystemd() || !c.daemonAnswers() {
-		return // the daemon says so when it is asked
+		return nil // the daemon says so when it is asked
 	}
 	place := filepath.Join("/run/credentials", daemonUnit, identity.Credential)
 	if _, err := os.Stat(place); errors.Is(err, fs.ErrNotExist) {
 		c.fail(say("set fleet.token_file, or write LoadCredential=%s:FILE into a drop-in of %s", identity.Credential, daemonUnit), "the server cannot be asked: %s", identity.ErrNoToken)
+		return []string{identity.ErrNoToken.Error()}
 	}
+	return nil
 }
 
-// windows are those in which offers may be installed.
-func (c *checkup) windows(f config.Fleet) {
-	if len(f.Window) == 0 {
+// veto is whether the command can be started: what counts as busy for want of a program
+// puts every offer off.
+func (c *checkup) veto(f config.Fleet) {
+	if len(f.Veto) == 0 || c.ofAnotherSystem() {
 		return
+	}
+	info, err := os.Stat(f.Veto[0])
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err == nil && (info.IsDir() || info.Mode()&0o111 == 0):
+	default:
+		return
+	}
+	c.warn(say("install the program, or correct fleet.veto in %s", c.ConfigFile), "fleet.veto: there is no program %s, and that counts as %q", f.Veto[0], f.VetoFailure)
+}
+
+// windows are those in which offers may be installed. It returns what keeps the daemon
+// from telling them.
+func (c *checkup) windows(f config.Fleet) []string {
+	if len(f.Window) == 0 {
+		return nil
 	}
 	zone, err := fleet.Zone(f.TimeZone)
 	if err != nil {
 		c.fail(say("correct fleet.time_zone in %s, or install the device's time zones (tzdata)", c.ConfigFile), "fleet.time_zone: %s", err)
-		return
+		return []string{err.Error()}
 	}
 	var list []fleet.Window
 	for _, w := range f.Window {
@@ -108,12 +131,13 @@ func (c *checkup) windows(f config.Fleet) {
 	w, err := fleet.ParseWindows(list, zone)
 	if err != nil {
 		c.fail(say("correct [[fleet.window]] in %s", c.ConfigFile), "%s", err)
-		return
+		return []string{err.Error()}
 	}
 	if shut := longestShut(w, c.Clock.Now()); shut > time.Duration(f.MaxDefer) {
 		c.warn(say("raise fleet.max_defer, or let a window open more often"),
 			"the windows are shut for up to %s, and fleet.max_defer is %s: then an offer is installed outside of them", human.Duration(shut), human.Duration(time.Duration(f.MaxDefer)))
 	}
+	return nil
 }
 
 // longestShut is the longest time in the week after now in which no window is open.
@@ -136,9 +160,12 @@ func longestShut(w fleet.Windows, now time.Time) (longest time.Duration) {
 	return longest
 }
 
-// loop is what the daemon says, or, without one, what the journal knows. What is said
-// already is not said again.
-func (c *checkup) loop(ctx context.Context, said string) {
+// loop is what the daemon says, or, without one, what the journal knows. What was told
+// already is not told again.
+func (c *checkup) loop(ctx context.Context, told []string) {
+	known := func(text string) bool {
+		return slices.ContainsFunc(told, func(one string) bool { return strings.Contains(text, one) })
+	}
 	switch {
 	case c.otherDaemon != 0:
 		c.pass("not asked: the daemon runs with another configuration")
@@ -172,17 +199,25 @@ func (c *checkup) loop(ctx context.Context, said string) {
 	case s.Source == "":
 		c.warn(c.updater("reload"), "the daemon asks nobody for releases: it runs with a configuration from before")
 		return
-	case s.Failure != "":
-		again.say = "look whether the device reaches it, and what its people say"
+	case s.Failure != "" && !known(s.Failure):
+		again.say = "correct what it names, here or at the server, and ask again"
 		c.warn(again, "%s could not be asked%s: %s", s.Source, c.silent(s), s.Failure)
 	}
 	c.signedUntil(s.Details)
-	if s.Alarm != "" && s.Alarm != said {
-		c.warn(say("look at it: %s", c.updater("fleet status")), "%s", s.Alarm)
+	if s.Alarm != "" && !known(s.Alarm) {
+		look := c.updater("fleet status")
+		look.say = "look at it"
+		c.warn(look, "%s", s.Alarm)
 	}
 	c.untold(s.Outbox, s.Untold)
 	c.heldNow(s.Held)
-	if s.Failure == "" && s.Alarm == "" {
+	switch {
+	case s.Failure != "" || s.Alarm != "":
+	case s.Wait != nil && s.Wait.Reason == string(fleet.Failed):
+		why := c.updater("journal show")
+		why.say = "see why"
+		c.warn(why, "%s: %s", s.Source, s.Text)
+	default:
 		c.pass("%s: %s", s.Source, s.Text)
 	}
 }

@@ -148,6 +148,7 @@ func TestDoctorAsksTheDaemonOfItsFleet(t *testing.T) {
 	requireFinding(t, all, "fleet", warn, "could not be asked since "+now.Format(time.DateTime))
 	requireFinding(t, says(func(s *fleet.Status) { s.Alarm = "nothing was signed since May" }), "fleet", warn, "nothing was signed since May")
 	requireFinding(t, says(func(s *fleet.Status) { s.Source = "" }), "fleet", warn, "a configuration from before")
+	requireFinding(t, says(func(s *fleet.Status) { s.Wait = &journal.Wait{Reason: string(fleet.Failed)} }), "fleet", warn, "channel stable: nothing is offered")
 
 	notice := func(age time.Duration) journal.Notice {
 		return journal.Notice{Origin: &journal.Origin{Source: "channel stable"}, State: "Committed", Time: now.Add(-age)}

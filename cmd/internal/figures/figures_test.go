@@ -49,6 +49,9 @@ func BenchmarkFigures(b *testing.B) {
 		{"wire", wire},
 		{"boot", atBoot},
 		{"idle", idle},
+		{"polled", polled},
+		{"unattended", unattended},
+		{"pushed", pushed},
 	} {
 		b.Run(figure.name, func(b *testing.B) {
 			for b.Loop() {

@@ -30,14 +30,17 @@ type device struct {
 	api    *client.Client
 }
 
-// fleetSize counts the devices. By their ids, which are their names, the devices are in a
-// known order in the rollout of each release: the first half of them is in at 50 percent.
 const fleetSize = 12
 
-// isCanary says that the device is one of the first in each rollout: fleet.early.
-func isCanary(name string) bool { return name == canary }
-
+// canary is one of the first in each rollout: fleet.early.
 const canary = "printer-12"
+
+// half are those whose place in the rollout of the good release is in the first half, by
+// their ids, which are their names: the canary is the first, the others follow between
+// 5.19 % and 43.73 %.
+func half() []string {
+	return []string{canary, "printer-05", "printer-06", "printer-07", "printer-08", "printer-10"}
+}
 
 // newFleet makes the devices, with version 1.0.0. Each knows the keys that sign releases
 // and the one that signs channels.
@@ -47,7 +50,7 @@ func (p *play) newFleet(ctx context.Context) error {
 		// Nobody watches the network of a play, and only "fleet check" asks during it.
 		more := fmt.Sprintf("[device]\nproduct = %q\n\n[fleet]\nchannel = %q\nid = %q\npoll = \"168h\"\nmetered = \"allow\"\n",
 			product, p.url+"/stable.channel", name)
-		if isCanary(name) {
+		if name == canary {
 			more += "early = true\n"
 		}
 		d := &device{name: name}
@@ -188,7 +191,7 @@ func (p *play) settle(ctx context.Context, version string, meant func(*device) b
 		err := p.await(ctx, d, "the end of its update", func(st httpapi.Status) bool {
 			runs = st.Pointers.Current
 			if d.held && meant(d) {
-				return st.State == engine.Ready
+				return st.State == engine.Ready && strings.Contains(st.Fleet, "is ready and waits")
 			}
 			return st.Update == nil || engine.Terminal(st.Update.State)
 		})

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/tope/updater/engine/httpapi"
-	"github.com/tope/updater/steps/bundle/channel"
+	"github.com/tope/updater/journal"
 )
 
 // The versions: the one that all devices have, a release that starts and says that it is
@@ -26,7 +26,7 @@ type scene func(context.Context, *play) error
 
 // scenes is the play.
 func scenes() []scene {
-	return []scene{keys, start, canaryFails, halted, promoted, half, released, all, account}
+	return []scene{keys, start, canaryFails, halted, promoted, halfway, released, all, account}
 }
 
 func keys(ctx context.Context, p *play) error {
@@ -88,6 +88,9 @@ func canaryFails(ctx context.Context, p *play) error {
 	if err := p.settle(ctx, bad, nobody); err != nil {
 		return err
 	}
+	if err := p.onlyTheCanary(ctx); err != nil {
+		return err
+	}
 	p.say("\nThe new device-api is unhealthy, so the canary has gone back:")
 	if err := p.updater(ctx, p.canary(), "journal", "show"); err != nil {
 		return err
@@ -141,9 +144,9 @@ func promoted(ctx context.Context, p *play) error {
 	return p.updater(ctx, p.canary(), "fleet", "status")
 }
 
-// half lets the first half of the fleet have it. On one device of it somebody has better
+// halfway lets the first half of the fleet have it. On one device of it somebody has better
 // things to do.
-func half(ctx context.Context, p *play) error {
+func halfway(ctx context.Context, p *play) error {
 	d := p.named(busy)
 	if err := p.updater(ctx, d, "fleet", "hold", "--for", "8h", "--why", "prints the annual report"); err != nil {
 		return err
@@ -184,10 +187,8 @@ func (p *play) step(ctx context.Context, percent int) error {
 	if _, err := p.ask(ctx); err != nil {
 		return err
 	}
-	rollout := channel.Rollout{Percent: channel.All * channel.Percent(percent) / 100}
-	if err := p.settle(ctx, good, func(d *device) bool {
-		return isCanary(d.name) || rollout.In(channel.PlaceOf("stable/"+good, d.name), time.Now())
-	}); err != nil {
+	in := map[int][]string{1: {canary}, 50: half()}[percent]
+	if err := p.settle(ctx, good, func(d *device) bool { return percent == 100 || slices.Contains(in, d.name) }); err != nil {
 		return err
 	}
 	_, err := p.everywhere(ctx, "current", "status")
@@ -210,16 +211,8 @@ func account(ctx context.Context, p *play) error {
 	if err := p.updater(ctx, p.devices[0], "journal", "list"); err != nil {
 		return err
 	}
-	for _, d := range p.devices {
-		list, err := d.api.Updates(ctx)
-		if err != nil {
-			return err
-		}
-		for _, u := range list {
-			if u.To == bad && !isCanary(d.name) {
-				return fmt.Errorf("%s has tried %s: %s", d.name, bad, u.State)
-			}
-		}
+	if err := p.onlyTheCanary(ctx); err != nil {
+		return err
 	}
 	if sent, _ := p.answers(bundleOf(bad)); sent != p.badSent {
 		return fmt.Errorf("%s was fetched although %s is halted", bundleOf(bad), bad)
@@ -233,6 +226,18 @@ func account(ctx context.Context, p *play) error {
 	p.say("The twelve daemons have %.0f MiB of memory together; the largest had %.1f MiB at most.", mib(sum), mib(most))
 	p.say("All of it took %.0f seconds.", time.Since(p.began).Seconds())
 	return nil
+}
+
+// onlyTheCanary demands that no journal but the canary's has the bad release.
+func (p *play) onlyTheCanary(ctx context.Context) error {
+	return p.each(func(_ int, d *device) error {
+		list, err := d.api.Updates(ctx)
+		tried := slices.ContainsFunc(list, func(u journal.Update) bool { return u.To == bad })
+		if err == nil && tried != (d.name == canary) {
+			err = fmt.Errorf("%s has tried %s: %t", d.name, bad, tried)
+		}
+		return err
+	})
 }
 
 func mib(n int64) float64 { return float64(n) / (1 << 20) }

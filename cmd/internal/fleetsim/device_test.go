@@ -35,7 +35,7 @@ type device struct {
 }
 
 // keepRecords is how many records a device's journal keeps: all that the fold does not.
-const keepRecords = 8
+const keepRecords = 2
 
 func newDevice(f *sim, n int) *device {
 	clock := clocktest.NewBubble(f.now())
@@ -60,8 +60,8 @@ func (d *device) live() {
 	calm := false
 	for {
 		cut := enginetest.Cut{}
-		if !calm && d.f.faulty() && d.rand.IntN(3) == 0 {
-			cut = enginetest.Cut{N: 1 + d.rand.IntN(80), After: d.rand.IntN(2) == 0}
+		if !calm && d.f.faulty() {
+			cut = d.draw()
 		}
 		street := d.f.street.Load()
 		ended := d.process(cut, street)
@@ -70,12 +70,33 @@ func (d *device) live() {
 		}
 		calm = cut.N > 0
 		off := time.Duration(d.rand.Int64N(int64(2 * time.Hour)))
-		if street.over() {
+		if street.lit.Err() != nil {
 			off = time.Until(street.until) // everybody has power again in one moment
 		}
 		time.Sleep(off)
 		d.reboot()
 	}
+}
+
+// The moments at which it matters most whether the power goes: an end is durable, and it was
+// told and that is not.
+const (
+	theEnd = "journal Committing→Committed"
+	isTold = "journal outcome:"
+)
+
+// draw draws when the power of a process goes; mostly never.
+func (d *device) draw() enginetest.Cut {
+	after := d.rand.IntN(2) == 0
+	switch kind := d.rand.IntN(12); {
+	case kind == 0 || d.f.plant == forgets:
+		return enginetest.Cut{N: 1, At: theEnd, After: after || d.f.plant == forgets}
+	case kind == 1:
+		return enginetest.Cut{N: 1 + d.rand.IntN(6), At: isTold, After: after}
+	case kind < 5:
+		return enginetest.Cut{N: 1 + d.rand.IntN(80), After: after}
+	}
+	return enginetest.Cut{}
 }
 
 // reboot is one after the power went. The wall clock may be wrong for some hours then.
@@ -100,10 +121,14 @@ func (d *device) reboot() {
 	d.f.plant.rebooted(d)
 }
 
-// process is one of the updater, until the power goes or the fleet ends.
+// process is one of the updater, until the power goes or the fleet ends. It has two
+// goroutines: this one, and the engine's.
 func (d *device) process(cut enginetest.Cut, street *outage) (ended bool) {
 	d.On(cut)
-	life, err := d.Start(d.engine)
+	e, err := d.Engine(d.engine)
+	if err == nil {
+		_, err = e.Recover(context.Background(), engine.Daemon)
+	}
 	if err != nil {
 		if !d.Off() {
 			d.f.fail("%s: start: %v", d.id, err)
@@ -111,37 +136,35 @@ func (d *device) process(cut enginetest.Cut, street *outage) (ended bool) {
 		}
 		return false
 	}
-	src := d.f.source(d)
-	loop := fleet.New(d.config(src, life.Engine))
-	d.loop.Store(loop)
-	ctx, stop := context.WithCancel(context.Background())
-	ran := make(chan error, 1)
-	go func() { ran <- loop.Run(ctx) }()
+	ctx, stop := context.WithCancel(street.lit) // ends also with the fleet
+	defer stop()
+	life, kill := context.WithCancel(context.Background())
 	died := make(chan error, 1)
-	quit := make(chan struct{})
-	go func() { died <- life.Wait(quit) }()
+	go func() {
+		err := e.Run(life)
+		stop()
+		died <- err
+	}()
+	loop := fleet.New(d.config(d.f.source(d), e))
+	d.loop.Store(loop)
 	if d.n%50 == 7 {
 		d.f.later(time.Duration(d.rand.IntN(72))*time.Hour, func() {
-			_ = life.Hold(ctx, journal.Hold{Why: "a fair", Until: d.clock.Now().Add(30 * time.Hour)}) // the process may be gone
+			_ = e.Hold(ctx, journal.Hold{Why: "a fair", Until: d.clock.Now().Add(30 * time.Hour)}) // the process may be gone
 		})
 	}
-	select {
-	case <-died:
-		if !d.Off() {
-			d.f.fail("%s: the engine ended", d.id)
-		}
-	case <-street.begins:
-		d.Fail()
-	case <-d.f.over:
-		ended = true
-	}
-	stop()
-	if err := <-ran; err != nil && !errors.Is(err, engine.ErrJournal) {
+	if err := loop.Run(ctx); err != nil && !errors.Is(err, engine.ErrJournal) {
 		d.f.fail("%s: the loop ended: %v", d.id, err)
 	}
-	close(quit)
-	_ = life.Stop() // the power may be gone
 	d.loop.Store(nil)
+	ended = d.f.over.Err() != nil
+	if street.lit.Err() != nil && !ended {
+		d.Fail()
+	}
+	if !ended && !d.Off() {
+		d.f.fail("%s: the updater ended", d.id)
+	}
+	kill()
+	<-died // the power may be gone
 	return ended
 }
 

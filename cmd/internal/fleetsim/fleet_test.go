@@ -1,11 +1,12 @@
 package fleetsim_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,7 +50,7 @@ type sim struct {
 	windows fleet.Windows
 	fleet   []*device
 	began   time.Time
-	over    chan struct{}
+	over    context.Context
 	street  atomic.Pointer[outage]
 	devices sync.WaitGroup
 	// outages are when no server can be reached.
@@ -72,19 +73,18 @@ type assigned struct {
 	action, version string
 }
 
-// outage is when a whole street has no power, from begins, which is closed, until until.
+// outage is when a whole street has no power: from the end of lit until until.
 type outage struct {
-	begins chan struct{}
-	until  time.Time
+	lit   context.Context
+	fails context.CancelFunc
+	until time.Time
 }
 
-func (o *outage) over() bool {
-	select {
-	case <-o.begins:
-		return true
-	default:
-		return false
-	}
+// light has the whole street lit, until its power fails or the fleet ends.
+func (f *sim) light() {
+	var o outage
+	o.lit, o.fails = context.WithCancel(f.over)
+	f.street.Store(&o)
 }
 
 // play lets a fleet live, and returns what was seen.
@@ -92,10 +92,13 @@ func play(t *testing.T, n, days int, seed uint64, p plant) (f *sim) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f = &sim{
-			n: n, days: days, seed: seed, plant: p, began: time.Now(), over: make(chan struct{}),
+			n: n, days: days, seed: seed, plant: p, began: time.Now(),
 			actions: map[int]assigned{}, polls: make([]atomic.Int32, days*24*60+60), found: map[oracle][]string{},
 		}
-		f.street.Store(&outage{begins: make(chan struct{})})
+		over, end := context.WithCancel(context.Background())
+		defer end()
+		f.over = over
+		f.light()
 		f.servers = newServers(t, f)
 		var err error
 		f.windows, err = fleet.ParseWindows([]fleet.Window{{From: "22:00", To: "04:00"}, {From: "10:00", To: "14:00"}}, time.UTC)
@@ -111,8 +114,8 @@ func play(t *testing.T, n, days int, seed uint64, p plant) (f *sim) {
 			f.devices.Add(1)
 			go d.live()
 		}
-		f.direct()
-		close(f.over)
+		f.direct(t)
+		end()
 		f.devices.Wait()
 		for _, d := range f.fleet {
 			d.judge()
@@ -162,14 +165,14 @@ func (f *sim) later(after time.Duration, do func()) {
 		select {
 		case <-time.After(after):
 			do()
-		case <-f.over:
+		case <-f.over.Done():
 		}
 	}()
 }
 
 // direct is the publisher, the operator and the power company, from the first hour to the
 // last.
-func (f *sim) direct() {
+func (f *sim) direct(t *testing.T) {
 	day := func(hundredths int) int64 { return int64(f.part(hundredths) / time.Hour) }
 	plan := map[int64]func(){
 		day(3):  func() { f.release(goodVersion, 10) },
@@ -182,6 +185,9 @@ func (f *sim) direct() {
 	for h := int64(0); h < hours; h++ {
 		if do := plan[h]; do != nil {
 			do()
+		}
+		if h > 0 && h%(5*24) == 0 {
+			t.Logf("day %d: %d polls, %d updates, peak RSS %d MiB", h/24, f.asked.Load(), f.updates.Load(), peakRSS()>>20)
 		}
 		if h%24 == 20 {
 			f.servers.publish() // signed anew each day
@@ -250,9 +256,9 @@ func (d *device) forced() bool { return d.hawkbit && d.n%10 == 9 }
 func (f *sim) powerFails() {
 	o := f.street.Load()
 	o.until = time.Now().Add(10 * time.Minute)
-	close(o.begins)
+	o.fails()
 	time.Sleep(5 * time.Minute)
-	f.street.Store(&outage{begins: make(chan struct{})})
+	f.light()
 }
 
 // summary tells what a fleet has done.
@@ -280,6 +286,9 @@ func peakRSS() int64 {
 
 // TestFleet is `make fleet`.
 func TestFleet(t *testing.T) {
+	// Its memory is bounded rather than its time: a heap that is cleared late is fragmented.
+	defer debug.SetGCPercent(debug.SetGCPercent(25))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(900 << 20))
 	began := time.Now()
 	f := play(t, *devicesFlag, *daysFlag, *seedFlag, "")
 	t.Log(f.summary(time.Since(began)))
@@ -287,5 +296,4 @@ func TestFleet(t *testing.T) {
 		t.Errorf("%s:\n  %s", o, strings.Join(list, "\n  "))
 	}
 	require.NotZero(t, f.badBegan.Load(), "the bad release reaches somebody")
-	runtime.KeepAlive(f)
 }

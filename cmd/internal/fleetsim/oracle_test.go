@@ -36,6 +36,8 @@ const (
 type seen struct {
 	// wrongClock: what the device says of the time is not to be judged.
 	wrongClock atomic.Bool
+	// misled: it was given an old file, in which what was halted since goes on.
+	misled atomic.Bool
 
 	mu sync.Mutex
 	// committed has the actions that the journal has committed, and ends all ends of
@@ -99,7 +101,7 @@ func (d *device) begins(version string) {
 	}
 	if version == badVersion {
 		d.f.badBegan.Add(1)
-		if share := d.f.haltedAt.Load(); share > 0 && int64(place) >= share {
+		if share := d.f.haltedAt.Load(); share > 0 && int64(place) >= share && !d.seen.misled.Load() {
 			d.f.violates(bad, "%s begins with %s, and it was halted before its turn", d.id, version)
 		}
 	}

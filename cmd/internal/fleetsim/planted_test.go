@@ -32,7 +32,7 @@ func TestPlanted(t *testing.T) {
 		tellsEarly: committed, forgets: toldOnce, ignoresPercent: percent, ignoresWindow: window, ignoresHold: hold, noJitter: herd, neverTells: toldOnce,
 	} {
 		t.Run(strings.ReplaceAll(string(p), " ", "_"), func(t *testing.T) {
-			f := play(t, 150, 10, 1, p)
+			f := play(t, 100, 6, 1, p)
 			require.NotEmpty(t, f.found[want], "%v", f.found)
 			t.Log(f.found[want][0])
 		})
@@ -47,6 +47,8 @@ func (p plant) configured(c *fleet.Config) {
 		c.Windows = fleet.Windows{}
 	case ignoresHold:
 		c.Engine = unheld{c.Engine}
+	case forgets:
+		c.Engine = sulking{c.Engine}
 	}
 }
 
@@ -86,6 +88,16 @@ func (s planted) Tell(ctx context.Context, n journal.Notice) error {
 		return nil
 	}
 	return s.Source.Tell(ctx, n)
+}
+
+// sulking is an engine that does not tell an end again whose server has not heard of it.
+type sulking struct{ fleet.Engine }
+
+func (e sulking) RefuseOffer(ctx context.Context, r engine.OfferRefusal) error {
+	if r.State == engine.Committed {
+		return nil
+	}
+	return e.Engine.RefuseOffer(ctx, r)
 }
 
 // unheld is an engine that knows of no hold.

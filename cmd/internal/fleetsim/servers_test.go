@@ -238,11 +238,11 @@ func (w web) RoundTrip(r *http.Request) (*http.Response, error) {
 		return w.f.servers.shard(w.d).RoundTrip(r)
 	}
 	w.f.polled()
-	return w.f.servers.serve(r)
+	return w.f.servers.serve(r, w.d)
 }
 
 // serve answers with the channel, or with what a bad day makes of it.
-func (s *servers) serve(r *http.Request) (*http.Response, error) {
+func (s *servers) serve(r *http.Request, d *device) (*http.Response, error) {
 	switch t := s.trouble(r); {
 	case t.Unheard || t.Lost:
 		return nil, errDown
@@ -263,6 +263,7 @@ func (s *servers) serve(r *http.Request) (*http.Response, error) {
 	switch {
 	case which == 0 && s.old.body != nil:
 		file = s.old
+		d.seen.misled.Store(true)
 	case which == 1:
 		file = s.forked
 	}

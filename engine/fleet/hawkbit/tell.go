@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/fleet"
@@ -114,9 +113,6 @@ func details(n journal.Notice) []string {
 	}
 	if by := n.By.String(); by != "" {
 		all = append(all, "by "+by)
-	}
-	if e := n.Error; e != nil && e.Details != "" {
-		all = append(all, strings.Split(e.Details, "\n")...)
 	}
 	return all
 }

@@ -69,6 +69,9 @@ func (r *round) alarm() string {
 	if r.choice.Withdrawn != "" {
 		all = append(all, fmt.Sprintf("version %s, which this device runs, was withdrawn: %s", r.q.Version, r.choice.Withdrawn))
 	}
+	if r.choice.Reason == channel.OtherProduct {
+		all = append(all, r.choice.Text+": correct fleet.channel or device.product in the configuration")
+	}
 	if r.choice.Alarm {
 		all = append(all, fmt.Sprintf("nothing was signed since %s: somebody keeps newer files back, the channel is not signed any more, or this device's clock is wrong",
 			r.signed.Issued.Format(time.RFC3339)))

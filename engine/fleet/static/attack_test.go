@@ -149,7 +149,7 @@ func TestMixAndMatch(t *testing.T) {
 
 	w.change = func(f *channel.File) { f.Product = "scanner" }
 	w.publish()
-	w.waits("product")
+	require.Contains(t, w.waits("product").Alarm, "correct fleet.channel or device.product")
 
 	// The bundle has to be signed for releases, and to be this release in this version.
 	w.change = nil

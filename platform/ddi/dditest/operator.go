@@ -223,3 +223,10 @@ func (s *Server) find(d *target, number string) *action {
 	}
 	return a
 }
+
+// SetToken gives a target another security token.
+func (s *Server) SetToken(id, token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.targets[id].token = token
+}

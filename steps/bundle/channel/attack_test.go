@@ -264,6 +264,13 @@ func TestNoFileNamesADevice(t *testing.T) {
 	require.ErrorContains(t, err, "devices")
 }
 
+// A login page in between, or a server's page for what it does not have.
+func TestAWebPageIsNoChannel(t *testing.T) {
+	_, _, err := channel.Receive([]byte("\n<!DOCTYPE html><html>Please log in</html>"), keys(t, 1, listed{newSigner(t), "channel", false}), "stable", channel.Memory{})
+	require.ErrorIs(t, err, channel.ErrUnreadable)
+	require.ErrorContains(t, err, "it is a web page")
+}
+
 // Endless data: more than the limit is refused before any of it is read for meaning.
 func TestEndlessData(t *testing.T) {
 	_, _, err := channel.Receive(make([]byte, channel.MaxFile+1), keys(t, 1, listed{newSigner(t), "channel", false}), "stable", channel.Memory{})

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -45,6 +46,9 @@ type Signed struct {
 // its body. One good signature is enough: others may be by keys that this device does not
 // know yet, or has seen revoked.
 func Verify(file []byte, verify Verifier) (*Signed, error) {
+	if bytes.HasPrefix(bytes.TrimSpace(file), []byte("<")) {
+		return nil, fmt.Errorf("%w: it is a web page: something in between answers in its place, or the URL is wrong", ErrUnreadable)
+	}
 	body, signatures, err := Unseal(file)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)

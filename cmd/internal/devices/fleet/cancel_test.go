@@ -86,7 +86,7 @@ func TestACancelInEachState(t *testing.T) {
 }
 
 // Whenever it comes, a cancel is an end of its own or comes too late: device and server
-// agree.
+// agree, also when the power goes then.
 func TestACancelAtAnyRecord(t *testing.T) {
 	t.Parallel()
 	h := serving(t)
@@ -102,6 +102,10 @@ func TestACancelAtAnyRecord(t *testing.T) {
 		r.after(from + uint64(2*n))
 		h.Cancel(action)
 		r.check()
+		if n%2 == 1 {
+			r.cut()
+			r.check()
+		}
 		end := r.ends(action)
 		state, ends := h.counted(action)
 		require.Equal(t, 1, ends)

@@ -71,7 +71,7 @@ func (p *publisher) publish(r fixtures.Release) {
 // ServeHTTP is a file server with ETags.
 func (p *publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
-	p.asked = append(p.asked, r.Method+" "+r.URL.Path)
+	p.asked = append(p.asked, r.Method+" "+r.Header.Get("Range")+" "+r.URL.Path)
 	p.mu.Unlock()
 	text, err := os.ReadFile(filepath.Join(p.dir, filepath.Base(r.URL.Path)))
 	if err != nil {
@@ -83,25 +83,31 @@ func (p *publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(string(text)))
 }
 
-// requests are those for a file since the last call.
-func (p *publisher) requests(suffix string) (n int) {
+// requests are those for files of a kind since the last call, such as "GET bytes=7- /a.tope".
+func (p *publisher) requests(ext string) (all []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, a := range p.asked {
-		if strings.HasSuffix(a, suffix) {
-			n++
+		if strings.HasSuffix(a, ext) {
+			all = append(all, a)
 		}
 	}
 	p.asked = nil
-	return n
+	return all
 }
 
 // subscribed is a device that follows the channel and knows its keys.
 func subscribed(t testing.TB, p *publisher, config string) *rig {
 	t.Helper()
+	return subscribedWith(t, p, "/etc/tope-updater/keys", config)
+}
+
+// subscribedWith has its keys in a directory.
+func subscribedWith(t testing.TB, p *publisher, keys, config string) *rig {
+	t.Helper()
 	r := rigged(t, devicetest.Options{Config: channelConfig + config}, p)
-	r.Put(filepath.Join(p.dir, "release.pub"), "/etc/tope-updater/keys/release.pub", 0o644)
-	r.Put(filepath.Join(p.dir, "online.pub"), "/etc/tope-updater/keys/channel/online.pub", 0o644)
+	r.Put(filepath.Join(p.dir, "release.pub"), keys+"/release.pub", 0o644)
+	r.Put(filepath.Join(p.dir, "online.pub"), keys+"/channel/online.pub", 0o644)
 	return r
 }
 
@@ -131,17 +137,17 @@ func TestAReleaseOfAChannel(t *testing.T) {
 	r.check()
 	r.Within(time.Minute, "it is taken back", func() bool { s = r.fleet(); return s.Ends[0].State == engine.RolledBack && s.Update == nil })
 	r.Whole("1.1.0")
-	require.Contains(t, r.MustRun(devicetest.Updater, "quarantine"), "1.2.0")
+	require.Contains(t, r.MustRun(devicetest.Updater, "quarantine", "list"), "1.2.0")
 	p.requests("")
 	for range 2 {
 		s = r.check()
 		require.Nil(t, s.Update)
 	}
-	require.Zero(t, p.requests(".tope"))
+	require.Empty(t, p.requests(".tope"))
 	require.Nil(t, s.Offer, s.Text)
 	r.cut()
 	require.Nil(t, r.check().Offer)
-	require.Zero(t, p.requests(".tope"))
+	require.Empty(t, p.requests(".tope"))
 	r.Whole("1.1.0")
 }
 

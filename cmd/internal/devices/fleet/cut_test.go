@@ -2,6 +2,8 @@ package fleet_test
 
 import (
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/tope/updater/cmd/internal/devices/devicetest"
 	"github.com/tope/updater/cmd/internal/fixtures"
 	"github.com/tope/updater/engine"
+	"github.com/tope/updater/engine/fleet"
 	"github.com/tope/updater/platform/ddi/dditest"
 )
 
@@ -107,7 +110,7 @@ func TestAServerThatIsAway(t *testing.T) {
 		r.MustRun(devicetest.Updater, "fleet", "hold", "--for", "1h", "--why", "a fair")
 		action := h.offer(next)
 		r.check()
-		r.waits("held")
+		r.waits(fleet.Held)
 		said := h.states(action)
 		r.away()
 		r.MustRun(devicetest.Updater, "fleet", "release")
@@ -119,7 +122,7 @@ func TestAServerThatIsAway(t *testing.T) {
 		r.Up() // without the server
 		require.Equal(t, owed, r.fleet().Outbox)
 		code, _ := r.Post("fleet/check", map[string]any{})
-		require.NotEqual(t, 200, code)
+		require.NotEqual(t, http.StatusOK, code)
 		require.NotEmpty(t, r.fleet().Untold)
 		require.Equal(t, said, h.states(action))
 		r.back()
@@ -130,6 +133,36 @@ func TestAServerThatIsAway(t *testing.T) {
 		}
 		counts(t, r, h, action, "away", want)
 		require.Empty(t, r.fleet().Untold)
+	}
+	r.Whole("1.1.0")
+}
+
+// The answer to the end is lost after the server has heard of it, and then the power goes:
+// the end is told again, and counts once.
+func TestAnAnswerThatIsLost(t *testing.T) {
+	t.Parallel()
+	h := serving(t)
+	r := enrolled(t, h, devicetest.Options{})
+	r.on()
+	for i, bad := range []string{"", "unhealthy"} {
+		r.MustRun(devicetest.Updater, "fleet", "hold", "--for", "1h", "--why", "a fair")
+		action := h.offer(fixtures.Release{Version: fmt.Sprintf("1.%d.0", i+1), WebServer: bad})
+		r.check()
+		r.waits(fleet.Held)
+		want, state := engine.Committed, dditest.Finished
+		if bad != "" {
+			want, state = engine.RolledBack, dditest.Failed
+		}
+		h.listen(func(body string) bool { return strings.Contains(body, `"closed"`) })
+		r.MustRun(devicetest.Updater, "fleet", "release")
+		r.Within(time.Minute, "the server has heard of the end", func() bool { return h.Action(action).State == state })
+		r.Within(time.Minute, "the device knows that it has not been answered", func() bool { return r.fleet().Untold != "" })
+		require.NotEmpty(t, r.fleet().Outbox)
+		r.cut()
+		h.listen(nil)
+		r.check()
+		counts(t, r, h, action, "lost", want)
+		require.NotContains(t, r.Journal(), "the source will not be told")
 	}
 	r.Whole("1.1.0")
 }

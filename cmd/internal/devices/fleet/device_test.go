@@ -89,24 +89,21 @@ func (r *rig) away() {
 	}
 }
 
-// ask is an answer of the API, which has to be one of success.
-func (r *rig) ask(route string, to any) {
-	r.t.Helper()
-	resp, err := r.api(route)
-	require.NoError(r.t, err)
-	require.NoError(r.t, json.Unmarshal(resp, to), "%s", resp)
-}
-
-func (r *rig) api(route string) ([]byte, error) {
-	out, err := r.Run("curl", "-s", "--unix-socket", "/run/tope-updater/api.sock", "http://localhost/api/v2/"+route)
-	return []byte(out), err
-}
-
 // fleet is how the device stands to its source.
-func (r *rig) fleet() (s fleet.Status) {
+func (r *rig) fleet() fleet.Status {
 	r.t.Helper()
-	r.ask("fleet", &s)
+	s, err := r.seen()
+	require.NoError(r.t, err)
 	return s
+}
+
+// seen is that, or why it cannot be seen now.
+func (r *rig) seen() (s fleet.Status, err error) {
+	out, err := r.Run("curl", "-s", "--unix-socket", "/run/tope-updater/api.sock", "http://localhost/api/v2/fleet")
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &s)
+	}
+	return s, err
 }
 
 // check has the source asked now.
@@ -122,7 +119,7 @@ func (r *rig) check() (s fleet.Status) {
 func (r *rig) waits(why fleet.Reason) (s fleet.Status) {
 	r.t.Helper()
 	r.Within(time.Minute, "an offer waits: "+string(why), func() bool {
-		s = r.fleet()
+		s, _ = r.seen()
 		return s.Wait != nil && s.Wait.Reason == string(why) && s.Update != nil && s.Update.State == engine.Ready
 	})
 	return s
@@ -133,7 +130,7 @@ func (r *rig) ends(action string) journal.OfferEnd {
 	r.t.Helper()
 	var s fleet.Status
 	r.Within(time.Minute, "the offer has come to an end", func() bool {
-		s = r.fleet()
+		s, _ = r.seen()
 		return len(s.Ends) > 0 && s.Ends[0].Action == action && s.Update == nil && len(s.Outbox) == 0
 	})
 	return s.Ends[0]

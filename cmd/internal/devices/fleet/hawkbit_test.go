@@ -1,6 +1,9 @@
 package fleet_test
 
 import (
+	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,13 +25,14 @@ func TestAnActionIsTold(t *testing.T) {
 	r.on()
 	var mu sync.Mutex
 	var early []string
-	h.listen(func(_, body string) {
+	h.listen(func(body string) bool {
 		st, ok := r.Status()
 		mu.Lock()
 		defer mu.Unlock()
 		if strings.Contains(body, `"success"`) && (!ok || st.Last == nil || st.Last.State != engine.Committed || st.Pointers.Current != st.Last.To) {
 			early = append(early, body)
 		}
+		return false
 	})
 	r.check()
 	require.Equal(t, "1.0.0", h.Attributes(id)["version"])
@@ -41,7 +45,7 @@ func TestAnActionIsTold(t *testing.T) {
 	require.Equal(t, dditest.Finished, state, "%+v", h.Action(action))
 	require.Equal(t, 1, ends)
 	require.Equal(t, []string{
-		"download Downloading", "downloaded Ready", "running Switching, from 1.0.0 to 1.1.0", "finished Committed, from 1.0.0 to 1.1.0",
+		"download Downloading", "downloaded Ready, from 1.0.0 to 1.1.0", "running Switching, from 1.0.0 to 1.1.0", "finished Committed, from 1.0.0 to 1.1.0",
 	}, h.states(action))
 	require.Equal(t, 1, r.updates(action))
 	r.check()
@@ -64,11 +68,35 @@ func TestAnActionIsTold(t *testing.T) {
 	again := h.offer(fixtures.Release{Version: "1.2.0", WebServer: "unhealthy"})
 	r.check()
 	require.Equal(t, engine.Failed, r.ends(again).State)
-	require.Zero(t, r.updates(again))
+	require.Zero(t, r.updates(again), "and nothing is fetched")
 	state, _ = h.counted(again)
 	require.Equal(t, dditest.Failed, state)
 	require.Contains(t, strings.Join(h.states(again), "\n"), "QUARANTINED")
 	mu.Lock()
 	defer mu.Unlock()
 	require.Empty(t, early, "it was told of a success that was none yet")
+}
+
+// A release that brings a new updater: the program that began the action is not the one
+// that tells of its end, and when the release is bad the old one does.
+func TestAnActionThatBringsTheUpdater(t *testing.T) {
+	t.Parallel()
+	h := serving(t)
+	r := enrolled(t, h, devicetest.Options{Config: "[trust]\nunsigned_brings = [\"updater\"]\n"})
+	program, err := os.ReadFile(r.Disk(devicetest.Updater))
+	require.NoError(t, err)
+	r.on()
+	for i, bad := range []string{"", "unhealthy"} {
+		// Bytes behind an ELF program's last section change its digest and nothing else.
+		next := append(slices.Clone(program), bad+" another"...)
+		action := h.offer(fixtures.Release{Version: fmt.Sprintf("1.%d.0", i+1), WebServer: bad, Files: map[string][]byte{"bin/tope-updater": next}})
+		r.check()
+		want := engine.Committed
+		if bad != "" {
+			want = engine.RolledBack
+		}
+		counts(t, r, h, action, "updater", want)
+		require.GreaterOrEqual(t, strings.Count(r.Journal(), "another updater takes over"), i+1)
+	}
+	r.Whole("1.1.0")
 }

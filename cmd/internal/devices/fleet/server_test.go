@@ -33,8 +33,9 @@ type hawkbit struct {
 	mu sync.Mutex
 	// shut holds up downloads until it is closed; nil lets them pass.
 	shut chan struct{}
-	// told is called with what a device tells, before the server hears it; nil for nobody.
-	told func(path, body string)
+	// told is called with what a device tells, before the server hears it; when it says so,
+	// the answer is lost. nil for nobody.
+	told func(body string) (lost bool)
 }
 
 func serving(t testing.TB) *hawkbit {
@@ -65,7 +66,7 @@ func (h *hawkbit) shutter(shut bool) {
 }
 
 // listen has each thing that is told shown to somebody.
-func (h *hawkbit) listen(told func(path, body string)) {
+func (h *hawkbit) listen(told func(body string) (lost bool)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.told = told
@@ -80,8 +81,12 @@ func (h *hawkbit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return
 		}
-		told(r.URL.Path, string(body))
+		lost := told(string(body))
 		r.Body = io.NopCloser(bytes.NewReader(body))
+		if lost {
+			h.Server.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
+		}
 	}
 	if shut == nil || !strings.Contains(r.URL.Path, "/artifacts/") {
 		h.Server.ServeHTTP(w, r)
