@@ -89,7 +89,7 @@ setup: ## install what the tests need besides Go: Debian packages, as root; says
 # What plays whole devices from the outside, longest first: the programs in them are
 # as they are shipped, and the race detector would watch only the tests. A simulated fleet
 # would take minutes with it; engine/fleet has the same code with it.
-MACHINES := ./cmd/crashlab/internal/trials ./cmd/internal/devices/powercut ./cmd/internal/devices/selfupdate \
+MACHINES := ./cmd/crashlab/internal/trials ./cmd/internal/devices/powercut ./cmd/internal/devices/fleet ./cmd/internal/devices/selfupdate \
 	./cmd/crashlab/internal/device ./cmd/internal/devices/systems ./cmd/internal/devices/... ./cmd/internal/fleetsim
 # The tests' temporary files are in memory, where syncing them waits for nothing, and
 # go when the tests are over; the compiler's stay where they are. A program with the

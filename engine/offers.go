@@ -108,13 +108,17 @@ func (l *loop) waiting(id string) (*journal.Update, error) {
 }
 
 // ProceedOffer installs an offer's update that waits. One that has waited for longer than
-// the trust window is verified again first, and then installed. Errors: ErrNotFound when
-// it does not wait, ErrJournal.
+// the trust window is verified again first, and then installed. A Hold is looked at here,
+// so that one that was granted a moment before holds. Errors: ErrNotFound when it does not
+// wait, or offers are held back, ErrJournal.
 func (e *Engine) ProceedOffer(ctx context.Context, id string) error {
 	return e.call(ctx, func(loop context.Context, l *loop) error {
 		u, err := l.waiting(id)
 		if err != nil {
 			return err
+		}
+		if h := l.book.journal.State().Held; h != nil && (h.Until.IsZero() || l.clock.Now().Before(h.Until)) {
+			return fmt.Errorf("%w: offers are held back", ErrNotFound)
 		}
 		rec := journal.Record{By: Asker(loop), Learn: &journal.Learn{Proceed: true}}
 		if age, ok := l.age(u); !ok || age >= l.trustWindow {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -35,6 +36,8 @@ type fleetParts struct {
 	// loop is nil where nobody is asked; why says then why it is not, when it should be.
 	loop *fleet.Loop
 	why  error
+	// idle is the engine of a device that is configured to ask nobody; nil for others.
+	idle fleet.Engine
 	once sync.Once
 	// client is the DDI server's; nil for a device without one.
 	client *ddi.Client
@@ -43,10 +46,17 @@ type fleetParts struct {
 
 // run asks until ctx ends, or the journal fails.
 func (f *fleetParts) run(ctx context.Context) error {
-	if f.loop == nil {
+	switch {
+	case f.loop != nil:
+		return f.loop.Run(ctx)
+	case f.idle == nil:
 		return nil
 	}
-	return f.loop.Run(ctx)
+	err := fleet.Abandon(ctx, f.idle)
+	if ctx.Err() != nil || !errors.Is(err, engine.ErrJournal) {
+		return nil // it is stopping
+	}
+	return err
 }
 
 // everywhere is who is told the end of each update.
@@ -65,6 +75,7 @@ func (p *parts) reached(string) bool { return p.fleet.loop != nil && p.fleet.loo
 // be able to bring the device a better one.
 func (p *parts) loopFleet(e fleet.Engine) {
 	if !p.cfg.Fleet.Asks() {
+		p.fleet.idle = e
 		return
 	}
 	loop, err := p.newLoop(e)

@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/fleet"
+	"github.com/tope/updater/journal"
 )
 
 // goesBack has somebody go back by hand.
@@ -49,6 +51,28 @@ func TestWhoGoesBackByHandIsNotOverruled(t *testing.T) {
 	}
 }
 
+// TestAHoldInTheLastMoment, while the device is asked whether it is busy, holds: whoever was
+// told that offers are held back can rely on it.
+func TestAHoldInTheLastMoment(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		held := false
+		d.cfg.Veto = func(ctx context.Context) fleet.Veto {
+			if !held {
+				held = true
+				require.NoError(t, d.life.Hold(ctx, journal.Hold{Why: "a fair"}))
+			}
+			return fleet.Veto{}
+		}
+		d.accepts()
+		d.waits(fleet.Held)
+		d.pass(5 * hour)
+		require.Equal(t, "1.0.0", d.current())
+		require.NoError(t, d.life.Unhold(t.Context()))
+		d.pass(time.Minute)
+		require.Equal(t, "1.1.0", d.current())
+	})
+}
+
 // TestTheFactoryVersionStartsAnew: who resets a device does not mean the release. Nor does
 // it matter what its clock says.
 func TestTheFactoryVersionStartsAnew(t *testing.T) {
@@ -61,5 +85,28 @@ func TestTheFactoryVersionStartsAnew(t *testing.T) {
 		d.pass(2 * hour)
 		require.Equal(t, "1.1.0", d.current(), d.Trace())
 		require.EqualValues(t, 3, d.fold().Counters[engine.Committed])
+	})
+}
+
+// TestNobodyIsAskedAnyMore: what waits does not block a device that asks nobody now, and is
+// told of when its source is asked again.
+func TestNobodyIsAskedAnyMore(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.cfg.Windows = windows(t, "UTC", shut)
+		d.accepts()
+		d.source.Words()
+		d.stop()
+		require.NoError(t, <-d.ran)
+		d.ran <- nil
+		require.NoError(t, fleet.Abandon(t.Context(), d.life.Engine))
+		require.NoError(t, fleet.Abandon(t.Context(), d.life.Engine))
+		_, err := d.life.Install(t.Context(), engine.InstallRequest{Source: local()})
+		require.NoError(t, err)
+		d.pass(time.Second)
+		require.Equal(t, "1.1.0", d.current())
+		d.source.Offers(nil)
+		d.halt()
+		d.start()
+		d.words("1 Cancelled CANCELLED, the end")
 	})
 }

@@ -162,11 +162,20 @@ func (l *Loop) ago(p *journal.Probation) string {
 	return d.Round(time.Minute).String()
 }
 
+// proof is how soon after the way back the version before has to reach the source for the
+// release to be to blame: a device that it had cut off is there again with the first
+// questions. An outage ends at any time.
+const proof = 10 * time.Minute
+
 // reached notes that the source has answered: a release from which the device has gone
-// back because it did not is to blame.
+// back because it did not is to blame, if that has helped at once.
 func (l *Loop) reached(ctx context.Context) error {
-	if l.cfg.Engine.Journal().Suspect == nil {
+	s := l.cfg.Engine.Journal().Suspect
+	if s == nil {
 		return nil
+	}
+	if d, sure := l.cfg.Engine.Age(s.Since); !sure || d > proof {
+		return l.acquit(ctx, s, "reaches the source only now")
 	}
 	err := l.cfg.Engine.Convict(ctx)
 	if errors.Is(err, engine.ErrNothingToDo) {
@@ -175,17 +184,30 @@ func (l *Loop) reached(ctx context.Context) error {
 	return err
 }
 
-// suspect lets go of a suspicion when the version before reaches nobody either.
+// suspect has the source asked often enough for a verdict, and lets go of a suspicion when
+// the version before reaches nobody either.
 func (l *Loop) suspect(ctx context.Context) (time.Duration, error) {
 	s := l.cfg.Engine.Journal().Suspect
 	if s == nil {
 		return 0, nil
 	}
 	d, _ := l.cfg.Engine.Age(s.Since)
-	if d < leastAlone || l.tries < leastTries {
-		return lookAgain, nil
+	if d > proof {
+		return 0, l.acquit(ctx, s, "does not reach the source either")
 	}
-	return 0, l.cfg.Engine.Acquit(ctx, "the version before does not reach the source either: that says nothing of version "+s.Version)
+	now := l.cfg.Clock.Monotonic()
+	for _, after := range []time.Duration{time.Minute, 3 * time.Minute, 6 * time.Minute, 9 * time.Minute} {
+		if at := now - d + after; l.tried < at {
+			l.next = max(min(l.next, at), now)
+			break
+		}
+	}
+	return lookAgain, nil
+}
+
+// acquit lets go of a suspicion.
+func (l *Loop) acquit(ctx context.Context, s *journal.Suspect, why string) error {
+	return l.cfg.Engine.Acquit(ctx, "the version before "+why+": that says nothing of version "+s.Version)
 }
 
 // Reached reports whether the source was heard in the last day, for engine.Config.

@@ -152,6 +152,19 @@ func TestConvicted(t *testing.T) {
 	})
 }
 
+// TestAnOutageThatEndsLaterConvictsNobody: the version before has not reached the source at
+// once either, so that it was the source.
+func TestAnOutageThatEndsLaterConvictsNobody(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.cutOff()
+		d.pass(30 * time.Minute)
+		require.Nil(t, d.fold().Suspect)
+		d.source.Fails(nil)
+		d.pass(2 * hour)
+		require.Empty(t, d.quarantined())
+	})
+}
+
 // TestAcquitted: when the version before reaches nobody either, the release may be
 // installed again, and is not sent back for that a second time.
 func TestAcquitted(t *testing.T) {

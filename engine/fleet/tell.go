@@ -67,12 +67,8 @@ func (l *Loop) tellAll(ctx context.Context) error {
 // forgetOthers drops what is owed to sources that are not configured any more: nobody
 // could tell them. An offer of theirs that waits would never be let go on.
 func (l *Loop) forgetOthers(ctx context.Context) error {
-	if u, mine := l.open(); u != nil && mine == nil && u.Origin != nil && u.Origin.Source != l.cfg.Source.Name() && u.Kind == engine.Install {
-		who := engine.AskedBy(ctx, &journal.Asker{Kind: journal.ByUpdater})
-		err := l.cfg.Engine.CancelOffer(who, *u.Origin, u.Origin.Source+" is not configured any more")
-		if err != nil && !errors.Is(err, engine.ErrTooLate) && !errors.Is(err, engine.ErrNotFound) {
-			return err
-		}
+	if err := abandon(ctx, l.cfg.Engine, l.cfg.Source.Name()); err != nil {
+		return err
 	}
 	for _, n := range l.cfg.Engine.Journal().Outbox {
 		if n.Origin == nil || n.To == l.cfg.Source.Name() {
@@ -84,6 +80,25 @@ func (l *Loop) forgetOthers(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Abandon is for a device that asks nobody any more. An offer that waits would never be let
+// go on, and keep others from being installed: it is cancelled. What is to be told stays,
+// for the day on which its source is asked again. Errors: engine.ErrJournal.
+func Abandon(ctx context.Context, e Engine) error { return abandon(ctx, e, "") }
+
+// abandon cancels the offer of another source than the one of this name.
+func abandon(ctx context.Context, e Engine, name string) error {
+	u := e.Journal().Open
+	if u == nil || u.Terminal || u.Origin == nil || u.Origin.Source == name || u.Kind != engine.Install {
+		return nil
+	}
+	who := engine.AskedBy(ctx, &journal.Asker{Kind: journal.ByUpdater})
+	err := e.CancelOffer(who, *u.Origin, u.Origin.Source+" is not configured any more")
+	if errors.Is(err, engine.ErrTooLate) || errors.Is(err, engine.ErrNotFound) {
+		err = nil
+	}
+	return err
 }
 
 // lately reports whether an offer has come to a bad end so short a time ago that it is not

@@ -32,7 +32,12 @@ func TestPlanted(t *testing.T) {
 		tellsEarly: committed, forgets: toldOnce, ignoresPercent: percent, ignoresWindow: window, ignoresHold: hold, noJitter: herd, neverTells: toldOnce,
 	} {
 		t.Run(strings.ReplaceAll(string(p), " ", "_"), func(t *testing.T) {
-			f := play(t, 100, 6, 1, p)
+			var f *sim
+			for seed := range uint64(5) { // few devices: what a fault needs is not in each life
+				if f = play(t, 100, 6, seed+1, p); len(f.found[want]) > 0 {
+					break
+				}
+			}
 			require.NotEmpty(t, f.found[want], "%v", f.found)
 			t.Log(f.found[want][0])
 		})

@@ -2,9 +2,11 @@ package systemdtest_test
 
 import (
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -79,6 +81,15 @@ func TestMachinesAreAlone(t *testing.T) {
 		})
 		require.Equal(t, m.Name()+"\n", answer)
 	}
+	// A listener of the test is in one machine's network, and in no other.
+	l, err := one.Listen(t.Context(), "tcp", "0.0.0.0:81")
+	require.NoError(t, err)
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the test") })}
+	go func() { _ = server.Serve(l) }() // it ends with Close
+	defer server.Close()
+	require.Equal(t, "the test", one.MustRun("curl", "-s", "http://127.0.0.1:81/"))
+	_, err = other.Run("curl", "-s", "http://127.0.0.1:81/")
+	require.Error(t, err)
 	conn, err := one.Dial(t.Context(), "unix", "/run/dbus/system_bus_socket")
 	require.NoError(t, err)
 	require.NoError(t, conn.Close())

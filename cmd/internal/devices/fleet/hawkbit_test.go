@@ -45,7 +45,7 @@ func TestAnActionIsTold(t *testing.T) {
 	require.Equal(t, dditest.Finished, state, "%+v", h.Action(action))
 	require.Equal(t, 1, ends)
 	require.Equal(t, []string{
-		"download Downloading", "downloaded Ready", "running Switching, from 1.0.0 to 1.1.0", "finished Committed, from 1.0.0 to 1.1.0",
+		"download Downloading", "downloaded Ready, from 1.0.0 to 1.1.0", "running Switching, from 1.0.0 to 1.1.0", "finished Committed, from 1.0.0 to 1.1.0",
 	}, h.states(action))
 	require.Equal(t, 1, r.updates(action))
 	r.check()
