@@ -114,7 +114,7 @@ type Teller interface {
 // Idle is the status of a device that asks nobody, as far as the journal has something to
 // tell.
 func Idle(e Teller) Status {
-	return StatusOf(e, Status{Schema: 1, Text: "this device asks nobody what to install: no [fleet] source is configured"})
+	return StatusOf(e, Status{Schema: 1, Text: "this device asks nobody what to install: [fleet] has no source, or the policy \"none\""})
 }
 
 // StatusOf completes what the loop has shown by what the journal tells.

@@ -55,3 +55,6 @@ func ScopesOfRoutes() map[string]string {
 func (s *Server) SetGroup(gid uint32) {
 	s.handler.gid, s.handler.some = gid, true
 }
+
+// PublicFleet is what anybody may see of the fleet.
+var PublicFleet = publicFleet

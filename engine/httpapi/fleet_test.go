@@ -177,10 +177,16 @@ func TestWhatStrangersSeeOfTheFleet(t *testing.T) {
 	require.Equal(t, "UNHEALTHY", s.Ends[0].Code)
 	require.Equal(t, "it ended", s.Outbox[0].Error.Text)
 	said = g.ask(httpapi.Loopback, status, "").body
-	require.Contains(t, said, `"fleet":"version 1.2.0 is ready and waits (busy)"`)
+	require.Contains(t, said, `"fleet":"version 1.2.0 is ready and waits (busy); somebody has to look at the source"`)
 
 	full := g.ask(httpapi.SocketOwner, e, "").body
 	require.Equal(t, 10, strings.Count(full, "words of a service"))
 	require.Contains(t, full, "alice")
 	require.Contains(t, full, "the-source")
+}
+
+// An offer has no version before its head was read.
+func TestStrangersSeeAnOfferWithoutAVersion(t *testing.T) {
+	s := httpapi.PublicFleet(fleet.Status{Source: "hawkbit", Update: &engine.UpdateStatus{State: engine.Requested}})
+	require.Equal(t, "an offer is being installed (Requested)", s.Text)
 }

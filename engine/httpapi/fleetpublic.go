@@ -62,6 +62,8 @@ func outline(s fleet.Status) string {
 		return s.Text
 	case u != nil && u.State == engine.Ready && s.Wait != nil:
 		return "version " + u.To + " is ready and waits (" + s.Wait.Reason + ")"
+	case u != nil && u.To == "":
+		return "an offer is being installed (" + string(u.State) + ")"
 	case u != nil:
 		return "version " + u.To + " is being installed (" + string(u.State) + ")"
 	case s.Wait != nil:

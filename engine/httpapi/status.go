@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tope/updater/engine"
@@ -35,7 +36,11 @@ func (a *api) status(w http.ResponseWriter, r *http.Request) error {
 		now.LAN = &lan
 	}
 	if a.Fleet != nil {
-		now.Fleet = fleetTo(r, a.Fleet.Status()).Text
+		f := fleetTo(r, a.Fleet.Status())
+		now.Fleet = f.Text
+		if f.Alarm != "" && !strings.Contains(f.Text, f.Alarm) {
+			now.Fleet += "; " + f.Alarm
+		}
 	}
 	return answer(w, http.StatusOK, now)
 }

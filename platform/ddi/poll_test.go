@@ -76,7 +76,6 @@ func TestAnswersOfAnotherKind(t *testing.T) {
 		"another type":        {dditest.Trouble{Status: 200, Header: jsonHeader(), Body: `{"config":[]}`}, "not the resource of a device"},
 		"too long":            {dditest.Trouble{Status: 200, Header: jsonHeader(), Body: `"` + strings.Repeat("x", 1<<20) + `"`}, "has more than 1048576 bytes"},
 		"a proxy's 404":       {dditest.Trouble{Status: 404, Header: map[string]string{"Content-Type": "text/html"}, Body: "<h1>Not Found</h1>"}, "something in between"},
-		"no such tenant":      {dditest.Trouble{Status: 404, Header: jsonHeader(), Body: "{}"}, "is the tenant right"},
 		"a busy server":       {dditest.Trouble{Status: 503}, "503 Service Unavailable"},
 		"nobody":              {dditest.Trouble{Unheard: true}, "unexpected EOF"},
 		"an unknown number":   {dditest.Trouble{Status: 599}, "599"},
@@ -91,6 +90,14 @@ func TestAnswersOfAnotherKind(t *testing.T) {
 		w.server.Switch(func(s *dditest.Switches) { s.Trouble = nil })
 		require.False(t, w.poll().Unchanged, "%s: the next question is for all of it", name)
 	}
+}
+
+// TestAServerThatKnowsNoSuchDevice may have another tenant.
+func TestAServerThatKnowsNoSuchDevice(t *testing.T) {
+	w := newWorld(t)
+	w.trouble(dditest.Trouble{Status: 404, Header: jsonHeader(), Body: "{}"})
+	_, err := w.client.Poll(w.ctx())
+	require.ErrorContains(t, fails(t, err, ddi.Unknown), "answered 404 Not Found: is the tenant right")
 }
 
 // TestAnAnswerThatIsNotUnderstoodIsAskedForAgain, and not taken for the last one.

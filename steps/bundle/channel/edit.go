@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,7 +59,7 @@ func (s *Source) missing(version, hardware string) error {
 	if hardware != "" {
 		what += " for hardware " + hardware
 	}
-	return fmt.Errorf("channel %s has no %s; it has %s", s.Channel, what, strings.Join(slices.Compact(there), ", "))
+	return fmt.Errorf("channel %s has no %s; it has %s", s.Channel, what, cmp.Or(strings.Join(slices.Compact(there), ", "), "none yet"))
 }
 
 // Ramp changes the shares of a release that is there. The seed stays, and with it the order

@@ -116,6 +116,7 @@ func TestUnsealIsStrict(t *testing.T) {
 // A change that is refused leaves the source as it was.
 func TestEditing(t *testing.T) {
 	s := &channel.Source{Content: stable(1).Content, ValidHours: 336}
+	require.ErrorContains(t, s.Ramp("1.3.0", "", channel.Rollout{}, false, today()), "has no version 1.3.0; it has none yet")
 	require.NoError(t, s.Add(release("1.1.0", "a")))
 	require.NoError(t, s.Add(release("1.2.0", "b")))
 	require.Equal(t, "1.2.0", s.Releases[0].Version, "the highest comes first")
