@@ -108,3 +108,15 @@ func (e unheld) Journal() *journal.Fold {
 	f.Held = nil
 	return &f
 }
+
+// ProceedOffer is the request of somebody on the device, whom no hold binds.
+func (e unheld) ProceedOffer(ctx context.Context, _ string) error {
+	u := e.Engine.Journal().Open
+	if u == nil {
+		return engine.ErrNotFound
+	}
+	_, err := e.Engine.(interface {
+		Proceed(context.Context, string) (string, error)
+	}).Proceed(ctx, u.To)
+	return err
+}
