@@ -11,6 +11,7 @@ import (
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/fleet"
 	"github.com/tope/updater/journal"
+	"github.com/tope/updater/platform/clock"
 )
 
 const fleetPath = "/api/v2/fleet"
@@ -57,15 +58,33 @@ func noSource() error {
 	return fmt.Errorf("%w: this device asks nobody what to install; set [fleet] channel or hawkbit in the configuration, and a policy other than \"none\"", engine.ErrNotFound)
 }
 
-// installOffer installs the offer that waits, whatever it waits for. The journal keeps who
-// asked.
+// patience is how long a source is waited for before what it has offered is installed.
+const patience = 10 * time.Second
+
+// installOffer installs the offer that waits, whatever it waits for. Its source is asked
+// before: it may have halted the release since. One that does not answer holds up nothing.
+// The journal keeps who asked.
 func (a *api) installOffer(w http.ResponseWriter, r *http.Request) error {
 	if err := readNothing(r); err != nil {
 		return err
 	}
+	ready := func(u *journal.Update) bool { return u != nil && u.Origin != nil && u.State == engine.Ready && u.Hold }
 	u := a.Engine.Journal().Open
+	if ready(u) && a.Fleet != nil {
+		wait(w)
+		ctx, cancel := clock.WithTimeout(r.Context(), a.Clock, patience, errors.New("no answer"))
+		_ = a.Fleet.Check(ctx) // see above
+		cancel()
+		was := u.ID
+		switch u = a.Engine.Journal().Open; {
+		case u == nil || u.ID != was || u.Terminal:
+			return fmt.Errorf("%w: its source has stopped the offer that waited; \"tope-updater fleet status\" tells why", engine.ErrNotFound)
+		case !ready(u):
+			return begun(w, u.ID, nil) // it may be installed anyway
+		}
+	}
 	switch {
-	case u != nil && u.Origin != nil && u.State == engine.Ready && u.Hold:
+	case ready(u):
 		id, err := a.Engine.Proceed(r.Context(), u.To)
 		return begun(w, id, err)
 	case u != nil && !u.Terminal:

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func TestTheOfferThatWaitsIsInstalled(t *testing.T) {
 	r := ask(d.Handler(), "POST", fleetPath+"/install", "")
 	require.Equal(t, 202, r.StatusCode)
 	require.Equal(t, "/api/v2/updates/u2", r.Header.Get("Location"))
-	require.Equal(t, []string{"proceed 1.2.0"}, d.Calls())
+	require.Equal(t, []string{"check the fleet", "proceed 1.2.0"}, d.Calls())
 	require.Equal(t, journal.ByUser, d.Asker().Kind)
 
 	for name, c := range map[string]struct {
@@ -98,6 +99,29 @@ func TestTheOfferThatWaitsIsInstalled(t *testing.T) {
 		d.Fold(c.change)
 		refusedAs(t, ask(d.Handler(), "POST", fleetPath+"/install", ""), c.status, c.kind)
 		require.Empty(t, d.Calls(), name)
+	}
+}
+
+// stops is a source that has stopped what it offered, or lets it go on, since it was asked.
+type stops struct {
+	httpapi.Fleet
+	d  *httpapitest.Device
+	to journal.State
+}
+
+func (s stops) Check(context.Context) error {
+	s.d.Fold(func(f *journal.Fold) { f.Open.State, f.Open.Terminal = s.to, engine.Terminal(s.to) })
+	return nil
+}
+
+// An offer that its source has stopped since is not installed, whoever asks for it.
+func TestTheSourceIsAskedBeforeItsOfferIsInstalled(t *testing.T) {
+	for to, status := range map[journal.State]int{engine.Cancelled: 404, engine.Extracting: 202} {
+		d := httpapitest.New()
+		o := d.Options()
+		o.Fleet = stops{o.Fleet, d, to}
+		require.Equal(t, status, ask(httpapi.New(o), "POST", fleetPath+"/install", "").StatusCode)
+		require.Empty(t, d.Calls())
 	}
 }
 
