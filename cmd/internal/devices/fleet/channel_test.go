@@ -130,7 +130,7 @@ func TestAReleaseOfAChannel(t *testing.T) {
 	require.NotNil(t, s.Probation)
 	require.Equal(t, "1.0.0", s.Probation.Back)
 	require.Empty(t, s.Outbox)
-	require.Contains(t, r.MustRun(devicetest.Updater, "fleet", "status"), "probation   1.1.0 for another 2")
+	require.Contains(t, r.MustRun(devicetest.Updater, "fleet", "status"), "probation   1.1.0 is watched for another 2")
 	require.Nil(t, r.check().Offer)
 
 	p.publish(fixtures.Release{Version: "1.2.0", WebServer: "unhealthy"})
