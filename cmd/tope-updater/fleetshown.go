@@ -144,4 +144,3 @@ func first(i int, name string) string {
 	}
 	return name
 }
-
