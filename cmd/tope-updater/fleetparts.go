@@ -52,11 +52,10 @@ func (f *fleetParts) run(ctx context.Context) error {
 	case f.idle == nil:
 		return nil
 	}
-	err := fleet.Abandon(ctx, f.idle)
-	if ctx.Err() != nil || !errors.Is(err, engine.ErrJournal) {
-		return nil // it is stopping
+	if err := fleet.Abandon(ctx, f.idle); ctx.Err() == nil && errors.Is(err, engine.ErrJournal) {
+		return err
 	}
-	return err
+	return nil // it is done, or the daemon is stopping
 }
 
 // everywhere is who is told the end of each update.

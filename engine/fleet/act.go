@@ -107,7 +107,7 @@ func (l *Loop) left(ctx context.Context, o *Offer) (bool, error) {
 	who := engine.AskedBy(ctx, &journal.Asker{Kind: journal.ByUpdater})
 	return true, l.cfg.Engine.RefuseOffer(who, engine.OfferRefusal{
 		Origin: o.Origin, Version: o.Version, State: engine.Cancelled, Why: &steps.Error{
-			Class: steps.Refused, Code: steps.LeftByHand,
+			Class: steps.Interrupted, Code: steps.LeftByHand,
 			Err: errors.New("somebody has gone back from it by hand: it is not installed again unless asked for (\"tope-updater fleet check\")"),
 		},
 	})

@@ -67,7 +67,7 @@ func (l *Loop) tellAll(ctx context.Context) error {
 // forgetOthers drops what is owed to sources that are not configured any more: nobody
 // could tell them. An offer of theirs that waits would never be let go on.
 func (l *Loop) forgetOthers(ctx context.Context) error {
-	if err := abandon(ctx, l.cfg.Engine, l.cfg.Source.Name()); err != nil {
+	if err := abandon(ctx, l.cfg.Engine, l.cfg.Source.Name(), "its source is not configured any more"); err != nil {
 		return err
 	}
 	for _, n := range l.cfg.Engine.Journal().Outbox {
@@ -85,16 +85,18 @@ func (l *Loop) forgetOthers(ctx context.Context) error {
 // Abandon is for a device that asks nobody any more. An offer that waits would never be let
 // go on, and keep others from being installed: it is cancelled. What is to be told stays,
 // for the day on which its source is asked again. Errors: engine.ErrJournal.
-func Abandon(ctx context.Context, e Engine) error { return abandon(ctx, e, "") }
+func Abandon(ctx context.Context, e Engine) error {
+	return abandon(ctx, e, "", "this device asks nobody any more")
+}
 
-// abandon cancels the offer of another source than the one of this name.
-func abandon(ctx context.Context, e Engine, name string) error {
+// abandon cancels the offer of another source than the one of this name: why.
+func abandon(ctx context.Context, e Engine, name, why string) error {
 	u := e.Journal().Open
 	if u == nil || u.Terminal || u.Origin == nil || u.Origin.Source == name || u.Kind != engine.Install {
 		return nil
 	}
 	who := engine.AskedBy(ctx, &journal.Asker{Kind: journal.ByUpdater})
-	err := e.CancelOffer(who, *u.Origin, u.Origin.Source+" is not configured any more")
+	err := e.CancelOffer(who, *u.Origin, why)
 	if errors.Is(err, engine.ErrTooLate) || errors.Is(err, engine.ErrNotFound) {
 		err = nil
 	}

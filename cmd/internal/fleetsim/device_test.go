@@ -147,7 +147,7 @@ func (d *device) process(cut enginetest.Cut, street *outage) (ended bool) {
 	}()
 	loop := fleet.New(d.config(d.f.source(d), e))
 	d.loop.Store(loop)
-	if d.n%50 == 7 {
+	if d.n%50 == 7 || d.f.plant == ignoresHold {
 		d.f.later(time.Duration(d.rand.IntN(72))*time.Hour, func() {
 			_ = e.Hold(ctx, journal.Hold{Why: "a fair", Until: d.clock.Now().Add(30 * time.Hour)}) // the process may be gone
 		})

@@ -99,7 +99,7 @@ func TestACancelAtAnyRecord(t *testing.T) {
 		action := h.offer(fixtures.Release{Version: version})
 		from := r.Answers().Journal.Seq
 		r.check()
-		r.after(from + uint64(2*n))
+		r.after(from + uint64(3*n))
 		h.Cancel(action)
 		r.check()
 		if n%2 == 1 {

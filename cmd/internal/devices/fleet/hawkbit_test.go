@@ -29,7 +29,12 @@ func TestAnActionIsTold(t *testing.T) {
 		st, ok := r.Status()
 		mu.Lock()
 		defer mu.Unlock()
-		if strings.Contains(body, `"success"`) && (!ok || st.Last == nil || st.Last.State != engine.Committed || st.Pointers.Current != st.Last.To) {
+		// Committed is durable; what is left of the update is to clean up.
+		u := st.Update
+		if u == nil {
+			u = st.Last
+		}
+		if strings.Contains(body, `"success"`) && (!ok || u == nil || u.State != engine.Committed || st.Pointers.Current != u.To) {
 			early = append(early, body)
 		}
 		return false
