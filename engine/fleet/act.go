@@ -201,7 +201,7 @@ func (l *Loop) refuse(ctx context.Context, o *Offer, why *steps.Error) error {
 // mayBegin says why an offer is not fetched now, and how long that is so as far as is known.
 func (l *Loop) mayBegin(ctx context.Context, o *Offer, open, mine *journal.Update) (*journal.Wait, time.Duration) {
 	if l.cfg.Policy != Download && l.cfg.Policy != Auto {
-		return &journal.Wait{Reason: string(ByPolicy), Text: o.Text + ", and this device only looks (policy \"check\"); install it by hand"}, 0
+		return &journal.Wait{Reason: string(ByPolicy), Text: o.Text + ", and this device only looks (policy \"check\"); it is at " + o.Source.URL.String()}, 0
 	}
 	if open != nil && mine == nil {
 		return &journal.Wait{Reason: string(Another), Text: fmt.Sprintf("%s; update %s is in progress (%s)", o.Text, open.ID, open.State)}, 0

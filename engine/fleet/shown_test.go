@@ -65,6 +65,20 @@ func TestWhatIsInQuarantineIsNotPromisedAgain(t *testing.T) {
 	})
 }
 
+// TestWhatAServerCallsOtherwiseIsInQuarantine: it knows files, and not releases.
+func TestWhatAServerCallsOtherwiseIsInQuarantine(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		d.cfg.Poll = 24 * hour
+		d.Sick["1.1.0"] = true
+		o := d.offers("1", "1.1.0")
+		o.Origin.Digest, o.Source.Digest = "named:1", ""
+		d.up()
+		d.check()
+		d.pass(time.Minute)
+		require.Contains(t, d.loop.Load().Status().Text, "it has failed here (HEALTH_CHECK_FAILED), and is in quarantine")
+	})
+}
+
 // TestAHoldIsInTheFirstLine, also when nothing waits for it.
 func TestAHoldIsInTheFirstLine(t *testing.T) {
 	within(t, func(t *testing.T, d *device) {

@@ -150,6 +150,18 @@ func TestDoctorAsksTheDaemonOfItsFleet(t *testing.T) {
 	requireFinding(t, says(func(s *fleet.Status) { s.Source = "" }), "fleet", warn, "a configuration from before")
 	requireFinding(t, says(func(s *fleet.Status) { s.Wait = &journal.Wait{Reason: string(fleet.Failed)} }), "fleet", warn, "channel stable: nothing is offered")
 
+	// What is told of the token is not told again as the daemon's failure, and the rest is.
+	well.Failure = "poll: cannot use the token: open " + filepath.Join(root, "etc/token") + ": no such file or directory"
+	s = &well
+	all = theFleet(examined(t, root, served+"token_file = \"/etc/token\"\n"))
+	require.Len(t, all, 1)
+	requireFinding(t, all, "fleet", fail, "fleet.token_file: open ")
+	well.Failure = ""
+	all = theFleet(examined(t, root, channelled+"veto = [\"/nowhere/busy\"]\n"))
+	require.Len(t, all, 2)
+	requireFinding(t, all, "fleet", warn, "fleet.veto: there is no program /nowhere/busy, and that counts as \"busy\"")
+	require.Len(t, theFleet(examined(t, root, channelled+"veto = [\"/bin/true\"]\n")), 1)
+
 	notice := func(age time.Duration) journal.Notice {
 		return journal.Notice{Origin: &journal.Origin{Source: "channel stable"}, State: "Committed", Time: now.Add(-age)}
 	}
