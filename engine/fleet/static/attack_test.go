@@ -110,6 +110,21 @@ func TestRollbackOfTheIndex(t *testing.T) {
 	w.waits("halted")
 }
 
+// TestAnotherProductIsNotRemembered: a channel of another product that somebody has put in
+// the place of this one, or was configured by mistake, does not bar the right one.
+func TestAnotherProductIsNotRemembered(t *testing.T) {
+	w := online(t)
+	w.releases = []channel.Release{w.release("1.1.0", "a")}
+	right := w.next()
+	w.serial += 100
+	other := w.next()
+	other.Product = "another"
+	w.put("stable.channel", sealed(t, other, w.online))
+	w.waits("another")
+	w.put("stable.channel", sealed(t, right, w.online))
+	w.offered()
+}
+
 // The same serial with other content.
 func TestEquivocation(t *testing.T) {
 	w := online(t)

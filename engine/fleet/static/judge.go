@@ -47,6 +47,11 @@ func (r *round) judge(keys *trust.Keys) {
 	}
 	r.device = d
 	r.choice = r.signed.Choose(d, r.known.time(r.memory, r.q, r.cfg))
+	if r.choice.Reason == channel.OtherProduct {
+		// Its serials are those of another channel, which may have the same name: what
+		// they are now says nothing of this device's own.
+		r.memory = r.known.Memory.Without(keys.List())
+	}
 	if !r.got.unchanged {
 		r.keep(r.signed, r.got.tag)
 	}
