@@ -53,6 +53,7 @@ type Loop struct {
 	opening time.Duration
 	shuts   time.Time
 	watch   watch
+	reasons reasons
 
 	mu    sync.Mutex
 	shown Status

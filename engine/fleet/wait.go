@@ -37,11 +37,7 @@ func (l *Loop) goOn(ctx context.Context) (again time.Duration, err error) {
 	}
 	if w != nil {
 		l.wait(w)
-		err := l.cfg.Engine.Waits(ctx, u.ID, *w)
-		if errors.Is(err, engine.ErrNotFound) {
-			err = nil // it has moved on meanwhile
-		}
-		return again, err
+		return again, l.note(ctx, u, w)
 	}
 	l.wait(nil)
 	err = l.cfg.Engine.ProceedOffer(l.as(ctx, u.Origin.Action), u.ID)
@@ -49,6 +45,44 @@ func (l *Loop) goOn(ctx context.Context) (again time.Duration, err error) {
 		err = nil
 	}
 	return 0, err
+}
+
+// Reasons for which an update waits are journaled as they change, so many times. From then on
+// an hour lies between two of them: the records of an open update are not pruned, and a
+// source that opens and shuts its window with each answer must not fill the journal.
+const (
+	manyReasons = 32
+	reasonPause = time.Hour
+)
+
+// note journals why an update waits, when that is another reason than the journal has.
+func (l *Loop) note(ctx context.Context, u *journal.Update, w *journal.Wait) error {
+	if u.Wait != nil && u.Wait.Reason == w.Reason && u.Wait.Until.Equal(w.Until) {
+		return nil
+	}
+	now := l.cfg.Clock.Monotonic()
+	if l.reasons.update != u.ID {
+		l.reasons = reasons{update: u.ID}
+	}
+	if l.reasons.times >= manyReasons && now-l.reasons.at < reasonPause {
+		return nil
+	}
+	err := l.cfg.Engine.Waits(ctx, u.ID, *w)
+	switch {
+	case errors.Is(err, engine.ErrNotFound):
+		return nil // it has moved on meanwhile
+	case err == nil:
+		l.reasons.times, l.reasons.at = l.reasons.times+1, now
+	}
+	return err
+}
+
+// reasons counts the reasons that this process has journaled for an update, at which the
+// newest was.
+type reasons struct {
+	update string
+	times  int
+	at     time.Duration
 }
 
 // offerOf is the offer that an update carries out, as the newest answer has it; nil when it

@@ -184,6 +184,28 @@ func TestTheSourcesOwnWindow(t *testing.T) {
 	})
 }
 
+// TestASourceThatFlipsItsWindow: the journal does not grow with each answer.
+func TestASourceThatFlipsItsWindow(t *testing.T) {
+	within(t, func(t *testing.T, d *device) {
+		o := d.offers("1", "1.1.0")
+		o.Do = fleet.Fetch
+		d.cfg.Veto = func(context.Context) fleet.Veto { return fleet.Veto{Busy: true, Why: "prints"} }
+		d.up()
+		d.check()
+		before := len(d.J.All())
+		for i := range 500 {
+			next := *o
+			next.Do = []fleet.Do{fleet.Install, fleet.Fetch}[i%2]
+			d.source.Offers(&next)
+			d.check()
+			d.pass(10 * time.Second)
+		}
+		d.waits(fleet.BySource)
+		require.Less(t, len(d.J.All())-before, 40)
+		require.Equal(t, string(fleet.BySource), d.loop.Load().Status().Wait.Reason, "people see how it is")
+	})
+}
+
 // TestUnheard: after a start, what waits is not installed before its source was heard,
 // which may have shut its window; a source that hears nothing of it has no such word.
 func TestUnheard(t *testing.T) {
