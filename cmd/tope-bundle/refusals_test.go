@@ -55,6 +55,10 @@ func refusals() map[string]refusal {
 		"engine.judge":  {device: "its quarantine, and which release is current"},
 		"engine.expire": {device: "how long ago it verified the package"},
 		"engine.take":   {device: "what engine.judge found"},
+		// Of an offer: "channel verify --bundles" compares what can be compared.
+		"engine.offered":           {device: "which release its source has offered"},
+		"engine.offerExpires":      {device: "how long the offer has waited there"},
+		"steps/bundle.CheckSigned": {device: "whether its source takes signed releases only; verify asks for a signature anyway"},
 
 		"steps/download": {device: "what a server sends against what was declared, and how much the device takes; verify has the file itself"},
 
@@ -101,6 +105,7 @@ func refusals() map[string]refusal {
 		"steps/bundle/trust.refuse":     {shared: "makes the error"},
 		"steps/bundle/trust.unusable":   {device: "whether its keys can be read"},
 
+		"steps/verify.prove":    {device: "the SHA-256 that the request declared"},
 		"steps/verify.declared": {device: "the size and MD5 that the request declared"},
 
 		"steps/extract.Do":        {device: "that the file is still the one that was verified"},
