@@ -67,6 +67,9 @@ func (l *Loop) begin(ctx context.Context) (again time.Duration, err error) {
 			Class: steps.Refused, Code: steps.Quarantined, Err: fmt.Errorf("release %s failed on this device before (%s)", q.Version, q.Reason),
 		})
 	}
+	if err := l.placed(ctx); err != nil {
+		return 0, err
+	}
 	src := o.Source
 	src.Sparing = !o.Forced && l.cfg.Thrift != nil
 	_, err = l.cfg.Engine.Install(l.as(ctx, o.Origin.Action), engine.InstallRequest{

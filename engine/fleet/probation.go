@@ -1,7 +1,9 @@
 package fleet
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -132,11 +134,30 @@ func (l *Loop) doubt(ctx context.Context, p *journal.Probation, now time.Duratio
 	return fmt.Sprintf("PROBATION: %s, %s after version %s was committed", why, l.ago(p), p.Version), false
 }
 
+// placed remembers where the source is that offers what is about to be accepted: that
+// nobody answers at another place says nothing of the version.
+func (l *Loop) placed(ctx context.Context) error {
+	if l.place() {
+		return nil
+	}
+	place, err := json.Marshal(l.cfg.Source.Place())
+	if err != nil {
+		return err
+	}
+	return l.cfg.Engine.Remember(ctx, l.cfg.Source.Name()+", place", place)
+}
+
+// place reports whether the source is where the newest offer came from.
+func (l *Loop) place() bool {
+	now, err := json.Marshal(l.cfg.Source.Place())
+	return err == nil && bytes.Equal(now, l.cfg.Engine.Journal().FactsOf(l.cfg.Source.Name()+", place"))
+}
+
 // alone says that nobody has answered this device for so long that the version may be to
 // blame. The version before could reach the source within the day before it. Of another
-// source, which somebody has configured since, nobody knows that.
+// source, or another place of it, which somebody has configured since, nobody knows that.
 func (l *Loop) alone(p *journal.Probation, now time.Duration) (reason string, reach bool) {
-	if !p.Reach || l.unheard == 0 || p.Origin == nil || p.Origin.Source != l.cfg.Source.Name() {
+	if !p.Reach || l.unheard == 0 || p.Origin == nil || p.Origin.Source != l.cfg.Source.Name() || !l.place() {
 		return "", false
 	}
 	due := max(l.unheard, l.watch.since) + max(p.Lasts/2, leastAlone)

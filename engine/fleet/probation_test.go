@@ -10,6 +10,7 @@ import (
 
 	"github.com/tope/updater/engine"
 	"github.com/tope/updater/engine/fleet"
+	"github.com/tope/updater/engine/fleet/fleettest"
 	"github.com/tope/updater/journal"
 	"github.com/tope/updater/steps"
 )
@@ -218,16 +219,21 @@ func TestSomebodyAnswers(t *testing.T) {
 // TestAnotherSourceSaysNothingOfAVersion: that a source cannot be reached, where somebody
 // has configured another one since.
 func TestAnotherSourceSaysNothingOfAVersion(t *testing.T) {
-	within(t, func(t *testing.T, d *device) {
-		why := ""
-		d.onProbation(&why)
-		d.halt()
-		d.source.Other = "a source whose URL somebody has mistyped"
-		d.source.Fails(errDown)
-		d.start()
-		d.pass(20 * hour)
-		require.Equal(t, "1.1.0", d.current(), d.Trace())
-	})
+	for _, change := range []func(*fleettest.Script){
+		func(s *fleettest.Script) { s.Other = "another source" },
+		func(s *fleettest.Script) { s.At = "http://sevrer" },
+	} {
+		within(t, func(t *testing.T, d *device) {
+			why := ""
+			d.onProbation(&why)
+			d.halt()
+			change(d.source)
+			d.source.Fails(errDown)
+			d.start()
+			d.pass(20 * hour)
+			require.Equal(t, "1.1.0", d.current(), d.Trace())
+		})
+	}
 }
 
 // TestProbationCountsWhileTheDeviceRuns, and the starts meanwhile.

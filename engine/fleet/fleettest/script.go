@@ -23,6 +23,8 @@ type Script struct {
 	Silent bool
 	// Other is its name; "script" when it is empty.
 	Other string
+	// At is its Place; "http://server" when it is empty.
+	At string
 	// See is called with each word before it is kept; nil sees nothing.
 	See func(word string)
 
@@ -115,7 +117,7 @@ func (s *Script) hear(word string) {
 func (s *Script) Name() string { return cmp.Or(s.Other, "script") }
 
 // Place is a URL.
-func (*Script) Place() string { return "http://server" }
+func (s *Script) Place() string { return cmp.Or(s.At, "http://server") }
 
 // Listens is true unless it is Silent.
 func (s *Script) Listens() bool { return !s.Silent }
