@@ -102,7 +102,7 @@ func TestVerbsReachTheEngine(t *testing.T) {
 		require.Equal(t, []string{
 			"install {Source:{URL:http://h/b.zip Name:b.zip Size:9 MD5:600aff0f78265dd25bb6907828f916dd Version:1.2.0} Hold:true Retry:true Force:false Check:false}",
 			"install {Source:{URL:/tmp/b.zip Name: Size:0 MD5: Version:} Hold:false Retry:false Force:false Check:true}",
-			"proceed 1.2.0", "cancel", `rollback ""`, `rollback "1.0.0" by force`, "restore factory", "proceed 1.2.0",
+			"proceed 1.2.0", "cancel", `rollback ""`, `rollback "1.0.0" by force`, "restore factory", "check the fleet", "proceed 1.2.0",
 			"exclusive prune", "prune 3", "exclusive prune", "prune 0",
 			"exclusive factory create 1.1.0", "create factory 1.1.0 false", "exclusive factory create 1.0.0", "create factory 1.0.0 true",
 			"exclusive links", "ensure links 1.1.0", "sweep links 1.1.0",
