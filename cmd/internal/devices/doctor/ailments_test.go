@@ -239,8 +239,8 @@ var ailments = []ailment{
 
 	// The journal. After the first of these it is a new one.
 	{
-		name: "a journal that somebody else has locked", hurt: "systemctl stop tope-updater && systemd-run --quiet --unit=reader flock -s /var/lib/tope-updater/journal.db sleep 1000 && until grep -q FLOCK /proc/locks && pgrep -x sleep >/dev/null; do sleep .05; done",
-		finding: finding{"journal", "fail", "the journal is locked by flock (process ", "kill ", ""},
+		name: "a journal that somebody else has locked", hurt: "systemctl stop tope-updater && systemd-run --quiet --unit=reader flock -F -s /var/lib/tope-updater/journal.db sleep 1000 && until grep -q FLOCK /proc/locks && pgrep -x sleep >/dev/null; do sleep .05; done",
+		finding: finding{"journal", "fail", "the journal is locked by sleep (process ", "kill ", ""},
 	},
 	{
 		name: "a journal that is deleted under the daemon", hurt: "rm /var/lib/tope-updater/journal.db",
