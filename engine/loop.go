@@ -220,8 +220,9 @@ type precedence struct {
 }
 
 // before reports whether the request may take the place of u, which gives way: a request
-// of this device that of another, and a source that of its own older offer. An offer does
-// so never uninvited: somebody has decided that this device gets it.
+// of this device that of another such request, and a source's that of its own older offer.
+// An offer gives way to anything else only when that is asked for: somebody has decided
+// that this device gets it.
 func (p precedence) before(u *journal.Update) bool {
 	of := sourceName(u.Origin)
 	return p.supersede || of == p.source

@@ -84,7 +84,8 @@ func (e *Engine) note(ctx context.Context, rec journal.Record) error {
 }
 
 // Waits notes why an offer's update that is ready to be installed waits. The same reason
-// again is not noted. It is for the people of this device: nobody is told. Errors: ErrNotFound when it does not wait, ErrJournal.
+// again is not noted. It is for the people of this device: nobody is told. Errors:
+// ErrNotFound when it does not wait, ErrJournal.
 func (e *Engine) Waits(ctx context.Context, id string, w journal.Wait) error {
 	return e.call(ctx, func(_ context.Context, l *loop) error {
 		u, err := l.waiting(id)
@@ -117,7 +118,7 @@ func (e *Engine) ProceedOffer(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		if h := l.book.journal.State().Held; h != nil && (h.Until.IsZero() || l.clock.Now().Before(h.Until)) {
+		if l.book.journal.State().Held.Binds(l.clock.Now()) {
 			return fmt.Errorf("%w: offers are held back", ErrNotFound)
 		}
 		rec := journal.Record{By: Asker(loop), Learn: &journal.Learn{Proceed: true}}
@@ -152,7 +153,7 @@ func (e *Engine) Probed(ctx context.Context, p journal.Probed, why string) error
 // GoBack goes back from the version on probation to the one before, by an update of kind
 // probation. reason is what speaks against it; reach says that this is only that its
 // source cannot be reached. The release goes into quarantine with the record that commits
-// the version before; for reach alone once that version has reached the source (Convict).
+// the version before; for reach alone when that version has reached the source (Convict).
 // Errors: ErrNothingToDo when nothing is on probation or another version runs, ErrNotFound
 // when there is nowhere to go back to, ErrBusy, ErrJournal.
 func (e *Engine) GoBack(ctx context.Context, reason string, reach bool) (id string, err error) {
@@ -186,8 +187,7 @@ func (e *Engine) Convict(ctx context.Context) error {
 	})
 }
 
-// Acquit lets go of the suspect: the version before does not reach the source either.
-// Errors: ErrJournal.
+// Acquit lets go of the suspect; why says what speaks for it. Errors: ErrJournal.
 func (e *Engine) Acquit(ctx context.Context, why string) error {
 	return e.note(ctx, journal.Record{Phase: journal.Observed, Acquit: true, Why: why})
 }

@@ -26,11 +26,11 @@ type Origin struct {
 // from the record that it tells of, until a record says that it was Told.
 type Notice struct {
 	// ID is the number of the record that it tells of; the fold sets it. One record has
-	// one report for each recipient.
+	// one notice for each recipient.
 	ID uint64 `json:"id,omitempty"`
 	// To is the recipient: the name of a source, or "device-api".
 	To string `json:"to"`
-	// Newest says that the recipient has no use for an older report than the newest: this
+	// Newest says that the recipient has no use for an older notice than the newest: this
 	// one takes the place of all others to it.
 	Newest bool `json:"newest,omitempty"`
 
@@ -51,7 +51,7 @@ type Notice struct {
 	Time time.Time `json:"time,omitzero"`
 }
 
-// Told says what has become of a report, which leaves the outbox with it.
+// Told says what has become of a notice, which leaves the outbox with it.
 type Told struct {
 	Notice uint64 `json:"notice"`
 	To     string `json:"to"`
@@ -106,6 +106,9 @@ type Held struct {
 	Time time.Time `json:"time"`
 }
 
+// Binds reports whether offers are held back at a time. nil never binds.
+func (h *Held) Binds(at time.Time) bool { return h != nil && (h.Until.IsZero() || at.Before(h.Until)) }
+
 // Wait is why an update that is ready to be installed waits.
 type Wait struct {
 	// Reason is one word of package fleet; Text is it in one line for people, of which the
@@ -144,7 +147,7 @@ type Probation struct {
 	Boots int `json:"boots,omitempty"`
 }
 
-// Suspect is a release that may be to blame; the fold keeps 200 bytes of its Reason.
+// Suspect is a release that may be to blame for a source that could not be reached; the fold keeps 200 bytes of its Reason.
 type Suspect struct {
 	Quarantined
 	// Since is when the device had gone back from it.
@@ -162,12 +165,12 @@ type Probed struct {
 
 // Bounds of what the fold keeps of a fleet.
 const (
-	// KeepNotices is how many reports wait in the outbox. When there are more, the oldest
+	// KeepNotices is how many notices wait in the outbox. When there are more, the oldest
 	// that is not an end goes first: what is in between is news only while it is new.
 	KeepNotices = 32
 	// KeepEnds is how many ends wait. A source that hears of no end offers nothing more, so
 	// there are a few of them; beyond this bound the oldest goes. So the outbox never has
-	// more reports than this.
+	// more notices than this.
 	KeepEnds = 64
 	// KeepOffers is how many ends of offers are kept, the newest ones.
 	KeepOffers = 32
@@ -181,7 +184,7 @@ const (
 	maxToldDetails = 1 << 10
 )
 
-// applyFleet folds what a record says of offers, reports and holds. What it says of its
+// applyFleet folds what a record says of offers, notices and holds. What it says of its
 // update is folded already.
 func (s *Fold) applyFleet(r Record) {
 	for _, o := range r.Owed {
@@ -224,7 +227,7 @@ func less[T any](list []T, gone func(T) bool) []T {
 // newest is the end of a list.
 func newest[T any](list []T, keep int) []T { return list[max(0, len(list)-keep):] }
 
-// of is the report as the outbox keeps it, from the record that owes it.
+// of is the notice as the outbox keeps it, from the record that owes it.
 func (o Notice) of(r Record) Notice {
 	o.ID = r.Seq
 	if o.Time.IsZero() {
@@ -238,7 +241,7 @@ func (o Notice) of(r Record) Notice {
 	return o
 }
 
-// owed is the outbox with a report more, within its bounds.
+// owed is the outbox with a notice more, within its bounds.
 func owed(list []Notice, o Notice) []Notice {
 	out := append(less(list, func(old Notice) bool { return old.To == o.To && (o.Newest || old.ID == o.ID) }), o)
 	ends := 0
@@ -347,7 +350,7 @@ func (s *Fold) probed(r Record) {
 	}
 }
 
-// OwedTo is the oldest report that a recipient is still to be told; nil for none.
+// OwedTo is the oldest notice that a recipient is still to be told; nil for none.
 func (s *Fold) OwedTo(recipient string) *Notice {
 	for i := range s.Outbox {
 		if s.Outbox[i].To == recipient {

@@ -1,7 +1,8 @@
 package journal
 
 // The journal keeps the names below and compares them; it does not know what
-// they mean. Package engine has the states, triggers and rules, package steps
+// they mean, but for the few that the fold counts by (the ends of an update, the kind
+// probation, the trigger lack). Package engine has the states, triggers and rules, package steps
 // the steps and kinds. A name that this program does not know is kept.
 
 // State is the name of a state in which an update may be ("Switching").

@@ -128,7 +128,7 @@ type Record struct {
 	// far that is.
 	Trial  *Trial  `json:"trial,omitempty"`
 	Probed *Probed `json:"probed,omitempty"`
-	// Acquit lets go of the Suspect.
+	// Acquit lets go of the Suspect: Why is the reason.
 	Acquit bool `json:"acquit,omitempty"`
 
 	// Sum is the chain: see Encode. It is stored beside the JSON, not in it.

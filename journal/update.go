@@ -57,7 +57,7 @@ type Fold struct {
 	// Probation is of the version that was committed last; nil when there is none.
 	Probation *Probation `json:"probation,omitempty"`
 	// Suspect is a release that the device has gone back from because the source could not
-	// be reached. It is to blame if the version before reaches it; nil for none.
+	// be reached. It is to blame if the version before reaches it at once; nil for none.
 	Suspect *Suspect `json:"suspect,omitempty"`
 }
 

@@ -117,11 +117,14 @@ func (t *thrift) tomorrow() time.Time {
 	return time.Date(y, m, d+1, 0, 0, 0, 0, t.zone)
 }
 
-// keep writes the day's count down. It is not synced: a power cut may lose the last
-// seconds of it, and then a little more is downloaded that day. A budget is not worth a
-// write to the disk's cells for each mebibyte.
+// keep writes the day's count down. It is not synced: after a power cut the file is the old
+// one or the new one, or has nothing that can be read, and then as much may be downloaded
+// once more that day. A budget is not worth a sync for each mebibyte.
 func (t *thrift) keep() {
 	t.kept = t.used
+	if t.path == "" {
+		return
+	}
 	text := t.day + " " + strconv.FormatInt(t.used, 10) + "\n"
 	if err := os.WriteFile(t.path+".new", []byte(text), 0o644); err == nil {
 		_ = os.Rename(t.path+".new", t.path) // as above

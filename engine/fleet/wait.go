@@ -182,7 +182,7 @@ func (l *Loop) spread(now, until time.Time) time.Duration {
 // held is who holds offers back now; nil for nobody.
 func (l *Loop) held() *journal.Held {
 	h := l.cfg.Engine.Journal().Held
-	if h == nil || !h.Until.IsZero() && !l.cfg.Clock.Now().Before(h.Until) {
+	if !h.Binds(l.cfg.Clock.Now()) {
 		return nil
 	}
 	return h
