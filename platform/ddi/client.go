@@ -131,7 +131,7 @@ func (c *Client) judge(q question, u *url.URL, resp *http.Response, body []byte)
 		if why != "" {
 			what += ": " + why
 		}
-		return reply{}, &Error{Kind: kind, What: what, Status: status, Code: code, Wait: c.wait(resp.Header.Get("Retry-After"))}
+		return reply{}, &Error{Kind: kind, What: what, Status: status, Code: code, Wait: fetch.RetryAfter(resp.Header, c.cfg.Clock.Now(), maxWait)}
 	}
 	own := len(body) == 0 || isJSON(resp.Header.Get("Content-Type"), body)
 	switch {
@@ -168,17 +168,6 @@ func (c *Client) whyDenied(resp *http.Response) string {
 		return "is the token the tenant's, and are gateway tokens enabled?"
 	}
 	return fetch.Hint(resp)
-}
-
-// wait reads Retry-After: seconds, or a time.
-func (c *Client) wait(text string) time.Duration {
-	if n, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return min(time.Duration(n)*time.Second, maxWait)
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return min(max(0, at.Sub(c.cfg.Clock.Now())), maxWait)
-	}
-	return 0
 }
 
 // isJSON reports whether an answer says that it is JSON, and is.

@@ -83,7 +83,7 @@ func judge(resp *http.Response, w want) (*offer, error) {
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code >= 500 && code <= 599:
 		return nil, &outage{
 			what: serverBusy, err: fmt.Errorf("the server answered %s", status(code)),
-			after: retryAfter(resp.Header, w.now, w.cap),
+			after: fetch.RetryAfter(resp.Header, w.now, w.cap),
 		}
 	case code == http.StatusProxyAuthRequired:
 		return nil, intruder(proxyRefuses, unavailable(cmp.Or(fetch.Hint(resp), "check the proxy's credentials"), "the proxy answered %s", status(code)))
@@ -321,26 +321,6 @@ func markOf(h http.Header) mark {
 		m.Strong = m.Modified
 	}
 	return m
-}
-
-// retryAfter reads the header's seconds or its date. A date is compared with the
-// server's own clock where that is known. The result is 0 when the header is not usable.
-func retryAfter(h http.Header, now time.Time, longest time.Duration) time.Duration {
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
-		if seconds > int64(longest/time.Second) {
-			return longest
-		}
-		return max(0, time.Duration(seconds)*time.Second)
-	}
-	at, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = date
-	}
-	return min(max(0, at.Sub(now)), longest)
 }
 
 // parseContentRange reads "bytes 5-9/10" or "bytes 5-9/*".

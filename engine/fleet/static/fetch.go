@@ -145,19 +145,8 @@ func (s *Source) refused(resp *http.Response) error {
 		}
 	}
 	err := fleet.Heard(errors.New(strings.Replace(what, ", ", " ", 1)))
-	if wait := s.wait(resp.Header.Get("Retry-After")); wait > 0 {
+	if wait := fetch.RetryAfter(resp.Header, s.cfg.Clock.Now(), maxWait); wait > 0 {
 		return &fleet.Wait{For: wait, Err: err}
 	}
 	return err
-}
-
-// wait reads Retry-After, which has seconds or a time; 0 or less for none.
-func (s *Source) wait(text string) time.Duration {
-	if n, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return min(time.Duration(n)*time.Second, maxWait)
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return min(at.Sub(s.cfg.Clock.Now()), maxWait)
-	}
-	return 0
 }

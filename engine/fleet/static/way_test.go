@@ -125,15 +125,19 @@ func TestDowngradeOfTransport(t *testing.T) {
 
 func TestRetryAfterIsRead(t *testing.T) {
 	after := ""
+	var now time.Time // the server's, by which it says when: not this device's, which may be wrong
 	w := online(t, func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Retry-After", after)
+		rw.Header().Set("Date", now.Format(http.TimeFormat))
 		rw.WriteHeader(http.StatusServiceUnavailable)
 	})
+	now = w.clock.Now().UTC()
+	w.clock.Advance(1000 * day)
 	for text, want := range map[string]time.Duration{
 		"7": 7 * time.Second, "99999999": day, "0": 0, "-3": 0, "soon": 0,
-		w.clock.Now().Add(2 * day).UTC().Format(http.TimeFormat):   day,
-		w.clock.Now().Add(time.Hour).UTC().Format(http.TimeFormat): time.Hour,
-		"Wed, 21 Oct 2015 07:28:00 GMT":                            0,
+		now.Add(2 * day).Format(http.TimeFormat):   day,
+		now.Add(time.Hour).Format(http.TimeFormat): time.Hour,
+		"Wed, 21 Oct 2015 07:28:00 GMT":            0,
 	} {
 		after = text
 		_, err := w.ask()
