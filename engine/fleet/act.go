@@ -18,7 +18,8 @@ import (
 func (l *Loop) begin(ctx context.Context) (again time.Duration, err error) {
 	o := l.answer.Offer
 	if o == nil {
-		return 0, l.clear()
+		l.clear()
+		return 0, nil
 	}
 	open, mine := l.open()
 	if mine != nil && *mine.Origin == o.Origin {
@@ -51,9 +52,7 @@ func (l *Loop) begin(ctx context.Context) (again time.Duration, err error) {
 	if !l.fresh(o) {
 		return 0, nil
 	}
-	if err := l.clear(); err != nil {
-		return 0, err
-	}
+	l.clear()
 	if mine != nil {
 		// A newer offer of the same source: the older one is over as soon as it may be.
 		err := l.cfg.Engine.CancelOffer(l.as(ctx, o.Origin.Action), *mine.Origin, l.cfg.Source.Name()+" offers "+o.Origin.Action+" in its place")
@@ -137,7 +136,8 @@ func (l *Loop) afterwards(o *Offer) (time.Duration, error) {
 	left, end := l.lately(o.Origin)
 	switch {
 	case end == nil:
-		return 0, l.clear()
+		l.clear()
+		return 0, nil
 	case left > 0:
 		l.wait(l.failing(o, end, left))
 		return left, nil
@@ -245,11 +245,10 @@ func (l *Loop) confirm(ctx context.Context, o *Offer) (time.Duration, error) {
 			return 0, nil
 		}
 		l.denied = ""
-		if err := l.clear(); err != nil {
-			return 0, err
-		}
+		l.clear()
 		if err := l.cfg.Source.Confirm(ctx, o.Origin, true, ""); err != nil {
-			return 0, l.said("that the offer is welcome", err)
+			l.unsaid("that the offer is welcome", err)
+			return 0, nil
 		}
 		l.taken = true
 		if l.agreed == o.Origin { // a server that goes on asking is not asked any sooner
@@ -269,7 +268,10 @@ func (l *Loop) confirm(ctx context.Context, o *Offer) (time.Duration, error) {
 		return again, nil
 	}
 	l.denied = said
-	return again, l.said("why the offer has to wait", l.cfg.Source.Confirm(ctx, o.Origin, false, w.Text))
+	if err := l.cfg.Source.Confirm(ctx, o.Origin, false, w.Text); err != nil {
+		l.unsaid("why the offer has to wait", err)
+	}
+	return again, nil
 }
 
 // unconfirmed is since when a source waits for a word on an offer. There is no update yet
@@ -308,11 +310,10 @@ const confirmed = 5 * time.Second
 func (l *Loop) wait(w *journal.Wait) { l.set(func(s *Status) { s.Wait = w }) }
 
 // clear shows that nothing waits, as far as no update does.
-func (l *Loop) clear() error {
+func (l *Loop) clear() {
 	if l.waits() == nil {
 		l.wait(nil)
 	}
-	return nil
 }
 
 // in is the wall clock's time after a while.

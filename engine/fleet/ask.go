@@ -81,10 +81,8 @@ func (l *Loop) ask(ctx context.Context) (asked, err error) {
 // failed notes a question without an answer, and when the next one is.
 func (l *Loop) failed(now time.Duration, wall time.Time, why error) {
 	l.tries++
-	wait := BackOff(l.cfg.ID, l.tries, l.cfg.Poll)
-	var asks *Wait
-	if errors.As(why, &asks) && asks.For > 0 {
-		wait = max(wait, AtLeast(l.cfg.ID, l.asks, asks.For))
+	wait, wanted := l.backOff(l.tries, why)
+	if wanted {
 		l.tell = max(l.tell, now+wait)
 	}
 	l.next = now + wait
@@ -97,6 +95,17 @@ func (l *Loop) failed(now time.Duration, wall time.Time, why error) {
 // longest is the longest time for which a source is left alone because it wants to be:
 // one that says years, by mistake, would have lost the device.
 const longest = 7 * 24 * time.Hour
+
+// backOff is how long the source is left alone after so many failures in a row. wanted: it
+// asks for that.
+func (l *Loop) backOff(tries int, why error) (wait time.Duration, wanted bool) {
+	wait = BackOff(l.cfg.ID, tries, l.cfg.Poll)
+	var asks *Wait
+	if errors.As(why, &asks) && asks.For > 0 {
+		return max(wait, AtLeast(l.cfg.ID, l.asks, asks.For)), true
+	}
+	return wait, false
+}
 
 // interval is the time to the next question after an answer.
 func (l *Loop) interval(a Answer) time.Duration {
@@ -128,7 +137,10 @@ func (l *Loop) cancel(ctx context.Context, a Answer) error {
 	switch {
 	case errors.Is(err, engine.ErrTooLate):
 		// It runs on, and its end is told when it has one.
-		return l.said("that it is too late to cancel", l.cfg.Source.Uncancel(ctx, *a.Cancel, err.Error()))
+		if err := l.cfg.Source.Uncancel(ctx, *a.Cancel, err.Error()); err != nil {
+			l.unsaid("that it is too late to cancel", err)
+		}
+		return nil
 	case errors.Is(err, engine.ErrNotFound) && l.cfg.Source.Listens() && !l.owes(a.Cancel.Action):
 		// Nothing of it is left here: it was never begun, or by an installation before this one.
 		return l.cfg.Engine.RefuseOffer(who, engine.OfferRefusal{
@@ -141,12 +153,9 @@ func (l *Loop) cancel(ctx context.Context, a Answer) error {
 	return err
 }
 
-// said notes that something which is only worth telling now could not be told.
-func (l *Loop) said(what string, err error) error {
-	if err != nil {
-		l.cfg.Log.Warn("the source could not be told "+what, "source", l.cfg.Source.Name(), "err", err)
-	}
-	return nil
+// unsaid notes that something which is only worth telling now could not be told.
+func (l *Loop) unsaid(what string, err error) {
+	l.cfg.Log.Warn("the source could not be told "+what, "source", l.cfg.Source.Name(), "err", err)
 }
 
 // identify tells the attributes when the source wants to know, or they have changed.

@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/tope/updater/engine"
@@ -42,10 +41,8 @@ func (l *Loop) tellAll(ctx context.Context) error {
 			l.cfg.Log.Warn("the source will not be told", "source", l.cfg.Source.Name(), "update", n.Update, "state", string(n.State), "err", err)
 		case err != nil:
 			l.untold++
-			wait := BackOff(l.cfg.ID, l.untold, l.cfg.Poll)
-			var asks *Wait
-			if errors.As(err, &asks) && asks.For > 0 {
-				wait = max(wait, AtLeast(l.cfg.ID, l.asks, asks.For))
+			wait, wanted := l.backOff(l.untold, err)
+			if wanted {
 				l.next = max(l.next, l.cfg.Clock.Monotonic()+wait)
 			}
 			l.tell = l.cfg.Clock.Monotonic() + wait
@@ -106,19 +103,17 @@ func abandon(ctx context.Context, e Engine, name, why string) error {
 // lately reports whether an offer has come to a bad end so short a time ago that it is not
 // tried again yet: the longer, the more often. It returns when it is.
 func (l *Loop) lately(o journal.Origin) (until time.Duration, end *journal.OfferEnd) {
-	f := l.cfg.Engine.Journal()
-	i := slices.IndexFunc(f.Offers, func(e journal.OfferEnd) bool { return e.Origin == o })
-	if i < 0 || f.Offers[i].Times == 0 {
+	e := l.cfg.Engine.Journal().EndOf(o)
+	if e == nil || e.Times == 0 {
 		return 0, nil
 	}
-	e := f.Offers[i]
 	wait := firstRetry
 	for n := 1; n < e.Times && wait < lastRetry; n++ {
 		wait *= 4
 	}
 	// Where a clock cannot tell how long the device was without power, less is passed.
 	passed, _ := l.cfg.Engine.Age(e.Ended)
-	return min(wait, lastRetry) - passed, &e
+	return min(wait, lastRetry) - passed, e
 }
 
 // An offer that has failed is tried again after an hour, four hours, sixteen, and then
